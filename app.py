@@ -1,0 +1,27 @@
+"""Draw a digit, change the network, see every layer live."""
+
+import streamlit as st
+
+from cnn_explorer.ui import cached, controls, shell, state
+from cnn_explorer.ui.live import live_view, stages_popover
+
+
+@st.fragment
+def page() -> None:
+    """Everything that follows the drawing and the network; a change reruns this and leaves the page's frame alone."""
+    shapes = cached.shapes_of(state.architecture())
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown("#### CNN Explorer", width="content")
+        controls.preset_choice(shapes.spec)
+        controls.architecture_text(shapes.spec)
+        controls.picture_popover()
+        stages_popover()
+    live_view()
+    controls.repair_offer(shapes)
+    controls.block_rows(shapes)
+
+
+cached.torch_loading()
+shell.open_page("Draw a digit")
+state.read_url()
+page()

@@ -1,0 +1,365 @@
+"""Pen strokes or a picture → the 28×28 image a network trained on MNIST expects.
+
+MNIST's digits were cropped, scaled until their longer side filled 20 of 28 pixels, and shifted until their centre of mass lay on
+pixel (14, 14) (http://yann.lecun.com/exdb/mnist/). What a visitor draws gets the same treatment, each step kept for display:
+
+    strokes ─► drop specks ─► crop ─► redraw in a 20×20 box with a fixed pen ─┐
+    picture ─► ink on black ─► drop specks ─► crop ─► resize into a 20×20 box ┴─► centre of mass to (14, 14)
+
+Values are ink: 0 is background, 1 (or 255 in 8 bits) is full ink. Coordinates are x to the right, y down.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SIZE = 28  # pixels on a side of the network's image
+BOX = 20  # the longer side of the digit in it
+CENTRE = 14.0  # index of the pixel that holds the centre of mass
+PEN = 2.6  # width of the redrawn pen in pixels of the image; MNIST's median is about 2.5
+DETAIL = 10  # strokes are drawn at ten times the resolution, then averaged
+SPECK = 0.06  # a stroke this much shorter than the longest, lying apart, is a slip of the pen
+MAX_PICTURE = 25_000_000  # pixels of a picture; a telephone's camera makes 12 to 24 million
+PICTURE_SIDE = 280  # larger pictures are reduced to this before anything else
+PICTURE_PEN = (1.3, 5.0)  # pen widths, in pixels of the image, that a picture keeps; outside, it is thickened or thinned
+
+Stroke = Sequence[Sequence[float]]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of the preprocessing: a `name`, a `caption` for the learner and `pixels`, `(H, W)` uint8, 0 background to 255 ink."""
+
+    name: str
+    caption: str
+    pixels: np.ndarray
+
+
+@dataclass(frozen=True)
+class Preprocessed:
+    """The steps in order; the last one is the `(28, 28)` image that the network sees."""
+
+    stages: tuple[Stage, ...]
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """What the network sees, `(28, 28)` uint8."""
+        return self.stages[-1].pixels
+
+    @property
+    def is_empty(self) -> bool:
+        """True if there is no ink to see."""
+        return not self.pixels.any()
+
+    @property
+    def image(self) -> Tensor:
+        """What the network sees, `(1, 1, 28, 28)`, float32 in [0, 1]."""
+        return image_from_pixels(self.pixels)
+
+
+def image_from_strokes(strokes: Sequence[Stroke], canvas_size: float = 280, pen_width: float = 16) -> Tensor:
+    """Turn pen strokes into an MNIST-like image.
+
+    `strokes` are lists of (x, y), y down, in canvas pixels; a stroke of one point is a dot, no strokes give a black image.
+    `canvas_size` is the side of the drawing surface and `pen_width` the width the pen had on it, in the same pixels; where on the
+    canvas and how large the digit was drawn makes no difference to the result.
+
+    Returns `(1, 1, 28, 28)`, float32 in [0, 1]. Raises `ValueError` for points that are not pairs of finite numbers.
+    """
+    return preprocess_strokes(strokes, canvas_size, pen_width).image
+
+
+def image_from_picture(picture: Image.Image) -> Tensor:
+    """Turn a picture of one digit (any size and mode, dark on light or light on dark) into an MNIST-like image.
+
+    Returns `(1, 1, 28, 28)`, float32 in [0, 1]; a picture without contrast gives a black image. Raises `ValueError` for more than
+    25 million pixels.
+    """
+    return preprocess_picture(picture).image
+
+
+def image_from_pixels(pixels: np.ndarray) -> Tensor:
+    """`(28, 28)` uint8 → `(1, 1, 28, 28)`, float32 in [0, 1]."""
+    import torch
+
+    return torch.from_numpy(pixels.astype(np.float32) / 255).reshape(1, 1, SIZE, SIZE)
+
+
+def preprocess_strokes(strokes: Sequence[Stroke], canvas_size: float = 280, pen_width: float = 16) -> Preprocessed:
+    """As `image_from_strokes`, with every step kept."""
+    drawn = [_points(number, stroke) for number, stroke in enumerate(strokes) if len(stroke)]
+    canvas = _draw(drawn, pen_width, (round(canvas_size), round(canvas_size)))
+    kept = _without_specks(drawn, pen_width)
+    ink = _redraw(kept, pen_width)
+    return _stages(canvas, _cropped(canvas, _bounds(kept, pen_width)), ink, DETAIL)
+
+
+def preprocess_picture(picture: Image.Image) -> Preprocessed:
+    """As `image_from_picture`, with every step kept."""
+    if picture.width * picture.height > MAX_PICTURE:
+        raise ValueError(f"the picture has {picture.width:,}×{picture.height:,} pixels; at most {MAX_PICTURE // 10**6} million are read")
+    raw = _ink_on_black(picture)
+    kept = _without_small_parts(raw)
+    crop = kept.crop(kept.getbbox() or (0, 0, 1, 1))
+    scale = BOX / max(crop.size)
+    crop = _with_usual_pen(crop, scale)
+    size = (max(1, round(crop.width * scale)), max(1, round(crop.height * scale)))
+    ink = crop if crop.size == size else crop.resize(size, Image.Resampling.BICUBIC)
+    return _stages(raw, crop, ink, 1)
+
+
+def _stages(raw: Image.Image, crop: Image.Image, ink: Image.Image, detail: int) -> Preprocessed:
+    centred = _centred(ink, detail)
+    return Preprocessed(
+        (
+            Stage("drawn", "what was drawn", np.asarray(raw)),
+            Stage("cropped", "cropped to the ink, stray specks dropped", np.asarray(crop)),
+            Stage("scaled", f"longer side to {BOX} pixels, pen to its usual width", np.asarray(_reduced(ink, detail))),
+            Stage("centred", f"centre of mass to pixel (14, 14) of {SIZE}×{SIZE}", np.asarray(centred)),
+        )
+    )
+
+
+# --- strokes ---
+
+
+def _points(number: int, stroke: Stroke) -> np.ndarray:
+    """One stroke as `(points, 2)` float64."""
+    try:
+        points = np.asarray(stroke, dtype=np.float64)
+    except (TypeError, ValueError):
+        points = np.empty(0)
+    if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
+        raise ValueError(f"stroke {number} is not a list of (x, y) pairs of finite numbers")
+    return points
+
+
+def _extent(stroke: np.ndarray) -> float:
+    return float(np.ptp(stroke, axis=0).max())
+
+
+def _bounds(strokes: Sequence[np.ndarray], pen_width: float) -> tuple[int, int, int, int]:
+    if not strokes:
+        return (0, 0, 1, 1)
+    points = np.concatenate(strokes)
+    left, top = np.floor(points.min(axis=0) - pen_width / 2)
+    right, bottom = np.ceil(points.max(axis=0) + pen_width / 2)
+    return (int(left), int(top), int(right), int(bottom))
+
+
+def _cropped(canvas: Image.Image, bounds: tuple[int, int, int, int]) -> Image.Image:
+    left, top, right, bottom = bounds
+    left, top = min(max(left, 0), canvas.width - 1), min(max(top, 0), canvas.height - 1)
+    return canvas.crop((left, top, max(left + 1, min(right, canvas.width)), max(top + 1, min(bottom, canvas.height))))
+
+
+def _without_specks(strokes: Sequence[np.ndarray], pen_width: float) -> list[np.ndarray]:
+    """Leave out strokes that are tiny beside the longest one and touch no other."""
+    longest = max((_extent(stroke) for stroke in strokes), default=0.0)
+    if longest <= 2 * pen_width:  # a drawing of dots is a drawing
+        return list(strokes)
+    small = max(pen_width / 2, SPECK * longest)
+    body = [stroke for stroke in strokes if _extent(stroke) >= small]
+    return [stroke for stroke in strokes if _extent(stroke) >= small or _distance(stroke[0], body) <= pen_width]
+
+
+def _distance(point: np.ndarray, strokes: Sequence[np.ndarray]) -> float:
+    """Distance from a point to the nearest line segment of the strokes."""
+    nearest = math.inf
+    for stroke in strokes:
+        start, step = stroke[:-1], np.diff(stroke, axis=0)
+        length2 = np.maximum((step**2).sum(axis=1), 1e-12)
+        along = np.clip(((point - start) * step).sum(axis=1) / length2, 0, 1)
+        gaps = np.linalg.norm(start + along[:, None] * step - point, axis=1)
+        nearest = min(nearest, float(gaps.min(initial=math.inf)))
+    return nearest
+
+
+def _redraw(strokes: Sequence[np.ndarray], pen_width: float) -> Image.Image:
+    """Draw the strokes with the usual pen, their longer side filling the box, at `DETAIL` times its resolution."""
+    if not strokes:
+        return Image.new("L", (DETAIL, DETAIL))
+    points = np.concatenate(strokes)
+    low, high = points.min(axis=0), points.max(axis=0)
+    extent = max(float((high - low).max()), pen_width)  # a dot stays a dot
+    scale = (BOX - PEN) / extent * DETAIL
+    pen = PEN * DETAIL
+    width, height = np.ceil((high - low) * scale + pen).astype(int)
+    return _draw([(stroke - low) * scale + pen / 2 for stroke in strokes], pen, (int(width), int(height)))
+
+
+def _draw(strokes: Sequence[np.ndarray], pen_width: float, size: tuple[int, int]) -> Image.Image:
+    """Ink of round-ended strokes, mode L. Coordinates are pixel edges: (0, 0) is the corner of the first pixel."""
+    ink = Image.new("L", size)
+    draw = ImageDraw.Draw(ink)
+    radius = pen_width / 2
+    for stroke in strokes:
+        points = [(x - 0.5, y - 0.5) for x, y in stroke.tolist()]  # Pillow counts from pixel centres
+        draw.line(points, fill=255, width=round(pen_width))
+        for x, y in points:  # round ends and joints
+            draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
+    return ink
+
+
+# --- both ---
+
+
+def _centred(ink: Image.Image, detail: int) -> Image.Image:
+    """Shift ink until its centre of mass is on pixel (14, 14), and no part outside. `detail` of its pixels make one of the result."""
+    values = np.asarray(ink, dtype=np.float64)
+    mass = values.sum()
+    if mass == 0:
+        return Image.new("L", (SIZE, SIZE))
+    centre_x = (values.sum(axis=0) @ np.arange(ink.width)) / mass
+    centre_y = (values.sum(axis=1) @ np.arange(ink.height)) / mass
+    target = (CENTRE + 0.5) * detail - 0.5  # the middle of pixel 14
+    field = SIZE * detail
+    left = min(max(round(target - centre_x), 0), field - ink.width)
+    top = min(max(round(target - centre_y), 0), field - ink.height)
+    centred = Image.new("L", (field, field))
+    centred.paste(ink, (left, top))
+    return _reduced(centred, detail)
+
+
+def _reduced(ink: Image.Image, detail: int) -> Image.Image:
+    """Average blocks of detail × detail pixels: the anti-aliasing."""
+    return ink if detail == 1 else ink.reduce(detail)
+
+
+# --- pictures ---
+
+
+def _ink_on_black(picture: Image.Image) -> Image.Image:
+    """Any picture → mode L, light ink on black, at most `PICTURE_SIDE` on a side."""
+    upright = _averageable(ImageOps.exif_transpose(picture))
+    if max(upright.size) > PICTURE_SIDE:
+        upright.thumbnail((PICTURE_SIDE, PICTURE_SIDE), Image.Resampling.BOX)
+    grey = _grey(upright)
+    values = np.asarray(grey)
+    frame = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
+    uneven = frame.std() > 4  # a photograph: light falls off, paper has a grain
+    ground = _smooth_ground(grey) if uneven else np.median(frame)
+    lowest, highest = np.percentile(values - ground, (0.1, 99.9)) if uneven else (values.min() - ground, values.max() - ground)
+    if -lowest > highest:  # the ground is the lighter of the two
+        grey = ImageOps.invert(grey)
+        frame = 255 - frame
+    if uneven:
+        grey = ImageChops.subtract(grey, _ground(grey))
+    ink = np.asarray(grey, dtype=np.float64)
+    ink = ink - (0 if uneven else np.median(frame))
+    peak = np.percentile(ink, 99.9) if uneven else ink.max()
+    if peak < 12:  # of 255: paper without writing
+        return Image.new("L", grey.size)
+    ink = np.clip(ink / peak, 0, 1)
+    low, high = (0.3, 0.75) if uneven else (0.04, 1.0)
+    ink = np.where(ink < low, 0, np.clip((ink - low) / (high - low), 0, 1) if uneven else ink)
+    return Image.fromarray(np.round(255 * ink).astype(np.uint8))
+
+
+def _averageable(picture: Image.Image) -> Image.Image:
+    """The picture in a mode whose pixels can be averaged: no palette, no more than 8 bits a channel."""
+    if picture.mode in ("P", "PA") or "transparency" in picture.info:
+        return picture.convert("RGBA")
+    if picture.mode == "1":
+        return picture.convert("L")
+    if picture.mode[0] not in "IF":
+        return picture
+    values = np.nan_to_num(np.asarray(picture, dtype=np.float64))  # 16 bits up to 65,535, floats up to 1 or 255
+    peak = values.max()
+    full = 1 if picture.mode == "F" and peak <= 1 else 255 if peak <= 255 else max(65_535, peak)
+    return Image.fromarray(np.clip(values * (255 / full), 0, 255).round().astype(np.uint8))
+
+
+def _grey(picture: Image.Image) -> Image.Image:
+    """Mode L; a transparent ground becomes white under dark ink and black under light ink."""
+    if not picture.has_transparency_data:
+        return picture.convert("L")
+    rgba = picture.convert("RGBA")
+    alpha, light = np.asarray(rgba.getchannel("A")), np.asarray(rgba.convert("L"))
+    dark_ink = light[alpha > 127].mean() < 128 if (alpha > 127).any() else True
+    ground = Image.new("RGBA", rgba.size, "white" if dark_ink else "black")
+    return Image.alpha_composite(ground, rgba).convert("L")
+
+
+def _smooth_ground(grey: Image.Image) -> np.ndarray:
+    """Brightness of the paper as a quadratic surface, fitted again and again to the half of the pixels that lie closest to it."""
+    y, x = (side.ravel() for side in np.meshgrid(*(np.linspace(-1, 1, side) for side in (grey.height, grey.width)), indexing="ij"))
+    surface = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
+    values = np.asarray(grey, dtype=np.float64).ravel()
+    step = max(1, len(values) // 4000)
+    sample, seen = surface[::step], values[::step]
+    close = np.ones(len(seen), dtype=bool)
+    for _ in range(10):
+        weights = np.linalg.lstsq(sample[close], seen[close], rcond=None)[0]
+        distance = np.abs(sample @ weights - seen)
+        close = distance <= np.median(distance)
+    return (surface @ weights).reshape(grey.height, grey.width)
+
+
+def _ground(grey: Image.Image) -> Image.Image:
+    """Brightness of the paper around light ink: what is left when everything narrower than a pen stroke can be is wiped out."""
+    small = grey.resize((max(1, grey.width // 4), max(1, grey.height // 4)), Image.Resampling.BOX)
+    reach = max(3, min(small.size) // 3 | 1)
+    wiped = small.filter(ImageFilter.MinFilter(reach)).filter(ImageFilter.MaxFilter(reach))
+    return wiped.filter(ImageFilter.GaussianBlur(reach / 2)).resize(grey.size, Image.Resampling.BILINEAR)
+
+
+def _without_small_parts(ink: Image.Image) -> Image.Image:
+    """Leave out connected parts with less than 2 % of the full ink, its soft edges not counted."""
+    values = np.asarray(ink)
+    parts = _connected_parts(values > 0)
+    areas = np.bincount(parts[values > 60], minlength=parts.max() + 1)
+    keep = areas >= max(1, 0.02 * areas.sum())
+    return Image.fromarray(np.where(keep[parts], values, 0).astype(np.uint8))
+
+
+def _connected_parts(mask: np.ndarray) -> np.ndarray:
+    """Number the 8-connected parts of a `(H, W)` mask from 1, with 0 for what is outside.
+
+    Every pixel starts as a part of its own. A part joins the largest number next to any of its pixels, until none has a larger
+    neighbour; as whole parts move at once, even a maze takes a few rounds only.
+    """
+    height, width = mask.shape
+    numbers = np.arange(1, mask.size + 1).reshape(mask.shape) * mask
+    while True:
+        around = np.pad(numbers, 1)
+        grown = mask * np.max([around[y : y + height, x : x + width] for y in range(3) for x in range(3)], axis=0)
+        if np.array_equal(grown, numbers):
+            break
+        joined = np.arange(mask.size + 1)
+        np.maximum.at(joined, numbers.ravel(), grown.ravel())
+        while not np.array_equal(joined[joined], joined):
+            joined = joined[joined]
+        numbers = joined[numbers]
+    used = np.unique(numbers[mask])
+    return np.where(mask, np.searchsorted(used, numbers) + 1, 0)
+
+
+def _with_usual_pen(crop: Image.Image, scale: float) -> Image.Image:
+    """Thicken hairlines and thin out blobs, so that the pen is `PICTURE_PEN` pixels wide after scaling by `scale`."""
+    width = _pen_width(np.asarray(crop) > 127) * scale
+    low, high = PICTURE_PEN
+    if width == 0 or low <= width <= high:
+        return crop
+    grow = (PEN - width) / 2 / scale
+    reach = 2 * max(1, round(abs(grow))) + 1
+    if grow < 0:
+        return crop.filter(ImageFilter.MinFilter(reach))
+    room = ImageOps.expand(crop, reach // 2)
+    return room.filter(ImageFilter.MaxFilter(reach))
+
+
+def _pen_width(mask: np.ndarray) -> float:
+    """Width of a stroke from its area and outline, in pixels: 2 · area / perimeter, the perimeter counted on pixel edges (4/π too long)."""
+    padded = np.pad(mask, 1)
+    edges = np.count_nonzero(padded[1:] != padded[:-1]) + np.count_nonzero(padded[:, 1:] != padded[:, :-1])
+    return 2 * float(mask.sum()) / (edges * math.pi / 4) if edges else 0.0

@@ -1,0 +1,62 @@
+"""Everything that is kept between reruns, in one place. Keys are architecture strings: Streamlit would hash two different specs alike."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from cnn_explorer.network import NetworkSpec, parse
+from cnn_explorer.shapes import NetworkShapes, infer_shapes
+
+if TYPE_CHECKING:
+    from cnn_explorer.weights import TrainedNetwork
+
+
+@st.cache_resource
+def torch_loading() -> threading.Thread:
+    """A thread that imports PyTorch, so that the page's frame is on screen meanwhile. Finished once it is no longer alive."""
+    thread = threading.Thread(target=_load_torch, name="import torch", daemon=True)
+    thread.start()
+    return thread
+
+
+def _load_torch() -> None:
+    import torch
+
+    from cnn_explorer.network import LECTURE
+    from cnn_explorer.trace import trace_activations
+    from cnn_explorer.weights import load_network
+
+    torch.set_num_threads(1)  # on small networks two threads wait for each other longer than they compute
+    trace_activations(load_network(LECTURE).module, torch.zeros(1, 1, 28, 28))  # the first pass is slow
+    gc.collect()
+    gc.freeze()  # what is loaded now stays: later collections need not look at it
+
+
+def torch_ready() -> bool:
+    """True once PyTorch can be used without waiting."""
+    thread = torch_loading()
+    thread.join(timeout=0.01)
+    return not thread.is_alive()
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def shapes_of(architecture: str) -> NetworkShapes:
+    """Shapes of an architecture string."""
+    return infer_shapes(parse(architecture))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def network_of(architecture: str) -> TrainedNetwork:
+    """The network of an architecture string; shared by all sessions, never changed."""
+    from cnn_explorer.weights import load_network
+
+    return load_network(parse(architecture))
+
+
+def spec_of(architecture: str) -> NetworkSpec:
+    """The spec of a valid architecture string."""
+    return shapes_of(architecture).spec

@@ -1,0 +1,38 @@
+"""The live part of the first page: what is drawn goes in, every layer comes out. A fragment of its own: a stroke reruns nothing else."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from cnn_explorer.ui import cached, network_view, state
+
+KEY = "network_view"
+
+
+@st.fragment
+def live_view() -> None:
+    """Mount the network view for the session's drawing and network."""
+    seq = state.take(network_view.pen_event(KEY))
+    drawing, architecture = state.drawing(), state.architecture()
+    shapes = cached.shapes_of(architecture)
+    seen = drawing.preprocess()
+    if not cached.torch_ready():
+        network_view.mount(network_view.pack(seq, drawing.text, shapes, seen.pixels, None, None), KEY)
+        return
+    from cnn_explorer.trace import trace_activations
+
+    network = cached.network_of(architecture)
+    trace = trace_activations(network.module, seen.image)
+    network_view.mount(network_view.pack(seq, drawing.text, shapes, seen.pixels, trace, network.label), KEY)
+
+
+@st.fragment
+def stages_popover() -> None:
+    """The steps from the drawing to the network's image, computed when they are looked at."""
+    steps = st.popover("What the network sees", icon=":material/visibility:", on_change="rerun", key="stages")
+    if not steps.open:
+        return
+    with steps, st.container(horizontal=True):
+        for stage in state.drawing().preprocess().stages:
+            with st.container(width=150, gap="xsmall"):
+                st.image(stage.pixels, width=140, caption=stage.caption)

@@ -1,0 +1,126 @@
+"""The network view: the component that is the drawing surface and shows every layer. Python side: pack, mount, unpack.
+
+An update is one blob, decoded by `assets/protocol.js`:
+
+    uint32 header length · header, JSON · 784 bytes image · float16 values layer by layer · float32 logits, float32 probabilities
+
+float16 keeps three significant digits, enough to paint and to read, at half the size. `flatten` repeats the values of the layer
+before it and is left out; its formula stands on the next layer's joint.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import streamlit as st
+
+from cnn_explorer.layers import FlattenSpec
+from cnn_explorer.shapes import NetworkShapes
+
+if TYPE_CHECKING:
+    from cnn_explorer.trace import Trace
+    from cnn_explorer.weights import Label
+
+HALF_MAX = 65504.0  # float16 ends here
+_MANIFEST = Path(__file__).parents[2] / "pyproject.toml"
+
+
+@dataclass(frozen=True)
+class PenEvent:
+    """What the browser sends: a running number, the drawing string, and whether the pen has been lifted."""
+
+    seq: int
+    drawing: str
+    final: bool
+
+
+def mount(data: bytes, key: str) -> None:
+    """Show the view with one update's data."""
+    _component()(key=key, data=data, on_pen_change=_nothing)
+
+
+def pen_event(key: str) -> PenEvent | None:
+    """What was drawn in the browser since the page opened, if anything, from the session's state of the component."""
+    state = st.session_state.get(key) or {}
+    pen = state.get("pen")
+    if not pen:
+        return None
+    return PenEvent(int(pen["seq"]), str(pen["drawing"]), bool(pen["final"]))
+
+
+def pack(seq: int, drawing: str, shapes: NetworkShapes, pixels: np.ndarray, trace: Trace | None, label: Label | None) -> bytes:
+    """One update as bytes. Without a `trace` (PyTorch is still loading) the view shows the structure alone."""
+    head = _header(seq, drawing, shapes, label, trace is None)
+    parts = [struct.pack("<I", len(head)), head, pixels.astype(np.uint8).tobytes()]
+    if trace is not None:
+        shown = [activation.values.numpy().ravel() for activation in trace.activations if activation.kind != "Flatten"]
+        parts.append(np.clip(np.concatenate([*shown, np.empty(0, np.float32)]), -HALF_MAX, HALF_MAX).astype("<f2").tobytes())
+        if trace.logits is not None and trace.probabilities is not None and shapes.classifies:
+            parts += [trace.logits.numpy().astype("<f4").tobytes(), trace.probabilities.numpy().astype("<f4").tobytes()]
+    return b"".join(parts)
+
+
+def _header(seq: int, drawing: str, shapes: NetworkShapes, label: Label | None, pending: bool) -> bytes:
+    header = {
+        "seq": seq,
+        "drawing": drawing,
+        "net": str(shapes.spec),
+        "pending": pending,
+        "trained": label.trained if label else True,
+        "sentence": label.sentence if label else "Loading PyTorch…",
+        "error": {"layer": shapes.error.layer, "text": shapes.error.problem} if shapes.error else None,
+        "classes": shapes.output_shape[0] if shapes.classifies else 0,
+    }
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":"))
+    return f'{text[:-1]},"layers":{_layers(shapes)}}}'.encode()
+
+
+def _layers(shapes: NetworkShapes) -> str:
+    layers: list[dict[str, Any]] = []
+    flattening = ""
+    for layer in shapes.layers:
+        if isinstance(layer.spec, FlattenSpec):
+            flattening = f"{layer.formula}\n"
+            continue
+        field = layer.receptive_field
+        layers.append(
+            {
+                "name": layer.name,
+                "kind": layer.spec.torch_name,
+                "shape": layer.output_shape,
+                "formula": flattening + layer.formula,
+                "unused": layer.unused,
+                "field": field.size,
+                "parameters": layer.parameters,
+                "macs": layer.macs,
+            }
+        )
+        flattening = ""
+    return json.dumps(layers, ensure_ascii=False, separators=(",", ":"))
+
+
+@cache
+def _component() -> Callable[..., Any]:
+    """Registered under the name in the manifest, which ends in a hash of the assets: a browser that kept an older version's modules
+    cannot mistake them for these."""
+    manifest = tomllib.loads(_MANIFEST.read_text(encoding="utf-8"))
+    names = [entry["name"] for entry in manifest["tool"]["streamlit"]["component"]["components"]]
+    name = next(name for name in names if name.startswith("network_view"))
+    return st.components.v2.component(
+        f"{manifest['project']['name']}.{name}",
+        html='<div class="network-view">\n</div>',
+        css="style.css",
+        js="index.js",
+    )
+
+
+def _nothing() -> None:
+    """Streamlit keeps a component's state only where a callback is named."""

@@ -1,0 +1,97 @@
+// The card that floats beside what the pointer is on: a map enlarged, or a layer's arithmetic of shapes.
+
+import { mapsOf } from "./geometry.js";
+import { paintLayer } from "./painting.js";
+
+const SIDE = 180; // of the enlarged map, CSS pixels
+
+export class Card {
+  /** @param {HTMLElement} element @param {HTMLElement} host the card stays inside it */
+  constructor(element, host) {
+    this.element = element;
+    this.host = host;
+  }
+
+  hide() {
+    this.element.hidden = true;
+    this.source = null;
+  }
+
+  /** Show the newest values in an open card. */
+  refresh() {
+    if (this.source) this.#paintMap();
+  }
+
+  /**
+   * @param {HTMLElement} canvas that the tile is on @param {{x: number, y: number, width: number, height: number}} tile in it
+   * @param {() => {layer: import("./protocol.js").Layer, pixel: {map: number, row: number, column: number}, values: Float32Array,
+   *   reach: number, theme: "light" | "dark"}} source asked again with every update
+   */
+  showMap(canvas, tile, source) {
+    this.source = source;
+    this.element.className = "card";
+    if (!this.element.querySelector("canvas")) this.element.innerHTML = "<h4></h4><canvas></canvas><p></p><p></p>";
+    this.element.hidden = false;
+    this.#paintMap();
+    const box = canvas.getBoundingClientRect();
+    this.#place(box.left + tile.x, box.top + tile.y, tile.width, tile.height);
+  }
+
+  /** @param {HTMLElement} joint @param {import("./protocol.js").Layer} layer */
+  showLayer(joint, layer) {
+    this.source = null;
+    const count = (number) => number.toLocaleString("en");
+    const lines = [
+      `${layer.kind} → ${layer.shape.join("×")}`,
+      layer.formula,
+      layer.unused[0] || layer.unused[1] ? `unused: ${layer.unused[0]} rows below, ${layer.unused[1]} columns right` : "",
+      layer.field[0] ? `each value sees ${layer.field[0]}×${layer.field[1]} pixels of the image` : "",
+      layer.parameters ? `${count(layer.parameters)} parameters` : "",
+      layer.macs ? `${count(layer.macs)} multiply-adds` : "",
+    ];
+    this.element.className = "card wide";
+    this.element.replaceChildren();
+    const title = document.createElement("h4");
+    title.textContent = layer.name;
+    this.element.append(title);
+    for (const line of lines.filter(Boolean).flatMap((text) => text.split("\n"))) {
+      const paragraph = document.createElement("p");
+      paragraph.textContent = line;
+      this.element.append(paragraph);
+    }
+    this.element.hidden = false;
+    const box = joint.getBoundingClientRect();
+    this.#place(box.left, box.top + box.height / 3, box.width, 0);
+  }
+
+  #paintMap() {
+    const { layer, pixel, values, reach, theme } = this.source();
+    const [channels, rows, columns] = mapsOf(layer.shape);
+    const size = rows * columns;
+    const map = values.subarray(pixel.map * size, (pixel.map + 1) * size);
+    const scale = SIDE / Math.max(rows, columns);
+    const grid = { width: columns * scale, height: rows * scale, columns: 1, rows: 1, tileWidth: columns * scale, tileHeight: rows * scale, gap: 0 };
+    const [title, canvas, range, value] = this.element.children;
+    const features = layer.shape.length === 1;
+    canvas.hidden = features;
+    if (!features) paintLayer(canvas, grid, [1, rows, columns], map, () => reach, theme);
+    let low = Infinity, high = -Infinity;
+    for (const each of map) { low = Math.min(low, each); high = Math.max(high, each); }
+    title.textContent = features ? `${layer.name} · feature ${pixel.map + 1} of ${channels}` : `${layer.name} · map ${pixel.map + 1} of ${channels}`;
+    range.textContent = features ? `value ${short(low)}` : `${short(low)} to ${short(high)}`;
+    value.textContent = features ? "" : `(${pixel.row}, ${pixel.column}): ${short(map[pixel.row * columns + pixel.column])}`;
+  }
+
+  /** Beside the box it explains, inside the view. */
+  #place(left, top, width, height) {
+    const host = this.host.getBoundingClientRect();
+    const card = this.element.getBoundingClientRect();
+    const right = left + width + 10;
+    const x = right + card.width < host.right ? right : left - card.width - 10;
+    const y = Math.min(Math.max(top + height / 2 - card.height / 2, host.top), Math.max(host.top, host.bottom - card.height));
+    this.element.style.left = `${Math.max(0, Math.min(x - host.left, host.width - card.width))}px`;
+    this.element.style.top = `${y - host.top}px`;
+  }
+}
+
+const short = (number) => Number(number.toPrecision(3)).toString().replace("-", "−");

@@ -1,0 +1,222 @@
+// A column a layer: its name and shape, its maps as tiles, the formula on the joint before it; then the ten probabilities.
+
+import { columnsLayout, mapsOf, pixelAt, stackedLayout, tileAt } from "./geometry.js";
+import { cssColour, paintLayer, reachOf } from "./painting.js";
+
+const JOINT = 26; // width of a joint, CSS pixels
+const ANSWER = 176; // width of the probabilities
+const HEAD = 34; // name and shape above the tiles
+const FLOOR = 20; // least side of a tile
+
+/** @typedef {import("./protocol.js").Update} Update */
+
+export class Columns {
+  /** @param {HTMLElement} element @param {import("./card.js").Card} card */
+  constructor(element, card) {
+    this.element = element;
+    this.card = card;
+    this.scale = "layer";
+    this.built = "";
+  }
+
+  /** @param {Update} update @param {{narrow: boolean, width: number, height: number, theme: "light" | "dark"}} room */
+  show(update, room) {
+    const { layers } = update;
+    this.update = update;
+    this.room = room;
+    const drawn = this.#drawn();
+    const signature = JSON.stringify([update.net, update.pending, layers.length, update.error, room.narrow, room.width, room.height]);
+    if (signature !== this.built) {
+      this.#build(drawn);
+      this.built = signature;
+    }
+    if (update.pending) return;
+    const network = Math.max(0, ...update.values.map((values) => reachOf(values)));
+    for (const index of drawn) {
+      const { shape } = layers[index];
+      const values = update.values[index];
+      paintLayer(this.canvases[index], this.grids[index], shape, values, this.#reach(shape, values, network), room.theme);
+    }
+    this.#showAnswer(update, room.theme);
+    this.card.refresh();
+  }
+
+  /** What a screen reader says once the pen has been lifted. @param {Update} update */
+  answer(update) {
+    if (update.error) return update.error.text;
+    if (!update.classes) return "";
+    const best = bestOf(update.probabilities);
+    return update.trained ? `Answer: ${best}, ${percent(update.probabilities[best])}` : `Untrained network; it would say ${best}`;
+  }
+
+  /** The magnitude with full colour, by map. */
+  #reach(shape, values, network) {
+    const [, rows, columns] = mapsOf(shape);
+    if (this.scale === "network") return () => network;
+    if (this.scale === "layer" || shape.length === 1) {
+      const layer = reachOf(values);
+      return () => layer;
+    }
+    return (map) => reachOf(values, map * rows * columns, (map + 1) * rows * columns);
+  }
+
+  /** Indices of the layers with a column of their own: all but the last one's logits, which stand beside the probabilities. */
+  #drawn() {
+    const { layers, classes } = this.update;
+    return layers.map((_, index) => index).slice(0, classes ? -1 : undefined);
+  }
+
+  #build(drawn) {
+    const { layers, error, classes } = this.update;
+    const { narrow, width, height } = this.room;
+    const shapes = drawn.map((index) => layers[index].shape);
+    const joints = drawn.length + (classes || error ? 1 : 0);
+    const tail = (classes ? ANSWER : 0) + (error ? 220 : 0);
+    const grids = narrow
+      ? shapes.map((shape) => stackedLayout(shape, width, Math.max(...shapes.map((each) => Math.max(...mapsOf(each).slice(1))))))
+      : columnsLayout(shapes, width - joints * (JOINT + 8) - tail - 8, height - HEAD, FLOOR);
+    this.card.hide();
+    this.element.replaceChildren();
+    this.canvases = {};
+    this.grids = {};
+    drawn.forEach((index, place) => {
+      this.grids[index] = grids[place];
+      this.element.append(this.#joint(layers[index]), this.#column(index));
+    });
+    if (error) this.element.append(breakOf(error));
+    if (classes) this.element.append(this.#joint(layers[layers.length - 1]), this.#answerColumn(layers[layers.length - 1]));
+  }
+
+  #joint(layer) {
+    const joint = make("button", "joint");
+    joint.type = "button";
+    const formula = make("span", "formula", layer.formula.replaceAll("\n", "  →  "));
+    joint.append(formula, make("span", "arrow"));
+    joint.setAttribute("aria-label", `${layer.name}: ${layer.formula}`);
+    joint.onpointerenter = () => this.card.showLayer(joint, layer);
+    joint.onfocus = () => this.card.showLayer(joint, layer);
+    joint.onclick = () => this.card.showLayer(joint, layer);
+    joint.onpointerleave = joint.onblur = () => this.card.hide();
+    return joint;
+  }
+
+  #column(index) {
+    const layer = this.update.layers[index];
+    const grid = this.grids[index];
+    const column = make("div", "column");
+    column.style.minWidth = `${grid.width}px`;
+    const canvas = document.createElement("canvas");
+    canvas.setAttribute("role", "img");
+    canvas.tabIndex = 0;
+    const [channels, rows, columns] = mapsOf(layer.shape);
+    canvas.setAttribute(
+      "aria-label",
+      layer.shape.length === 3 ? `${layer.name}: ${channels} feature maps of ${rows}×${columns}. Arrow keys walk through them.` : `${layer.name}: ${channels} features`,
+    );
+    canvas.dataset.layer = layer.name;
+    canvas.style.width = `${grid.width}px`;
+    canvas.style.height = `${grid.height}px`;
+    const look = (event) => {
+      const box = canvas.getBoundingClientRect();
+      this.#look(index, pixelAt(grid, layer.shape, event.clientX - box.left, event.clientY - box.top));
+    };
+    canvas.onpointermove = look;
+    canvas.onpointerdown = look;
+    canvas.onpointerleave = (event) => { if (event.pointerType !== "touch") this.card.hide(); };
+    canvas.onblur = () => this.card.hide();
+    canvas.onkeydown = (event) => this.#walk(index, event);
+    canvas.onfocus = () => { if (canvas.matches(":focus-visible")) this.#look(index, { map: 0, row: 0, column: 0 }); };
+    this.canvases[index] = canvas;
+    column.append(headOf(layer), canvas);
+    return column;
+  }
+
+  /** Enlarge one map, with the value under the pointer. */
+  #look(index, pixel) {
+    if (!pixel || this.update.pending) {
+      this.card.hide();
+      return;
+    }
+    this.seen = pixel;
+    const grid = this.grids[index];
+    const [x, y] = tileAt(grid, pixel.map);
+    this.card.showMap(this.canvases[index], { x, y, width: grid.tileWidth, height: grid.tileHeight }, () => {
+      const layer = this.update.layers[index];
+      const values = this.update.values[index];
+      const network = Math.max(...this.update.values.map((each) => reachOf(each)));
+      return { layer, pixel, values, reach: this.#reach(layer.shape, values, network)(pixel.map), theme: this.room.theme };
+    });
+  }
+
+  #walk(index, event) {
+    const grid = this.grids[index];
+    const steps = { ArrowDown: 1, ArrowUp: -1, ArrowRight: grid.rows, ArrowLeft: -grid.rows };
+    const step = steps[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const channels = this.update.layers[index].shape[0];
+    const map = Math.min(channels - 1, Math.max(0, (this.seen?.map ?? 0) + step));
+    this.#look(index, { map, row: 0, column: 0 });
+  }
+
+  // --- the answer ---
+
+  #answerColumn(layer) {
+    const column = make("div", "column answer");
+    column.append(headOf(layer, "softmax"));
+    this.verdict = make("div", "verdict");
+    this.verdict.append(make("strong"), make("span"));
+    const list = make("ol", "probabilities");
+    this.bars = Array.from({ length: layer.shape[0] }, (_, digit) => {
+      const row = make("li");
+      row.append(make("span", "digit", String(digit)), make("span", "logit"), make("span", "bar"), make("span", "share"));
+      row.children[2].append(make("i"));
+      list.append(row);
+      return row;
+    });
+    column.append(this.verdict, list);
+    return column;
+  }
+
+  #showAnswer({ classes, probabilities, logits, trained, image }, theme) {
+    if (!classes) return;
+    const best = bestOf(probabilities);
+    const blank = !image.some((ink) => ink);
+    const [answer, sure] = this.verdict.children;
+    answer.textContent = blank ? "–" : String(best);
+    sure.textContent = blank ? "nothing drawn yet" : trained ? `${percent(probabilities[best])}` : "untrained";
+    const reach = reachOf(logits);
+    this.bars.forEach((row, digit) => {
+      row.classList.toggle("best", digit === best && !blank);
+      const [, logit, bar, share] = row.children;
+      logit.textContent = logits[digit].toFixed(1).replace("-", "−");
+      logit.style.setProperty("--colour", cssColour(logits[digit], reach, theme));
+      bar.firstChild.style.width = `${100 * probabilities[digit]}%`;
+      share.textContent = percent(probabilities[digit]);
+    });
+  }
+}
+
+function headOf(layer, also) {
+  const head = make("h3");
+  head.append(make("span", "name", also ? `${layer.name} → ${also}` : layer.name), make("span", "shape", layer.shape.join("×")));
+  return head;
+}
+
+function breakOf(error) {
+  const column = make("div", "break");
+  column.append(make("strong", "", `${error.layer} does not fit`), make("p", "", error.text));
+  return column;
+}
+
+/** @param {Float32Array} probabilities */
+const bestOf = (probabilities) => probabilities.indexOf(Math.max(...probabilities));
+
+const percent = (share) => `${(100 * share).toFixed(1)} %`;
+
+export function make(tag, className = "", text = "") {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  if (text) element.textContent = text;
+  return element;
+}

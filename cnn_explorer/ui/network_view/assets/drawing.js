@@ -1,0 +1,143 @@
+// Pen strokes as data: the drawing string of cnn_explorer/drawing.py, simplification, the eraser. No DOM.
+
+/** @typedef {[number, number] | [number, number, number]} Point x, y in canvas pixels (280 × 280, y down) and, from a pen, pressure in [0, 1] */
+/** @typedef {Point[]} Stroke */
+
+export const CANVAS = 280;
+export const PEN_WIDTH = 16;
+export const ERASER_RADIUS = 14;
+const MAX_TEXT = 4000; // characters: with the rest of the address well below what browsers and proxies pass on
+
+/**
+ * The shortest drawing string of these strokes, simplified as little as the bound allows.
+ * @param {Stroke[]} strokes
+ * @returns {string | null} null if even a coarse version is too long
+ */
+export function encodeStrokes(strokes) {
+  for (let tolerance = 0.6; tolerance < 30; tolerance *= 2) {
+    const text = "s" + toBase64(pack(strokes.map((stroke) => simplify(stroke, tolerance))));
+    if (text.length <= MAX_TEXT) return text;
+  }
+  return null;
+}
+
+/**
+ * @param {string} text a drawing string that starts with "s"
+ * @returns {Stroke[]}
+ */
+export function decodeStrokes(text) {
+  const numbers = unpack(fromBase64(text.slice(1)));
+  const strokes = [];
+  for (let at = 0; at < numbers.length; ) {
+    const head = numbers[at++];
+    const withPressure = head & 1;
+    const stroke = [];
+    let x = 0, y = 0, pressure = 0;
+    for (let left = head >> 1; left > 0; left--) {
+      x += unzigzag(numbers[at++]);
+      y += unzigzag(numbers[at++]);
+      if (withPressure) pressure += unzigzag(numbers[at++]);
+      stroke.push(withPressure ? [x, y, pressure / 100] : [x, y]);
+    }
+    if (stroke.length) strokes.push(stroke);
+  }
+  return strokes;
+}
+
+/**
+ * Cut away what an eraser covers while it moves from `from` to `to`. Untouched strokes are returned as they are.
+ * @param {Stroke[]} strokes @param {Point} from @param {Point} to
+ */
+export function erase(strokes, from, to, radius = ERASER_RADIUS) {
+  return strokes.flatMap((stroke) => {
+    const dense = densify(stroke, 2);
+    const gone = dense.map((point) => distanceToSegment(point, from, to) <= radius);
+    if (!gone.includes(true)) return [stroke];
+    const pieces = [];
+    let piece = [];
+    dense.forEach((point, index) => {
+      if (!gone[index]) piece.push(point);
+      else if (piece.length) { pieces.push(piece); piece = []; }
+    });
+    if (piece.length) pieces.push(piece);
+    return pieces.map((part) => simplify(part, 0.3));
+  });
+}
+
+/** Ramer–Douglas–Peucker: leave out points closer than `tolerance` to the line between those kept. @param {Stroke} stroke @returns {Stroke} */
+export function simplify(stroke, tolerance) {
+  if (stroke.length < 3) return stroke;
+  const keep = new Uint8Array(stroke.length);
+  keep[0] = keep[stroke.length - 1] = 1;
+  const spans = [[0, stroke.length - 1]];
+  while (spans.length) {
+    const [first, last] = spans.pop();
+    let farthest = -1, distance = tolerance;
+    for (let index = first + 1; index < last; index++) {
+      const gap = distanceToSegment(stroke[index], stroke[first], stroke[last]);
+      if (gap > distance) { distance = gap; farthest = index; }
+    }
+    if (farthest > 0) { keep[farthest] = 1; spans.push([first, farthest], [farthest, last]); }
+  }
+  return stroke.filter((_, index) => keep[index]);
+}
+
+function densify(stroke, step) {
+  const dense = [];
+  stroke.forEach((point, index) => {
+    const before = stroke[index - 1];
+    if (before) {
+      const pieces = Math.ceil(Math.hypot(point[0] - before[0], point[1] - before[1]) / step);
+      for (let piece = 1; piece < pieces; piece++) {
+        dense.push(before.map((value, axis) => value + ((point[axis] ?? value) - value) * (piece / pieces)));
+      }
+    }
+    dense.push(point);
+  });
+  return dense;
+}
+
+function distanceToSegment([x, y], [x0, y0], [x1, y1]) {
+  const dx = x1 - x0, dy = y1 - y0;
+  const length2 = dx * dx + dy * dy;
+  const along = length2 ? Math.min(1, Math.max(0, ((x - x0) * dx + (y - y0) * dy) / length2)) : 0;
+  return Math.hypot(x - x0 - along * dx, y - y0 - along * dy);
+}
+
+// --- numbers as text: zigzag varints in base64url ---
+
+function pack(strokes) {
+  const bytes = [];
+  const put = (number) => {
+    for (; number > 127; number >>= 7) bytes.push((number & 127) | 128);
+    bytes.push(number);
+  };
+  for (const stroke of strokes) {
+    const withPressure = stroke[0].length === 3 ? 1 : 0;
+    put(2 * stroke.length + withPressure);
+    let before = [0, 0, 0];
+    for (const [x, y, pressure = 0] of stroke) {
+      const now = [Math.round(x), Math.round(y), Math.round(100 * pressure)];
+      for (let axis = 0; axis < 2 + withPressure; axis++) put(zigzag(now[axis] - before[axis]));
+      before = now;
+    }
+  }
+  return bytes;
+}
+
+function unpack(bytes) {
+  const numbers = [];
+  let number = 0, shift = 0;
+  for (const byte of bytes) {
+    number |= (byte & 127) << shift;
+    shift += 7;
+    if (byte < 128) { numbers.push(number); number = shift = 0; }
+  }
+  return numbers;
+}
+
+const zigzag = (number) => (number >= 0 ? 2 * number : -2 * number - 1);
+const unzigzag = (number) => (number % 2 ? -(number + 1) / 2 : number / 2);
+
+const toBase64 = (bytes) => btoa(String.fromCharCode(...bytes)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+const fromBase64 = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (letter) => letter.charCodeAt(0));

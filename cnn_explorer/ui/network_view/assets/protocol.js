@@ -1,0 +1,41 @@
+// What the server sends: one blob an update, made by network_view/__init__.py. No DOM.
+//
+//     uint32 header length, header (JSON), 784 bytes image, float16 values of every layer, float32 logits and probabilities
+
+/**
+ * @typedef {{name: string, kind: string, shape: number[], formula: string, unused: number[], field: number[], parameters: number, macs: number}} Layer
+ * @typedef {{layer: string, text: string}} Break why the next layer cannot take its input
+ * @typedef {{seq: number, drawing: string, net: string, pending: boolean, trained: boolean, sentence: string, layers: Layer[],
+ *   error: Break | null, classes: number, image: Uint8Array, values: Float32Array[], logits: Float32Array, probabilities: Float32Array}} Update
+ */
+
+/** @param {Uint8Array} bytes @returns {Update} */
+export function decode(bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const headerLength = view.getUint32(0, true);
+  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + headerLength)));
+  let at = 4 + headerLength;
+  const image = bytes.slice(at, at + 784);
+  at += 784;
+  const values = header.pending ? [] : header.layers.map(({ shape }) => {
+    const layer = new Float32Array(shape.reduce((product, side) => product * side, 1));
+    for (let index = 0; index < layer.length; index++, at += 2) layer[index] = HALF[view.getUint16(at, true)];
+    return layer;
+  });
+  const float32 = (length) => {
+    const numbers = new Float32Array(length);
+    for (let index = 0; index < length; index++, at += 4) numbers[index] = view.getFloat32(at, true);
+    return numbers;
+  };
+  const classes = header.pending ? 0 : header.classes;
+  return { ...header, image, values, logits: float32(classes), probabilities: float32(classes) };
+}
+
+// Every 16-bit float as a number: a look-up is faster than arithmetic, and Float16Array is not everywhere yet.
+const HALF = Float32Array.from({ length: 65536 }, (_, bits) => {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -14 * (fraction / 1024));
+});

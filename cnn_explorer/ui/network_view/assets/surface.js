@@ -1,0 +1,240 @@
+// The drawing surface: pen, eraser, undo, redo, clear; mouse, finger and pen with pressure.
+
+import { CANVAS, ERASER_RADIUS, PEN_WIDTH, decodeStrokes, encodeStrokes, erase } from "./drawing.js";
+import { sized } from "./painting.js";
+
+/** @typedef {{strokes: import("./drawing.js").Stroke[], text: string}} Drawing a picture ("d…", "p…") has no strokes */
+
+export class Surface {
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {{changed: (text: string, final: boolean) => void, tools: () => void, full: () => void}} on `changed` with the drawing
+   *   string during and at the end of each action, `tools` when undo and redo may have become possible or not, `full` when no more fits
+   */
+  constructor(canvas, on) {
+    this.canvas = canvas;
+    this.on = on;
+    this.tool = "pen";
+    this.size = 240;
+    /** @type {Drawing} */
+    this.drawing = { strokes: [], text: "s" };
+    this.picture = null; // 28×28 ink of a drawing without strokes
+    this.past = [];
+    this.future = [];
+    this.pointer = null;
+    canvas.onpointerdown = (event) => this.#down(event);
+    canvas.onpointermove = (event) => this.#move(event);
+    canvas.onpointerup = (event) => this.#up(event);
+    canvas.onpointercancel = (event) => this.#up(event);
+    canvas.onlostpointercapture = (event) => this.#up(event);
+    canvas.onpointerleave = () => { if (!this.pointer) { this.hover = null; this.paint(); } };
+    canvas.oncontextmenu = (event) => event.preventDefault();
+  }
+
+  /** True between pressing and releasing. */
+  get drawingNow() {
+    return this.pointer !== null;
+  }
+
+  get text() {
+    return this.drawing.text;
+  }
+
+  /** Take over a drawing that was made elsewhere: the address, the gallery, another page. It can be undone. */
+  adopt(text) {
+    if (text === this.drawing.text) return;
+    this.#remember();
+    this.#show(text);
+  }
+
+  /** The first drawing after the page has opened: nothing to undo. */
+  start(text) {
+    this.#show(text);
+  }
+
+  /** Ink of a drawing without strokes. @param {Uint8Array} image */
+  showPicture(image) {
+    if (this.drawing.text[0] === "s") return;
+    this.picture = image;
+    this.paint();
+  }
+
+  pick(text) {
+    this.adopt(text);
+    this.on.changed(this.text, true);
+  }
+
+  clear() {
+    this.pick("s");
+  }
+
+  undo() {
+    this.#travel(this.past, this.future);
+  }
+
+  redo() {
+    this.#travel(this.future, this.past);
+  }
+
+  setTool(tool) {
+    this.tool = tool;
+    this.canvas.dataset.tool = tool;
+    this.on.tools();
+  }
+
+  #travel(from, to) {
+    if (!from.length || this.pointer) return;
+    to.push(this.drawing);
+    this.drawing = from.pop();
+    this.picture = null;
+    this.paint();
+    this.on.tools();
+    this.on.changed(this.text, true);
+  }
+
+  #remember() {
+    this.past.push(this.drawing);
+    if (this.past.length > 200) this.past.shift();
+    this.future = [];
+  }
+
+  #show(text) {
+    this.drawing = { text, strokes: text[0] === "s" ? decodeStrokes(text) : [] };
+    this.picture = null;
+    this.paint();
+    this.on.tools();
+  }
+
+  // --- pointer ---
+
+  #point(event) {
+    const box = this.canvas.getBoundingClientRect();
+    const place = (value) => Math.min(CANVAS, Math.max(0, value));
+    const point = [place(((event.clientX - box.left) / box.width) * CANVAS), place(((event.clientY - box.top) / box.height) * CANVAS)];
+    if (event.pointerType === "pen") point.push(event.pressure);
+    return point;
+  }
+
+  #down(event) {
+    if (this.pointer || (event.button !== 0 && event.button !== 5)) return;
+    event.preventDefault();
+    this.canvas.focus({ preventScroll: true });
+    this.canvas.setPointerCapture(event.pointerId);
+    const point = this.#point(event);
+    const erasing = this.tool === "eraser" || event.button === 5; // 5: the other end of a pen
+    this.pointer = { id: event.pointerId, erasing, last: point };
+    this.before = this.drawing;
+    if (erasing) {
+      this.#erase(point, point);
+    } else {
+      this.#change([...this.drawing.strokes, [point]]);
+    }
+  }
+
+  #move(event) {
+    const point = this.#point(event);
+    this.hover = this.tool === "eraser" && event.pointerType !== "touch" ? point : null;
+    if (!this.pointer || event.pointerId !== this.pointer.id) {
+      if (this.hover) this.paint();
+      return;
+    }
+    const fine = event.getCoalescedEvents?.() ?? [];
+    for (const each of fine.length ? fine : [event]) {
+      const next = this.#point(each);
+      if (this.pointer.erasing) this.#erase(this.pointer.last, next);
+      else this.drawing.strokes[this.drawing.strokes.length - 1].push(next);
+      this.pointer.last = next;
+    }
+    if (!this.pointer.erasing) this.#change(this.drawing.strokes);
+  }
+
+  #up(event) {
+    if (!this.pointer || event.pointerId !== this.pointer.id) return;
+    this.pointer = null;
+    if (this.drawing.text !== this.before.text) {
+      const after = this.drawing;
+      this.drawing = this.before;
+      this.#remember();
+      this.drawing = after;
+    }
+    this.hover = event.pointerType === "touch" ? null : this.hover;
+    this.paint();
+    this.on.tools();
+    this.on.changed(this.text, true);
+  }
+
+  #erase(from, to) {
+    const strokes = erase(this.drawing.strokes, from, to);
+    const same = strokes.length === this.drawing.strokes.length && strokes.every((stroke, index) => stroke === this.drawing.strokes[index]);
+    if (same) this.paint();
+    else this.#change(strokes);
+  }
+
+  #change(strokes) {
+    const text = encodeStrokes(strokes);
+    if (text === null) {
+      this.on.full();
+      return;
+    }
+    this.drawing = { strokes, text };
+    this.picture = null;
+    this.paint();
+    this.on.changed(text, false);
+  }
+
+  // --- ink ---
+
+  paint() {
+    const context = sized(this.canvas, this.size, this.size);
+    const style = getComputedStyle(this.canvas);
+    const scale = this.size / CANVAS;
+    if (this.picture) {
+      const box = document.createElement("canvas");
+      box.width = box.height = 28;
+      const data = new ImageData(28, 28);
+      const [red, green, blue] = style.color.match(/\d+/g).map(Number);
+      this.picture.forEach((ink, index) => data.data.set([red, green, blue, ink], 4 * index));
+      box.getContext("2d").putImageData(data, 0, 0);
+      context.drawImage(box, 0, 0, this.size, this.size);
+    }
+    context.setTransform(context.getTransform().scale(scale, scale));
+    context.lineCap = context.lineJoin = "round";
+    context.strokeStyle = context.fillStyle = style.color;
+    for (const stroke of this.drawing.strokes) inkStroke(context, stroke);
+    if (this.hover && this.tool === "eraser") {
+      context.lineWidth = 1.5;
+      context.beginPath();
+      context.arc(this.hover[0], this.hover[1], ERASER_RADIUS, 0, 2 * Math.PI);
+      context.stroke();
+    }
+  }
+}
+
+/** Smooth ink: curves through the middles of the recorded segments; with pressure, segment by segment as wide as the pen was pressed. */
+function inkStroke(context, stroke) {
+  const [x, y, pressure] = stroke[0];
+  const width = (press) => (press === undefined ? PEN_WIDTH : PEN_WIDTH * (0.4 + 1.1 * press));
+  if (stroke.length === 1) {
+    context.beginPath();
+    context.arc(x, y, width(pressure) / 2, 0, 2 * Math.PI); // a line of no length would draw nothing
+    context.fill();
+    return;
+  }
+  const middle = (a, b) => [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
+  context.lineWidth = width(pressure);
+  context.beginPath();
+  context.moveTo(x, y);
+  for (let index = 1; index < stroke.length - 1; index++) {
+    const end = middle(stroke[index], stroke[index + 1]);
+    context.quadraticCurveTo(stroke[index][0], stroke[index][1], ...end);
+    if (pressure !== undefined) {
+      context.stroke();
+      context.beginPath();
+      context.moveTo(...end);
+      context.lineWidth = width(stroke[index][2]);
+    }
+  }
+  const last = stroke[stroke.length - 1];
+  context.lineTo(last[0], last[1]);
+  context.stroke();
+}

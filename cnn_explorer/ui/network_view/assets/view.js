@@ -1,0 +1,191 @@
+// The whole picture: builds the parts once, then routes each update to them.
+
+import { Card } from "./card.js";
+import { Columns } from "./columns.js";
+import { Link } from "./link.js";
+import { cssGradient, paintImage } from "./painting.js";
+import { decode } from "./protocol.js";
+import { Surface } from "./surface.js";
+
+const NARROW = 700; // below, the columns stack
+const SEEN = 84; // CSS pixels of the 28×28 image: 3 each
+const GALLERY = 30;
+
+/** A button with a line drawing on a 24 × 24 grid. */
+const tool = (kind, name, title, path) =>
+  `<button type="button" data-${kind}="${name}" title="${title}" aria-label="${title}"><svg viewBox="0 0 24 24" aria-hidden="true"><path d="${path}"/></svg></button>`;
+
+const MARKUP = `
+<section class="draw" aria-label="Drawing">
+  <div class="surface"><canvas class="paper" tabindex="0" role="img"></canvas><p class="hint">Draw a digit here</p></div>
+  <div class="tools" role="toolbar" aria-label="Drawing tools">
+    ${tool("tool", "pen", "Pen", "M4 20l1-5L16 4l4 4L9 19z M14 6l4 4")}
+    ${tool("tool", "eraser", "Eraser", "M9 20l-6-6L13 4l8 8-8 8z M8 9l8 8 M9 20h12")}
+    ${tool("do", "undo", "Undo (Ctrl+Z)", "M9 5L4 10l5 5 M4 10h10a5 5 0 010 10h-3")}
+    ${tool("do", "redo", "Redo (Ctrl+Y)", "M15 5l5 5-5 5 M20 10H10a5 5 0 000 10h3")}
+    ${tool("do", "clear", "Clear", "M5 7h14 M10 7V4h4v3 M7 7l1 13h8l1-13")}
+  </div>
+  <div class="seen">
+    <canvas class="image" role="img"></canvas>
+    <div><p>What the network sees: 28×28 pixels, cropped, scaled and centred.</p>
+    <button type="button" class="more" aria-expanded="false" aria-controls="gallery">Pick a digit ▾</button></div>
+  </div>
+  <div class="gallery" id="gallery" role="group" aria-label="Digits from MNIST" hidden></div>
+</section>
+<section class="layers" aria-label="Layers"></section>
+<footer>
+  <div class="scale" role="group" aria-label="Colour scale">
+    <span>Colours per</span>
+    <button type="button" data-scale="map">map</button><button type="button" data-scale="layer">layer</button><button type="button" data-scale="network">network</button>
+    <span class="legend"><span>−</span><i></i><span>+</span></span>
+  </div>
+  <p class="label"></p>
+</footer>
+<div class="spoken" role="status" aria-live="polite"></div>
+<div class="card" hidden></div>`;
+
+export class View {
+  /** @param {ShadowRoot} root */
+  constructor(root) {
+    this.host = root.querySelector(".network-view");
+    this.host.innerHTML = MARKUP;
+    const find = (selector) => this.host.querySelector(selector);
+    this.send = () => {};
+    this.link = new Link((message) => this.send(message));
+    this.surface = new Surface(find(".paper"), {
+      changed: (text, final) => { this.#hint(); this.link.push(text, final); },
+      tools: () => this.#tools(),
+      full: () => this.#say("The drawing is full. Undo or clear to go on."),
+    });
+    this.card = new Card(find(".card"), this.host);
+    this.columns = new Columns(find(".layers"), this.card);
+    this.image = find(".image");
+    this.columns.scale = "layer";
+    this.#listen();
+    this.observer = new ResizeObserver(() => this.#layout());
+    this.observer.observe(this.host);
+    this.onresize = () => this.#layout();
+    window.addEventListener("resize", this.onresize);
+  }
+
+  /** @param {Uint8Array} data one update of the server, or the same again after a change of theme */
+  update(data) {
+    const update = decode(data);
+    const first = this.last === undefined;
+    this.last = update;
+    this.link.acknowledge(update.seq);
+    if (first) this.surface.start(update.drawing);
+    else if (!this.link.busy && !this.surface.drawingNow) this.surface.adopt(update.drawing);
+    if (update.drawing === this.surface.text) this.surface.showPicture(update.image);
+    if (update.pending) this.link.retry(this.surface.text, 250);
+    this.#theme();
+    this.#layout();
+    this.#hint();
+    this.host.dataset.pending = String(update.pending);
+    this.host.dataset.trained = String(update.trained);
+    this.host.dataset.paintedSeq = String(update.seq);
+    this.host.dataset.paintedNet = update.pending ? "" : update.net;
+    this.#find(".label").textContent = update.sentence;
+    if (!this.surface.drawingNow && !update.pending) this.#say(this.columns.answer(update));
+  }
+
+  close() {
+    this.observer.disconnect();
+    window.removeEventListener("resize", this.onresize);
+    this.link.close();
+  }
+
+  #find(selector) {
+    return this.host.querySelector(selector);
+  }
+
+  #say(sentence) {
+    const spoken = this.#find(".spoken");
+    if (spoken.textContent !== sentence) spoken.textContent = sentence;
+  }
+
+  #hint() {
+    this.#find(".hint").hidden = this.surface.text !== "s";
+    this.#find(".paper").setAttribute("aria-label", this.surface.text === "s" ? "Empty drawing surface" : "Your drawing");
+  }
+
+  #theme() {
+    const [red, green, blue] = getComputedStyle(this.host).backgroundColor.match(/[\d.]+/g).map(Number);
+    this.theme = red + green + blue < 380 ? "dark" : "light";
+    this.host.dataset.theme = this.theme;
+    this.#find(".legend i").style.background = cssGradient(this.theme);
+  }
+
+  #layout() {
+    if (!this.last) return;
+    const width = this.host.clientWidth;
+    if (!width) return;
+    const narrow = width < NARROW;
+    this.host.classList.toggle("narrow", narrow);
+    // What the page keeps below the view (controls) stays on the first screen where there is room.
+    const height = Math.min(720, Math.max(340, window.innerHeight - 330));
+    this.host.style.setProperty("--height", `${height}px`);
+    const size = narrow ? Math.min(320, width - 2) : Math.min(360, height - SEEN - 46);
+    this.surface.size = size;
+    this.host.style.setProperty("--surface", `${size}px`);
+    this.surface.paint();
+    paintImage(this.image, this.last.image, SEEN);
+    this.image.setAttribute("aria-label", "The 28 by 28 pixel image that the network sees");
+    this.columns.show(this.last, { narrow, width: narrow ? width : width - size - 24, height, theme: this.theme });
+  }
+
+  #tools() {
+    const { surface } = this;
+    for (const button of this.host.querySelectorAll("[data-tool]")) button.setAttribute("aria-pressed", String(button.dataset.tool === surface.tool));
+    this.#find("[data-do=undo]").disabled = !surface.past.length;
+    this.#find("[data-do=redo]").disabled = !surface.future.length;
+    this.#find("[data-do=clear]").disabled = surface.text === "s";
+    this.#find("[data-tool=eraser]").disabled = surface.text[0] !== "s";
+    if (surface.text[0] !== "s" && surface.tool === "eraser") surface.setTool("pen");
+    for (const button of this.host.querySelectorAll("[data-digit]")) button.setAttribute("aria-pressed", String(button.dataset.digit === surface.text));
+  }
+
+  #listen() {
+    const gallery = this.#find(".gallery"), more = this.#find(".more");
+    const sprite = `url("${new URL("./gallery.png", import.meta.url)}")`;
+    for (let index = 0; index < GALLERY; index++) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.dataset.digit = `d${index}`;
+      button.setAttribute("aria-label", `A ${index % 10}, number ${1 + Math.floor(index / 10)}`);
+      button.style.backgroundImage = sprite;
+      button.style.backgroundPosition = `${-28 * (index % 10)}px ${-28 * Math.floor(index / 10)}px`;
+      gallery.append(button);
+    }
+    const open = (wanted) => {
+      gallery.hidden = !wanted;
+      more.setAttribute("aria-expanded", String(wanted));
+    };
+    this.host.onclick = (event) => {
+      const button = event.target.closest("button");
+      if (!button) { if (!event.target.closest(".gallery")) open(false); return; }
+      const { tool, scale, digit } = button.dataset;
+      if (button === more) open(gallery.hidden);
+      else if (tool) this.surface.setTool(tool);
+      else if (button.dataset.do) this.surface[button.dataset.do]();
+      else if (digit) { this.surface.pick(digit); open(false); more.focus(); }
+      else if (scale) this.#setScale(scale);
+    };
+    this.host.onkeydown = (event) => {
+      const key = event.key.toLowerCase();
+      if (key === "escape") { open(false); this.card.hide(); }
+      if (!(event.ctrlKey || event.metaKey) || !["z", "y"].includes(key)) return;
+      event.preventDefault();
+      if (key === "y" || event.shiftKey) this.surface.redo();
+      else this.surface.undo();
+    };
+    this.#setScale("layer");
+    this.#tools();
+  }
+
+  #setScale(scale) {
+    this.columns.scale = scale;
+    for (const button of this.host.querySelectorAll("[data-scale]")) button.setAttribute("aria-pressed", String(button.dataset.scale === scale));
+    this.#layout();
+  }
+}

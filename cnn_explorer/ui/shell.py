@@ -1,0 +1,36 @@
+"""What every page has: title, navigation, a little less padding."""
+
+from __future__ import annotations
+
+import streamlit as st
+from PIL import Image
+
+from cnn_explorer.data import bundled_digits
+
+STYLE = """<style>
+[data-testid="stMainBlockContainer"] { padding: 0.9rem 1.6rem 1rem; max-width: 1800px; }
+[data-testid="stHeader"] { background: transparent; pointer-events: none; height: 2.5rem; }
+[data-testid="stHeader"] * { pointer-events: auto; }
+@media (min-width: 641px) { [data-testid="stMainBlockContainer"] h4 { margin-left: 1.8rem; } }
+@media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 2.6rem 0.8rem 1rem; } }
+</style>"""
+
+
+def open_page(title: str) -> None:
+    """Set the page up; the first call of every page."""
+    st.set_page_config(page_title=f"{title} · CNN Explorer", page_icon=_icon(), layout="wide", initial_sidebar_state="collapsed")
+    st.html(STYLE)
+    with st.sidebar:
+        st.header("CNN Explorer")
+        st.caption(
+            "Everything is computed by PyTorch as you draw. The page's address holds your drawing and your network: copy it to share both."
+        )
+        st.caption(
+            "Trained on MNIST (Y. LeCun, C. Cortes, C. Burges; CC BY-SA 3.0) and on Pen-Based Recognition of Handwritten Digits "
+            "(E. Alpaydin, F. Alimoglu; UCI; CC BY 4.0)."
+        )
+
+
+def _icon() -> Image.Image:
+    """A handwritten 3: a named icon would be fetched from another host."""
+    return Image.fromarray(bundled_digits().images[3])
