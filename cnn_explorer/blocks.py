@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from cnn_explorer.layers import (
@@ -143,7 +144,7 @@ def split(spec: NetworkSpec) -> Blocks:
     start = min(_first(layers, (Conv2dSpec,)), end)
     body = layers[start:end]
     starts = [at for at, layer in enumerate(body) if isinstance(layer, Conv2dSpec)]
-    blocks = tuple(Block(body[at:stop]) for at, stop in zip(starts, [*starts[1:], len(body)], strict=True))
+    blocks = tuple(Block(body[at:stop]) for at, stop in pairwise([*starts, len(body)]))
     return Blocks(layers[:start], blocks, layers[end:], spec.input_shape)
 
 

@@ -10,8 +10,9 @@ a pair (height, width), as in torch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ Shape = tuple[int, ...]
 IntOrPair = int | tuple[int, int]
 PoolKind = Literal["max", "avg"]
 ActivationKind = Literal["relu", "tanh", "sigmoid", "leakyrelu", "gelu"]
+Repairs = tuple[tuple[str, "LayerSpec"], ...]  # (label, spec)
 
 MAX_CHANNELS = 256
 MAX_FEATURES = 4096
@@ -32,15 +34,21 @@ class GeometryError(ValueError):
 
     `layer` is its name in the network ("" until `infer_shapes` knows it), `index` its place among the named layers, `problem` the
     numbers and the rule, `remedy` what to change, and `repairs` the nearest specs that do fit this input, each with its label.
+    `find_repairs` looks for them when they are asked for: looking means trying, and a trial that fails must not look further.
     """
 
-    def __init__(self, problem: str, remedy: str, repairs: tuple[tuple[str, LayerSpec], ...] = (), layer: str = "", index: int = -1):
-        self.problem, self.remedy, self.repairs, self.layer, self.index = problem, remedy, repairs, layer, index
+    def __init__(self, problem: str, remedy: str, find_repairs: Callable[[], Repairs] = tuple, layer: str = "", index: int = -1):
+        self.problem, self.remedy, self.find_repairs, self.layer, self.index = problem, remedy, find_repairs, layer, index
         super().__init__(f"{layer}: {problem}; {remedy}" if layer else f"{problem}; {remedy}")
 
     def at(self, layer: str, index: int) -> GeometryError:
         """The same error, with the layer's name and place."""
-        return GeometryError(self.problem, self.remedy, self.repairs, layer, index)
+        return GeometryError(self.problem, self.remedy, self.find_repairs, layer, index)
+
+    @property
+    def repairs(self) -> Repairs:
+        """`(label, spec)` pairs such as `("kernel_size = 4", …)`."""
+        return self.find_repairs()
 
 
 def pair(value: IntOrPair) -> tuple[int, int]:
@@ -54,11 +62,12 @@ def squeeze(value: IntOrPair) -> IntOrPair:
     return height if height == width else (height, width)
 
 
-def _check(owner: str, name: str, value: object, low: int, high: int) -> None:
-    sides = value if isinstance(value, tuple) else (value,)
+def _check(owner: str, name: str, value: object, low: int, high: int, pairs: bool = False) -> None:
+    sides = value if pairs and isinstance(value, tuple) else (value,)
     integers = all(isinstance(side, int) and not isinstance(side, bool) for side in sides)
     if not integers or len(sides) not in (1, 2) or not all(low <= side <= high for side in sides):
-        raise ValueError(f"{owner}: {name} (={value}) must be a whole number from {low} to {high}, or a pair for height and width")
+        also = ", or a pair for height and width" if pairs else ""
+        raise ValueError(f"{owner}: {name} (={value}) must be a whole number from {low} to {high}{also}")
 
 
 @dataclass(frozen=True)
@@ -178,7 +187,7 @@ class WindowSpec(LayerSpec):
                     f"{self._span_words(axis)} exceeds the padded input {side} "
                     f"({shape[1 + axis]} + 2·{padding[axis]} = {padded}), so {self._side(shape[1 + axis], axis)} = {_signed(sizes[axis])}",
                     self._fit_remedy(),
-                    self._fit_repairs(shape),
+                    partial(_repairs, self, shape, self._fit_choices()),
                 )
         return sizes
 
@@ -191,7 +200,7 @@ class WindowSpec(LayerSpec):
     def _fit_remedy(self) -> str:
         return "reduce kernel_size or raise padding"
 
-    def _fit_repairs(self, shape: Shape) -> tuple[tuple[str, LayerSpec], ...]:
+    def _fit_choices(self) -> Mapping[str, range]:
         raise NotImplementedError
 
 
@@ -220,7 +229,7 @@ class Conv2dSpec(WindowSpec):
         _check("conv", "out_channels", self.out_channels, 1, MAX_CHANNELS)
         _check("conv", "groups", self.groups, 1, MAX_CHANNELS)
         for name, low in (("kernel_size", 1), ("stride", 1), ("padding", 0), ("dilation", 1)):
-            _check("conv", name, getattr(self, name), low, MAX_EXTENT)
+            _check("conv", name, getattr(self, name), low, MAX_EXTENT, pairs=True)
             object.__setattr__(self, name, squeeze(getattr(self, name)))
 
     @classmethod
@@ -244,7 +253,7 @@ class Conv2dSpec(WindowSpec):
                 raise GeometryError(
                     f"{name} (={channels}) must be divisible by groups (={self.groups})",
                     f"choose groups that divide both {shape[0]} and {self.out_channels}",
-                    _repairs(self, shape, {"groups": range(self.groups - 1, 0, -1)}),
+                    partial(_repairs, self, shape, {"groups": range(self.groups - 1, 0, -1)}),
                 )
         return (self.out_channels, *self._fit(shape))
 
@@ -266,17 +275,12 @@ class Conv2dSpec(WindowSpec):
         dilated = self.dilation != 1 and self.kernel_size != 1
         return "reduce kernel_size or dilation, or raise padding" if dilated else super()._fit_remedy()
 
-    def _fit_repairs(self, shape: Shape) -> tuple[tuple[str, LayerSpec], ...]:
-        largest, most = max(pair(self.kernel_size)), max(pair(self.dilation))
-        return _repairs(
-            self,
-            shape,
-            {
-                "kernel_size": range(largest - 1, 0, -1),
-                "padding": range(min(pair(self.padding)) + 1, MAX_EXTENT + 1),
-                "dilation": range(most - 1, 0, -1),
-            },
-        )
+    def _fit_choices(self) -> Mapping[str, range]:
+        return {
+            "kernel_size": range(max(pair(self.kernel_size)) - 1, 0, -1),
+            "padding": range(min(pair(self.padding)) + 1, MAX_EXTENT + 1),
+            "dilation": range(max(pair(self.dilation)) - 1, 0, -1),
+        }
 
 
 @dataclass(frozen=True)
@@ -300,7 +304,7 @@ class Pool2dSpec(WindowSpec):
         if self.stride == 0:
             object.__setattr__(self, "stride", self.kernel_size)
         for name, low in (("kernel_size", 1), ("stride", 1), ("padding", 0)):
-            _check(self.kind, name, getattr(self, name), low, MAX_EXTENT)
+            _check(self.kind, name, getattr(self, name), low, MAX_EXTENT, pairs=True)
             object.__setattr__(self, name, squeeze(getattr(self, name)))
 
     @property
@@ -331,7 +335,7 @@ class Pool2dSpec(WindowSpec):
                 raise GeometryError(
                     f"padding (={padding}) must be at most half of kernel_size (={kernel}): a window could see nothing but padding",
                     f"reduce padding to {kernel // 2} or less, or raise kernel_size",
-                    _repairs(self, shape, {"padding": range(max(pair(self.padding)) - 1, -1, -1)}),
+                    partial(_repairs, self, shape, {"padding": range(max(pair(self.padding)) - 1, -1, -1)}),
                 )
         return (shape[0], *self._fit(shape))
 
@@ -344,12 +348,12 @@ class Pool2dSpec(WindowSpec):
         kernel, stride, padding, _ = (value[axis] for value in self.window())
         return f"⌊({size} + 2·{padding} − {kernel})/{stride}⌋ + 1"
 
-    def _fit_repairs(self, shape: Shape) -> tuple[tuple[str, LayerSpec], ...]:
+    def _fit_choices(self) -> Mapping[str, range]:
         largest = max(pair(self.kernel_size))
-        return _repairs(self, shape, {"kernel_size": range(largest - 1, 0, -1), "padding": range(1, largest // 2 + 1)})
+        return {"kernel_size": range(largest - 1, 0, -1), "padding": range(1, largest // 2 + 1)}
 
 
-def _repairs(layer: WindowSpec, shape: Shape, choices: Mapping[str, range]) -> tuple[tuple[str, LayerSpec], ...]:
+def _repairs(layer: WindowSpec, shape: Shape, choices: Mapping[str, range]) -> Repairs:
     """For each parameter the first of its values, nearest first, with which the layer takes `shape`."""
     found: list[tuple[str, LayerSpec]] = []
     for name, values in choices.items():

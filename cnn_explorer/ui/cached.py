@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import threading
 from typing import TYPE_CHECKING
 
@@ -24,13 +25,16 @@ def torch_loading() -> threading.Thread:
 
 
 def _load_torch() -> None:
+    # On small networks two threads wait for each other longer than they compute. `torch.set_num_threads` alone does not reach
+    # oneDNN in the threads that Streamlit starts for every rerun; the variable, read when torch is imported, does.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     import torch
 
     from cnn_explorer.network import LECTURE
     from cnn_explorer.trace import trace_activations
     from cnn_explorer.weights import load_network
 
-    torch.set_num_threads(1)  # on small networks two threads wait for each other longer than they compute
+    torch.set_num_threads(1)
     trace_activations(load_network(LECTURE).module, torch.zeros(1, 1, 28, 28))  # the first pass is slow
     gc.collect()
     gc.freeze()  # what is loaded now stays: later collections need not look at it

@@ -37,7 +37,7 @@ def preset_choice(spec: NetworkSpec) -> None:
         placeholder="Your own network",
         on_change=lambda: _choose(st.session_state["preset"]),
         label_visibility="collapsed",
-        width=280,
+        width=250,
     )
 
 

@@ -1,6 +1,6 @@
 // The card that floats beside what the pointer is on: a map enlarged, or a layer's arithmetic of shapes.
 
-import { mapsOf } from "./geometry.js";
+import { mapsOf, singleLayout } from "./geometry.js";
 import { paintLayer } from "./painting.js";
 
 const SIDE = 180; // of the enlarged map, CSS pixels
@@ -69,12 +69,10 @@ export class Card {
     const [channels, rows, columns] = mapsOf(layer.shape);
     const size = rows * columns;
     const map = values.subarray(pixel.map * size, (pixel.map + 1) * size);
-    const scale = SIDE / Math.max(rows, columns);
-    const grid = { width: columns * scale, height: rows * scale, columns: 1, rows: 1, tileWidth: columns * scale, tileHeight: rows * scale, gap: 0 };
     const [title, canvas, range, value] = this.element.children;
     const features = layer.shape.length === 1;
     canvas.hidden = features;
-    if (!features) paintLayer(canvas, grid, [1, rows, columns], map, () => reach, theme);
+    if (!features) paintLayer(canvas, singleLayout(layer.shape, SIDE), [1, rows, columns], map, () => reach, theme);
     let low = Infinity, high = -Infinity;
     for (const each of map) { low = Math.min(low, each); high = Math.max(high, each); }
     title.textContent = features ? `${layer.name} · feature ${pixel.map + 1} of ${channels}` : `${layer.name} · map ${pixel.map + 1} of ${channels}`;

@@ -3,10 +3,10 @@
 import { columnsLayout, mapsOf, pixelAt, stackedLayout, tileAt } from "./geometry.js";
 import { cssColour, paintLayer, reachOf } from "./painting.js";
 
-const JOINT = 26; // width of a joint, CSS pixels
+const JOINT = 28; // width of a joint with its margins, CSS pixels
 const ANSWER = 176; // width of the probabilities
 const HEAD = 34; // name and shape above the tiles
-const FLOOR = 20; // least side of a tile
+const LETTER = 6.8; // width of a heading's letters, about
 
 /** @typedef {import("./protocol.js").Update} Update */
 
@@ -25,7 +25,7 @@ export class Columns {
     this.update = update;
     this.room = room;
     const drawn = this.#drawn();
-    const signature = JSON.stringify([update.net, update.pending, layers.length, update.error, room.narrow, room.width, room.height]);
+    const signature = [update.net, update.pending, room.narrow, room.width, room.height].join(" ");
     if (signature !== this.built) {
       this.#build(drawn);
       this.built = signature;
@@ -74,7 +74,7 @@ export class Columns {
     const tail = (classes ? ANSWER : 0) + (error ? 220 : 0);
     const grids = narrow
       ? shapes.map((shape) => stackedLayout(shape, width, Math.max(...shapes.map((each) => Math.max(...mapsOf(each).slice(1))))))
-      : columnsLayout(shapes, width - joints * (JOINT + 8) - tail - 8, height - HEAD, FLOOR);
+      : columnsLayout(shapes, drawn.map((index) => headWidth(layers[index])), width - joints * JOINT - tail - 12, height - HEAD);
     this.card.hide();
     this.element.replaceChildren();
     this.canvases = {};
@@ -114,11 +114,9 @@ export class Columns {
       layer.shape.length === 3 ? `${layer.name}: ${channels} feature maps of ${rows}×${columns}. Arrow keys walk through them.` : `${layer.name}: ${channels} features`,
     );
     canvas.dataset.layer = layer.name;
-    canvas.style.width = `${grid.width}px`;
-    canvas.style.height = `${grid.height}px`;
     const look = (event) => {
       const box = canvas.getBoundingClientRect();
-      this.#look(index, pixelAt(grid, layer.shape, event.clientX - box.left, event.clientY - box.top));
+      this.#look(index, pixelAt(grid, channels, event.clientX - box.left, event.clientY - box.top));
     };
     canvas.onpointermove = look;
     canvas.onpointerdown = look;
@@ -140,7 +138,8 @@ export class Columns {
     this.seen = pixel;
     const grid = this.grids[index];
     const [x, y] = tileAt(grid, pixel.map);
-    this.card.showMap(this.canvases[index], { x, y, width: grid.tileWidth, height: grid.tileHeight }, () => {
+    const tile = { x: x * grid.dot, y: y * grid.dot, width: grid.tileWidth * grid.dot, height: grid.tileHeight * grid.dot };
+    this.card.showMap(this.canvases[index], tile, () => {
       const layer = this.update.layers[index];
       const values = this.update.values[index];
       const network = Math.max(...this.update.values.map((each) => reachOf(each)));
@@ -189,13 +188,16 @@ export class Columns {
     this.bars.forEach((row, digit) => {
       row.classList.toggle("best", digit === best && !blank);
       const [, logit, bar, share] = row.children;
-      logit.textContent = logits[digit].toFixed(1).replace("-", "−");
+      logit.textContent = (Math.round(10 * logits[digit]) / 10 || 0).toFixed(1).replace("-", "−");
       logit.style.setProperty("--colour", cssColour(logits[digit], reach, theme));
-      bar.firstChild.style.width = `${100 * probabilities[digit]}%`;
+      bar.firstChild.style.transform = `scaleX(${probabilities[digit]})`;
       share.textContent = percent(probabilities[digit]);
     });
   }
 }
+
+/** A heading may reach over the joint behind it, which is empty up there. */
+const headWidth = (layer) => LETTER * Math.max(layer.name.length, layer.shape.join("×").length) - JOINT + 6;
 
 function headOf(layer, also) {
   const head = make("h3");

@@ -1,80 +1,92 @@
 // Where the tiles of every layer go. Pure functions on numbers.
 
 /**
- * @typedef {{width: number, height: number, columns: number, rows: number, tileWidth: number, tileHeight: number, gap: number}} Grid
- * of one layer, in CSS pixels
+ * How the maps of one layer are laid out. A canvas holds `unit` × `unit` dots a map pixel and is enlarged by CSS, `dot` CSS pixels a
+ * dot: so a paint touches few dots, and the browser does the scaling. `gap` dots lie between tiles.
+ * @typedef {{columns: number, rows: number, tileWidth: number, tileHeight: number, gap: number, unit: number, dot: number,
+ *   dotsWide: number, dotsHigh: number, width: number, height: number}} Grid tiles in dots, width and height in CSS pixels
  */
 
-const GAP = 4;
-const MAX_SCALE = 9; // CSS pixels for a map's pixel
+const GAP = 3.5; // CSS pixels, about
+const MAX_SCALE = 9; // CSS pixels a map pixel
+const FLOORS = [20, 16, 12]; // least side of a tile
 
 /** Channels, height and width of a layer; features are maps of one pixel. @param {number[]} shape */
 export const mapsOf = (shape) => (shape.length === 3 ? shape : [shape[0], 1, 1]);
 
 /**
- * One scale for all layers, so that a map half as high is drawn half as high, as large as the room allows.
- * @param {number[][]} shapes @param {number} width for all columns together @param {number} height of a column @param {number} floor least side of a tile
+ * One scale for all layers, so that a map half as high is drawn half as high, as large as the room allows. Where even small tiles do
+ * not fit, all get smaller still, and the rest is scrolled to.
+ * @param {number[][]} shapes @param {number[]} least widths of the columns, for their headings @param {number} width for all columns together
+ * @param {number} height of a column
  * @returns {Grid[]}
  */
-export function columnsLayout(shapes, width, height, floor) {
-  const grids = (scale) => shapes.map((shape) => columnGrid(shape, scale, height, floor));
-  const total = (scale) => grids(scale).reduce((sum, grid) => sum + grid.width, 0);
-  let low = 0, high = MAX_SCALE;
-  for (let step = 0; step < 20; step++) {
-    const middle = (low + high) / 2;
-    if (total(middle) <= width) low = middle;
-    else high = middle;
+export function columnsLayout(shapes, least, width, height) {
+  let grids = [];
+  for (const floor of FLOORS) {
+    for (let scale = MAX_SCALE; scale >= 0.5; scale -= 0.25) {
+      grids = shapes.map((shape) => columnGrid(shape, scale, height, floor));
+      if (grids.reduce((sum, grid, index) => sum + Math.max(grid.width, least[index]), 0) <= width) return grids;
+    }
   }
-  return grids(low);
+  return grids;
 }
 
 function columnGrid(shape, scale, height, floor) {
-  const [channels, rows, columns] = mapsOf(shape);
-  const [tileWidth, tileHeight, gap] = tileSize(shape, rows, columns, Math.min(scale, height / rows), floor);
-  const perColumn = Math.max(1, Math.min(channels, Math.floor((height + gap) / (tileHeight + gap))));
-  const subColumns = Math.ceil(channels / perColumn);
-  return grid(subColumns, Math.ceil(channels / subColumns), tileWidth, tileHeight, gap);
+  const [channels, rows] = mapsOf(shape);
+  const tile = tileOf(shape, Math.min(scale, height / rows), floor);
+  const perColumn = Math.max(1, Math.min(channels, Math.floor((height / tile.dot + tile.gap) / (tile.tileHeight + tile.gap))));
+  const columns = Math.ceil(channels / perColumn);
+  return gridOf(tile, columns, Math.ceil(channels / columns));
 }
 
 /**
  * The same layer on a phone: rows of tiles, none below 40 pixels.
- * @param {number[]} shape @param {number} width of the page @returns {Grid}
+ * @param {number[]} shape @param {number} width of the page @param {number} largest side of any map @returns {Grid}
  */
 export function stackedLayout(shape, width, largest) {
+  const [channels, , columns] = mapsOf(shape);
+  const tile = tileOf(shape, Math.min(width / columns, 72 / largest), 40);
+  const perRow = Math.max(1, Math.min(channels, Math.floor((width / tile.dot + tile.gap) / (tile.tileWidth + tile.gap))));
+  return gridOf(tile, perRow, Math.ceil(channels / perRow));
+}
+
+/** A tile with the proportions of the map, its smaller side not below the floor. */
+function tileOf(shape, scale, floor) {
   const [channels, rows, columns] = mapsOf(shape);
-  const scale = Math.min(width / columns, 72 / largest);
-  const [tileWidth, tileHeight, gap] = tileSize(shape, rows, columns, scale, 40);
-  const perRow = Math.max(1, Math.min(channels, Math.floor((width + gap) / (tileWidth + gap))));
-  return grid(perRow, Math.ceil(channels / perRow), tileWidth, tileHeight, gap);
+  const feature = floor * (channels > 64 ? 0.35 : 0.7);
+  const size = shape.length === 1 ? Math.min(feature, 14) : scale * Math.max(1, floor / (Math.min(rows, columns) * scale));
+  const unit = Math.max(1, Math.round(size / GAP));
+  const dot = size / unit;
+  return { unit, dot, gap: Math.max(1, Math.round((shape.length === 1 ? 1.5 : GAP) / dot)), tileWidth: columns * unit, tileHeight: rows * unit };
 }
 
-/** The proportions of the map, its smaller side not below the floor. */
-function tileSize(shape, rows, columns, scale, floor) {
-  if (shape.length === 1) return shape[0] > 64 ? [7, 7, 1] : [14, 14, 2];
-  const enlarge = Math.max(1, floor / (Math.min(rows, columns) * scale));
-  return [Math.round(columns * scale * enlarge), Math.round(rows * scale * enlarge), GAP];
+function gridOf(tile, columns, rows) {
+  const dotsWide = columns * (tile.tileWidth + tile.gap) - tile.gap, dotsHigh = rows * (tile.tileHeight + tile.gap) - tile.gap;
+  return { ...tile, columns, rows, dotsWide, dotsHigh, width: dotsWide * tile.dot, height: dotsHigh * tile.dot };
 }
 
-function grid(columns, rows, tileWidth, tileHeight, gap) {
-  return { columns, rows, tileWidth, tileHeight, gap, width: columns * (tileWidth + gap) - gap, height: rows * (tileHeight + gap) - gap };
+/** One map alone, its longer side `side` CSS pixels. @param {number[]} shape @returns {Grid} */
+export function singleLayout([, rows, columns], side) {
+  return gridOf({ unit: 1, dot: side / Math.max(rows, columns), gap: 0, tileWidth: columns, tileHeight: rows }, 1, 1);
 }
 
-/** Corner of tile `index`, filled column by column like reading a list. @param {Grid} grid @returns {[number, number]} */
+/** Corner of tile `index` in dots; tiles fill column by column. @param {Grid} grid @returns {[number, number]} */
 export function tileAt(grid, index) {
   const column = Math.floor(index / grid.rows), row = index % grid.rows;
   return [column * (grid.tileWidth + grid.gap), row * (grid.tileHeight + grid.gap)];
 }
 
 /**
- * Which map, and which of its pixels, lies under a point; null between tiles.
- * @param {Grid} grid @param {number[]} shape @returns {{map: number, row: number, column: number} | null}
+ * Which map, and which of its pixels, lies under a point in CSS pixels; null between tiles.
+ * @param {Grid} grid @param {number} channels @returns {{map: number, row: number, column: number} | null}
  */
-export function pixelAt(grid, shape, x, y) {
-  const [channels, rows, columns] = mapsOf(shape);
-  const tileColumn = Math.floor(x / (grid.tileWidth + grid.gap)), tileRow = Math.floor(y / (grid.tileHeight + grid.gap));
+export function pixelAt(grid, channels, x, y) {
+  const dotX = Math.floor(x / grid.dot), dotY = Math.floor(y / grid.dot);
+  const tileColumn = Math.floor(dotX / (grid.tileWidth + grid.gap)), tileRow = Math.floor(dotY / (grid.tileHeight + grid.gap));
   if (tileColumn < 0 || tileRow < 0 || tileColumn >= grid.columns || tileRow >= grid.rows) return null;
   const map = tileColumn * grid.rows + tileRow;
-  const insideX = x - tileColumn * (grid.tileWidth + grid.gap), insideY = y - tileRow * (grid.tileHeight + grid.gap);
+  const insideX = dotX - tileColumn * (grid.tileWidth + grid.gap), insideY = dotY - tileRow * (grid.tileHeight + grid.gap);
   if (map >= channels || insideX >= grid.tileWidth || insideY >= grid.tileHeight) return null;
-  return { map, row: Math.floor((insideY / grid.tileHeight) * rows), column: Math.floor((insideX / grid.tileWidth) * columns) };
+  return { map, row: Math.floor(insideY / grid.unit), column: Math.floor(insideX / grid.unit) };
 }

@@ -4,24 +4,30 @@ const INTERVAL = 80;
 const PATIENCE = 3000; // ms without an answer (a restart, a lost connection) until the drawing is sent again
 
 export class Link {
-  /** @param {(message: {seq: number, drawing: string, final: boolean}) => void} send */
-  constructor(send) {
+  /**
+   * @param {() => string} drawing the drawing as it is now, asked only when it is sent
+   * @param {(message: {seq: number, drawing: string, final: boolean}) => void} send
+   */
+  constructor(drawing, send) {
+    this.drawing = drawing;
     this.send = send;
     this.seq = 0;
     this.acknowledged = 0;
-    this.waiting = null; // the newest drawing that has not been sent
+    this.waiting = false; // something has changed since the last message
+    this.final = false;
     this.sentAt = -Infinity;
     this.timer = 0;
   }
 
   /** True while the server has yet to answer what was drawn here. */
   get busy() {
-    return this.waiting !== null || this.acknowledged < this.seq;
+    return this.waiting || this.acknowledged < this.seq;
   }
 
-  /** @param {string} drawing @param {boolean} final true at the end of a stroke: the address is to hold this drawing */
-  push(drawing, final) {
-    this.waiting = { drawing, final };
+  /** The drawing has changed. @param {boolean} final true at the end of a stroke: the address is to hold it */
+  push(final) {
+    this.waiting = true;
+    this.final = final;
     this.#next();
   }
 
@@ -33,31 +39,28 @@ export class Link {
   }
 
   /** Ask again for the same drawing a little later: the server was not ready. */
-  retry(drawing, delay) {
-    setTimeout(() => { if (!this.busy) this.push(drawing, false); }, delay);
+  retry(delay) {
+    setTimeout(() => { if (!this.busy) this.push(this.final); }, delay);
   }
 
   close() {
     clearTimeout(this.timer);
-    this.waiting = null;
+    this.waiting = false;
   }
 
   #next() {
     clearTimeout(this.timer);
     const now = performance.now();
     const inFlight = this.acknowledged < this.seq;
-    const due = this.sentAt + (inFlight ? PATIENCE : INTERVAL);
-    if (inFlight || this.waiting) {
-      if (now < due) {
-        this.timer = setTimeout(() => this.#next(), due - now);
-        return;
-      }
-    }
     if (!this.waiting && !inFlight) return;
-    if (this.waiting) this.last = this.waiting;
-    this.waiting = null;
+    const due = this.sentAt + (inFlight ? PATIENCE : INTERVAL);
+    if (now < due) {
+      this.timer = setTimeout(() => this.#next(), due - now);
+      return;
+    }
+    this.waiting = false;
     this.sentAt = now;
-    this.send({ seq: ++this.seq, ...this.last });
+    this.send({ seq: ++this.seq, drawing: this.drawing(), final: this.final });
     this.timer = setTimeout(() => this.#next(), PATIENCE);
   }
 }

@@ -23,11 +23,10 @@ export function cssGradient(theme) {
 
 /** Colour of one value as CSS. */
 export function cssColour(value, reach, theme) {
-  const word = TABLES[theme][stepOf(value, reach)];
+  const share = reach ? Math.min(1, Math.max(-1, value / reach)) : 0;
+  const word = TABLES[theme][Math.round((share + 1) * ((STEPS - 1) / 2))];
   return `rgb(${word & 255}, ${(word >> 8) & 255}, ${(word >> 16) & 255})`;
 }
-
-const stepOf = (value, reach) => Math.round((Math.min(1, Math.max(-1, reach ? value / reach : 0)) + 1) * ((STEPS - 1) / 2));
 
 /** Largest magnitude in a run of values. @param {Float32Array} values */
 export function reachOf(values, start = 0, end = values.length) {
@@ -36,36 +35,59 @@ export function reachOf(values, start = 0, end = values.length) {
   return reach;
 }
 
-const scratch = document.createElement("canvas");
+/** @type {WeakMap<HTMLCanvasElement, ImageData>} the dots of each canvas, kept from paint to paint */
+const dots = new WeakMap();
 
 /**
- * Paint all maps of a layer.
+ * Paint all maps of a layer, dot by dot; CSS enlarges the canvas.
  * @param {HTMLCanvasElement} canvas @param {import("./geometry.js").Grid} grid @param {number[]} shape @param {Float32Array} values
  * @param {(map: number) => number} reach the magnitude with full colour @param {"light" | "dark"} theme
  */
 export function paintLayer(canvas, grid, shape, values, reach, theme) {
   const [channels, rows, columns] = mapsOf(shape);
-  const pixels = channels * rows * columns;
-  scratch.width = columns;
-  scratch.height = rows * channels;
-  const image = new ImageData(columns, rows * channels);
+  const image = dotsOf(canvas, grid.dotsWide, grid.dotsHigh, grid.width, grid.height);
   const words = new Uint32Array(image.data.buffer);
   const table = TABLES[theme];
+  const { unit, dotsWide } = grid;
+  const half = (STEPS - 1) / 2;
   for (let map = 0, index = 0; map < channels; map++) {
-    const half = (STEPS - 1) / 2, full = reach(map), gain = full ? half / full : 0;
-    for (const end = index + rows * columns; index < end; index++) words[index] = table[Math.round(half + Math.min(half, Math.max(-half, values[index] * gain)))];
+    const [left, top] = tileAt(grid, map);
+    const full = reach(map), gain = full ? half / full : 0;
+    for (let row = 0; row < rows; row++) {
+      const line = (top + row * unit) * dotsWide + left;
+      for (let column = 0; column < columns; column++, index++) {
+        const colour = table[(half + Math.min(half, Math.max(-half, values[index] * gain)) + 0.5) | 0];
+        const start = line + column * unit;
+        for (let down = 0; down < unit; down++) words.fill(colour, start + down * dotsWide, start + down * dotsWide + unit);
+      }
+    }
   }
-  if (pixels) scratch.getContext("2d").putImageData(image, 0, 0);
-  const ratio = window.devicePixelRatio || 1;
-  const context = sized(canvas, grid.width, grid.height, ratio);
-  for (let map = 0; map < channels; map++) {
-    const [x, y] = tileAt(grid, map);
-    context.drawImage(scratch, 0, map * rows, columns, rows, x, y, grid.tileWidth, grid.tileHeight);
-  }
+  canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
-/** A 2-d context for CSS pixels, cleared, with hard pixel edges. */
-export function sized(canvas, width, height, ratio = window.devicePixelRatio || 1) {
+/** Paint the 28×28 image, white ink on black as MNIST has it. @param {HTMLCanvasElement} canvas @param {Uint8Array} image @param {number} side CSS pixels */
+export function paintImage(canvas, image, side) {
+  const data = dotsOf(canvas, 28, 28, side, side);
+  const words = new Uint32Array(data.data.buffer);
+  for (let index = 0; index < 784; index++) words[index] = (255 << 24) | (image[index] * 0x10101);
+  canvas.getContext("2d").putImageData(data, 0, 0);
+}
+
+function dotsOf(canvas, dotsWide, dotsHigh, width, height) {
+  const kept = dots.get(canvas);
+  if (kept && kept.width === dotsWide && kept.height === dotsHigh && canvas.style.width === `${width}px`) return kept;
+  canvas.width = dotsWide;
+  canvas.height = dotsHigh;
+  canvas.style.width = `${width}px`;
+  canvas.style.height = `${height}px`;
+  const image = new ImageData(dotsWide, dotsHigh);
+  dots.set(canvas, image);
+  return image;
+}
+
+/** A 2-d context for CSS pixels, cleared. */
+export function sized(canvas, width, height) {
+  const ratio = window.devicePixelRatio || 1;
   const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
   if (canvas.width !== w || canvas.height !== h) {
     canvas.width = w;
@@ -76,16 +98,5 @@ export function sized(canvas, width, height, ratio = window.devicePixelRatio || 
   const context = canvas.getContext("2d");
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, height);
-  context.imageSmoothingEnabled = false;
   return context;
-}
-
-/** Paint the 28×28 image, white ink on black as MNIST has it. @param {HTMLCanvasElement} canvas @param {Uint8Array} image */
-export function paintImage(canvas, image, size) {
-  const data = new ImageData(28, 28);
-  const words = new Uint32Array(data.data.buffer);
-  for (let index = 0; index < 784; index++) words[index] = (255 << 24) | (image[index] * 0x10101);
-  scratch.width = scratch.height = 28;
-  scratch.getContext("2d").putImageData(data, 0, 0);
-  sized(canvas, size, size).drawImage(scratch, 0, 0, size, size);
 }

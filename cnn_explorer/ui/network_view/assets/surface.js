@@ -3,13 +3,16 @@
 import { CANVAS, ERASER_RADIUS, PEN_WIDTH, decodeStrokes, encodeStrokes, erase } from "./drawing.js";
 import { sized } from "./painting.js";
 
-/** @typedef {{strokes: import("./drawing.js").Stroke[], text: string}} Drawing a picture ("d…", "p…") has no strokes */
+/**
+ * @typedef {{strokes: import("./drawing.js").Stroke[], text: string | null}} Drawing
+ * a picture ("d…", "p…") has no strokes; the text of strokes is made when it is asked for
+ */
 
 export class Surface {
   /**
    * @param {HTMLCanvasElement} canvas
-   * @param {{changed: (text: string, final: boolean) => void, tools: () => void, full: () => void}} on `changed` with the drawing
-   *   string during and at the end of each action, `tools` when undo and redo may have become possible or not, `full` when no more fits
+   * @param {{changed: (final: boolean) => void, tools: () => void, full: () => void}} on `changed` during and at the end of each
+   *   action, `tools` when undo and redo may have become possible or not, `full` when no more fits
    */
   constructor(canvas, on) {
     this.canvas = canvas;
@@ -36,14 +39,20 @@ export class Surface {
     return this.pointer !== null;
   }
 
+  /** The drawing string; while more is drawn than fits, the one from before. */
   get text() {
-    return this.drawing.text;
+    this.drawing.text ??= encodeStrokes(this.drawing.strokes);
+    return this.drawing.text ?? this.before.text;
+  }
+
+  get blank() {
+    return this.drawing.text === "s" || (this.drawing.text === null && !this.drawing.strokes.length);
   }
 
   /** Take over a drawing that was made elsewhere: the address, the gallery, another page. It can be undone. */
   adopt(text) {
-    if (text === this.drawing.text) return;
-    this.#remember();
+    if (text === this.text) return;
+    this.#remember(this.drawing);
     this.#show(text);
   }
 
@@ -54,14 +63,13 @@ export class Surface {
 
   /** Ink of a drawing without strokes. @param {Uint8Array} image */
   showPicture(image) {
-    if (this.drawing.text[0] === "s") return;
     this.picture = image;
     this.paint();
   }
 
   pick(text) {
     this.adopt(text);
-    this.on.changed(this.text, true);
+    this.on.changed(true);
   }
 
   clear() {
@@ -89,11 +97,11 @@ export class Surface {
     this.picture = null;
     this.paint();
     this.on.tools();
-    this.on.changed(this.text, true);
+    this.on.changed(true);
   }
 
-  #remember() {
-    this.past.push(this.drawing);
+  #remember(drawing) {
+    this.past.push(drawing);
     if (this.past.length > 200) this.past.shift();
     this.future = [];
   }
@@ -108,7 +116,7 @@ export class Surface {
   // --- pointer ---
 
   #point(event) {
-    const box = this.canvas.getBoundingClientRect();
+    const box = this.box;
     const place = (value) => Math.min(CANVAS, Math.max(0, value));
     const point = [place(((event.clientX - box.left) / box.width) * CANVAS), place(((event.clientY - box.top) / box.height) * CANVAS)];
     if (event.pointerType === "pen") point.push(event.pressure);
@@ -118,6 +126,7 @@ export class Surface {
   #down(event) {
     if (this.pointer || (event.button !== 0 && event.button !== 5)) return;
     event.preventDefault();
+    this.box = this.canvas.getBoundingClientRect(); // asked once a stroke: it makes the browser lay the page out
     this.canvas.focus({ preventScroll: true });
     this.canvas.setPointerCapture(event.pointerId);
     const point = this.#point(event);
@@ -132,10 +141,10 @@ export class Surface {
   }
 
   #move(event) {
-    const point = this.#point(event);
-    this.hover = this.tool === "eraser" && event.pointerType !== "touch" ? point : null;
+    if (!this.pointer) this.box = this.canvas.getBoundingClientRect();
+    this.hover = this.tool === "eraser" && event.pointerType !== "touch" ? this.#point(event) : null;
     if (!this.pointer || event.pointerId !== this.pointer.id) {
-      if (this.hover) this.paint();
+      if (this.hover) this.#soon();
       return;
     }
     const fine = event.getCoalescedEvents?.() ?? [];
@@ -151,55 +160,60 @@ export class Surface {
   #up(event) {
     if (!this.pointer || event.pointerId !== this.pointer.id) return;
     this.pointer = null;
-    if (this.drawing.text !== this.before.text) {
-      const after = this.drawing;
-      this.drawing = this.before;
-      this.#remember();
-      this.drawing = after;
+    if (this.hover && event.pointerType === "touch") this.hover = null;
+    if (this.drawing !== this.before) {
+      if (this.drawing.text === null && encodeStrokes(this.drawing.strokes) === null) {
+        this.drawing = this.before;
+        this.on.full();
+      } else {
+        this.#remember(this.before);
+      }
     }
-    this.hover = event.pointerType === "touch" ? null : this.hover;
-    this.paint();
+    this.#soon();
     this.on.tools();
-    this.on.changed(this.text, true);
+    this.on.changed(true);
   }
 
   #erase(from, to) {
     const strokes = erase(this.drawing.strokes, from, to);
     const same = strokes.length === this.drawing.strokes.length && strokes.every((stroke, index) => stroke === this.drawing.strokes[index]);
-    if (same) this.paint();
+    if (same) this.#soon();
     else this.#change(strokes);
   }
 
   #change(strokes) {
-    const text = encodeStrokes(strokes);
-    if (text === null) {
-      this.on.full();
-      return;
-    }
-    this.drawing = { strokes, text };
+    this.drawing = { strokes, text: null };
     this.picture = null;
-    this.paint();
-    this.on.changed(text, false);
+    this.on.changed(false); // first the message, then the ink: the server can work while the browser paints
+    this.#soon();
   }
 
   // --- ink ---
 
+  /** Paint before the next frame, however often it is asked for. */
+  #soon() {
+    this.frame ||= requestAnimationFrame(() => this.paint());
+  }
+
   paint() {
+    cancelAnimationFrame(this.frame);
+    this.frame = 0;
     const context = sized(this.canvas, this.size, this.size);
-    const style = getComputedStyle(this.canvas);
+    const colour = getComputedStyle(this.canvas).color;
     const scale = this.size / CANVAS;
     if (this.picture) {
       const box = document.createElement("canvas");
       box.width = box.height = 28;
       const data = new ImageData(28, 28);
-      const [red, green, blue] = style.color.match(/\d+/g).map(Number);
+      const [red, green, blue] = colour.match(/\d+/g).map(Number);
       this.picture.forEach((ink, index) => data.data.set([red, green, blue, ink], 4 * index));
       box.getContext("2d").putImageData(data, 0, 0);
+      context.imageSmoothingEnabled = false;
       context.drawImage(box, 0, 0, this.size, this.size);
     }
     context.setTransform(context.getTransform().scale(scale, scale));
     context.lineCap = context.lineJoin = "round";
-    context.strokeStyle = context.fillStyle = style.color;
+    context.strokeStyle = context.fillStyle = colour;
     for (const stroke of this.drawing.strokes) inkStroke(context, stroke);
     if (this.hover && this.tool === "eraser") {
       context.lineWidth = 1.5;

@@ -51,17 +51,18 @@ export class View {
     this.host.innerHTML = MARKUP;
     const find = (selector) => this.host.querySelector(selector);
     this.send = () => {};
-    this.link = new Link((message) => this.send(message));
+    this.link = new Link(() => this.surface.text, (message) => this.send(message));
     this.surface = new Surface(find(".paper"), {
-      changed: (text, final) => { this.#hint(); this.link.push(text, final); },
+      changed: (final) => { this.link.push(final); this.#hint(); },
       tools: () => this.#tools(),
       full: () => this.#say("The drawing is full. Undo or clear to go on."),
     });
     this.card = new Card(find(".card"), this.host);
     this.columns = new Columns(find(".layers"), this.card);
     this.image = find(".image");
-    this.columns.scale = "layer";
+    this.image.setAttribute("aria-label", "The 28 by 28 pixel image that the network sees");
     this.#listen();
+    this.#layout();
     this.observer = new ResizeObserver(() => this.#layout());
     this.observer.observe(this.host);
     this.onresize = () => this.#layout();
@@ -71,22 +72,27 @@ export class View {
   /** @param {Uint8Array} data one update of the server, or the same again after a change of theme */
   update(data) {
     const update = decode(data);
-    const first = this.last === undefined;
+    const before = this.last;
     this.last = update;
-    this.link.acknowledge(update.seq);
-    if (first) this.surface.start(update.drawing);
-    else if (!this.link.busy && !this.surface.drawingNow) this.surface.adopt(update.drawing);
-    if (update.drawing === this.surface.text) this.surface.showPicture(update.image);
-    if (update.pending) this.link.retry(this.surface.text, 250);
-    this.#theme();
-    this.#layout();
-    this.#hint();
-    this.host.dataset.pending = String(update.pending);
-    this.host.dataset.trained = String(update.trained);
-    this.host.dataset.paintedSeq = String(update.seq);
+    if (!before || before.seq === update.seq) this.#theme();
+    this.#paint();
     this.host.dataset.paintedNet = update.pending ? "" : update.net;
-    this.#find(".label").textContent = update.sentence;
+    this.host.dataset.paintedSeq = String(update.seq);
+    this.link.acknowledge(update.seq);
+    this.#adopt(update, !before);
+    if (update.pending) this.link.retry(250);
+    if (before?.sentence !== update.sentence) this.#find(".label").textContent = update.sentence;
+    this.host.dataset.trained = String(update.trained);
     if (!this.surface.drawingNow && !update.pending) this.#say(this.columns.answer(update));
+  }
+
+  /** The drawing may have been made elsewhere: by the address, an upload, another page. */
+  #adopt(update, first) {
+    if (this.surface.drawingNow || this.link.busy) return;
+    if (first) this.surface.start(update.drawing);
+    else this.surface.adopt(update.drawing);
+    if (update.drawing[0] !== "s" && update.drawing === this.surface.text) this.surface.showPicture(update.image);
+    this.#hint();
   }
 
   close() {
@@ -105,33 +111,42 @@ export class View {
   }
 
   #hint() {
-    this.#find(".hint").hidden = this.surface.text !== "s";
-    this.#find(".paper").setAttribute("aria-label", this.surface.text === "s" ? "Empty drawing surface" : "Your drawing");
+    const { blank } = this.surface;
+    if (this.hinted === blank) return;
+    this.hinted = blank;
+    this.#find(".hint").hidden = !blank;
+    this.#find(".paper").setAttribute("aria-label", blank ? "Empty drawing surface" : "Your drawing");
   }
 
   #theme() {
     const [red, green, blue] = getComputedStyle(this.host).backgroundColor.match(/[\d.]+/g).map(Number);
     this.theme = red + green + blue < 380 ? "dark" : "light";
+    this.surface.paint();
     this.host.dataset.theme = this.theme;
     this.#find(".legend i").style.background = cssGradient(this.theme);
   }
 
+  /** Measure the room, which changes with the window only, and draw everything into it. */
   #layout() {
-    if (!this.last) return;
     const width = this.host.clientWidth;
     if (!width) return;
     const narrow = width < NARROW;
     this.host.classList.toggle("narrow", narrow);
     // What the page keeps below the view (controls) stays on the first screen where there is room.
     const height = Math.min(720, Math.max(340, window.innerHeight - 330));
-    this.host.style.setProperty("--height", `${height}px`);
     const size = narrow ? Math.min(320, width - 2) : Math.min(360, height - SEEN - 46);
-    this.surface.size = size;
+    this.host.style.setProperty("--height", `${height}px`);
     this.host.style.setProperty("--surface", `${size}px`);
+    this.surface.size = size;
     this.surface.paint();
+    this.room = { narrow, width: narrow ? width : width - size - 24, height };
+    this.#paint();
+  }
+
+  #paint() {
+    if (!this.last || !this.room) return;
     paintImage(this.image, this.last.image, SEEN);
-    this.image.setAttribute("aria-label", "The 28 by 28 pixel image that the network sees");
-    this.columns.show(this.last, { narrow, width: narrow ? width : width - size - 24, height, theme: this.theme });
+    this.columns.show(this.last, { ...this.room, theme: this.theme });
   }
 
   #tools() {
@@ -139,7 +154,7 @@ export class View {
     for (const button of this.host.querySelectorAll("[data-tool]")) button.setAttribute("aria-pressed", String(button.dataset.tool === surface.tool));
     this.#find("[data-do=undo]").disabled = !surface.past.length;
     this.#find("[data-do=redo]").disabled = !surface.future.length;
-    this.#find("[data-do=clear]").disabled = surface.text === "s";
+    this.#find("[data-do=clear]").disabled = surface.blank;
     this.#find("[data-tool=eraser]").disabled = surface.text[0] !== "s";
     if (surface.text[0] !== "s" && surface.tool === "eraser") surface.setTool("pen");
     for (const button of this.host.querySelectorAll("[data-digit]")) button.setAttribute("aria-pressed", String(button.dataset.digit === surface.text));
@@ -186,6 +201,6 @@ export class View {
   #setScale(scale) {
     this.columns.scale = scale;
     for (const button of this.host.querySelectorAll("[data-scale]")) button.setAttribute("aria-pressed", String(button.dataset.scale === scale));
-    this.#layout();
+    this.#paint();
   }
 }
