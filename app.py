@@ -21,7 +21,7 @@ def page() -> None:
     controls.block_rows(shapes)
 
 
-cached.torch_loading()
 shell.open_page("Draw a digit")
 state.read_url()
 page()
+cached.load_torch()

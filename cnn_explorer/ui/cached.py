@@ -16,9 +16,17 @@ if TYPE_CHECKING:
     from cnn_explorer.weights import TrainedNetwork
 
 
-@st.cache_resource
-def torch_loading() -> threading.Thread:
-    """A thread that imports PyTorch, so that the page's frame is on screen meanwhile. Finished once it is no longer alive."""
+_torch_ready = threading.Event()
+
+
+def torch_ready() -> bool:
+    """True once PyTorch can be used without waiting."""
+    return _torch_ready.is_set()
+
+
+@st.cache_resource(show_spinner=False)
+def load_torch() -> threading.Thread:
+    """Import PyTorch in the background. Called at the end of a page, so that its frame is on screen first."""
     thread = threading.Thread(target=_load_torch, name="import torch", daemon=True)
     thread.start()
     return thread
@@ -38,13 +46,7 @@ def _load_torch() -> None:
     trace_activations(load_network(LECTURE).module, torch.zeros(1, 1, 28, 28))  # the first pass is slow
     gc.collect()
     gc.freeze()  # what is loaded now stays: later collections need not look at it
-
-
-def torch_ready() -> bool:
-    """True once PyTorch can be used without waiting."""
-    thread = torch_loading()
-    thread.join(timeout=0.01)
-    return not thread.is_alive()
+    _torch_ready.set()
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)

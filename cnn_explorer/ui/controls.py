@@ -48,8 +48,8 @@ def _choose(name: str | None) -> None:
 
 def architecture_text(spec: NetworkSpec) -> None:
     """The network as one line of text, to read, edit and copy."""
-    typed, error = st.session_state.get(TEXT_ERROR, ("", ""))
-    st.session_state["architecture"] = typed or str(spec)
+    typed, error = st.session_state.get(TEXT_ERROR, (str(spec), ""))
+    st.session_state["architecture"] = typed
     st.text_input(
         "Architecture",
         key="architecture",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import streamlit as st
+from PIL import Image
 
 from cnn_explorer.ui import cached, network_view, state
 
 KEY = "network_view"
+STAGE_SIDE = 140  # CSS pixels
 
 
 @st.fragment
@@ -34,5 +37,11 @@ def stages_popover() -> None:
         return
     with steps, st.container(horizontal=True):
         for stage in state.drawing().preprocess().stages:
-            with st.container(width=150, gap="xsmall"):
-                st.image(stage.pixels, width=140, caption=stage.caption)
+            st.image(_enlarged(stage.pixels), caption=stage.caption, width="content")
+
+
+def _enlarged(pixels: np.ndarray) -> Image.Image:
+    """With its pixels to be seen, the longer side `STAGE_SIDE`."""
+    picture = Image.fromarray(pixels)
+    scale = STAGE_SIDE / max(picture.size)
+    return picture.resize((round(picture.width * scale) or 1, round(picture.height * scale) or 1), Image.Resampling.NEAREST)

@@ -9,8 +9,9 @@ from cnn_explorer.data import bundled_digits
 
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] { padding: 0.9rem 1.6rem 1rem; max-width: 1800px; }
-[data-testid="stHeader"] { background: transparent; pointer-events: none; height: 2.5rem; }
-[data-testid="stHeader"] * { pointer-events: auto; }
+[data-testid="stHeader"] { background: transparent; height: 2.5rem; }
+[data-testid="stHeader"], [data-testid="stHeader"] :not(button, button *) { pointer-events: none; }
+[data-testid="stHeader"] button { pointer-events: auto; }
 @media (min-width: 641px) { [data-testid="stMainBlockContainer"] h4 { margin-left: 1.8rem; } }
 @media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 2.6rem 0.8rem 1rem; } }
 </style>"""

@@ -41,12 +41,19 @@ export class Columns {
     this.card.refresh();
   }
 
+  /** The answer as briefly as can be, or "". @param {Update} update */
+  verdict({ classes, probabilities, trained, image }) {
+    if (!classes || !image.some((ink) => ink)) return "";
+    const best = bestOf(probabilities);
+    return trained ? `${best} ${percent(probabilities[best])}` : `${best}?`;
+  }
+
   /** What a screen reader says once the pen has been lifted. @param {Update} update */
   answer(update) {
     if (update.error) return update.error.text;
-    if (!update.classes) return "";
-    const best = bestOf(update.probabilities);
-    return update.trained ? `Answer: ${best}, ${percent(update.probabilities[best])}` : `Untrained network; it would say ${best}`;
+    const verdict = this.verdict(update);
+    if (!verdict) return "";
+    return update.trained ? `Answer: ${verdict}` : `Untrained network, it would say ${verdict}`;
   }
 
   /** The magnitude with full colour, by map. */
@@ -163,8 +170,8 @@ export class Columns {
   #answerColumn(layer) {
     const column = make("div", "column answer");
     column.append(headOf(layer, "softmax"));
-    this.verdict = make("div", "verdict");
-    this.verdict.append(make("strong"), make("span"));
+    this.loud = make("div", "verdict");
+    this.loud.append(make("strong"), make("span"));
     const list = make("ol", "probabilities");
     this.bars = Array.from({ length: layer.shape[0] }, (_, digit) => {
       const row = make("li");
@@ -173,7 +180,7 @@ export class Columns {
       list.append(row);
       return row;
     });
-    column.append(this.verdict, list);
+    column.append(this.loud, list);
     return column;
   }
 
@@ -181,7 +188,7 @@ export class Columns {
     if (!classes) return;
     const best = bestOf(probabilities);
     const blank = !image.some((ink) => ink);
-    const [answer, sure] = this.verdict.children;
+    const [answer, sure] = this.loud.children;
     answer.textContent = blank ? "–" : String(best);
     sure.textContent = blank ? "nothing drawn yet" : trained ? `${percent(probabilities[best])}` : "untrained";
     const reach = reachOf(logits);

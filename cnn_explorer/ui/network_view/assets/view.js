@@ -27,6 +27,7 @@ const MARKUP = `
   </div>
   <div class="seen">
     <canvas class="image" role="img"></canvas>
+    <output class="brief" aria-hidden="true"></output>
     <div><p>What the network sees: 28×28 pixels, cropped, scaled and centred.</p>
     <button type="button" class="more" aria-expanded="false" aria-controls="gallery">Pick a digit ▾</button></div>
   </div>
@@ -83,7 +84,9 @@ export class View {
     if (update.pending) this.link.retry(250);
     if (before?.sentence !== update.sentence) this.#find(".label").textContent = update.sentence;
     this.host.dataset.trained = String(update.trained);
-    if (!this.surface.drawingNow && !update.pending) this.#say(this.columns.answer(update));
+    if (update.pending) return;
+    this.#find(".brief").textContent = this.columns.verdict(update); // where the columns stack, the answer is far from the pen
+    if (!this.surface.drawingNow) this.#say(this.columns.answer(update));
   }
 
   /** The drawing may have been made elsewhere: by the address, an upload, another page. */
@@ -134,7 +137,7 @@ export class View {
     this.host.classList.toggle("narrow", narrow);
     // What the page keeps below the view (controls) stays on the first screen where there is room.
     const height = Math.min(720, Math.max(340, window.innerHeight - 330));
-    const size = narrow ? Math.min(320, width - 2) : Math.min(360, height - SEEN - 46);
+    const size = narrow ? Math.min(360, width - 2) : Math.min(360, height - SEEN - 46);
     this.host.style.setProperty("--height", `${height}px`);
     this.host.style.setProperty("--surface", `${size}px`);
     this.surface.size = size;
