@@ -16,6 +16,7 @@ def page() -> None:
         controls.architecture_text(shapes.spec)
         controls.picture_popover()
         stages_popover()
+    controls.notices()
     live_view()
     controls.repair_offer(shapes)
     controls.block_rows(shapes)
@@ -24,4 +25,4 @@ def page() -> None:
 shell.open_page("Draw a digit")
 state.read_url()
 page()
-cached.load_torch()
+cached.loading().start()

@@ -123,6 +123,10 @@ class Blocks:
         at = self._linear(index)
         return replace(self, head=(*self.head[:at], LinearSpec(features), *self.head[at + 1 :]))
 
+    def with_answer(self) -> Blocks:
+        """Add the linear layer with ten outputs that a network of feature maps lacks."""
+        return replace(self, head=(*self.head, LinearSpec(10)))
+
     def with_new_hidden(self) -> Blocks:
         """Add a hidden linear layer, and a ReLU behind it, before the last linear layer."""
         at = self._linear(len(self.hidden))

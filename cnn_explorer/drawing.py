@@ -19,6 +19,7 @@ import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 
@@ -47,10 +48,10 @@ class Drawing:
         """What the network sees of it, step by step. A picture is taken as it is."""
         if self.pixels is None:
             return preprocess_strokes(self.strokes, CANVAS, PEN_WIDTH)
-        return Preprocessed((Stage("picture", f"a picture of {SIZE}×{SIZE} pixels, taken as it is", self.pixels),))
-
-
-EMPTY = Drawing("s")
+        source = (
+            f"a digit from MNIST, {SIZE}×{SIZE}" if self.text[0] == "d" else "a picture, cropped, scaled and centred when it was uploaded"
+        )
+        return Preprocessed((Stage("picture", source, self.pixels),))
 
 
 def drawing_from_strokes(strokes: Sequence[Stroke]) -> Drawing:
@@ -63,11 +64,7 @@ def drawing_from_pixels(pixels: np.ndarray) -> Drawing:
     return Drawing("p" + _base64(zlib.compress(pixels.tobytes(), 9)), pixels=pixels)
 
 
-def drawing_from_digit(index: int) -> Drawing:
-    """One of the bundled digits."""
-    return parse_drawing(f"d{index}")
-
-
+@cache
 def example_drawing() -> Drawing:
     """The drawing that a page opens with: a digit written with a pen, from the data set that `assets/example.json` names."""
     example = json.loads((ASSETS / "example.json").read_text(encoding="utf-8"))

@@ -357,16 +357,19 @@ def _repairs(layer: WindowSpec, shape: Shape, choices: Mapping[str, range]) -> R
     """For each parameter the first of its values, nearest first, with which the layer takes `shape`."""
     found: list[tuple[str, LayerSpec]] = []
     for name, values in choices.items():
+        old = getattr(layer, name)
+        closer = max if name == "padding" and values.step > 0 else min  # only padding can have to grow
         for value in values:
-            changes = {name: value}
+            new = squeeze((closer(old[0], value), closer(old[1], value))) if isinstance(old, tuple) else value
+            changes = {name: new}
             if isinstance(layer, Pool2dSpec) and name == "kernel_size" and layer.stride == layer.kernel_size:
-                changes["stride"] = value
+                changes["stride"] = new
             candidate = replace(layer, **changes)
             try:
                 candidate.output_shape(shape)
             except GeometryError:
                 continue
-            found.append((f"{name} = {value}", candidate))
+            found.append((f"{name} = {_number(new).replace('x', '×')}", candidate))
             break
     return tuple(found)
 

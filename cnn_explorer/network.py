@@ -22,9 +22,9 @@ class ArchitectureError(ValueError):
     """A string that is not an architecture: `token` is the offending part, `position` where it starts (from 0), `expected` what could
     stand there."""
 
-    def __init__(self, token: str, position: int, expected: str):
+    def __init__(self, token: str, position: int, expected: str, problem: str = ""):
         self.token, self.position, self.expected = token, position, expected
-        super().__init__(f"{_shown(token)} at position {position}: expected {expected}")
+        super().__init__(f"{_shown(token)} at position {position}: {problem or f'expected {expected}'}")
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def _parse_token(token: str, position: int) -> LayerSpec:
     try:
         return layer.parse(word, match.groupdict())
     except ValueError as problem:
-        raise ArchitectureError(token, position, str(problem)) from None
+        raise ArchitectureError(token, position, layer.expected, str(problem)) from None
 
 
 def _shown(token: str) -> str:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,8 +28,12 @@ CENTRE = 14.0  # index of the pixel that holds the centre of mass
 PEN = 2.6  # width of the redrawn pen in pixels of the image; MNIST's median is about 2.5
 DETAIL = 10  # strokes are drawn at ten times the resolution, then averaged
 SPECK = 0.06  # a stroke this much shorter than the longest, lying apart, is a slip of the pen
+MAX_CANVAS = 4096  # a side of the drawing surface
+FARTHEST = 1_000_000  # a coordinate; beyond, it is a mistake
 MAX_PICTURE = 25_000_000  # pixels of a picture; a telephone's camera makes 12 to 24 million
 PICTURE_SIDE = 280  # larger pictures are reduced to this before anything else
+FAINT = 12  # of 255: with less contrast, a picture is paper without writing
+GRAIN = 5  # times the paper's own scatter (its 10 % quantile); noise alone reaches less
 PICTURE_PEN = (1.3, 5.0)  # pen widths, in pixels of the image, that a picture keeps; outside, it is thickened or thinned
 
 Stroke = Sequence[Sequence[float]]
@@ -73,7 +77,8 @@ def image_from_strokes(strokes: Sequence[Stroke], canvas_size: float = 280, pen_
     `canvas_size` is the side of the drawing surface and `pen_width` the width the pen had on it, in the same pixels; where on the
     canvas and how large the digit was drawn makes no difference to the result.
 
-    Returns `(1, 1, 28, 28)`, float32 in [0, 1]. Raises `ValueError` for points that are not pairs of finite numbers.
+    Returns `(1, 1, 28, 28)`, float32 in [0, 1]. Raises `ValueError` for points that are not pairs of finite numbers, and for a
+    canvas or a pen that is not 1 to 4,096 pixels wide.
     """
     return preprocess_strokes(strokes, canvas_size, pen_width).image
 
@@ -96,7 +101,10 @@ def image_from_pixels(pixels: np.ndarray) -> Tensor:
 
 def preprocess_strokes(strokes: Sequence[Stroke], canvas_size: float = 280, pen_width: float = 16) -> Preprocessed:
     """As `image_from_strokes`, with every step kept."""
-    drawn = [_points(number, stroke) for number, stroke in enumerate(strokes) if len(stroke)]
+    for name, value in (("canvas_size", canvas_size), ("pen_width", pen_width)):
+        if not 1 <= value <= MAX_CANVAS:
+            raise ValueError(f"`{name}` (={value}) must be a number from 1 to {MAX_CANVAS:,}")
+    drawn = [points for number, stroke in enumerate(strokes) if len(points := _points(number, stroke))]
     canvas = _draw(drawn, pen_width, (round(canvas_size), round(canvas_size)))
     kept = _without_specks(drawn, pen_width)
     ink = _redraw(kept, pen_width)
@@ -110,8 +118,9 @@ def preprocess_picture(picture: Image.Image) -> Preprocessed:
     raw = _ink_on_black(picture)
     kept = _without_small_parts(raw)
     crop = kept.crop(kept.getbbox() or (0, 0, 1, 1))
+    crop = _with_usual_pen(crop, BOX / max(crop.size))
+    crop = crop.crop(crop.getbbox() or (0, 0, 1, 1))  # a thinner pen leaves a rim
     scale = BOX / max(crop.size)
-    crop = _with_usual_pen(crop, scale)
     size = (max(1, round(crop.width * scale)), max(1, round(crop.height * scale)))
     ink = crop if crop.size == size else crop.resize(size, Image.Resampling.BICUBIC)
     return _stages(raw, crop, ink, 1)
@@ -136,10 +145,12 @@ def _points(number: int, stroke: Stroke) -> np.ndarray:
     """One stroke as `(points, 2)` float64."""
     try:
         points = np.asarray(stroke, dtype=np.float64)
-    except (TypeError, ValueError):
-        points = np.empty(0)
-    if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
-        raise ValueError(f"stroke {number} is not a list of (x, y) pairs of finite numbers")
+    except (TypeError, ValueError, OverflowError):
+        points = np.array(np.nan)
+    if points.size == 0:
+        return np.empty((0, 2))
+    if points.ndim != 2 or points.shape[1] != 2 or not (np.abs(points) <= FARTHEST).all():
+        raise ValueError(f"stroke {number} is not a list of (x, y) pairs of finite numbers of at most {FARTHEST:,}")
     return points
 
 
@@ -168,20 +179,19 @@ def _without_specks(strokes: Sequence[np.ndarray], pen_width: float) -> list[np.
     if longest <= 2 * pen_width:  # a drawing of dots is a drawing
         return list(strokes)
     small = max(pen_width / 2, SPECK * longest)
-    body = [stroke for stroke in strokes if _extent(stroke) >= small]
-    return [stroke for stroke in strokes if _extent(stroke) >= small or _distance(stroke[0], body) <= pen_width]
+    large = [_extent(stroke) >= small for stroke in strokes]
+    if all(large):
+        return list(strokes)
+    body = [stroke for stroke, is_large in zip(strokes, large, strict=True) if is_large]
+    starts, steps = np.concatenate([stroke[:-1] for stroke in body]), np.concatenate([np.diff(stroke, axis=0) for stroke in body])
+    return [stroke for stroke, is_large in zip(strokes, large, strict=True) if is_large or _distance(stroke[0], starts, steps) <= pen_width]
 
 
-def _distance(point: np.ndarray, strokes: Sequence[np.ndarray]) -> float:
-    """Distance from a point to the nearest line segment of the strokes."""
-    nearest = math.inf
-    for stroke in strokes:
-        start, step = stroke[:-1], np.diff(stroke, axis=0)
-        length2 = np.maximum((step**2).sum(axis=1), 1e-12)
-        along = np.clip(((point - start) * step).sum(axis=1) / length2, 0, 1)
-        gaps = np.linalg.norm(start + along[:, None] * step - point, axis=1)
-        nearest = min(nearest, float(gaps.min(initial=math.inf)))
-    return nearest
+def _distance(point: np.ndarray, starts: np.ndarray, steps: np.ndarray) -> float:
+    """Distance from a point to the nearest of the line segments, `(segments, 2)` each."""
+    length2 = np.maximum((steps**2).sum(axis=1), 1e-12)
+    along = np.clip(((point - starts) * steps).sum(axis=1) / length2, 0, 1)
+    return float(np.linalg.norm(starts + along[:, None] * steps - point, axis=1).min())
 
 
 def _redraw(strokes: Sequence[np.ndarray], pen_width: float) -> Image.Image:
@@ -243,26 +253,37 @@ def _ink_on_black(picture: Image.Image) -> Image.Image:
     upright = _averageable(ImageOps.exif_transpose(picture))
     if max(upright.size) > PICTURE_SIDE:
         upright.thumbnail((PICTURE_SIDE, PICTURE_SIDE), Image.Resampling.BOX)
-    grey = _grey(upright)
-    values = np.asarray(grey)
+    values = np.asarray(_grey(upright), dtype=np.float64)
     frame = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
-    uneven = frame.std() > 4  # a photograph: light falls off, paper has a grain
-    ground = _smooth_ground(grey) if uneven else np.median(frame)
-    lowest, highest = np.percentile(values - ground, (0.1, 99.9)) if uneven else (values.min() - ground, values.max() - ground)
-    if -lowest > highest:  # the ground is the lighter of the two
-        grey = ImageOps.invert(grey)
-        frame = 255 - frame
-    if uneven:
-        grey = ImageChops.subtract(grey, _ground(grey))
-    ink = np.asarray(grey, dtype=np.float64)
-    ink = ink - (0 if uneven else np.median(frame))
-    peak = np.percentile(ink, 99.9) if uneven else ink.max()
-    if peak < 12:  # of 255: paper without writing
-        return Image.new("L", grey.size)
-    ink = np.clip(ink / peak, 0, 1)
-    low, high = (0.3, 0.75) if uneven else (0.04, 1.0)
-    ink = np.where(ink < low, 0, np.clip((ink - low) / (high - low), 0, 1) if uneven else ink)
+    ground = np.bincount(frame.astype(np.intp)).argmax()  # most of what is at the edge; in a tight crop ink may be there too
+    ink = values - ground
+    if -ink.min() > ink.max():
+        ink = -ink
+    even = np.mean(np.abs(frame - ground) <= 2) >= 0.4 and -ink.min() <= 0.25 * ink.max()
+    ink = _ink_on_even_ground(ink) if even else _ink_on_paper(values)
     return Image.fromarray(np.round(255 * ink).astype(np.uint8))
+
+
+def _ink_on_even_ground(ink: np.ndarray) -> np.ndarray:
+    """A scan or a drawing: `ink` is the distance from the ground; the result is in [0, 1], without the ground's own grain."""
+    peak, grain = float(ink.max()), -float(np.percentile(ink, 10))
+    if peak < FAINT:
+        return np.zeros_like(ink)
+    return np.where(ink < max(0.04 * peak, 3 * grain), 0, np.clip(ink / peak, 0, 1))
+
+
+def _ink_on_paper(values: np.ndarray) -> np.ndarray:
+    """A photograph, where light falls off and paper has a grain: ink in [0, 1] is what stands out from the brightness around it."""
+    ink = values - _smooth_ground(values)
+    lowest, highest = np.percentile(ink, (0.1, 99.9))
+    if -lowest > highest:
+        ink = -ink
+    ink = ink - _local_ground(ink)
+    low, middle, peak = np.percentile(ink, (10, 50, 99.9))
+    if peak < max(FAINT, GRAIN * (middle - low)):
+        return np.zeros_like(ink)
+    clear: np.ndarray = np.clip((ink / peak - 0.35) / (0.75 - 0.35), 0, 1)
+    return clear
 
 
 def _averageable(picture: Image.Image) -> Image.Image:
@@ -271,9 +292,12 @@ def _averageable(picture: Image.Image) -> Image.Image:
         return picture.convert("RGBA")
     if picture.mode == "1":
         return picture.convert("L")
+    if picture.mode == "LAB":
+        return picture.getchannel("L")
     if picture.mode[0] not in "IF":
         return picture
-    values = np.nan_to_num(np.asarray(picture, dtype=np.float64))  # 16 bits up to 65,535, floats up to 1 or 255
+    with np.errstate(invalid="ignore"):
+        values = np.nan_to_num(np.asarray(picture, dtype=np.float64))  # 16 bits up to 65,535, floats up to 1 or 255
     peak = values.max()
     full = 1 if picture.mode == "F" and peak <= 1 else 255 if peak <= 255 else max(65_535, peak)
     return Image.fromarray(np.clip(values * (255 / full), 0, 255).round().astype(np.uint8))
@@ -290,27 +314,30 @@ def _grey(picture: Image.Image) -> Image.Image:
     return Image.alpha_composite(ground, rgba).convert("L")
 
 
-def _smooth_ground(grey: Image.Image) -> np.ndarray:
-    """Brightness of the paper as a quadratic surface, fitted again and again to the half of the pixels that lie closest to it."""
-    y, x = (side.ravel() for side in np.meshgrid(*(np.linspace(-1, 1, side) for side in (grey.height, grey.width)), indexing="ij"))
-    surface = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
-    values = np.asarray(grey, dtype=np.float64).ravel()
-    step = max(1, len(values) // 4000)
-    sample, seen = surface[::step], values[::step]
+def _smooth_ground(values: np.ndarray) -> np.ndarray:
+    """Brightness of the paper as a plane, then a quadratic surface, fitted again and again to the half of the pixels closest to it."""
+    y, x = (side.ravel() for side in np.meshgrid(*(np.linspace(-1, 1, side) for side in values.shape), indexing="ij"))
+    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
+    step = max(1, values.size // 5000) | 1
+    sample, seen = terms[::step], values.ravel()[::step]
     close = np.ones(len(seen), dtype=bool)
-    for _ in range(10):
-        weights = np.linalg.lstsq(sample[close], seen[close], rcond=None)[0]
-        distance = np.abs(sample @ weights - seen)
+    for used in (3, 3, 3, 3, 3, 6, 6, 6, 6, 6):
+        kept = sample[close, :used]
+        weights = np.linalg.pinv(kept.T @ kept) @ (kept.T @ seen[close])
+        distance = np.abs(sample[:, :used] @ weights - seen)
         close = distance <= np.median(distance)
-    return (surface @ weights).reshape(grey.height, grey.width)
+    ground: np.ndarray = (terms @ weights).reshape(values.shape)
+    return ground
 
 
-def _ground(grey: Image.Image) -> Image.Image:
-    """Brightness of the paper around light ink: what is left when everything narrower than a pen stroke can be is wiped out."""
-    small = grey.resize((max(1, grey.width // 4), max(1, grey.height // 4)), Image.Resampling.BOX)
+def _local_ground(ink: np.ndarray) -> np.ndarray:
+    """What is left of light ink when everything narrower than a pen stroke can be is wiped out: shadows and what no surface fits."""
+    picture = Image.fromarray(np.clip(ink + 128, 0, 255).astype(np.uint8))
+    small = picture.resize((max(1, picture.width // 4), max(1, picture.height // 4)), Image.Resampling.BOX)
     reach = max(3, min(small.size) // 3 | 1)
     wiped = small.filter(ImageFilter.MinFilter(reach)).filter(ImageFilter.MaxFilter(reach))
-    return wiped.filter(ImageFilter.GaussianBlur(reach / 2)).resize(grey.size, Image.Resampling.BILINEAR)
+    smooth = wiped.filter(ImageFilter.GaussianBlur(reach / 2)).resize(picture.size, Image.Resampling.BILINEAR)
+    return np.asarray(smooth, dtype=np.float64) - 128
 
 
 def _without_small_parts(ink: Image.Image) -> Image.Image:
@@ -345,14 +372,14 @@ def _connected_parts(mask: np.ndarray) -> np.ndarray:
 
 
 def _with_usual_pen(crop: Image.Image, scale: float) -> Image.Image:
-    """Thicken hairlines and thin out blobs, so that the pen is `PICTURE_PEN` pixels wide after scaling by `scale`."""
+    """Thicken hairlines to the usual pen and thin blobs to the widest one, by whole pixels; `scale` follows."""
     width = _pen_width(np.asarray(crop) > 127) * scale
     low, high = PICTURE_PEN
     if width == 0 or low <= width <= high:
         return crop
-    grow = (PEN - width) / 2 / scale
-    reach = 2 * max(1, round(abs(grow))) + 1
-    if grow < 0:
+    grow = int(((PEN if width < low else high) - width) / 2 / scale)
+    reach = 2 * abs(grow) + 1
+    if grow <= 0:
         return crop.filter(ImageFilter.MinFilter(reach))
     room = ImageOps.expand(crop, reach // 2)
     return room.filter(ImageFilter.MaxFilter(reach))

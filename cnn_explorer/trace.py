@@ -50,7 +50,7 @@ def trace_activations(module: nn.Sequential, image: Tensor) -> Trace:
         raise ValueError(f"image has shape {tuple(image.shape)}; a trace takes one image, (1, C, H, W)")
     value, normalized = batch.clone(), batch.clone()
     activations: list[Activation] = []
-    training = module.training
+    training = [part for part in module.modules() if part.training]
     module.eval()
     try:
         for name, layer in module.named_children():
@@ -60,7 +60,8 @@ def trace_activations(module: nn.Sequential, image: Tensor) -> Trace:
             else:  # cloned: the next layer may work in place, and flatten returns a view
                 activations.append(Activation(name, type(layer).__name__, value[0].clone()))
     finally:
-        module.train(training)
+        for part in training:
+            part.training = True
     ends_in_features = bool(activations) and activations[-1].kind == "Linear"
     logits = activations[-1].values.clone() if ends_in_features else None
     probabilities = logits.softmax(dim=0) if logits is not None else None

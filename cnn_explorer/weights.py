@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from cnn_explorer.builder import build_layers
+from cnn_explorer.layers import Conv2dSpec, LinearSpec
 from cnn_explorer.network import LECTURE, NetworkSpec
 from cnn_explorer.shapes import infer_shapes
 
@@ -53,12 +54,14 @@ def load_network(spec: NetworkSpec) -> TrainedNetwork:
     module = build_layers(shapes)
     trained = _lecture_tensors()
     own = module.state_dict()
-    fitting = {name: tensor for name, tensor in trained.items() if name in own and own[name].shape == tensor.shape}
+    # A layer is taken whole or not at all: no trained bias beside a random weight.
+    misfits = {name.split(".")[0] for name, tensor in trained.items() if name not in own or own[name].shape != tensor.shape}
+    fitting = {name: tensor for name, tensor in trained.items() if name.split(".")[0] not in misfits}
     module.load_state_dict(fitting, strict=False)
     module.eval()
     if [*spec.named_layers()] == [*LECTURE.named_layers()] and spec.input_shape == LECTURE.input_shape:
         return TrainedNetwork(module, _lecture_label())
-    weighted = [layer.name for layer in shapes.layers if layer.parameters]
+    weighted = [layer.name for layer in shapes.layers if isinstance(layer.spec, Conv2dSpec | LinearSpec)]
     return TrainedNetwork(module, _untrained_label(weighted, [name for name in weighted if f"{name}.weight" in fitting]))
 
 
@@ -90,8 +93,8 @@ def _untrained_label(weighted: list[str], kept: list[str]) -> Label:
         sentence = f"Untrained: {_names(kept)} from the lecture's network, {_names(fresh)} random, so the answer means nothing."
     else:
         sentence = (
-            f"Untrained as it stands: {_names(kept)} come from the lecture's network, which was trained with other steps in between. "
-            "How often this one is right was not measured."
+            f"Untrained as it stands: {_names(kept)} come{'' if kept[1:] else 's'} from the lecture's network, which was trained with "
+            "other steps in between. How often this one is right was not measured."
         )
     return Label(source="partly trained" if kept else "random", data="", accuracy=None, sentence=sentence)
 

@@ -9,27 +9,38 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnn_explorer.network import NetworkSpec, parse
+from cnn_explorer.network import parse
 from cnn_explorer.shapes import NetworkShapes, infer_shapes
 
 if TYPE_CHECKING:
     from cnn_explorer.weights import TrainedNetwork
 
 
-_torch_ready = threading.Event()
+class Loading:
+    """PyTorch on its way in: `ready` once it can be used without waiting, `error` if it cannot be loaded at all."""
 
+    def __init__(self) -> None:
+        self.ready = False
+        self.error = ""
+        self._started = threading.Lock()
 
-def torch_ready() -> bool:
-    """True once PyTorch can be used without waiting."""
-    return _torch_ready.is_set()
+    def start(self) -> None:
+        """Import PyTorch in the background, once."""
+        if self._started.acquire(blocking=False):
+            threading.Thread(target=self._load, name="import torch", daemon=True).start()
+
+    def _load(self) -> None:
+        try:
+            _load_torch()
+            self.ready = True
+        except Exception as problem:  # whatever it is, the page says so and stays alive
+            self.error = f"PyTorch or the trained weights could not be loaded: {problem!r}"
 
 
 @st.cache_resource(show_spinner=False)
-def load_torch() -> threading.Thread:
-    """Import PyTorch in the background. Called at the end of a page, so that its frame is on screen first."""
-    thread = threading.Thread(target=_load_torch, name="import torch", daemon=True)
-    thread.start()
-    return thread
+def loading() -> Loading:
+    """The one loading of this process; a page starts it when its own frame is on screen."""
+    return Loading()
 
 
 def _load_torch() -> None:
@@ -46,7 +57,6 @@ def _load_torch() -> None:
     trace_activations(load_network(LECTURE).module, torch.zeros(1, 1, 28, 28))  # the first pass is slow
     gc.collect()
     gc.freeze()  # what is loaded now stays: later collections need not look at it
-    _torch_ready.set()
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
@@ -61,8 +71,3 @@ def network_of(architecture: str) -> TrainedNetwork:
     from cnn_explorer.weights import load_network
 
     return load_network(parse(architecture))
-
-
-def spec_of(architecture: str) -> NetworkSpec:
-    """The spec of a valid architecture string."""
-    return shapes_of(architecture).spec

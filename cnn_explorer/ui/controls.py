@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, get_args
 
 import streamlit as st
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from cnn_explorer.blocks import MAX_BLOCKS, MAX_HIDDEN, Block, Blocks, repairs, split
 from cnn_explorer.drawing import drawing_from_pixels
@@ -15,10 +14,10 @@ from cnn_explorer.layers import MAX_CHANNELS, MAX_EXTENT, MAX_FEATURES, Activati
 from cnn_explorer.network import MAX_LAYERS, PRESETS, NetworkSpec, parse
 from cnn_explorer.preprocessing import preprocess_picture
 from cnn_explorer.shapes import NetworkShapes
-from cnn_explorer.ui import state
+from cnn_explorer.ui import cached, state
 
 NUMBER_WIDTH, CHOICE_WIDTH, NAME_WIDTH = 108, 108, 52  # pixels; a narrower number loses its − and + buttons
-MAX_PIXELS = 25_000_000  # of an uploaded picture
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 TEXT_ERROR = "architecture_error"  # session key: what was typed and why it is no network
 UPLOAD_ERROR = "upload_error"
 
@@ -46,17 +45,19 @@ def _choose(name: str | None) -> None:
         _show(PRESETS[name])
 
 
+def notices() -> None:
+    """What could not be read from the page's address."""
+    for text in state.notices():
+        st.warning(text, icon=":material/link_off:")
+
+
 def architecture_text(spec: NetworkSpec) -> None:
     """The network as one line of text, to read, edit and copy."""
-    typed, error = st.session_state.get(TEXT_ERROR, (str(spec), ""))
+    typed, error, before = st.session_state.get(TEXT_ERROR, (str(spec), "", str(spec)))
+    if before != str(spec):  # the network has changed by other means since
+        typed, error = str(spec), ""
     st.session_state["architecture"] = typed
-    st.text_input(
-        "Architecture",
-        key="architecture",
-        on_change=_read_architecture,
-        label_visibility="collapsed",
-        help="One word a layer: conv10k5s1p0, max2, avg2, relu, bn, drop50, fc10 …",
-    )
+    st.text_input("Architecture", key="architecture", max_chars=400, on_change=_read_architecture, label_visibility="collapsed")
     if error:
         st.error(error, icon=":material/edit:")
 
@@ -66,12 +67,20 @@ def _read_architecture() -> None:
     try:
         _show(parse(text))
     except ValueError as problem:
-        st.session_state[TEXT_ERROR] = (text, f"This is not a network yet: {problem}.")
+        st.session_state[TEXT_ERROR] = (text, f"Not yet a network for this page: {state.plain(problem)}.", state.architecture())
 
 
 def _show(spec: NetworkSpec) -> None:
-    st.session_state.pop(TEXT_ERROR, None)
     state.set_network(spec)
+    st.session_state.pop(TEXT_ERROR, None)
+
+
+def _try(make: Callable[[], NetworkSpec]) -> None:
+    """Show the network that `make` gives, or say why there is none."""
+    try:
+        _show(make())
+    except ValueError as problem:
+        st.toast(state.sentence(problem), icon=":material/block:", duration="long")
 
 
 def picture_popover() -> None:
@@ -79,7 +88,7 @@ def picture_popover() -> None:
     with st.popover("Upload a picture", icon=":material/upload:"):
         st.file_uploader(
             "A picture of one digit, light on dark or dark on light",
-            type=["png", "jpg", "jpeg", "webp", "gif", "bmp"],
+            type=[*map(str.lower, FORMATS), "jpg"],
             key="upload",
             on_change=_read_upload,
             width=320,
@@ -93,18 +102,17 @@ def _read_upload() -> None:
     file = st.session_state["upload"]
     if file is None:
         return
+    name = state.plain(file.name)
     try:
-        with Image.open(file) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise ValueError(f"it has {picture.width}×{picture.height} pixels, more than {MAX_PIXELS:,}; make it smaller")
+        with Image.open(file, formats=FORMATS) as picture:
             seen = preprocess_picture(picture)
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError):
-        st.session_state[UPLOAD_ERROR] = f"{file.name} is not a picture that can be read. A PNG or JPEG file can."
+    except (OSError, SyntaxError, Image.DecompressionBombError):
+        st.session_state[UPLOAD_ERROR] = f"{name} is not a picture that can be read. A PNG or JPEG file can."
     except ValueError as problem:
-        st.session_state[UPLOAD_ERROR] = f"{file.name} cannot be used: {problem}."
+        st.session_state[UPLOAD_ERROR] = f"{name} cannot be used: {state.plain(problem)}."
     else:
         if seen.is_empty:
-            st.session_state[UPLOAD_ERROR] = f"{file.name} shows no writing: ink and ground are too much alike. Try more contrast."
+            st.session_state[UPLOAD_ERROR] = f"{name} shows no writing: ink and ground are too much alike. Try more contrast."
         else:
             state.set_drawing(drawing_from_pixels(seen.pixels))
 
@@ -117,64 +125,63 @@ def repair_offer(shapes: NetworkShapes) -> None:
     if shapes.error is None:
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.markdown(f":material/construction: **{shapes.error.layer}**: {shapes.error.problem}; {shapes.error.remedy}.", width="stretch")
+        st.markdown(
+            f":material/construction: **{shapes.error.layer}**: {state.plain(shapes.error.problem)}; {state.plain(shapes.error.remedy)}.",
+            width="stretch",
+        )
         last = state.last_valid_network()
-        offers = (*repairs(shapes.spec, shapes.error), *([("back to the network before", last)] if last else []))
-        for number, (label, spec) in enumerate(offers):
+        offers = [*repairs(shapes.spec, shapes.error), *([("back to the network before", last)] if last else [])]
+        affordable = [(label, spec) for label, spec in offers if not state.excess_of(cached.shapes_of(str(spec)))]
+        for number, (label, spec) in enumerate(affordable):
             st.button(label, key=f"repair_{number}", type="primary" if number == 0 else "secondary", on_click=_show, args=(spec,))
 
 
 # --- blocks ---
 
+Edit = Callable[[Blocks, Any], Blocks]  # the network as it is when the visitor acts, and the new value
 
-@dataclass(frozen=True)
-class _Row:
-    """One row of widgets: keys start with `key`, every change becomes a network through `spec_of`."""
 
-    key: str
-    spec_of: Callable[[Any], NetworkSpec]
+def _edit(edit: Callable[[Blocks], Blocks]) -> None:
+    """Change the network as it is now: another change may have come since the page was drawn."""
+    _try(lambda: edit(split(parse(state.architecture()))).spec())
 
-    def number(self, label: str, value: int, low: int, high: int, edit: Callable[[int], Any]) -> None:
-        """A whole number."""
-        key = f"{self.key}_{label}"
-        st.session_state[key] = value
-        st.number_input(label, low, max(high, value), key=key, width=NUMBER_WIDTH, on_change=self._changed, args=(key, edit))
 
-    def window(self, label: str, value: IntOrPair, low: int, high: tuple[int, int], edit: Callable[[IntOrPair], Any]) -> None:
-        """A parameter of a window: one number, or two where height and width differ."""
-        if not isinstance(value, tuple):
-            self.number(label, value, low, min(high), edit)
-            return
-        height, width = value
-        self.number(f"{label} H", height, low, high[0], lambda new: edit((new, width)))
-        self.number(f"{label} W", width, low, high[1], lambda new: edit((height, new)))
+def _number(key: str, label: str, value: int, low: int, high: int, edit: Edit) -> None:
+    """A whole number."""
+    key = f"{key}_{label}"
+    st.session_state[key] = value
 
-    def choice(self, label: str, value: str | None, options: tuple[str, ...], edit: Callable[[Any], Any]) -> None:
-        """One of a few words, or none."""
-        key = f"{self.key}_{label}"
-        st.session_state[key] = value or "none"
-        st.selectbox(
-            label,
-            ["none", *options],
-            key=key,
-            width=CHOICE_WIDTH,
-            on_change=self._changed,
-            args=(key, lambda new: edit(None if new == "none" else new)),
-        )
+    def changed() -> None:
+        _edit(lambda now: edit(now, st.session_state[key]))
 
-    def button(self, icon: str, name: str, edit: Callable[[], Any], *, disabled: bool = False) -> None:
-        """An action."""
-        st.button(
-            f":material/{icon}:", key=f"{self.key}_{name}", help=name, disabled=disabled, on_click=lambda: _show(self.spec_of(edit()))
-        )
+    st.number_input(label, low, max(high, value), key=key, width=NUMBER_WIDTH, on_change=changed)
 
-    def _changed(self, key: str, edit: Callable[[Any], Any]) -> None:
-        try:
-            spec = self.spec_of(edit(st.session_state[key]))
-        except ValueError as problem:
-            st.toast(f"Not possible: {problem}.", icon=":material/block:")
-            return
-        _show(spec)
+
+def _window(key: str, label: str, value: IntOrPair, low: int, high: tuple[int, int], edit: Edit) -> None:
+    """A parameter of a window: one number, or two where height and width differ."""
+    if not isinstance(value, tuple):
+        _number(key, label, value, low, min(high), edit)
+        return
+    height, width = value
+    _number(key, f"{label} H", height, low, high[0], lambda now, new: edit(now, (new, width)))
+    _number(key, f"{label} W", width, low, high[1], lambda now, new: edit(now, (height, new)))
+
+
+def _choice(key: str, label: str, value: str | None, options: tuple[str, ...], edit: Edit) -> None:
+    """One of a few words, or none."""
+    key = f"{key}_{label}"
+    st.session_state[key] = value or "none"
+
+    def changed() -> None:
+        new = st.session_state[key]
+        _edit(lambda now: edit(now, None if new == "none" else new))
+
+    st.selectbox(label, ["none", *options], key=key, width=CHOICE_WIDTH, on_change=changed)
+
+
+def _button(key: str, icon: str, name: str, edit: Callable[[Blocks], Blocks], *, disabled: bool = False) -> None:
+    """An action."""
+    st.button(f":material/{icon}:", key=f"{key}_{name}", help=name, disabled=disabled, on_click=_edit, args=(edit,))
 
 
 def block_rows(shapes: NetworkShapes) -> None:
@@ -184,37 +191,48 @@ def block_rows(shapes: NetworkShapes) -> None:
     if shapes.error:
         broken = [layer for _, layer in shapes.spec.named_layers()][shapes.error.index]
         inputs[id(broken)] = shapes.output_shape
-    for index, block in enumerate(parts.blocks):
+    if parts.stem:
+        st.markdown(f"First {', '.join(map(str, parts.stem))}, then:")
+    for index in range(len(parts.blocks)):
         with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
-            _block_row(parts, index, block, inputs)
+            _block_row(parts, index, inputs)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
         _head_row(parts, len(shapes.spec.layers))
 
 
-def _block_row(parts: Blocks, index: int, block: Block, inputs: dict[int, Shape]) -> None:
-    row = _Row(f"block{index + 1}", lambda changed: parts.with_block(index, changed).spec())
-    conv, pool = block.conv, block.pool
+def _block_row(parts: Blocks, index: int, inputs: dict[int, Shape]) -> None:
+    key, block = f"block{index + 1}", parts.blocks[index]
+    conv, pool, activation = block.conv, block.pool, block.activation
+
+    def of_block(change: Callable[[Block, Any], Block]) -> Edit:
+        return lambda now, new: now.with_block(index, change(now.blocks[index], new)) if index < len(now.blocks) else now
+
+    def of_conv(name: str) -> Edit:
+        return of_block(lambda block, new: block.with_conv(**{name: new}))
+
+    def of_pool(kind: PoolKind, name: str) -> Edit:
+        return of_block(lambda block, new: block.with_pool(kind, **{name: new}))
+
     st.markdown(f"**conv{index + 1}**", width=NAME_WIDTH)
-    row.number("out_channels", conv.out_channels, 1, MAX_CHANNELS, lambda new: block.with_conv(out_channels=new))
     room = _room(conv, inputs.get(id(conv)))
-    row.window("kernel_size", conv.kernel_size, 1, room["kernel_size"], lambda new: block.with_conv(kernel_size=new))
-    row.window("stride", conv.stride, 1, room["stride"], lambda new: block.with_conv(stride=new))
-    row.window("padding", conv.padding, 0, (MAX_EXTENT, MAX_EXTENT), lambda new: block.with_conv(padding=new))
-    row.window("dilation", conv.dilation, 1, room["dilation"], lambda new: block.with_conv(dilation=new))
-    row.choice("pooling", pool.kind if pool else None, get_args(PoolKind), lambda new: block.with_pool(new))
+    _number(key, "out_channels", conv.out_channels, 1, MAX_CHANNELS, of_conv("out_channels"))
+    _window(key, "kernel_size", conv.kernel_size, 1, room["kernel_size"], of_conv("kernel_size"))
+    _window(key, "stride", conv.stride, 1, room["stride"], of_conv("stride"))
+    _window(key, "padding", conv.padding, 0, (MAX_EXTENT, MAX_EXTENT), of_conv("padding"))
+    _window(key, "dilation", conv.dilation, 1, room["dilation"], of_conv("dilation"))
+    _choice(key, "pooling", pool.kind if pool else None, get_args(PoolKind), of_block(Block.with_pool))
     if pool:
         room = _room(pool, inputs.get(id(pool)))
-        row.window("pool size", pool.kernel_size, 1, room["kernel_size"], lambda new: block.with_pool(pool.kind, kernel_size=new))
-        row.window("pool stride", pool.stride, 1, room["stride"], lambda new: block.with_pool(pool.kind, stride=new))
-    activation = block.activation
-    row.choice("activation", activation.kind if activation else None, get_args(ActivationKind), lambda new: block.with_activation(new))
+        _window(key, "pool kernel_size", pool.kernel_size, 1, room["kernel_size"], of_pool(pool.kind, "kernel_size"))
+        _window(key, "pool stride", pool.stride, 1, room["stride"], of_pool(pool.kind, "stride"))
+    _choice(key, "activation", activation.kind if activation else None, get_args(ActivationKind), of_block(Block.with_activation))
     others = [str(layer) for layer in block.layers[1:] if layer is not pool and layer is not activation]
     if others:
         st.markdown(f"and {', '.join(others)}", width="content")
-    edits = _Row(f"block{index + 1}", Blocks.spec)
-    edits.button("arrow_upward", f"Move block {index + 1} up", lambda: parts.with_block_moved_up(index), disabled=index == 0)
-    alone = len(parts.blocks) == 1 and not parts.head
-    edits.button("delete", f"Remove block {index + 1}", lambda: parts.without_block(index), disabled=alone)
+    number = index + 1
+    _button(key, "arrow_upward", f"Move block {number} up", lambda now: now.with_block_moved_up(index), disabled=index == 0)
+    alone = len(parts.blocks) == 1 and not parts.head and not parts.stem
+    _button(key, "delete", f"Remove block {number}", lambda now: now.without_block(index), disabled=alone)
 
 
 def _room(layer: WindowSpec, shape: Shape | None) -> dict[str, tuple[int, int]]:
@@ -236,30 +254,20 @@ def _room(layer: WindowSpec, shape: Shape | None) -> dict[str, tuple[int, int]]:
 
 
 def _head_row(parts: Blocks, layers: int) -> None:
-    row = _Row("linear", Blocks.spec)
     st.markdown("**linear**", width=NAME_WIDTH)
-    has_answer = any(isinstance(layer, LinearSpec) for layer in parts.head)
+    hidden = len(parts.hidden)
     for number, features in enumerate(parts.hidden):
-        row.number(f"fc{number + 1} out_features", features, 1, MAX_FEATURES, _hidden_edit(parts, number))
-    if has_answer:
-        full = len(parts.hidden) == MAX_HIDDEN or layers + 2 > MAX_LAYERS
-        row.button("add", "Add a linear layer", parts.with_new_hidden, disabled=full)
-        row.button("remove", "Remove the last hidden linear layer", parts.without_last_hidden, disabled=not parts.hidden)
+        _number("linear", f"fc{number + 1} out_features", features, 1, MAX_FEATURES, _hidden_edit(number))
+    if any(isinstance(layer, LinearSpec) for layer in parts.head):
+        full = hidden == MAX_HIDDEN or layers + 2 > MAX_LAYERS
+        _button("linear", "add", "Add a linear layer", Blocks.with_new_hidden, disabled=full)
+        _button("linear", "remove", "Remove the last hidden linear layer", Blocks.without_last_hidden, disabled=not hidden)
     else:
-        st.button(
-            "Add fc10: ten outputs, one a digit",
-            key="add_fc10",
-            on_click=lambda: _show(parse(f"{parts.spec()}-fc10")),
-            disabled=layers + 1 > MAX_LAYERS,
-        )
-    st.button(
-        "Add a block",
-        icon=":material/add:",
-        key="add_block",
-        on_click=lambda: _show(parts.with_new_block().spec()),
-        disabled=len(parts.blocks) >= MAX_BLOCKS or layers + 2 > MAX_LAYERS,
-    )
+        full = layers + 1 > MAX_LAYERS
+        st.button("Add fc10: ten outputs, one a digit", key="add_fc10", on_click=_edit, args=(Blocks.with_answer,), disabled=full)
+    full = len(parts.blocks) >= MAX_BLOCKS or layers + 2 > MAX_LAYERS
+    st.button("Add a block", icon=":material/add:", key="add_block", on_click=_edit, args=(Blocks.with_new_block,), disabled=full)
 
 
-def _hidden_edit(parts: Blocks, number: int) -> Callable[[int], Blocks]:
-    return lambda features: parts.with_hidden(number, features)
+def _hidden_edit(number: int) -> Edit:
+    return lambda now, features: now.with_hidden(number, features) if number < len(now.hidden) else now

@@ -19,7 +19,10 @@ def live_view() -> None:
     drawing, architecture = state.drawing(), state.architecture()
     shapes = cached.shapes_of(architecture)
     seen = drawing.preprocess()
-    if not cached.torch_ready():
+    loading = cached.loading()
+    if loading.error:
+        st.error(state.plain(loading.error), icon=":material/error:")
+    if not loading.ready:
         network_view.mount(network_view.pack(seq, drawing.text, shapes, seen.pixels, None, None), KEY)
         return
     from cnn_explorer.trace import trace_activations
@@ -37,7 +40,10 @@ def stages_popover() -> None:
         return
     with steps, st.container(horizontal=True):
         for stage in state.drawing().preprocess().stages:
-            st.image(_enlarged(stage.pixels), caption=stage.caption, width="content")
+            picture = _enlarged(stage.pixels)
+            with st.container(width=STAGE_SIDE):
+                st.image(picture, width=picture.width, alt=stage.caption)
+                st.caption(stage.caption)
 
 
 def _enlarged(pixels: np.ndarray) -> Image.Image:

@@ -27,8 +27,12 @@ def open_page(title: str) -> None:
             "Everything is computed by PyTorch as you draw. The page's address holds your drawing and your network: copy it to share both."
         )
         st.caption(
-            "Trained on MNIST (Y. LeCun, C. Cortes, C. Burges; CC BY-SA 3.0) and on Pen-Based Recognition of Handwritten Digits "
-            "(E. Alpaydin, F. Alimoglu; UCI; CC BY 4.0)."
+            "An architecture has one word a layer: conv8k5x3s2p1d1g1 (out_channels, kernel_size, stride, padding, dilation, groups), "
+            "max2 or avg3s2p1, relu, tanh, sigmoid, leakyrelu, gelu, bn, drop50, flatten, fc10."
+        )
+        st.caption(
+            "The lecture's network was trained on MNIST (Y. LeCun, C. Cortes, C. Burges; CC BY-SA 3.0) and on Pen-Based Recognition of "
+            "Handwritten Digits (E. Alpaydin, F. Alimoglu; UCI; CC BY 4.0)."
         )
 
 

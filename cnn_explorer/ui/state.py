@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import streamlit as st
@@ -24,29 +25,58 @@ MAX_VALUES = 400_000
 
 def read_url() -> None:
     """Take over what the URL says, where it says something new; a part that cannot be read gets a sentence and is left as it was."""
-    _read(NET, _checked_network, str(LECTURE), "network")
-    _read(DRAWING, lambda text: parse_drawing(text).text, example_drawing().text, "drawing")
-    _write_url()
+    opening = NET not in st.session_state
+    _read(NET, str(LECTURE), _show_network, "network")
+    _read(DRAWING, example_drawing().text, _show_drawing, "drawing")
+    if opening:
+        _write_url()
 
 
-def _read(name: str, check: Callable[[str], str], default: str, word: str) -> None:
-    given = st.query_params.get(name)
-    if given is not None and given != st.session_state.get(f"{name}_in_url"):
-        try:
-            st.session_state[name] = check(given)
-        except ValueError as problem:
-            kept = "the one before" if name in st.session_state else "the one everyone starts with"
-            sentence = f"The {word} in this page's address cannot be read, so here is {kept}. {_sentence(problem)}"
-            st.warning(sentence, icon=":material/link_off:")
-    st.session_state.setdefault(name, default)
+def _read(name: str, default: str, show: Callable[[str], None], word: str) -> None:
+    """An address without the part, as the browser's way back can lead to, stands for the default."""
+    opening = name not in st.session_state
+    if opening:
+        show(default)
+    given = st.query_params.get(name, default)
+    if given == st.session_state.get(f"{name}_in_url"):
+        return
+    st.session_state[f"{name}_in_url"] = given
+    try:
+        show(given)
+    except ValueError as problem:
+        kept = "the one everyone starts with" if opening else "the one before"
+        st.session_state[f"{name}_notice"] = f"The {word} in this page's address cannot be read, so here is {kept}. {sentence(problem)}"
 
 
 def _write_url() -> None:
-    for name in (NET, DRAWING):
-        value = st.session_state[name]
-        if st.query_params.get(name) != value:
-            st.query_params[name] = value
+    """Both parts at once: every write is a step of the browser's way back."""
+    values = {name: st.session_state[name] for name in (NET, DRAWING)}
+    if any(st.query_params.get(name) != value for name, value in values.items()):
+        st.query_params.update(values)
+    for name, value in values.items():
         st.session_state[f"{name}_in_url"] = value
+
+
+def _show_network(text: str) -> None:
+    spec = parse(text)
+    excess = excess_of(cached.shapes_of(str(spec)))
+    if excess:
+        raise ValueError(excess)
+    before = st.session_state.get(NET)
+    if before and cached.shapes_of(before).error is None:
+        st.session_state[LAST_VALID] = before
+    st.session_state[NET] = str(spec)
+    st.session_state.pop(f"{NET}_notice", None)
+
+
+def _show_drawing(text: str) -> None:
+    st.session_state[DRAWING] = parse_drawing(text).text
+    st.session_state.pop(f"{DRAWING}_notice", None)
+
+
+def notices() -> list[str]:
+    """What the address asked for in vain, until the network or the drawing changes."""
+    return [st.session_state[key] for name in (NET, DRAWING) if (key := f"{name}_notice") in st.session_state]
 
 
 def architecture() -> str:
@@ -67,20 +97,14 @@ def drawing() -> Drawing:
 
 
 def set_network(spec: NetworkSpec) -> None:
-    """Show another network; one that is too large for a live page is refused in words."""
-    before = architecture()
-    try:
-        st.session_state[NET] = _checked_network(str(spec))
-        if cached.shapes_of(before).error is None:
-            st.session_state[LAST_VALID] = before
-    except ValueError as problem:
-        st.toast(_sentence(problem), icon=":material/block:", duration="long")
+    """Show another network. Raises `ValueError` if it is too large for a live page; the one before then stays."""
+    _show_network(str(spec))
     _write_url()
 
 
 def set_drawing(drawing: Drawing) -> None:
     """Show another drawing."""
-    st.session_state[DRAWING] = drawing.text
+    _show_drawing(drawing.text)
     _write_url()
 
 
@@ -90,21 +114,13 @@ def take(event: PenEvent | None) -> int:
     if event is None or event.seq == seen:
         return seen
     try:
-        st.session_state[DRAWING] = parse_drawing(event.drawing).text
+        _show_drawing(event.drawing)
     except DrawingError as problem:
-        st.toast(_sentence(problem), icon=":material/block:")
+        st.toast(sentence(problem), icon=":material/block:")
     st.session_state[SEQ] = event.seq
     if event.final:
         _write_url()
     return event.seq
-
-
-def _checked_network(text: str) -> str:
-    spec = parse(text)
-    excess = excess_of(cached.shapes_of(str(spec)))
-    if excess:
-        raise ValueError(excess)
-    return str(spec)
 
 
 def excess_of(shapes: NetworkShapes) -> str:
@@ -123,6 +139,12 @@ def excess_of(shapes: NetworkShapes) -> str:
     return ""
 
 
-def _sentence(problem: Exception) -> str:
-    text = str(problem)
+def plain(problem: Exception | str) -> str:
+    """What it says as Markdown that shows it as it is: it may quote an address, and a picture there would be fetched from elsewhere."""
+    return re.sub(r"([\\\[\]!<>`*:$_~#|])", r"\\\1", str(problem))
+
+
+def sentence(problem: Exception | str) -> str:
+    """`plain`, with a capital letter and a full stop."""
+    text = plain(problem)
     return f"{text[:1].upper()}{text[1:]}."

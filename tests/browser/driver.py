@@ -48,10 +48,11 @@ def launch(playwright: Playwright) -> Browser:
 
 
 @contextmanager
-def running_app(script: Path, timeout: float = 60) -> Iterator[Server]:
-    """Run `streamlit run script` on a free port of 127.0.0.1 until the block ends."""
+def running_app(script: Path, timeout: float = 60, port: int = 0) -> Iterator[Server]:
+    """Run `streamlit run script` on 127.0.0.1, on a free port unless one is given, until the block ends."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)]
     command += ["--server.headless", "true", "--server.address", "127.0.0.1"]

@@ -5,7 +5,7 @@ An update is one blob, decoded by `assets/protocol.js`:
     uint32 header length · header, JSON · 784 bytes image · float16 values layer by layer · float32 logits, float32 probabilities
 
 float16 keeps three significant digits, enough to paint and to read, at half the size. `flatten` repeats the values of the layer
-before it and is left out; its formula stands on the next layer's joint.
+before it and is left out where another layer follows; its formula stands on that layer's joint.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ import numpy as np
 import streamlit as st
 
 from cnn_explorer.layers import FlattenSpec
-from cnn_explorer.shapes import NetworkShapes
+from cnn_explorer.shapes import LayerShapes, NetworkShapes
 
 if TYPE_CHECKING:
     from cnn_explorer.trace import Trace
     from cnn_explorer.weights import Label
 
 HALF_MAX = 65504.0  # float16 ends here
+MAX_CLASSES = 16
 _MANIFEST = Path(__file__).parents[2] / "pyproject.toml"
 
 
@@ -61,9 +62,10 @@ def pack(seq: int, drawing: str, shapes: NetworkShapes, pixels: np.ndarray, trac
     head = _header(seq, drawing, shapes, label, trace is None)
     parts = [struct.pack("<I", len(head)), head, pixels.astype(np.uint8).tobytes()]
     if trace is not None:
-        shown = [activation.values.numpy().ravel() for activation in trace.activations if activation.kind != "Flatten"]
+        names = {layer.name for layer in _shown(shapes)}
+        shown = [activation.values.numpy().ravel() for activation in trace.activations if activation.name in names]
         parts.append(np.clip(np.concatenate([*shown, np.empty(0, np.float32)]), -HALF_MAX, HALF_MAX).astype("<f2").tobytes())
-        if trace.logits is not None and trace.probabilities is not None and shapes.classifies:
+        if trace.logits is not None and trace.probabilities is not None and _classes(shapes):
             parts += [trace.logits.numpy().astype("<f4").tobytes(), trace.probabilities.numpy().astype("<f4").tobytes()]
     return b"".join(parts)
 
@@ -77,20 +79,32 @@ def _header(seq: int, drawing: str, shapes: NetworkShapes, label: Label | None, 
         "trained": label.trained if label else True,
         "sentence": label.sentence if label else "Loading PyTorch…",
         "error": {"layer": shapes.error.layer, "text": shapes.error.problem} if shapes.error else None,
-        "classes": shapes.output_shape[0] if shapes.classifies else 0,
+        "classes": _classes(shapes),
     }
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":"))
     return f'{text[:-1]},"layers":{_layers(shapes)}}}'.encode()
 
 
+def _classes(shapes: NetworkShapes) -> int:
+    """How many outputs are shown as an answer; 0 where the last layer is none, or too wide for a list."""
+    outputs = shapes.output_shape[0] if shapes.classifies else 0
+    return outputs if outputs <= MAX_CLASSES else 0
+
+
+def _shown(shapes: NetworkShapes) -> list[LayerShapes]:
+    """The layers with a column of their own: all but a flatten that another layer follows."""
+    last = len(shapes.layers) - 1
+    return [layer for at, layer in enumerate(shapes.layers) if at == last or not isinstance(layer.spec, FlattenSpec)]
+
+
 def _layers(shapes: NetworkShapes) -> str:
     layers: list[dict[str, Any]] = []
+    shown = _shown(shapes)
     flattening = ""
     for layer in shapes.layers:
-        if isinstance(layer.spec, FlattenSpec):
+        if layer not in shown:
             flattening = f"{layer.formula}\n"
             continue
-        field = layer.receptive_field
         layers.append(
             {
                 "name": layer.name,
@@ -98,7 +112,7 @@ def _layers(shapes: NetworkShapes) -> str:
                 "shape": layer.output_shape,
                 "formula": flattening + layer.formula,
                 "unused": layer.unused,
-                "field": field.size,
+                "field": layer.receptive_field.size,
                 "parameters": layer.parameters,
                 "macs": layer.macs,
             }

@@ -17,6 +17,11 @@ export class Card {
     this.source = null;
   }
 
+  /** What the card says, in words. */
+  get words() {
+    return [...this.element.children].map((part) => part.textContent).filter(Boolean).join(", ");
+  }
+
   /** Show the newest values in an open card. */
   refresh() {
     if (this.source) this.#paintMap();
@@ -45,7 +50,7 @@ export class Card {
       `${layer.kind} → ${layer.shape.join("×")}`,
       layer.formula,
       layer.unused[0] || layer.unused[1] ? `unused: ${layer.unused[0]} rows below, ${layer.unused[1]} columns right` : "",
-      layer.field[0] ? `each value sees ${layer.field[0]}×${layer.field[1]} pixels of the image` : "",
+      layer.field[0] ? `each value sees a window of ${layer.field[0]}×${layer.field[1]} pixels${Math.max(...layer.field) > 28 ? ", the padding among them" : ""}` : "",
       layer.parameters ? `${count(layer.parameters)} parameters` : "",
       layer.macs ? `${count(layer.macs)} multiply-adds` : "",
     ];

@@ -4,17 +4,23 @@ import { columnsLayout, mapsOf, pixelAt, stackedLayout, tileAt } from "./geometr
 import { cssColour, paintLayer, reachOf } from "./painting.js";
 
 const JOINT = 28; // width of a joint with its margins, CSS pixels
+const MARGIN = 4; // of these, at each side
 const ANSWER = 176; // width of the probabilities
+const BREAK = 212; // width of the note where the geometry breaks
 const HEAD = 34; // name and shape above the tiles
 const LETTER = 6.8; // width of a heading's letters, about
 
 /** @typedef {import("./protocol.js").Update} Update */
 
 export class Columns {
-  /** @param {HTMLElement} element @param {import("./card.js").Card} card */
-  constructor(element, card) {
+  /** @param {HTMLElement} element @param {import("./card.js").Card} card @param {(sentence: string) => void} say to a screen reader */
+  constructor(element, card, say) {
     this.element = element;
     this.card = card;
+    this.say = say;
+    for (const [name, width] of Object.entries({ joint: JOINT - 2 * MARGIN, margin: MARGIN, answer: ANSWER, head: HEAD, break: BREAK })) {
+      element.style.setProperty(`--${name}`, `${width}px`);
+    }
     this.scale = "layer";
     this.built = "";
   }
@@ -78,7 +84,7 @@ export class Columns {
     const { narrow, width, height } = this.room;
     const shapes = drawn.map((index) => layers[index].shape);
     const joints = drawn.length + (classes || error ? 1 : 0);
-    const tail = (classes ? ANSWER : 0) + (error ? 220 : 0);
+    const tail = (classes ? ANSWER : 0) + (error ? BREAK + 8 : 0);
     const grids = narrow
       ? shapes.map((shape) => stackedLayout(shape, width, Math.max(...shapes.map((each) => Math.max(...mapsOf(each).slice(1))))))
       : columnsLayout(shapes, drawn.map((index) => headWidth(layers[index])), width - joints * JOINT - tail - 12, height - HEAD);
@@ -163,6 +169,7 @@ export class Columns {
     const channels = this.update.layers[index].shape[0];
     const map = Math.min(channels - 1, Math.max(0, (this.seen?.map ?? 0) + step));
     this.#look(index, { map, row: 0, column: 0 });
+    this.say(this.card.words);
   }
 
   // --- the answer ---

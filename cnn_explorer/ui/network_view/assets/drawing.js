@@ -6,6 +6,7 @@
 export const CANVAS = 280;
 export const PEN_WIDTH = 16;
 export const ERASER_RADIUS = 14;
+const TOLERANCE = 0.6; // canvas pixels that a simplified stroke may differ
 const MAX_TEXT = 4000; // characters: with the rest of the address well below what browsers and proxies pass on
 
 /**
@@ -14,8 +15,8 @@ const MAX_TEXT = 4000; // characters: with the rest of the address well below wh
  * @returns {string | null} null if even a coarse version is too long
  */
 export function encodeStrokes(strokes) {
-  for (let tolerance = 0.6; tolerance < 30; tolerance *= 2) {
-    const text = "s" + toBase64(pack(strokes.map((stroke) => simplify(stroke, tolerance))));
+  for (let tolerance = TOLERANCE; tolerance < 30; tolerance *= 2) {
+    const text = "s" + toBase64(pack(strokes.map((stroke) => simplified(stroke, tolerance))));
     if (text.length <= MAX_TEXT) return text;
   }
   return null;
@@ -62,6 +63,18 @@ export function erase(strokes, from, to, radius = ERASER_RADIUS) {
     if (piece.length) pieces.push(piece);
     return pieces.map((part) => simplify(part, 0.3));
   });
+}
+
+/** @type {WeakMap<Stroke, {length: number, stroke: Stroke}>} finished strokes need not be simplified again with every message */
+const finished = new WeakMap();
+
+function simplified(stroke, tolerance) {
+  if (tolerance !== TOLERANCE) return simplify(stroke, tolerance);
+  const known = finished.get(stroke);
+  if (known?.length === stroke.length) return known.stroke;
+  const result = { length: stroke.length, stroke: simplify(stroke, tolerance) };
+  finished.set(stroke, result);
+  return result.stroke;
 }
 
 /** Ramer–Douglas–Peucker: leave out points closer than `tolerance` to the line between those kept. @param {Stroke} stroke @returns {Stroke} */

@@ -40,11 +40,13 @@ export class Link {
 
   /** Ask again for the same drawing a little later: the server was not ready. */
   retry(delay) {
-    setTimeout(() => { if (!this.busy) this.push(this.final); }, delay);
+    clearTimeout(this.later);
+    this.later = setTimeout(() => { if (!this.busy) this.push(false); }, delay);
   }
 
   close() {
     clearTimeout(this.timer);
+    clearTimeout(this.later);
     this.waiting = false;
   }
 

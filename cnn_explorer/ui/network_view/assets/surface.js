@@ -45,6 +45,11 @@ export class Surface {
     return this.drawing.text ?? this.before.text;
   }
 
+  /** "s" for strokes, "d" for a bundled digit, "p" for a picture. */
+  get kind() {
+    return this.drawing.text?.[0] ?? "s";
+  }
+
   get blank() {
     return this.drawing.text === "s" || (this.drawing.text === null && !this.drawing.strokes.length);
   }
@@ -68,6 +73,7 @@ export class Surface {
   }
 
   pick(text) {
+    if (this.pointer) return;
     this.adopt(text);
     this.on.changed(true);
   }
@@ -133,6 +139,7 @@ export class Surface {
     const erasing = this.tool === "eraser" || event.button === 5; // 5: the other end of a pen
     this.pointer = { id: event.pointerId, erasing, last: point };
     this.before = this.drawing;
+    this.before.text ??= encodeStrokes(this.before.strokes);
     if (erasing) {
       this.#erase(point, point);
     } else {
@@ -161,15 +168,15 @@ export class Surface {
     if (!this.pointer || event.pointerId !== this.pointer.id) return;
     this.pointer = null;
     if (this.hover && event.pointerType === "touch") this.hover = null;
-    if (this.drawing !== this.before) {
-      if (this.drawing.text === null && encodeStrokes(this.drawing.strokes) === null) {
-        this.drawing = this.before;
-        this.on.full();
-      } else {
-        this.#remember(this.before);
-      }
-    }
     this.#soon();
+    if (this.drawing === this.before) return; // the eraser has met nothing
+    this.drawing.text = encodeStrokes(this.drawing.strokes);
+    if (this.drawing.text === null) {
+      this.drawing = this.before;
+      this.on.full();
+    } else {
+      this.#remember(this.before);
+    }
     this.on.tools();
     this.on.changed(true);
   }

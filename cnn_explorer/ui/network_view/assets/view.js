@@ -28,7 +28,7 @@ const MARKUP = `
   <div class="seen">
     <canvas class="image" role="img"></canvas>
     <output class="brief" aria-hidden="true"></output>
-    <div><p>What the network sees: 28×28 pixels, cropped, scaled and centred.</p>
+    <div><p class="about"></p>
     <button type="button" class="more" aria-expanded="false" aria-controls="gallery">Pick a digit ▾</button></div>
   </div>
   <div class="gallery" id="gallery" role="group" aria-label="Digits from MNIST" hidden></div>
@@ -59,7 +59,7 @@ export class View {
       full: () => this.#say("The drawing is full. Undo or clear to go on."),
     });
     this.card = new Card(find(".card"), this.host);
-    this.columns = new Columns(find(".layers"), this.card);
+    this.columns = new Columns(find(".layers"), this.card, (sentence) => this.#say(sentence));
     this.image = find(".image");
     this.image.setAttribute("aria-label", "The 28 by 28 pixel image that the network sees");
     this.#listen();
@@ -79,9 +79,13 @@ export class View {
     this.#paint();
     this.host.dataset.paintedNet = update.pending ? "" : update.net;
     this.host.dataset.paintedSeq = String(update.seq);
+    const answered = before !== undefined && before.seq !== update.seq;
     this.link.acknowledge(update.seq);
     this.#adopt(update, !before);
-    if (update.pending) this.link.retry(250);
+    // Not asked for from here: the page has been opened or the network changed. A message of our own makes the last run one of the
+    // live view, which is what Streamlit asks a restarted server for, and leaves no older drawing behind in the component's state.
+    if (!answered && !this.link.busy) this.link.push(false);
+    else if (update.pending) this.link.retry(250);
     if (before?.sentence !== update.sentence) this.#find(".label").textContent = update.sentence;
     this.host.dataset.trained = String(update.trained);
     if (update.pending) return;
@@ -114,7 +118,11 @@ export class View {
   }
 
   #hint() {
-    const { blank } = this.surface;
+    const { blank, kind } = this.surface;
+    if (this.about !== kind) {
+      this.about = kind;
+      this.#find(".about").textContent = `What the network sees: ${kind === "d" ? "a digit from MNIST as it is" : "28×28 pixels, cropped, scaled and centred"}.`;
+    }
     if (this.hinted === blank) return;
     this.hinted = blank;
     this.#find(".hint").hidden = !blank;
@@ -176,9 +184,12 @@ export class View {
       gallery.append(button);
     }
     const open = (wanted) => {
+      if (gallery.hidden === !wanted) return;
+      if (gallery.contains(gallery.getRootNode().activeElement)) more.focus();
       gallery.hidden = !wanted;
       more.setAttribute("aria-expanded", String(wanted));
     };
+    gallery.onfocusout = (event) => { if (event.relatedTarget !== more && !gallery.contains(event.relatedTarget)) open(false); };
     this.host.onclick = (event) => {
       const button = event.target.closest("button");
       if (!button) { if (!event.target.closest(".gallery")) open(false); return; }
@@ -186,7 +197,7 @@ export class View {
       if (button === more) open(gallery.hidden);
       else if (tool) this.surface.setTool(tool);
       else if (button.dataset.do) this.surface[button.dataset.do]();
-      else if (digit) { this.surface.pick(digit); open(false); more.focus(); }
+      else if (digit) { this.surface.pick(digit); open(false); }
       else if (scale) this.#setScale(scale);
     };
     this.host.onkeydown = (event) => {
