@@ -1,0 +1,39 @@
+"""Full data sets for the tests that need them."""
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from cnn_explorer.data import PEN_DIGITS, Digits, PenDigit, data_folder, mnist, pen_digits
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@cache
+def full_mnist(train: bool) -> Digits:
+    """MNIST's training or test half from the first of `_folders` that has it."""
+    found = [folder for folder in _folders() if (folder / "MNIST" / "raw").is_dir()]
+    return mnist(found[0], train) if found else _unavailable("MNIST/raw")
+
+
+@cache
+def written_digits() -> list[PenDigit]:
+    """All 7,494 digits by 30 writers."""
+    found = [folder / PEN_DIGITS for folder in _folders() if (folder / PEN_DIGITS).exists()]
+    return pen_digits(found[0]) if found else _unavailable(str(PEN_DIGITS))
+
+
+def _folders() -> list[Path]:
+    """`CNN_EXPLORER_DATA`, else `data` in the working folder or the repository, else `shared/data` beside it."""
+    return [data_folder(), REPOSITORY / "data", REPOSITORY.parent / "shared" / "data"]
+
+
+def _unavailable(name: str) -> NoReturn:
+    """Skip at home, fail in CI: there a missing data set would hide a broken network."""
+    reason = f"no {name} in {', '.join(map(str, _folders()))}; set CNN_EXPLORER_DATA"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)

@@ -1,0 +1,66 @@
+"""What `import cnn_explorer` promises: the names, and that nothing heavy is loaded before it is needed."""
+
+import subprocess
+import sys
+
+import pytest
+
+import cnn_explorer
+
+MODULES = [
+    "blocks",
+    "builder",
+    "data",
+    "drawing",
+    "evaluation",
+    "layers",
+    "network",
+    "preprocessing",
+    "shapes",
+    "trace",
+    "training",
+    "weights",
+]
+
+
+def modules_after(code: str) -> set[str]:
+    """Top-level modules that a fresh interpreter has loaded after `code`."""
+    program = f"{code}\nimport sys\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
+    return {*subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()}
+
+
+@pytest.mark.parametrize("name", cnn_explorer.__all__)
+def test_every_public_name_is_there_and_documented(name: str) -> None:
+    value = getattr(cnn_explorer, name)
+    assert name in dir(cnn_explorer)
+    assert (value if callable(value) else type(value)).__doc__
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="'cnn_explorer' has no attribute 'nothing'"):
+        cnn_explorer.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import cnn_explorer",
+        "from cnn_explorer import LECTURE, infer_shapes, parse; infer_shapes(parse(str(LECTURE)))",
+        "from cnn_explorer import blocks; blocks.split(blocks.NetworkSpec((blocks.LinearSpec(10),)))",
+        "from cnn_explorer.drawing import parse_drawing; parse_drawing('d3').preprocess().pixels; parse_drawing('sAgQE').preprocess()",
+        "from PIL import Image; from cnn_explorer.preprocessing import preprocess_picture; preprocess_picture(Image.new('L', (9, 9)))",
+    ],
+)
+def test_pytorch_is_not_loaded_for_specs_shapes_and_drawings(code: str) -> None:
+    assert not {"torch", "streamlit"} & modules_after(code)
+
+
+def test_the_library_does_not_load_streamlit() -> None:
+    loaded = modules_after("; ".join(f"import cnn_explorer.{module}" for module in MODULES))
+    assert "torch" in loaded
+    assert not {"streamlit", "plotly", "matplotlib"} & loaded
+
+
+def test_the_example_of_the_docstring_runs() -> None:
+    code = [line.strip() for line in (cnn_explorer.__doc__ or "").splitlines() if line.startswith("    ")]
+    assert "torch" in modules_after("\n".join(code))
