@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, get_args
 
 import streamlit as st
@@ -75,14 +76,6 @@ def _show(spec: NetworkSpec) -> None:
     st.session_state.pop(TEXT_ERROR, None)
 
 
-def _try(make: Callable[[], NetworkSpec]) -> None:
-    """Show the network that `make` gives, or say why there is none."""
-    try:
-        _show(make())
-    except ValueError as problem:
-        st.toast(state.sentence(problem), icon=":material/block:", duration="long")
-
-
 def picture_popover() -> None:
     """Upload a picture of a digit."""
     with st.popover("Upload a picture", icon=":material/upload:"):
@@ -142,8 +135,12 @@ Edit = Callable[[Blocks, Any], Blocks]  # the network as it is when the visitor 
 
 
 def _edit(edit: Callable[[Blocks], Blocks]) -> None:
-    """Change the network as it is now: another change may have come since the page was drawn."""
-    _try(lambda: edit(split(parse(state.architecture()))).spec())
+    """Change the network as it is now, which may be another than when the page was drawn; or say why that cannot be."""
+    try:
+        with suppress(IndexError):  # the part is gone
+            _show(edit(split(parse(state.architecture()))).spec())
+    except ValueError as problem:
+        st.toast(state.sentence(problem), icon=":material/block:", duration="long")
 
 
 def _number(key: str, label: str, value: int, low: int, high: int, edit: Edit) -> None:
@@ -205,7 +202,7 @@ def _block_row(parts: Blocks, index: int, inputs: dict[int, Shape]) -> None:
     conv, pool, activation = block.conv, block.pool, block.activation
 
     def of_block(change: Callable[[Block, Any], Block]) -> Edit:
-        return lambda now, new: now.with_block(index, change(now.blocks[index], new)) if index < len(now.blocks) else now
+        return lambda now, new: now.with_block(index, change(now.blocks[index], new))
 
     def of_conv(name: str) -> Edit:
         return of_block(lambda block, new: block.with_conv(**{name: new}))
@@ -270,4 +267,4 @@ def _head_row(parts: Blocks, layers: int) -> None:
 
 
 def _hidden_edit(number: int) -> Edit:
-    return lambda now, features: now.with_hidden(number, features) if number < len(now.hidden) else now
+    return lambda now, features: now.with_hidden(number, features)

@@ -1,0 +1,104 @@
+"""One browser and one server for all; a fresh context for each test, which fails on anything that goes wrong in the page unasked."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+from browser.driver import ROOT, Server, launch, running_app
+from browser.explorer import PATIENCE, Explorer
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Request, Response, sync_playwright
+
+LAPTOP = {"width": 1280, "height": 720}
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    with running_app(ROOT / "app.py") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        try:
+            chromium = launch(playwright)
+        except Error as problem:
+            reason = f"no Chromium or Chrome: install one, or run `python -m playwright install chromium` ({problem.message[:120]})"
+            if os.environ.get("CI"):
+                pytest.fail(reason)
+            pytest.skip(reason)
+        yield chromium
+        chromium.close()
+
+
+class Watch:
+    """Everything that went wrong in some pages. `forgive` takes words of a problem that a test brings about itself."""
+
+    def __init__(self, host: str) -> None:
+        self.hosts = {host}
+        self.problems: list[str] = []
+        self.forgiven: list[str] = []
+
+    def on(self, context: BrowserContext) -> None:
+        context.on("weberror", lambda error: self.problems.append(f"error in the page: {error.error}"))
+        context.on("console", self._console)
+        context.on("request", self._request)
+        context.on("response", self._response)
+
+    def forgive(self, *words: str) -> None:
+        self.forgiven += words
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "assert"):
+            self.problems.append(f"on the console: {message.text}")
+
+    def _request(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme not in ("data", "blob") and parts.netloc not in self.hosts:
+            self.problems.append(f"a request to another host: {request.url}")
+
+    def _response(self, response: Response) -> None:
+        if response.status >= 400:
+            self.problems.append(f"{response.status} for {response.url}")
+
+    def report(self) -> list[str]:
+        return [problem for problem in self.problems if not any(word in problem for word in self.forgiven)]
+
+
+@pytest.fixture
+def watch(server: Server) -> Watch:
+    return Watch(urlsplit(server.url).netloc)
+
+
+Visit = Callable[..., Explorer]
+
+
+@pytest.fixture
+def visit(browser: Browser, server: Server, watch: Watch) -> Iterator[Visit]:
+    """Opens the page: query parameters by name, options of the browser's context as a dict."""
+    contexts: list[BrowserContext] = []
+
+    def opened(context: dict[str, Any] | None = None, url: str = "", **address: str) -> Explorer:
+        made = browser.new_context(**{"viewport": LAPTOP, "color_scheme": "light", **(context or {})})
+        made.set_default_timeout(PATIENCE)
+        contexts.append(made)
+        watch.on(made)
+        page = made.new_page()
+        page.goto(url or f"{server.url}/?{urlencode(address)}")
+        return Explorer(page).ready()
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert watch.report() == []
+
+
+@pytest.fixture(scope="session")
+def artifacts() -> Path:
+    """Where screenshots go."""
+    folder = Path(os.environ.get("TEST_ARTIFACTS", ROOT / "test-artifacts"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

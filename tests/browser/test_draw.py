@@ -1,0 +1,343 @@
+"""Drawing in a real browser: mouse, finger and pen, and everything that can be taken back."""
+
+import base64
+import io
+import math
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from browser.conftest import Visit
+from browser.explorer import Explorer
+from PIL import Image
+from playwright.sync_api import CDPSession
+
+from cnn_explorer.drawing import example_drawing, parse_drawing
+
+pytestmark = pytest.mark.browser
+
+EMPTY = "s"
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+
+
+def test_maps_and_answer_follow_the_pen_during_the_stroke(visit: Visit) -> None:
+    app = visit(drawing=EMPTY)
+    assert app.verdict == "–"
+    seq, answer = app.seq, app.probabilities()
+    with app.stroke(140, 40):
+        for stop in (90, 150, 230):
+            app.page.mouse.move(*app.place(140, stop), steps=5)
+            seq = app.wait_painted(seq)
+            answer = app.wait_probabilities(answer)
+            assert app.drawing == EMPTY  # not before the pen is lifted: an address a stroke, not one a movement
+    assert parse_drawing(app.wait_drawing(EMPTY)).strokes[0][0] == (140, 40)
+    app.wait_verdict("1")
+    assert sum(app.probabilities()) == pytest.approx(1, abs=1e-4)
+
+
+def test_nothing_of_a_fast_stroke_is_lost(visit: Visit) -> None:
+    """What the address holds is what the browser's own events say, encoded by the served module."""
+    app = visit(drawing=EMPTY)
+    app.page.evaluate(
+        """(paper) => {
+          window.points = [];
+          const box = paper.getBoundingClientRect();
+          const note = (event) => {
+            const fine = event.getCoalescedEvents();
+            for (const each of fine.length ? fine : [event]) {
+              window.points.push([(each.clientX - box.left) / box.width * 280, (each.clientY - box.top) / box.height * 280]);
+            }
+          };
+          paper.addEventListener("pointerdown", note, true);
+          paper.addEventListener("pointermove", (event) => { if (event.buttons) note(event); }, true);
+        }""",
+        app.paper.element_handle(),
+    )
+    spiral = [(140 + 1.8 * turn * math.cos(turn / 3), 140 + 1.8 * turn * math.sin(turn / 3)) for turn in range(60)]
+    drawing = app.draw(*spiral, steps=1)
+    points = app.page.evaluate("window.points")
+    assert len(points) >= 55
+    assert drawing == app.run("drawing.js", "return m.encodeStrokes([a])", points)
+    assert app.view.get_attribute("data-painted-seq") == str(app.seq)
+
+
+def test_a_click_makes_a_dot(visit: Visit) -> None:
+    app = visit(drawing=EMPTY)
+    assert parse_drawing(app.draw((100, 120))).strokes == (((100, 120),),)
+    assert app.ink() > 50
+
+
+def touch(devtools: CDPSession, kind: str, *points: tuple[float, float]) -> None:
+    devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y} for x, y in points]})
+
+
+def swipe(app: Explorer, devtools: CDPSession, start: tuple[float, float], end: tuple[float, float]) -> None:
+    for part in range(1, 11):
+        touch(devtools, "touchMove", (start[0] + (end[0] - start[0]) * part / 10, start[1] + (end[1] - start[1]) * part / 10))
+        app.page.evaluate("() => new Promise(requestAnimationFrame)")
+
+
+@pytest.mark.parametrize("finger", [[(80, 60), (200, 60), (120, 230)], [(90, 150)]], ids=["a stroke", "a tap"])
+def test_a_finger_draws_and_the_page_stays(visit: Visit, finger: list[tuple[int, int]]) -> None:
+    app = visit(PHONE, drawing=EMPTY)
+    devtools = app.devtools()
+    paper = app.paper.bounding_box()
+    assert paper
+    seq, answer = app.seq, app.probabilities()
+    touch(devtools, "touchStart", app.place(*finger[0]))
+    for start, end in pairwise(finger):
+        swipe(app, devtools, app.place(*start), app.place(*end))
+    app.wait_painted(seq)
+    app.wait_probabilities(answer)
+    assert app.drawing == EMPTY
+    touch(devtools, "touchEnd")
+    (stroke,) = parse_drawing(app.wait_drawing(EMPTY)).strokes
+    assert [math.dist(*pair) <= 2 for pair in zip((stroke[0], stroke[-1]), (finger[0], finger[-1]), strict=True)] == [True, True]
+    assert app.paper.bounding_box() == paper
+    # The counterpart: the same finger beside the paper does scroll this page.
+    touch(devtools, "touchStart", (380, 800))
+    swipe(app, devtools, (380, 800), (380, 500))
+    touch(devtools, "touchEnd")
+    app.page.wait_for_function(
+        "([paper, before]) => paper.getBoundingClientRect().top < before - 50", arg=[app.paper.element_handle(), paper["y"]]
+    )
+
+
+def test_a_pen_draws_with_pressure(visit: Visit) -> None:
+    app = visit(drawing=EMPTY)
+    devtools = app.devtools()
+
+    def pen(kind: str, x: float, y: float, force: float) -> None:
+        left, top = app.place(x, y)
+        devtools.send(
+            "Input.dispatchMouseEvent",
+            {"type": kind, "x": left, "y": top, "pointerType": "pen", "button": "left", "buttons": int(force > 0), "force": force}
+            | {"clickCount": 1},
+        )
+
+    pen("mousePressed", 60, 60, 0.2)
+    for part in range(1, 21):
+        pen("mouseMoved", 60 + 8 * part, 60 + 8 * part + 10 * (part % 2), 0.2 + 0.03 * part)
+    pen("mouseReleased", 220, 220, 0)
+    drawing = app.wait_drawing(EMPTY)
+    (stroke,) = parse_drawing(drawing).strokes
+    assert stroke[0] == (60, 60)
+    ((first, *_, last),) = app.run("drawing.js", "return m.decodeStrokes(a)", drawing)
+    assert first[2] == pytest.approx(0.2, abs=0.01)
+    assert last[2] > first[2]
+
+
+def test_only_the_main_button_draws(visit: Visit) -> None:
+    app = visit(drawing=EMPTY)
+    blank = app.still()
+    app.page.mouse.move(*app.place(100, 100))
+    app.page.mouse.down(button="right")
+    app.page.mouse.move(*app.place(200, 200), steps=5)
+    app.page.mouse.up(button="right")
+    assert app.still() == blank
+    app.draw((50, 50), (60, 60))
+    assert app.still() != blank
+
+
+def test_a_stroke_that_leaves_the_paper_stays_inside_it(visit: Visit) -> None:
+    app = visit(drawing=EMPTY)
+    (stroke,) = parse_drawing(app.draw((140, 140), (500, 140), (140, -200))).strokes
+    assert {*[0 <= value <= 280 for point in stroke for value in point]} == {True}
+    assert max(x for x, _ in stroke) == 280
+
+
+def test_undo_redo_and_clear(visit: Visit) -> None:
+    app = visit(drawing=EMPTY)
+    undo, redo, clear = (app.page.locator(f"[data-do={action}]") for action in ("undo", "redo", "clear"))
+    assert [button.is_disabled() for button in (undo, redo, clear)] == [True, True, True]
+    one = app.draw((140, 40), (140, 240))
+    first = app.still()
+    two = app.draw((60, 140), (220, 140))
+    both = app.still()
+    assert [len(parse_drawing(text).strokes) for text in (one, two)] == [1, 2]
+    assert app.do("undo") == one
+    assert app.still() == first
+    assert app.do("redo") == two
+    assert app.still() == both
+    assert app.do("clear") == EMPTY
+    assert app.ink() == 0
+    assert [button.is_disabled() for button in (undo, redo, clear)] == [False, True, True]
+    assert app.do("undo") == two
+    assert app.still() == both
+    app.do("undo")
+    app.draw((10, 10), (20, 20))
+    assert redo.is_disabled()  # what was taken back is gone with a new stroke
+
+
+def test_the_keys_for_undo_and_redo(visit: Visit) -> None:
+    app = visit(drawing=EMPTY)
+    one = app.draw((140, 40), (140, 240))
+    for keys, after in (("Control+z", EMPTY), ("Control+y", one), ("Control+Z", EMPTY), ("Control+Shift+Z", one)):
+        before = app.drawing
+        app.page.keyboard.press(keys)
+        assert app.wait_drawing(before) == after, keys
+
+
+def test_the_eraser_cuts_a_stroke_in_two(visit: Visit) -> None:
+    app = visit(drawing=EMPTY)
+    app.draw((40, 140), (240, 140))
+    ink, answer = app.ink(), app.probabilities()
+    app.tool("eraser")
+    assert app.page.locator("button[data-tool=eraser]").get_attribute("aria-pressed") == "true"
+    before = app.drawing
+    with app.stroke(140, 100):
+        app.page.mouse.move(*app.place(140, 180), steps=8)
+        app.wait_probabilities(answer)  # during the stroke
+    left, right = parse_drawing(app.wait_drawing(before)).strokes
+    assert [left[0], right[-1]] == [(40, 140), (240, 140)]
+    assert 120 <= left[-1][0] <= 127
+    assert 153 <= right[0][0] <= 160
+    app.page.mouse.move(*app.place(140, -30))
+    app.still()
+    assert 0.5 * ink < app.ink() < 0.97 * ink
+    assert app.do("undo") == before
+    app.tool("pen")
+    app.draw((140, 40), (140, 60))
+
+
+def test_erasing_everything_leaves_an_empty_paper(visit: Visit) -> None:
+    app = visit(drawing=EMPTY)
+    app.draw((140, 140))
+    app.tool("eraser")
+    assert app.draw((140, 140)) == EMPTY
+    app.wait_verdict("–")
+    app.page.locator(".hint").wait_for()
+
+
+def test_erasing_nothing_changes_nothing(visit: Visit) -> None:
+    app = visit()
+    app.tool("eraser")
+    with app.stroke(10, 10):
+        app.page.mouse.move(*app.place(20, 10), steps=3)
+    app.tool("pen")
+    assert app.page.locator("[data-do=undo]").is_disabled()
+    three, dot = parse_drawing(app.draw((30, 30))).strokes
+    assert dot == ((30, 30),)
+    (whole,) = example_drawing().strokes
+    assert (three[0], three[-1], {*three} <= {*whole}) == (whole[0], whole[-1], True)
+
+
+def test_a_digit_from_the_gallery(visit: Visit) -> None:
+    app = visit()
+    app.page.locator(".more").click()
+    buttons = app.page.locator("[data-digit]")
+    assert buttons.count() == 30
+    buttons.nth(17).click()
+    assert app.wait_drawing(example_drawing().text) == "d17"
+    app.wait_verdict("7")
+    app.page.locator(".gallery").wait_for(state="hidden")
+    assert app.page.locator("button[data-tool=eraser]").is_disabled()  # a picture has no strokes
+    assert app.ink() > 1000
+    assert app.do("undo") == example_drawing().text
+    app.wait_verdict("3")
+
+
+def test_a_stroke_on_a_picture_starts_anew(visit: Visit) -> None:
+    app = visit(drawing="d17")
+    assert parse_drawing(app.draw((140, 40), (140, 240))).strokes[0][0] == (140, 40)
+    app.wait_verdict("1")
+    assert app.do("undo") == "d17"
+    app.wait_verdict("7")
+
+
+def test_clicking_on_the_page_closes_the_gallery(visit: Visit) -> None:
+    app = visit()
+    for close in (lambda: app.page.keyboard.press("Escape"), lambda: app.page.locator(".label").click()):
+        app.page.locator(".more").click()
+        app.page.locator(".gallery").wait_for()
+        close()
+        app.page.locator(".gallery").wait_for(state="hidden")
+
+
+def test_a_very_long_drawing_is_kept_or_refused_in_words(visit: Visit) -> None:
+    """Four thousand wild points do not fit into an address as they are; they are simplified, and said to be full if that is not enough."""
+    app = visit(drawing=EMPTY)
+    with app.stroke(140, 140):
+        app.paper.evaluate(
+            """(paper) => {
+              const box = paper.getBoundingClientRect();
+              let state = 7;
+              const random = () => (state = (state * 48271) % 2147483647) / 2147483647;
+              for (let step = 0; step < 4000; step++) {
+                paper.dispatchEvent(new PointerEvent("pointermove", { pointerId: 1, pointerType: "mouse", buttons: 1, bubbles: true,
+                  clientX: box.left + random() * box.width, clientY: box.top + random() * box.height }));
+              }
+            }"""
+        )
+        app.page.mouse.move(*app.place(10, 10))
+    app.page.locator(".spoken").filter(has_text="full").wait_for(state="attached")
+    before = app.drawing
+    assert len(before) < 4100
+    assert app.draw((140, 40), (140, 240)) != before
+
+
+def shown(app: Explorer) -> tuple[list[float], list[str]]:
+    return app.probabilities(), [app.colours(layer) for layer in app.layers()]
+
+
+def alike(one: str, other: str) -> bool:
+    """Ink as before, but for the simplification of what goes into the address: less than a pixel at the edges."""
+    first, second = (np.asarray(Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))))[..., 3] > 127 for url in (one, other))
+    return bool((first != second).sum() < 0.04 * first.sum())
+
+
+def test_reload_and_a_shared_link_show_the_same(visit: Visit) -> None:
+    app = visit(drawing=EMPTY)
+    app.draw((80, 60), (200, 60), (120, 230))
+    one = app.still()
+    app.draw((100, 150), (180, 150))
+    app.step("block1_kernel_size", up=False)
+    app.wait_net("conv10k4-max2-relu-conv20k5-max2-relu-fc10")
+    paper, before = app.still(), shown(app)
+    assert not alike(paper, one)
+    app.page.reload()
+    assert shown(app.ready()) == before
+    assert alike(app.still(), paper)
+    assert app.page.locator("[data-do=undo]").is_disabled()
+    other = visit(url=app.page.url)
+    assert shown(other) == before
+    assert other.still() == app.still()
+
+
+def test_back_and_forward(visit: Visit) -> None:
+    app = visit(drawing=EMPTY)
+    one = app.draw((140, 40), (140, 240))
+    answer = app.probabilities()
+    two = app.draw((60, 140), (220, 140))
+    answer = app.wait_probabilities(answer)
+    app.page.go_back()
+    assert app.wait_drawing(two) == one
+    answer = app.wait_probabilities(answer)
+    app.page.go_forward()
+    assert app.wait_drawing(one) == two
+    app.wait_probabilities(answer)
+
+
+def test_the_way_out_of_the_page_is_not_blocked(visit: Visit) -> None:
+    """Going back from a page on which nothing was done leaves it."""
+    app = visit()
+    app.page.go_back()
+    app.page.wait_for_url("about:blank", timeout=10_000)
+
+
+def test_two_tabs_at_once_do_not_mix(visit: Visit) -> None:
+    one, other = visit(drawing=EMPTY), visit(drawing=EMPTY, net="conv4k5-fc10")
+    with one.stroke(140, 40), other.stroke(40, 40):
+        for part in range(1, 21):
+            one.page.mouse.move(*one.place(140, 40 + 10 * part))
+            other.page.mouse.move(*other.place(40 + 10 * part, 40))
+    (down,) = parse_drawing(one.wait_drawing(EMPTY)).strokes
+    (across,) = parse_drawing(other.wait_drawing(EMPTY)).strokes
+    assert {x for x, _ in down} == {140}
+    assert {y for _, y in across} == {40}
+    one.step("block1_kernel_size", up=False)
+    one.wait_net("conv10k4-max2-relu-conv20k5-max2-relu-fc10")
+    other.draw((50, 200), (200, 200))
+    assert other.address()["net"] == other.view.get_attribute("data-painted-net") == "conv4k5-fc10"
+    assert len(parse_drawing(one.drawing).strokes) == 1

@@ -1,0 +1,365 @@
+"""Changing the network, reading the maps and finding one's way with mouse and keyboard, in a real browser."""
+
+import io
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from browser.conftest import Visit, Watch
+from browser.driver import ROOT, running_app
+from browser.explorer import PIXELS, Explorer, Tile
+from PIL import Image, ImageDraw
+
+from cnn_explorer.drawing import example_drawing, parse_drawing
+from cnn_explorer.network import LECTURE, PRESETS, parse
+from cnn_explorer.trace import trace_activations
+from cnn_explorer.weights import load_network
+
+pytestmark = pytest.mark.browser
+
+LECTURES = str(LECTURE)
+EXAMPLE = example_drawing().text
+
+
+def computed(net: str, drawing: str) -> dict[str, np.ndarray]:
+    """What PyTorch says, layer by layer, and "probabilities"."""
+    trace = trace_activations(load_network(parse(net)).module, parse_drawing(drawing).preprocess().image)
+    values = {activation.name: activation.values.numpy() for activation in trace.activations}
+    return values | ({"probabilities": trace.probabilities.numpy()} if trace.probabilities is not None else {})
+
+
+def pixels(app: Explorer, canvas: Any) -> np.ndarray:
+    """`(height, width, 4)` of a canvas."""
+    width, height = canvas.evaluate("canvas => [canvas.width, canvas.height]")
+    return np.array(canvas.evaluate(PIXELS), np.uint8).reshape(height, width, 4)
+
+
+def colours(app: Explorer, values: np.ndarray, reach: float, theme: str) -> np.ndarray:
+    """The colour of each value, `(…, 3)`."""
+    flat = [float(value) for value in values.astype(np.float16).ravel()]
+    body = "return a[0].map(value => m.cssColour(value, a[1], a[2]).match(/\\d+/g).map(Number))"
+    words = app.run("painting.js", body, [flat, float(np.float16(reach)), theme])
+    return np.array(words).reshape(*values.shape, 3)
+
+
+def middle(tile: Tile) -> tuple[float, float]:
+    return tile.x + tile.width / 2, tile.y + tile.height / 2
+
+
+def point_at(app: Explorer, tile: Tile, row: int, column: int, side: int) -> None:
+    """Move the pointer to one pixel of a map of `side` × `side`."""
+    app.page.mouse.move(tile.x + (column + 0.5) * tile.width / side, tile.y + (row + 0.5) * tile.height / side)
+
+
+# --- what is painted ---
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_maps_are_what_pytorch_computed(visit: Visit, theme: str) -> None:
+    app = visit({"color_scheme": theme}, net="conv4k5-tanh-max2-conv3k3s2-fc20-fc10", drawing="d8")
+    assert app.view.get_attribute("data-theme") == theme
+    values = computed(app.address()["net"], "d8")
+    for layer in app.layers():
+        maps = values[layer] if values[layer].ndim == 3 else values[layer][:, None, None]
+        painted, tiles = pixels(app, app.canvas(layer)), app.tiles(layer)
+        assert len(tiles) == len(maps)
+        expected = colours(app, maps, float(np.abs(maps).max()), theme)
+        for (left, top, width, height), channel in zip((tile.dots for tile in tiles), expected, strict=True):
+            unit = width // channel.shape[1]
+            assert (width, height) == (unit * channel.shape[1], unit * channel.shape[0])
+            tile = painted[top : top + height, left : left + width, :3].astype(int)
+            assert np.abs(tile - channel.repeat(unit, 0).repeat(unit, 1)).max() <= 4, layer  # a step of the colour scale
+    np.testing.assert_allclose(app.probabilities(), values["probabilities"], rtol=1e-4, atol=1e-7)
+
+
+def test_the_image_is_what_the_network_sees(visit: Visit) -> None:
+    app = visit(drawing="d5")
+    seen = pixels(app, app.page.locator("canvas.image"))
+    np.testing.assert_array_equal(seen[..., 0], parse_drawing("d5").preprocess().pixels)
+
+
+def test_the_colour_scale_can_be_per_map_layer_or_network(visit: Visit) -> None:
+    app = visit()
+    values = computed(LECTURES, EXAMPLE)
+    reaches = {
+        "map": lambda maps: np.abs(maps).max(axis=(1, 2)),
+        "layer": lambda maps: np.full(len(maps), np.abs(maps).max()),
+        "network": lambda maps: np.full(len(maps), max(np.abs(values[name]).max() for name in [*app.layers(), "fc1"])),
+    }
+    looks = set()
+    for scale, reach_of in reaches.items():
+        app.page.locator(f"[data-scale={scale}]").click()
+        assert app.page.locator("[data-scale][aria-pressed=true]").inner_text() == scale
+        looks.add(app.colours("relu2"))
+        painted, tiles = pixels(app, app.canvas("relu2")), app.tiles("relu2")
+        for tile, channel, reach in zip(tiles, values["relu2"], reach_of(values["relu2"]), strict=True):
+            left, top, width, _ = tile.dots
+            unit = width // 4
+            shown = painted[top : top + 4 * unit : unit, left : left + width : unit, :3].astype(int)
+            assert np.abs(shown - colours(app, channel, reach, "light")).max() <= 4, scale
+    assert len(looks) == 3
+
+
+# --- changing the network ---
+
+
+def test_a_step_of_a_number_changes_its_layer(visit: Visit) -> None:
+    app = visit()
+    head = app.page.locator(".column:has(canvas[data-layer=conv1]) h3")
+    assert head.inner_text().split() == ["conv1", "10×24×24"]
+    look = app.colours("conv1")
+    app.step("block1_kernel_size")
+    app.wait_net("conv10k6-max2-relu-conv20k5-max2-relu-fc10")
+    assert head.inner_text().split() == ["conv1", "10×23×23"]
+    assert app.colours("conv1") != look
+    assert app.page.locator("[data-trained=false]").count() == 1
+    app.step("block1_kernel_size", up=False)
+    app.wait_net(LECTURES)
+    assert app.colours("conv1") == look
+    assert app.drawing == EXAMPLE
+
+
+def test_a_preset_and_a_typed_network(visit: Visit) -> None:
+    app = visit()
+    app.choose("preset", "LeNet-5")
+    app.wait_net(str(PRESETS["LeNet-5"]))
+    assert app.layers() == ["conv1", "tanh1", "avg1", "conv2", "tanh2", "avg2", "fc1", "tanh3", "fc2", "tanh4"]
+    app.type("architecture", "conv4k3-relu-fc10")
+    app.wait_net("conv4k3-relu-fc10")
+    assert app.layers() == ["conv1", "relu1"]
+    app.type("architecture", "conv4k3-rleu-fc10")
+    app.page.get_by_test_id("stAlert").filter(has_text="'rleu' at position 8").wait_for()
+    assert app.setting("architecture").locator("input").input_value() == "conv4k3-rleu-fc10"
+    assert app.view.get_attribute("data-painted-net") == "conv4k3-relu-fc10"
+
+
+def test_an_impossible_setting_is_explained_and_one_click_repairs_it(visit: Visit) -> None:
+    app = visit()
+    app.type("block2_kernel_size", "12")
+    app.wait_net("conv10k5-max2-relu-conv20k12-max2-relu-fc10")
+    assert app.layers() == ["conv1", "max1", "relu1", "conv2"]
+    broken = app.page.locator(".break")
+    assert "max2" in broken.inner_text()
+    assert app.page.locator(".probabilities").count() == 0
+    sentence = app.page.get_by_test_id("stMarkdownContainer").filter(has_text="padded input")
+    sentence.wait_for()
+    before = [app.colours(layer) for layer in ("conv1", "max1", "relu1")]
+    answer = app.seq
+    app.draw((30, 250), (250, 250))
+    app.wait_painted(answer)
+    assert before != [app.colours(layer) for layer in ("conv1", "max1", "relu1")]  # alive before the break
+    app.setting("repair_0").locator("button").click()
+    broken.wait_for(state="detached")
+    sentence.wait_for(state="detached")
+    assert len(app.probabilities()) == 10
+
+
+def test_controls_can_be_used_while_a_stroke_is_on_its_way(visit: Visit) -> None:
+    """A setting changed right after the pen was lifted loses neither."""
+    app = visit(drawing="s")
+    with app.stroke(140, 40):
+        app.page.mouse.move(*app.place(140, 240), steps=20)
+    app.step("block1_kernel_size", up=False)
+    app.wait_net("conv10k4-max2-relu-conv20k5-max2-relu-fc10")
+    assert parse_drawing(app.wait_drawing("s")).strokes[0][-1] == (140, 240)
+    np.testing.assert_allclose(app.probabilities(), computed(app.address()["net"], app.drawing)["probabilities"], rtol=1e-4, atol=1e-7)
+
+
+# --- reading the maps ---
+
+
+def test_a_map_under_the_pointer_is_enlarged_with_its_value(visit: Visit) -> None:
+    app = visit()
+    maps = computed(LECTURES, EXAMPLE)["conv1"]
+    for number, row, column in ((0, 12, 12), (7, 3, 20)):
+        point_at(app, app.tiles("conv1")[number], row, column, 24)
+        app.card.wait_for()
+        title, span, value = (app.card.locator(part).first.inner_text() for part in ("h4", "p:nth-of-type(1)", "p:nth-of-type(2)"))
+        assert title == f"conv1 · map {number + 1} of 10"
+        assert read(span) == pytest.approx([maps[number].min(), maps[number].max()], rel=0.006, abs=0.006)
+        assert value.startswith(f"({row}, {column}): ")
+        assert read(value.split(":")[1]) == pytest.approx([maps[number, row, column]], rel=0.006, abs=1e-3)
+        enlarged = pixels(app, app.card.locator("canvas"))[..., :3].astype(int)
+        assert np.abs(enlarged - colours(app, maps[number], float(np.abs(maps).max()), "light")).max() <= 4
+    app.page.mouse.move(640, 715)
+    app.card.wait_for(state="hidden")
+
+
+def read(text: str) -> list[float]:
+    return [float(number.replace("−", "-")) for number in re.findall(r"−?\d+(?:\.\d+)?(?:e−?\d+)?", text)]
+
+
+def test_a_joint_tells_what_its_layer_costs(visit: Visit) -> None:
+    app = visit()
+    app.page.locator(".joint").nth(3).hover()
+    app.card.wait_for()
+    text = app.card.inner_text()
+    assert not [part for part in ("conv2", "20×8×8", "5,020 parameters", "320,000 multiply-adds", "14×14 pixels") if part not in text], text
+
+
+# --- the keyboard ---
+
+FOCUSED = """() => {
+  let at = document.activeElement;
+  while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
+  return at ? { tag: at.tagName, name: at.dataset.tool || at.dataset.do || at.dataset.scale || at.dataset.layer || at.className,
+    outline: at.matches(":focus-visible"), inside: !!at.getRootNode().host } : null;
+}"""
+
+
+def test_tab_reaches_everything_in_the_view(visit: Visit) -> None:
+    app = visit()
+    app.draw((30, 30), (60, 30))
+    app.do("undo")
+    app.draw((30, 30), (60, 40))
+    app.do("undo")  # undo is dead, redo is not
+    app.paper.focus()
+    reached = ["paper"]
+    for _ in range(60):
+        app.page.keyboard.press("Tab")
+        focused = app.page.evaluate(FOCUSED)
+        if not focused["inside"]:
+            break
+        assert focused["outline"]
+        reached.append(focused["name"])
+    assert [name for name in reached if name != "joint"] == [
+        "paper", "pen", "eraser", "redo", "clear", "more", "conv1", "max1", "relu1", "conv2", "max2", "relu2", "map", "layer", "network",
+    ]  # fmt: skip
+    assert reached.count("joint") == 7
+
+
+def test_arrows_walk_through_the_maps(visit: Visit) -> None:
+    app = visit()
+    app.page.locator(".joint").first.focus()
+    app.page.keyboard.press("Tab")
+    title = app.card.locator("h4")
+    rows = len({tile.y for tile in app.tiles("conv1") if tile.x == app.tiles("conv1")[0].x})
+    steps = (("", 1), ("Down", 2), ("Down", 3), ("Up", 2), ("Right", 2 + rows), ("Left", 2), ("Up", 1), ("Up", 1))
+    for key, number in steps:
+        if key:
+            app.page.keyboard.press(f"Arrow{key}")
+        app.card.wait_for()
+        assert title.inner_text() == f"conv1 · map {number} of 10", key
+    for _ in range(12):
+        app.page.keyboard.press("ArrowDown")
+    assert title.inner_text() == "conv1 · map 10 of 10"
+    app.page.keyboard.press("Escape")
+    app.card.wait_for(state="hidden")
+    app.page.keyboard.press("ArrowUp")
+    assert title.inner_text() == "conv1 · map 9 of 10"
+    app.page.keyboard.press("Tab")
+    assert "conv1" not in app.card.inner_text()
+
+
+def test_another_layer_starts_at_its_first_map(visit: Visit) -> None:
+    app = visit()
+    app.page.mouse.move(*middle(app.tiles("conv2")[15]))
+    app.card.wait_for()
+    app.page.mouse.move(640, 715)
+    app.page.locator(".joint").first.focus()
+    app.page.keyboard.press("Tab")
+    app.page.keyboard.press("ArrowDown")
+    assert app.card.locator("h4").inner_text() == "conv1 · map 2 of 10"
+
+
+def test_the_answer_is_spoken(visit: Visit) -> None:
+    app = visit()
+    spoken = app.page.locator("[role=status]")
+    spoken.filter(has_text="Answer: 3").wait_for(state="attached")
+    app.do("clear")
+    app.draw((140, 40), (140, 240))
+    spoken.filter(has_text="Answer: 1").wait_for(state="attached")
+
+
+# --- pictures ---
+
+
+def picture(kind: str = "PNG", ink: int = 25) -> bytes:
+    """A dark 7 on white."""
+    image = Image.new("L", (200, 160), 250)
+    ImageDraw.Draw(image).line([(60, 30), (130, 30), (95, 130)], fill=ink, width=12, joint="curve")
+    file = io.BytesIO()
+    image.save(file, kind)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_a_picture_can_be_uploaded(visit: Visit, kind: str) -> None:
+    app = visit()
+    app.page.get_by_role("button", name="Upload a picture").click()
+    file = {"name": f"seven.{kind.lower()}", "mimeType": f"image/{kind.lower()}", "buffer": picture(kind)}
+    app.page.locator("input[type=file]").set_input_files(file)
+    drawing = app.wait_drawing(EXAMPLE)
+    assert drawing.startswith("p")
+    app.wait_verdict("7")
+    app.page.keyboard.press("Escape")
+    assert app.do("undo") == EXAMPLE
+    app.wait_verdict("3")
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "told"),
+    [
+        ("torn.png", picture()[:150], "torn.png is not a picture that can be read"),
+        ("text.png", b"not a picture at all", "text.png is not a picture that can be read"),
+        ("empty.png", b"", "empty.png is not a picture that can be read"),
+        ("white.png", picture(ink=250), "white.png shows no writing"),
+    ],
+    ids=["torn", "text", "empty", "white"],
+)
+def test_a_broken_picture_is_explained(visit: Visit, name: str, data: bytes, told: str) -> None:
+    app = visit()
+    app.page.get_by_role("button", name="Upload a picture").click()
+    app.page.locator("input[type=file]").set_input_files({"name": name, "mimeType": "image/png", "buffer": data})
+    app.page.get_by_test_id("stAlert").filter(has_text=told).wait_for()
+    assert app.drawing == EXAMPLE
+
+
+def test_the_steps_to_the_networks_image_are_pictures(visit: Visit) -> None:
+    app = visit()
+    app.page.get_by_role("button", name="What the network sees").click()
+    images = app.page.get_by_test_id("stPopoverBody").locator("img")
+    stages = parse_drawing(EXAMPLE).preprocess().stages
+    images.nth(len(stages) - 1).wait_for()
+    app.page.wait_for_function(
+        "() => [...document.querySelectorAll('[data-testid=stPopoverBody] img')].every(image => image.complete && image.naturalWidth)"
+    )
+    assert images.count() == len(stages)
+    text = app.page.get_by_test_id("stPopoverBody").inner_text()
+    assert not [stage.caption for stage in stages if stage.caption not in text]
+
+
+# --- the address, the network and the server ---
+
+
+def test_an_address_cannot_make_the_page_fetch_from_elsewhere(visit: Visit) -> None:
+    """A sentence about a broken address quotes it; what is quoted is text, whatever it looks like."""
+    app = visit(net="![x](http://192.0.2.1/a.png)", drawing="![x](http://192.0.2.1/b.png)")
+    app.page.get_by_test_id("stAlert").nth(1).wait_for()
+    assert app.page.locator("[data-testid=stAlert] img, [data-testid=stAlert] a").count() == 0
+
+
+def test_a_server_that_comes_back_finds_everything_again(visit: Visit, watch: Watch) -> None:
+    watch.forgive("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE", "WebSocket", "disconnected from server")
+    with running_app(ROOT / "app.py") as first:
+        watch.hosts.add(first.url.split("//")[1])
+        app = visit(url=f"{first.url}/?drawing=s")
+        drawn = app.draw((140, 40), (140, 240))
+        app.step("block1_kernel_size", up=False)
+        app.wait_net("conv10k4-max2-relu-conv20k5-max2-relu-fc10")
+    port = int(first.url.rsplit(":", 1)[1])
+    with running_app(ROOT / "app.py", port=port):
+        app.page.wait_for_function("() => fetch('/_stcore/health').then(answer => answer.ok, () => false)")
+        after = app.draw((60, 140), (220, 140))  # without a reload
+        assert parse_drawing(after).strokes[0] == parse_drawing(drawn).strokes[0]
+        assert len(parse_drawing(after).strokes) == 2
+        assert app.address()["net"] == "conv10k4-max2-relu-conv20k5-max2-relu-fc10"
+        app.page.reload()
+        app.ready()
+        assert (app.drawing, app.view.get_attribute("data-painted-net")) == (after, "conv10k4-max2-relu-conv20k5-max2-relu-fc10")
+        np.testing.assert_allclose(app.probabilities(), computed(app.address()["net"], after)["probabilities"], rtol=1e-4, atol=1e-7)
+
+
+torch.set_num_threads(1)  # the browser and the server have more use for the cores

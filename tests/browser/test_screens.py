@@ -1,0 +1,164 @@
+"""How the page looks: nothing to scroll to on a laptop, everything in reach on a phone, light and dark. Keeps pictures of each."""
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser.conftest import Visit
+from browser.explorer import Explorer
+
+pytestmark = pytest.mark.browser
+
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+CONTROLS = "[class*='st-key-block'], [class*='st-key-linear'], [class*='st-key-add_block']"
+
+BOXES = "all => all.map(element => { const box = element.getBoundingClientRect(); return [box.left, box.top, box.right, box.bottom]; })"
+
+# WCAG contrast of each element's text with what lies behind it.
+CONTRAST = """(elements) => {
+  const brush = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d", { willReadFrequently: true });
+  const paint = (colour, under, opacity = 1) => {
+    brush.globalAlpha = 1; brush.fillStyle = under; brush.fillRect(0, 0, 1, 1);
+    brush.globalAlpha = opacity; brush.fillStyle = colour; brush.fillRect(0, 0, 1, 1);
+    const [r, g, b] = brush.getImageData(0, 0, 1, 1).data;
+    return [`rgb(${r}, ${g}, ${b})`, [r, g, b]];
+  };
+  const light = (rgb) => rgb.map((v) => v / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, index) => sum + v * [0.2126, 0.7152, 0.0722][index], 0);
+  const up = (element) => element.parentElement ?? element.getRootNode().host ?? null;
+  return elements.map((element) => {
+    const layers = [];
+    let opacity = 1;
+    for (let at = element; at; at = up(at)) {
+      layers.unshift(getComputedStyle(at).backgroundColor);
+      opacity *= Number(getComputedStyle(at).opacity);
+    }
+    const [ground, groundRgb] = layers.reduce(([under], colour) => paint(colour, under), ["rgb(255, 255, 255)", []]);
+    const [, textRgb] = paint(getComputedStyle(element).color, ground, opacity);
+    const [low, high] = [light(groundRgb), light(textRgb)].sort((a, b) => a - b);
+    return [element.textContent.trim().slice(0, 30), (high + 0.05) / (low + 0.05), groundRgb];
+  });
+}"""
+TEXTS = ".network-view :is(h3 span, .formula, .digit, .logit, .share, .label, .seen p, .scale button, .more, .verdict *)"
+
+
+def boxes(app: Explorer, selector: str) -> list[list[float]]:
+    found: list[list[float]] = app.page.locator(selector).evaluate_all(BOXES)
+    return found
+
+
+def outside(app: Explorer, selector: str, width: int, height: int) -> list[list[float]]:
+    found = boxes(app, selector)
+    assert found, selector
+    return [box for box in found if box[0] < 0 or box[1] < 0 or box[2] > width or box[3] > height or box[2] <= box[0]]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (1920, 1080)])
+def test_everything_is_on_the_first_screen(visit: Visit, artifacts: Path, width: int, height: int, theme: str) -> None:
+    app = visit({"viewport": {"width": width, "height": height}, "color_scheme": theme})
+    app.page.screenshot(path=artifacts / f"page-{width}x{height}-{theme}.png")
+    assert len(app.layers()) == 6
+    parts = {".paper": 1, ".layers canvas": 6, ".probabilities li": 10, ".verdict strong": 1, ".tools button": 5, CONTROLS: 24}
+    for selector, count in parts.items():
+        assert len(boxes(app, selector)) >= count, selector
+        assert outside(app, selector, width, height) == [], selector
+    assert app.page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollHeight") <= height
+    assert app.verdict == "3"
+    assert sum(app.probabilities()) == pytest.approx(1, abs=1e-4)
+    columns = boxes(app, ".layers > .column")
+    assert [left[2] <= right[0] + 1 for left, right in pairwise(columns)] == [True] * 6  # side by side, none over another
+    for layer in app.layers():
+        assert min(min(tile.width, tile.height) for tile in app.tiles(layer)) >= 12
+    readable(app, theme)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_on_a_phone_the_columns_stack(visit: Visit, artifacts: Path, theme: str) -> None:
+    app = visit({**PHONE, "color_scheme": theme})
+    app.page.screenshot(path=artifacts / f"page-phone-{theme}.png")
+    for scrolled in ("html", "[data-testid=stMain]"):
+        assert app.page.locator(scrolled).evaluate("element => element.scrollWidth") == 390
+    view = app.view.bounding_box()
+    assert view
+    wide = [box for box in boxes(app, ".layers canvas, .paper, .probabilities li, .tools button, .joint") if box[0] < 0 or box[2] > 390]
+    assert wide == []
+    columns = boxes(app, ".layers > .column")
+    assert len(columns) == 7
+    assert len({round(box[0]) for box in columns}) == 1
+    assert [above[3] <= below[1] for above, below in pairwise(columns)] == [True] * 6
+    for layer in app.layers():
+        assert min(min(tile.width, tile.height) for tile in app.tiles(layer)) >= 39.9, layer
+    assert min(min(box[2] - box[0], box[3] - box[1]) for box in boxes(app, ".tools button")) >= 40
+    readable(app, theme)
+    app.canvas("conv2").scroll_into_view_if_needed()
+    app.page.screenshot(path=artifacts / f"page-phone-{theme}-layers.png")
+
+
+def readable(app: Explorer, theme: str) -> None:
+    """Background as the theme says, every text with WCAG's 4.5 to 1."""
+    texts = app.page.locator(TEXTS).evaluate_all(CONTRAST)
+    assert len(texts) > 10
+    grounds = [sum(ground) for _, _, ground in texts]
+    assert (max(grounds) < 380) if theme == "dark" else (min(grounds) > 380)
+    assert [(text, round(ratio, 2)) for text, ratio, _ in texts if ratio < 4.5] == []
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (390, 844)])
+def test_the_gallery_lies_over_everything(visit: Visit, artifacts: Path, width: int, height: int) -> None:
+    app = visit({"viewport": {"width": width, "height": height}})
+    app.page.locator(".more").click()
+    app.page.locator(".gallery").wait_for()
+    app.page.screenshot(path=artifacts / f"gallery-{width}x{height}.png")
+    on_top = app.page.locator("[data-digit]").evaluate_all(
+        """(all) => all.map((button) => {
+          button.scrollIntoView({ block: "nearest" });
+          const { left, top, width, height } = button.getBoundingClientRect();
+          const deepest = (root) => {
+            const found = root.elementFromPoint(left + width / 2, top + height / 2);
+            return found?.shadowRoot ? deepest(found.shadowRoot) : found;
+          };
+          return deepest(document) === button;
+        })"""
+    )
+    assert on_top == [True] * 30
+
+
+@pytest.mark.parametrize(
+    ("name", "net"),
+    [
+        ("broken", "conv10k5-max2-relu-conv20k13-max2-relu-fc10"),
+        ("lenet", "conv6k5p2-tanh-avg2-conv16k5-tanh-avg2-fc120-tanh-fc84-tanh-fc10"),
+        ("linear", "fc512-relu-fc256-relu-fc128-relu-fc64-relu-fc10"),
+        ("maps", "conv8k3-max2"),
+    ],
+)
+def test_other_networks_on_a_laptop(visit: Visit, artifacts: Path, name: str, net: str) -> None:
+    app = visit(net=net)
+    app.page.screenshot(path=artifacts / f"network-{name}.png")
+    view = app.view.bounding_box()
+    assert view
+    assert view["x"] + view["width"] <= 1280
+    assert app.page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollWidth") <= 1280
+    readable(app, "light")
+    columns = boxes(app, ".layers > .column, .layers > .break")
+    assert [left[2] <= right[0] + 1 for left, right in pairwise(columns)] == [True] * (len(columns) - 1)
+
+
+def test_a_window_that_changes_its_size(visit: Visit) -> None:
+    app = visit()
+    answer = app.probabilities()
+    large = app.canvas("conv1").bounding_box()
+    assert large
+    app.page.set_viewport_size({"width": 800, "height": 600})
+    app.page.wait_for_function(
+        "([view, before]) => view.querySelector('canvas[data-layer=conv1]').getBoundingClientRect().width < before - 1",
+        arg=[app.view.element_handle(), large["width"]],
+    )
+    app.page.set_viewport_size({"width": 1280, "height": 720})
+    app.page.wait_for_function(
+        "([view, before]) => view.querySelector('canvas[data-layer=conv1]').getBoundingClientRect().width === before",
+        arg=[app.view.element_handle(), large["width"]],
+    )
+    assert app.probabilities() == answer

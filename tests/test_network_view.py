@@ -1,0 +1,172 @@
+"""What the network view is sent, read back by a decoder written here from the layout alone."""
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from cnn_explorer.drawing import example_drawing, parse_drawing
+from cnn_explorer.network import LECTURE, PRESETS, parse
+from cnn_explorer.shapes import infer_shapes
+from cnn_explorer.trace import Activation, Trace, trace_activations
+from cnn_explorer.ui.network_view import PenEvent, pack, pen_event
+from cnn_explorer.weights import load_network
+
+MAX_BYTES = 24_000  # of an update of the lecture's network: one a stroke's 80 ms, over a school's network
+
+
+@dataclass
+class Update:
+    header: dict[str, Any]
+    image: np.ndarray
+    values: dict[str, np.ndarray]
+    logits: np.ndarray
+    probabilities: np.ndarray
+
+
+def decoded(data: bytes) -> Update:
+    """uint32 header length, header (JSON), 784 bytes image, float16 values layer by layer, float32 logits and probabilities; all
+    little-endian, and nothing behind them."""
+    at = 4 + int.from_bytes(data[:4], "little")
+    header = json.loads(data[4:at].decode("utf-8"))
+
+    def take(kind: str, count: int) -> np.ndarray:
+        nonlocal at
+        taken = np.frombuffer(data, kind, count, at)
+        at += taken.nbytes
+        return taken
+
+    image = take("u1", 784).reshape(28, 28)
+    pending = header["pending"]
+    values = {layer["name"]: take("<f2", int(np.prod(layer["shape"]))).reshape(layer["shape"]) for layer in header["layers"] if not pending}
+    classes = 0 if pending else header["classes"]
+    logits, probabilities = take("<f4", classes), take("<f4", classes)
+    assert at == len(data)
+    return Update(header, image, values, logits, probabilities)
+
+
+def traced(net: str, drawing: str = "d7") -> tuple[Update, Trace]:
+    """One update of a network as the page makes it, and the numbers that went in."""
+    shapes = infer_shapes(parse(net))
+    seen = parse_drawing(drawing).preprocess()
+    network = load_network(parse(net))
+    trace = trace_activations(network.module, seen.image)
+    return decoded(pack(3, drawing, shapes, seen.pixels, trace, network.label)), trace
+
+
+@pytest.mark.parametrize("net", [str(preset) for preset in PRESETS.values()])
+def test_every_layer_is_what_pytorch_computed(net: str) -> None:
+    update, trace = traced(net)
+    computed = {activation.name: activation.values.numpy() for activation in trace.activations if activation.kind != "Flatten"}
+    assert [*update.values] == [*computed]
+    for name, values in computed.items():
+        assert update.values[name].shape == values.shape
+        np.testing.assert_allclose(update.values[name].astype(np.float64), values, rtol=2**-11, atol=2**-25)  # half a step of float16
+    assert trace.logits is not None
+    np.testing.assert_array_equal(update.logits, trace.logits.numpy())
+    powers = np.exp(update.logits.astype(np.float64))
+    np.testing.assert_allclose(update.probabilities, powers / powers.sum(), rtol=1e-4, atol=1e-9)
+
+
+def test_the_image_is_what_the_network_sees() -> None:
+    update, trace = traced(str(LECTURE))
+    np.testing.assert_array_equal(update.image / np.float32(255), trace.image[0].numpy())
+    assert update.image.max() > 200
+
+
+def test_the_header_of_the_lectures_network() -> None:
+    header = traced(str(LECTURE))[0].header
+    layers = header.pop("layers")
+    sentence = header.pop("sentence")
+    assert header == {
+        "seq": 3, "drawing": "d7", "net": str(LECTURE), "pending": False, "trained": True, "error": None, "classes": 10,
+    }  # fmt: skip
+    assert "Trained on MNIST" in sentence
+    assert [(layer["name"], layer["kind"], layer["shape"], layer["parameters"], layer["macs"], layer["field"]) for layer in layers] == [
+        ("conv1", "Conv2d", [10, 24, 24], 260, 10 * 24 * 24 * 25, [5, 5]),
+        ("max1", "MaxPool2d", [10, 12, 12], 0, 0, [6, 6]),
+        ("relu1", "ReLU", [10, 12, 12], 0, 0, [6, 6]),
+        ("conv2", "Conv2d", [20, 8, 8], 20 * (250 + 1), 20 * 8 * 8 * 250, [14, 14]),
+        ("max2", "MaxPool2d", [20, 4, 4], 0, 0, [16, 16]),
+        ("relu2", "ReLU", [20, 4, 4], 0, 0, [16, 16]),
+        ("fc1", "Linear", [10], 3210, 3200, [28, 28]),
+    ]
+    assert layers[0]["formula"].endswith("= 24")
+    assert layers[6]["formula"].startswith("20·4·4 = 320\n")  # flatten has no column of its own; its formula stands before fc1's
+
+
+def test_an_update_is_small() -> None:
+    drawing = example_drawing()
+    seen = drawing.preprocess()
+    network = load_network(LECTURE)
+    trace = trace_activations(network.module, seen.image)
+    data = pack(1_000_000, drawing.text, infer_shapes(LECTURE), seen.pixels, trace, network.label)
+    assert decoded(data).header["drawing"] == drawing.text
+    assert len(data) <= MAX_BYTES
+
+
+def test_before_pytorch_is_there_the_structure_is_sent_alone() -> None:
+    seen = example_drawing().preprocess()
+    update = decoded(pack(0, "s", infer_shapes(LECTURE), seen.pixels, None, None))
+    assert update.header["pending"] is True
+    assert [layer["name"] for layer in update.header["layers"]] == ["conv1", "max1", "relu1", "conv2", "max2", "relu2", "fc1"]
+    assert update.values == {}
+    np.testing.assert_array_equal(update.image, seen.pixels)
+
+
+def test_a_network_that_breaks_is_sent_up_to_the_break() -> None:
+    update, trace = traced("conv10k5-max2-relu-conv20k13-max2-relu-fc10")
+    assert update.header["error"]["layer"] == "conv2"
+    assert "13" in update.header["error"]["text"]
+    assert update.header["classes"] == 0
+    assert {name: values.shape for name, values in update.values.items()} == {
+        "conv1": (10, 24, 24), "max1": (10, 12, 12), "relu1": (10, 12, 12),
+    }  # fmt: skip
+    np.testing.assert_allclose(update.values["relu1"].astype(np.float32), trace.activations[2].values.numpy(), rtol=2**-11, atol=2**-25)
+
+
+@pytest.mark.parametrize(
+    ("net", "names"),
+    [
+        ("conv3k5-max2", ["conv1", "max1"]),
+        ("conv3k28-fc10-fc4", ["conv1", "fc1", "fc2"]),
+        ("flatten-fc3-relu", ["fc1", "relu1"]),
+        ("conv2k28-max2-fc10", ["conv1"]),
+        ("relu-bn-drop50-conv2k3g1-flatten", ["relu1", "bn1", "drop1", "conv1", "flatten"]),
+        ("max2-conv1k20", ["max1"]),
+        ("flatten", ["flatten"]),
+    ],
+)
+def test_other_networks(net: str, names: list[str]) -> None:
+    update, trace = traced(net)
+    assert [*update.values] == names
+    ends_in_logits = update.header["error"] is None and names[-1:] == [f"fc{net.count('fc')}"] and net.rsplit("-", 1)[1].startswith("fc")
+    assert update.header["classes"] == (len(trace.activations[-1].values) if ends_in_logits else 0)
+
+
+def test_what_float16_cannot_hold_is_clipped() -> None:
+    shapes = infer_shapes(parse("conv1k27-fc2"))
+    _, trace = traced("conv1k27-fc2")
+    loud = torch.tensor([[[1e6, -1e6], [65504.0, 1e-9]]])
+    assert trace.activations[0].shape == loud.shape
+    logits = torch.tensor([1e6, -1e6])
+    changed = (Activation("conv1", "Conv2d", loud[None]), trace.activations[1], Activation("fc1", "Linear", logits[None]))
+    data = pack(0, "d7", shapes, np.zeros((28, 28), np.uint8), replace(trace, activations=changed), None)
+    update = decoded(data)
+    np.testing.assert_array_equal(update.values["conv1"], np.array([[[65504, -65504], [65504, 0]]], np.float16))
+    np.testing.assert_array_equal(update.values["fc1"], np.array([65504, -65504], np.float16))
+    np.testing.assert_array_equal(update.logits, logits.numpy())  # exact: the answer is read from these
+
+
+@pytest.mark.parametrize("state", [None, {}, {"pen": None}])
+def test_no_event_before_the_first_stroke(state: dict[str, Any] | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamlit.session_state", {"view": state} if state is not None else {})
+    assert pen_event("view") is None
+
+
+def test_a_stroke_is_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamlit.session_state", {"view": {"pen": {"seq": 4.0, "drawing": "s", "final": False}}})
+    assert pen_event("view") == PenEvent(4, "s", False)

@@ -1,0 +1,447 @@
+"""The page without a browser: widgets, address and what the network view is sent."""
+
+import json
+import re
+import struct
+from typing import Any
+
+import pytest
+import torch  # imported first, so that the page need not wait for it
+from streamlit.testing.v1 import AppTest
+
+from cnn_explorer.drawing import example_drawing, parse_drawing
+from cnn_explorer.network import LECTURE, PRESETS, parse
+from cnn_explorer.shapes import infer_shapes
+
+LECTURES = str(LECTURE)
+EXAMPLE = example_drawing().text
+
+
+def opened(**address: str) -> AppTest:
+    """The page, run until PyTorch answers."""
+    page = AppTest.from_file("../app.py", default_timeout=60)
+    page.query_params.update(address)
+    for _ in range(200):
+        page.run()
+        if not sent(page)["pending"]:
+            return page
+    raise AssertionError("PyTorch does not get ready")
+
+
+def sent(page: AppTest) -> dict[str, Any]:
+    """The header of what the network view was sent; see cnn_explorer/ui/network_view/__init__.py."""
+    assert not page.exception, page.exception
+    (view,) = page.get("bidi_component")
+    data = view.proto.bytes
+    (length,) = struct.unpack_from("<I", data)
+    header: dict[str, Any] = json.loads(data[4 : 4 + length])
+    return header
+
+
+def address(page: AppTest) -> dict[str, str]:
+    return {name: values[-1] if isinstance(values, list) else values for name, values in page.query_params.items()}
+
+
+def shows(page: AppTest, net: str) -> None:
+    """Address, text field and network view agree on the network."""
+    assert address(page)["net"] == net
+    assert page.text_input(key="architecture").value == net
+    assert sent(page)["net"] == net
+
+
+def draw(page: AppTest, seq: int, drawing: str, final: bool) -> AppTest:
+    """What the network view does when the pen moves."""
+    page.session_state["network_view"] = {"pen": {"seq": seq, "drawing": drawing, "final": final}}
+    return page.run()
+
+
+def numbers(page: AppTest) -> dict[str, float | None]:
+    return {widget.key or "": widget.value for widget in page.number_input}
+
+
+def words(page: AppTest) -> dict[str, str | None]:
+    return {widget.key or "": widget.value for widget in page.selectbox}
+
+
+def read(markdown: str) -> str:
+    """As it looks on the page: without the backslashes that keep Markdown from reading it."""
+    return re.sub(r"\\(.)", r"\1", markdown)
+
+
+def construction(page: AppTest) -> str:
+    """The sentence about the layer that does not fit."""
+    (sentence,) = [text.value for text in page.markdown if ":material/construction:" in text.value]
+    return read(sentence)
+
+
+# --- opening ---
+
+
+def test_the_page_opens_with_an_example() -> None:
+    page = opened()
+    assert not page.warning
+    assert not page.error
+    assert address(page) == {"net": LECTURES, "drawing": EXAMPLE}
+    header = sent(page)
+    assert (header["drawing"], header["error"], header["classes"], header["trained"]) == (EXAMPLE, None, 10, True)
+    assert [layer["name"] for layer in header["layers"]] == ["conv1", "max1", "relu1", "conv2", "max2", "relu2", "fc1"]
+
+
+def widgets_of(net: str) -> tuple[dict[str, float], dict[str, str]]:
+    """What the widgets have to say, read from an architecture string by its own rules."""
+    said: dict[str, float] = {}
+    chosen: dict[str, str] = {}
+    block, features = 0, []
+    for token in net.split("-"):
+        if match := re.fullmatch(r"conv(\d+)k(\d+)(?:s(\d+))?(?:p(\d+))?", token):
+            block += 1
+            names = ("out_channels", "kernel_size", "stride", "padding", "dilation")
+            said |= {f"block{block}_{name}": int(value) for name, value in zip(names, (*match.groups("x"), 1), strict=True) if value != "x"}
+            said.setdefault(f"block{block}_stride", 1)
+            said.setdefault(f"block{block}_padding", 0)
+            chosen |= {f"block{block}_pooling": "none", f"block{block}_activation": "none"}
+        elif match := re.fullmatch(r"(max|avg)(\d+)", token):
+            chosen[f"block{block}_pooling"] = match[1]
+            said |= {f"block{block}_pool kernel_size": int(match[2]), f"block{block}_pool stride": int(match[2])}
+        elif match := re.fullmatch(r"fc(\d+)", token):
+            features.append(int(match[1]))
+        elif not features:
+            chosen[f"block{block}_activation"] = token
+    return said | {f"linear_fc{number} out_features": value for number, value in enumerate(features[:-1], 1)}, chosen
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_fills_address_and_widgets(name: str) -> None:
+    net = str(PRESETS[name])
+    page = opened(net="fc10")
+    page.selectbox(key="preset").select(name).run()
+    shows(page, net)
+    said, chosen = widgets_of(net)
+    assert numbers(page) == said
+    assert words(page) == chosen | {"preset": name}
+    assert not page.warning
+
+
+# --- changing the network ---
+
+THREE_BLOCKS = "conv8k3p1-relu-conv16k3p1-max2-tanh-conv4k3-bn-drop50-relu-fc30-relu-fc10"
+
+
+@pytest.mark.parametrize(
+    ("before", "key", "value", "after"),
+    [
+        (LECTURES, "block1_out_channels", 12, "conv12k5-max2-relu-conv20k5-max2-relu-fc10"),
+        (LECTURES, "block2_out_channels", 1, "conv10k5-max2-relu-conv1k5-max2-relu-fc10"),
+        (LECTURES, "block1_kernel_size", 4, "conv10k4-max2-relu-conv20k5-max2-relu-fc10"),
+        (LECTURES, "block2_kernel_size", 1, "conv10k5-max2-relu-conv20k1-max2-relu-fc10"),
+        (LECTURES, "block1_stride", 2, "conv10k5s2-max2-relu-conv20k5-max2-relu-fc10"),
+        (LECTURES, "block2_padding", 3, "conv10k5-max2-relu-conv20k5p3-max2-relu-fc10"),
+        (LECTURES, "block1_dilation", 2, "conv10k5d2-max2-relu-conv20k5-max2-relu-fc10"),
+        (LECTURES, "block1_pool kernel_size", 3, "conv10k5-max3-relu-conv20k5-max2-relu-fc10"),
+        (LECTURES, "block2_pool stride", 1, "conv10k5-max2-relu-conv20k5-max2s1-relu-fc10"),
+        (LECTURES, "block2_pooling", "avg", "conv10k5-max2-relu-conv20k5-avg2-relu-fc10"),
+        (LECTURES, "block1_pooling", "none", "conv10k5-relu-conv20k5-max2-relu-fc10"),
+        ("conv10k5-relu-fc10", "block1_pooling", "max", "conv10k5-max2-relu-fc10"),
+        (LECTURES, "block1_activation", "sigmoid", "conv10k5-max2-sigmoid-conv20k5-max2-relu-fc10"),
+        (LECTURES, "block2_activation", "none", "conv10k5-max2-relu-conv20k5-max2-fc10"),
+        ("conv10k5-fc10", "block1_activation", "tanh", "conv10k5-tanh-fc10"),
+        (THREE_BLOCKS, "block3_stride", 2, THREE_BLOCKS.replace("conv4k3", "conv4k3s2")),
+        (THREE_BLOCKS, "linear_fc1 out_features", 31, THREE_BLOCKS.replace("fc30", "fc31")),
+    ],
+)
+def test_a_setting_changes_the_network(before: str, key: str, value: Any, after: str) -> None:
+    page = opened(net=before)
+    widget = page.selectbox(key=key) if isinstance(value, str) else page.number_input(key=key)
+    widget.set_value(value).run()
+    shows(page, after)
+    assert (words(page) if isinstance(value, str) else numbers(page))[key] == value
+
+
+@pytest.mark.parametrize(
+    ("before", "key", "after"),
+    [
+        (LECTURES, "add_block", "conv10k5-max2-relu-conv20k5-max2-relu-conv16k3p1-relu-fc10"),
+        ("fc10", "add_block", "conv16k3p1-relu-fc10"),
+        (LECTURES, "block1_Remove block 1", "conv20k5-max2-relu-fc10"),
+        (LECTURES, "block2_Move block 2 up", "conv20k5-max2-relu-conv10k5-max2-relu-fc10"),
+        (THREE_BLOCKS, "block3_Move block 3 up", "conv8k3p1-relu-conv4k3-bn-drop50-relu-conv16k3p1-max2-tanh-fc30-relu-fc10"),
+        (LECTURES, "linear_Add a linear layer", "conv10k5-max2-relu-conv20k5-max2-relu-fc64-relu-fc10"),
+        (THREE_BLOCKS, "linear_Remove the last hidden linear layer", THREE_BLOCKS.replace("-fc30-relu", "")),
+        ("conv4k5-relu", "add_fc10", "conv4k5-relu-fc10"),
+        ("conv4k5-relu-flatten", "add_fc10", "conv4k5-relu-flatten-fc10"),
+    ],
+)
+def test_a_button_changes_the_network(before: str, key: str, after: str) -> None:
+    page = opened(net=before)
+    page.button(key=key).click().run()
+    shows(page, after)
+    assert not sent(page)["error"]
+
+
+def test_a_rebuilt_network_has_the_widgets_of_its_own_blocks() -> None:
+    """Widgets are kept by key: after a move, block 1 has to show what was block 2."""
+    page = opened(net="conv8k3p1-relu-conv16k5p2-avg2-tanh-fc10")
+    page.button(key="block2_Move block 2 up").click().run()
+    assert (numbers(page)["block1_out_channels"], numbers(page)["block2_out_channels"]) == (16, 8)
+    assert (words(page)["block1_pooling"], words(page)["block2_pooling"]) == ("avg", "none")
+    page.number_input(key="block2_kernel_size").set_value(1).run()
+    shows(page, "conv16k5p2-avg2-tanh-conv8k1p1-relu-fc10")
+
+
+@pytest.mark.parametrize(
+    ("net", "key"),
+    [
+        ("conv4k3", "block1_Remove block 1"),
+        (LECTURES, "block1_Move block 1 up"),
+        (LECTURES, "linear_Remove the last hidden linear layer"),
+        ("conv4k1-conv4k1-conv4k1-conv4k1-fc10", "add_block"),
+        ("fc9-fc9-fc9-fc9-fc10", "linear_Add a linear layer"),
+        ("-".join(["conv4k1", *["relu"] * 22, "fc10"]), "add_block"),
+        ("-".join(["conv4k1", *["relu"] * 22, "fc10"]), "linear_Add a linear layer"),
+        ("-".join(["conv4k1", *["relu"] * 23]), "add_fc10"),
+    ],
+)
+def test_a_button_that_cannot_help_is_disabled(net: str, key: str) -> None:
+    assert opened(net=net).button(key=key).disabled
+
+
+def test_a_rectangular_kernel_has_two_inputs() -> None:
+    page = opened(net="conv4k5x3-fc10")
+    assert (numbers(page)["block1_kernel_size H"], numbers(page)["block1_kernel_size W"]) == (5, 3)
+    assert "block1_kernel_size" not in numbers(page)
+    page.number_input(key="block1_kernel_size W").set_value(4).run()
+    shows(page, "conv4k5x4-fc10")
+
+
+def test_a_network_of_feature_maps_offers_the_last_layer() -> None:
+    page = opened(net="conv4k5-max2")
+    assert sent(page)["classes"] == 0
+    assert "fc10" in page.button(key="add_fc10").label
+    assert not any("linear" in (button.key or "") for button in page.button)
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("conv10k5-max2-rleu-fc10", ["'rleu'", "position 14", "relu"]),
+        ("", ["nothing", "position 0"]),
+        ("conv10", ["'conv10'"]),
+        ("conv10k5-conv999k3-fc10", ["out_channels", "999"]),
+        ("-".join(["relu"] * 25), ["24 layers"]),
+    ],
+)
+def test_a_wrong_architecture_is_kept_and_explained(typed: str, told: list[str]) -> None:
+    page = opened()
+    page.text_input(key="architecture").input(typed).run()
+    (error,) = page.error
+    assert error.value.startswith("Not yet a network for this page: ")
+    assert not [part for part in told if part not in read(error.value)], error.value
+    assert page.text_input(key="architecture").value == typed
+    assert address(page)["net"] == sent(page)["net"] == LECTURES
+    page.text_input(key="architecture").input(" CONV4k5-FC10 ").run()
+    assert not page.error
+    shows(page, "conv4k5-fc10")
+
+
+# --- what does not work out ---
+
+
+@pytest.mark.parametrize(
+    ("net", "layer", "told", "before"),
+    [
+        ("conv10k5-max2-relu-conv20k13-max2-relu-fc10", "conv2", ["kernel_size", "13", "12"], ["conv1", "max1", "relu1"]),
+        ("conv4k28-max2-fc10", "max1", ["kernel_size", "2", "1"], ["conv1"]),
+        ("conv4k5d8-fc10", "conv1", ["dilation", "33", "28"], []),
+        ("conv4k3-max2p2-fc10", "max1", ["padding", "2", "half"], ["conv1"]),
+        ("fc20-conv4k3-fc10", "conv1", ["20"], ["fc1"]),
+    ],
+)
+def test_an_impossible_layer_is_explained_and_repaired(net: str, layer: str, told: list[str], before: list[str]) -> None:
+    page = opened(net=net)
+    shows(page, net)
+    sentence = construction(page)
+    assert f"**{layer}**" in sentence
+    assert not [part for part in told if part not in sentence], sentence
+    header = sent(page)
+    assert [shown["name"] for shown in header["layers"] if shown["kind"] != "Flatten"] == before
+    assert header["error"]["layer"] == layer
+    page.button(key="repair_0").click().run()
+    repaired = address(page)["net"]
+    assert infer_shapes(parse(repaired)).error is None
+    shows(page, repaired)
+    assert not [text for text in page.markdown if ":material/construction:" in text.value]
+
+
+def test_every_repair_on_offer_works() -> None:
+    net = "conv10k5-max2-relu-conv20k13-max2-relu-fc10"
+    offers = [button.key for button in opened(net=net).button if (button.key or "").startswith("repair_")]
+    assert len(offers) >= 2
+    for offer in offers:
+        page = opened(net=net)
+        page.button(key=offer).click().run()
+        assert sent(page)["error"] is None
+
+
+def test_the_way_back_from_an_impossible_setting() -> None:
+    page = opened()
+    page.number_input(key="block2_kernel_size").set_value(12).run()  # conv2 gives 1×1, too small for max2
+    assert "**max2**" in construction(page)
+    (back,) = [button for button in page.button if button.label == "back to the network before"]
+    back.click().run()
+    shows(page, LECTURES)
+
+
+def test_an_input_takes_no_kernel_beyond_its_layers_input() -> None:
+    page = opened()
+    assert [page.number_input(key=f"block{block}_kernel_size").max for block in (1, 2)] == [28, 12]
+
+
+def test_a_setting_too_large_for_a_live_page_is_refused_in_words() -> None:
+    net = "conv64k3p1-relu-conv100k3p1-fc10"
+    page = opened(net=net)
+    page.number_input(key="block2_out_channels").set_value(256).run()
+    (toast,) = page.toast
+    assert "more than" in toast.value
+    shows(page, net)
+    assert numbers(page)["block2_out_channels"] == 100
+
+
+# --- addresses ---
+
+BROKEN_NETS = {
+    "nothing": "",
+    "nonsense": "hello world",
+    "half a layer": "conv-fc10",
+    "an end missing": "conv10k5-",
+    "no ascii": "conv²k5-fc10",
+    "markup": "<img src=x>",
+    "numbers without end": "conv" + "9" * 5000 + "k3-fc10",
+    "too long": "conv10k5-" * 2000 + "fc10",
+    "25 layers": "-".join(["relu"] * 25),
+    "too many parameters": "conv256k3-fc4096-fc4096",
+    "24 large layers": "-".join(["conv256k3p1"] * 24),
+    "24 large linear layers": "-".join(["fc4096"] * 24),
+    "too many values": "-".join(["conv256k1", *["relu"] * 23]),
+}
+
+
+@pytest.mark.parametrize("net", BROKEN_NETS.values(), ids=BROKEN_NETS)
+def test_a_broken_network_in_the_address(net: str) -> None:
+    page = opened(net=net, drawing="d5")
+    (warning,) = page.warning
+    assert warning.value.startswith("The network in this page's address cannot be read, so here is the one everyone starts with. ")
+    assert len(warning.value) < 500
+    shows(page, LECTURES)
+    assert address(page)["drawing"] == sent(page)["drawing"] == "d5"
+
+
+BROKEN_DRAWINGS = {
+    "nothing": "",
+    "nonsense": "hello world",
+    "bad base64": "s!!!!",
+    "no ascii": "s€",
+    "too long": "s" + "A" * 7000,
+    "a digit that is not there": "d99999",
+    "a negative digit": "d-1",
+    "a digit in words": "dseven",
+    "not packed": "pAAAA",
+    "half a stroke": "sCg",
+    "a number without end": "s_____w",
+    "far outside": "sAv8HAA",
+}
+
+
+@pytest.mark.parametrize("drawing", BROKEN_DRAWINGS.values(), ids=BROKEN_DRAWINGS)
+def test_a_broken_drawing_in_the_address(drawing: str) -> None:
+    page = opened(net="conv4k5-fc10", drawing=drawing)
+    (warning,) = page.warning
+    assert warning.value.startswith("The drawing in this page's address cannot be read, so here is the one everyone starts with. ")
+    assert len(warning.value) < 500
+    assert address(page) == {"net": "conv4k5-fc10", "drawing": EXAMPLE}
+    assert sent(page)["drawing"] == EXAMPLE
+
+
+def test_both_broken() -> None:
+    page = opened(net="?", drawing="?")
+    assert ["The network" in page.warning[0].value, "The drawing" in page.warning[1].value] == [True, True]
+    assert address(page) == {"net": LECTURES, "drawing": EXAMPLE}
+
+
+def test_an_address_that_breaks_later_leaves_what_was_there() -> None:
+    page = opened(net="conv4k5-fc10", drawing="d5")
+    page.query_params["net"] = "nonsense"
+    page.query_params["drawing"] = "nonsense"
+    page.run()
+    assert all("so here is the one before" in warning.value for warning in page.warning)
+    assert (sent(page)["net"], sent(page)["drawing"]) == ("conv4k5-fc10", "d5")
+    draw(page, 1, "d6", final=True)
+    assert address(page) == {"net": "conv4k5-fc10", "drawing": "d6"}
+
+
+def test_an_address_that_changes_is_followed() -> None:
+    """Back and forward in the browser."""
+    page = opened(net="conv4k5-fc10", drawing="d5")
+    page.query_params["net"] = "fc10"
+    page.query_params["drawing"] = "d6"
+    page.run()
+    shows(page, "fc10")
+    assert sent(page)["drawing"] == "d6"
+
+
+# --- drawing ---
+
+
+def test_a_stroke_is_followed_and_kept_in_the_address_when_it_ends() -> None:
+    page = opened()
+    draw(page, 1, "sBAoKFBQ", final=False)
+    assert (sent(page)["drawing"], sent(page)["seq"], address(page)["drawing"]) == ("sBAoKFBQ", 1, EXAMPLE)
+    draw(page, 2, "sBgoKFBQUFA", final=True)
+    assert (sent(page)["drawing"], sent(page)["seq"], address(page)["drawing"]) == ("sBgoKFBQUFA", 2, "sBgoKFBQUFA")
+    assert not page.warning
+
+
+def test_another_drawing_is_another_answer() -> None:
+    page = opened()
+    before = page.get("bidi_component")[0].proto.bytes
+    draw(page, 1, "d1", final=True)
+    after = page.get("bidi_component")[0].proto.bytes
+    assert before[-40:] != after[-40:]  # the probabilities
+    assert int(torch.frombuffer(bytearray(after[-40:]), dtype=torch.float32).argmax()) == 1
+
+
+def test_a_change_of_the_network_keeps_the_drawing() -> None:
+    page = opened()
+    draw(page, 1, "d8", final=True)
+    page.number_input(key="block1_kernel_size").set_value(3).run()
+    assert (address(page)["drawing"], sent(page)["drawing"], sent(page)["seq"]) == ("d8", "d8", 1)
+
+
+@pytest.mark.parametrize("drawing", [*BROKEN_DRAWINGS.values()], ids=BROKEN_DRAWINGS)
+def test_a_broken_drawing_from_the_browser_leaves_the_one_before(drawing: str) -> None:
+    page = opened(drawing="d5")
+    draw(page, 1, drawing, final=True)
+    assert (sent(page)["drawing"], address(page)["drawing"]) == ("d5", "d5")
+    assert sent(page)["seq"] == 1  # acknowledged all the same: or the browser would send it again and again
+    (toast,) = page.toast
+    assert "drawing" in toast.value or "digit" in toast.value
+    draw(page, 2, "d6", final=True)
+    assert address(page)["drawing"] == "d6"
+
+
+def test_the_steps_are_shown_when_they_are_looked_at() -> None:
+    page = opened()
+    assert not page.image
+    page.session_state["stages"] = True
+    page.run()
+    captions = [stage.caption for stage in parse_drawing(EXAMPLE).preprocess().stages]
+    assert len(page.image) == len(captions)
+    assert [caption.value for caption in page.caption if caption.value in captions] == captions
+
+
+def test_sessions_share_nothing() -> None:
+    one, other = opened(), opened()
+    draw(one, 1, "d3", final=True)
+    one.number_input(key="block1_kernel_size").set_value(3).run()
+    other.run()
+    assert address(other) == {"net": LECTURES, "drawing": EXAMPLE}
+    assert (sent(other)["seq"], sent(one)["seq"]) == (0, 1)
