@@ -51,7 +51,8 @@ class Drawing:
         source = (
             f"a digit from MNIST, {SIZE}×{SIZE}" if self.text[0] == "d" else "a picture, cropped, scaled and centred when it was uploaded"
         )
-        return Preprocessed((Stage("picture", source, self.pixels),))
+        picture = Stage("picture", source, self.pixels)
+        return Preprocessed(self.pixels, lambda: (picture,))
 
 
 def drawing_from_strokes(strokes: Sequence[Stroke]) -> Drawing:
@@ -109,7 +110,7 @@ def _read_strokes(text: str) -> Drawing:
 
 def _read_digit(text: str) -> Drawing:
     images = bundled_digits().images
-    if not re.fullmatch(r"d\d{1,4}", text) or int(text[1:]) >= len(images):
+    if not re.fullmatch(r"d[0-9]{1,4}", text) or int(text[1:]) >= len(images):
         raise DrawingError(f"'{text[:12]}' is not a bundled digit: d0 to d{len(images) - 1}")
     return Drawing(text, pixels=images[int(text[1:])])
 

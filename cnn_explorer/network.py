@@ -81,7 +81,7 @@ def _parse_token(token: str, position: int) -> LayerSpec:
     if word not in LAYERS:
         raise ArchitectureError(token, position, f"a layer: {', '.join(LAYERS)}")
     layer = LAYERS[word]
-    match = re.fullmatch(layer.pattern, token[len(word) :])
+    match = re.fullmatch(layer.pattern, token[len(word) :], re.ASCII)
     if not match:
         raise ArchitectureError(token, position, f"{layer.expected} behind '{word}'")
     try:

@@ -12,7 +12,7 @@ Values are ink: 0 is background, 1 (or 255 in 8 bits) is full ink. Coordinates a
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,14 +50,15 @@ class Stage:
 
 @dataclass(frozen=True)
 class Preprocessed:
-    """The steps in order; the last one is the `(28, 28)` image that the network sees."""
+    """What the network sees, `pixels`, `(28, 28)` uint8, and the steps that led there, worked out only when they are looked at."""
 
-    stages: tuple[Stage, ...]
+    pixels: np.ndarray
+    steps: Callable[[], tuple[Stage, ...]]
 
     @property
-    def pixels(self) -> np.ndarray:
-        """What the network sees, `(28, 28)` uint8."""
-        return self.stages[-1].pixels
+    def stages(self) -> tuple[Stage, ...]:
+        """The steps in order; the last one is what the network sees."""
+        return self.steps()
 
     @property
     def is_empty(self) -> bool:
@@ -100,19 +101,23 @@ def image_from_pixels(pixels: np.ndarray) -> Tensor:
 
 
 def preprocess_strokes(strokes: Sequence[Stroke], canvas_size: float = 280, pen_width: float = 16) -> Preprocessed:
-    """As `image_from_strokes`, with every step kept."""
+    """As `image_from_strokes`, with every step to be looked at."""
     for name, value in (("canvas_size", canvas_size), ("pen_width", pen_width)):
         if not 1 <= value <= MAX_CANVAS:
             raise ValueError(f"`{name}` (={value}) must be a number from 1 to {MAX_CANVAS:,}")
     drawn = [points for number, stroke in enumerate(strokes) if len(points := _points(number, stroke))]
-    canvas = _draw(drawn, pen_width, (round(canvas_size), round(canvas_size)))
     kept = _without_specks(drawn, pen_width)
     ink = _redraw(kept, pen_width)
-    return _stages(canvas, _cropped(canvas, _bounds(kept, pen_width)), ink, DETAIL)
+
+    def earlier() -> tuple[Image.Image, Image.Image]:
+        canvas = _draw(drawn, pen_width, (round(canvas_size), round(canvas_size)))
+        return canvas, _cropped(canvas, _bounds(kept, pen_width))
+
+    return _preprocessed(earlier, ink, DETAIL)
 
 
 def preprocess_picture(picture: Image.Image) -> Preprocessed:
-    """As `image_from_picture`, with every step kept."""
+    """As `image_from_picture`, with every step to be looked at."""
     if picture.width * picture.height > MAX_PICTURE:
         raise ValueError(f"the picture has {picture.width:,}×{picture.height:,} pixels; at most {MAX_PICTURE // 10**6} million are read")
     raw = _ink_on_black(picture)
@@ -123,19 +128,23 @@ def preprocess_picture(picture: Image.Image) -> Preprocessed:
     scale = BOX / max(crop.size)
     size = (max(1, round(crop.width * scale)), max(1, round(crop.height * scale)))
     ink = crop if crop.size == size else crop.resize(size, Image.Resampling.BICUBIC)
-    return _stages(raw, crop, ink, 1)
+    return _preprocessed(lambda: (raw, crop), ink, 1)
 
 
-def _stages(raw: Image.Image, crop: Image.Image, ink: Image.Image, detail: int) -> Preprocessed:
-    centred = _centred(ink, detail)
-    return Preprocessed(
-        (
+def _preprocessed(earlier: Callable[[], tuple[Image.Image, Image.Image]], ink: Image.Image, detail: int) -> Preprocessed:
+    """Put the ink in its place; `earlier` gives what was drawn and its crop."""
+    pixels = np.asarray(_centred(ink, detail))
+
+    def stages() -> tuple[Stage, ...]:
+        raw, crop = earlier()
+        return (
             Stage("drawn", "what was drawn", np.asarray(raw)),
             Stage("cropped", "cropped to the ink, stray specks dropped", np.asarray(crop)),
             Stage("scaled", f"longer side to {BOX} pixels, pen to its usual width", np.asarray(_reduced(ink, detail))),
-            Stage("centred", f"centre of mass to pixel (14, 14) of {SIZE}×{SIZE}", np.asarray(centred)),
+            Stage("centred", f"centre of mass to pixel (14, 14) of {SIZE}×{SIZE}", pixels),
         )
-    )
+
+    return Preprocessed(pixels, stages)
 
 
 # --- strokes ---

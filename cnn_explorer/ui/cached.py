@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,7 @@ def _load_torch() -> None:
     from cnn_explorer.weights import load_network
 
     torch.set_num_threads(1)
+    sys.setswitchinterval(0.001)  # threads hand the interpreter over sooner: an update passes through three of them
     trace_activations(load_network(LECTURE).module, torch.zeros(1, 1, 28, 28))  # the first pass is slow
     gc.collect()
     gc.freeze()  # what is loaded now stays: later collections need not look at it

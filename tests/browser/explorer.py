@@ -157,8 +157,12 @@ class Explorer:
 
     def ink(self) -> int:
         """How many pixels of the paper have ink."""
-        pixels: list[int] = self.paper.evaluate(PIXELS)
-        return sum(alpha > 127 for alpha in pixels[3::4])
+        return self.paper.evaluate(
+            """(paper) => {
+              const { data } = paper.getContext("2d").getImageData(0, 0, paper.width, paper.height);
+              return data.filter((value, index) => index % 4 === 3 && value > 127).length;
+            }"""
+        )
 
     def module(self, name: str) -> str:
         """Address of one of the view's modules, as the page loaded it."""

@@ -25,14 +25,15 @@ def test_maps_and_answer_follow_the_pen_during_the_stroke(visit: Visit) -> None:
     app = visit(drawing=EMPTY)
     assert app.verdict == "–"
     seq, answer = app.seq, app.probabilities()
-    with app.stroke(140, 40):
-        for stop in (90, 150, 230):
-            app.page.mouse.move(*app.place(140, stop), steps=5)
+    with app.stroke(80, 60):
+        for stop in ((190, 60), (160, 140), (120, 230)):
+            app.page.mouse.move(*app.place(*stop), steps=5)
             seq = app.wait_painted(seq)
             answer = app.wait_probabilities(answer)
             assert app.drawing == EMPTY  # not before the pen is lifted: an address a stroke, not one a movement
-    assert parse_drawing(app.wait_drawing(EMPTY)).strokes[0][0] == (140, 40)
-    app.wait_verdict("1")
+    (stroke,) = parse_drawing(app.wait_drawing(EMPTY)).strokes
+    assert (stroke[0], stroke[-1]) == ((80, 60), (120, 230))
+    app.wait_verdict("7")
     assert sum(app.probabilities()) == pytest.approx(1, abs=1e-4)
 
 
@@ -320,8 +321,13 @@ def test_back_and_forward(visit: Visit) -> None:
 
 
 def test_the_way_out_of_the_page_is_not_blocked(visit: Visit) -> None:
-    """Going back from a page on which nothing was done leaves it."""
+    """Going back from a page on which nothing was done leads to its bare address, and from there out."""
     app = visit()
+    app.page.go_back()
+    app.page.wait_for_function("() => !location.search.includes('net=')")
+    app.page.get_by_role("button", name="What the network sees").click()
+    app.page.get_by_test_id("stPopoverBody").locator("img").first.wait_for()  # the server has seen the way back, too
+    assert "net" not in app.address()
     app.page.go_back()
     app.page.wait_for_url("about:blank", timeout=10_000)
 

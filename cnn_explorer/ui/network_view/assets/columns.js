@@ -128,15 +128,16 @@ export class Columns {
     );
     canvas.dataset.layer = layer.name;
     const look = (event) => {
+      this.walking = false;
       const box = canvas.getBoundingClientRect();
       this.#look(index, pixelAt(grid, channels, event.clientX - box.left, event.clientY - box.top));
     };
     canvas.onpointermove = look;
     canvas.onpointerdown = look;
     canvas.onpointerleave = (event) => { if (event.pointerType !== "touch") this.card.hide(); };
-    canvas.onblur = () => this.card.hide();
+    canvas.onblur = () => { if (this.walking) this.card.hide(); };
     canvas.onkeydown = (event) => this.#walk(index, event);
-    canvas.onfocus = () => { if (canvas.matches(":focus-visible")) this.#look(index, { map: 0, row: 0, column: 0 }); };
+    canvas.onfocus = () => { if (canvas.matches(":focus-visible")) this.#show(index, 0); };
     this.canvases[index] = canvas;
     column.append(headOf(layer), canvas);
     return column;
@@ -168,6 +169,12 @@ export class Columns {
     event.preventDefault();
     const channels = this.update.layers[index].shape[0];
     const map = Math.min(channels - 1, Math.max(0, (this.seen?.map ?? 0) + step));
+    this.#show(index, map);
+  }
+
+  /** For the keyboard: the card of one map, read out. */
+  #show(index, map) {
+    this.walking = true;
     this.#look(index, { map, row: 0, column: 0 });
     this.say(this.card.words);
   }

@@ -6,6 +6,7 @@
 export const CANVAS = 280;
 export const PEN_WIDTH = 16;
 export const ERASER_RADIUS = 14;
+const DEPTH = 12; // canvas pixels: how much pressure counts beside place when a stroke is simplified
 const TOLERANCE = 0.6; // canvas pixels that a simplified stroke may differ
 const MAX_TEXT = 4000; // characters: with the rest of the address well below what browsers and proxies pass on
 
@@ -87,7 +88,7 @@ export function simplify(stroke, tolerance) {
     const [first, last] = spans.pop();
     let farthest = -1, distance = tolerance;
     for (let index = first + 1; index < last; index++) {
-      const gap = distanceToSegment(stroke[index], stroke[first], stroke[last]);
+      const gap = distanceToSegment(stroke[index], stroke[first], stroke[last], DEPTH);
       if (gap > distance) { distance = gap; farthest = index; }
     }
     if (farthest > 0) { keep[farthest] = 1; spans.push([first, farthest], [farthest, last]); }
@@ -110,11 +111,12 @@ function densify(stroke, step) {
   return dense;
 }
 
-function distanceToSegment([x, y], [x0, y0], [x1, y1]) {
-  const dx = x1 - x0, dy = y1 - y0;
-  const length2 = dx * dx + dy * dy;
-  const along = length2 ? Math.min(1, Math.max(0, ((x - x0) * dx + (y - y0) * dy) / length2)) : 0;
-  return Math.hypot(x - x0 - along * dx, y - y0 - along * dy);
+/** @param {number} depth canvas pixels that full pressure counts as, a third coordinate */
+function distanceToSegment([x, y, p = 0], [x0, y0, p0 = 0], [x1, y1, p1 = 0], depth = 0) {
+  const dx = x1 - x0, dy = y1 - y0, dz = depth * (p1 - p0);
+  const length2 = dx * dx + dy * dy + dz * dz;
+  const along = length2 ? Math.min(1, Math.max(0, ((x - x0) * dx + (y - y0) * dy + depth * (p - p0) * dz) / length2)) : 0;
+  return Math.hypot(x - x0 - along * dx, y - y0 - along * dy, depth * (p - p0) - along * dz);
 }
 
 // --- numbers as text: zigzag varints in base64url ---

@@ -34,7 +34,7 @@ export function columnsLayout(shapes, least, width, height) {
 
 function columnGrid(shape, scale, height, floor) {
   const [channels, rows] = mapsOf(shape);
-  const tile = tileOf(shape, Math.min(scale, height / rows), floor);
+  const tile = tileOf(shape, Math.min(scale, height / rows), floor, height);
   const perColumn = Math.max(1, Math.min(channels, Math.floor((height / tile.dot + tile.gap) / (tile.tileHeight + tile.gap))));
   const columns = Math.ceil(channels / perColumn);
   return gridOf(tile, columns, Math.ceil(channels / columns));
@@ -46,16 +46,16 @@ function columnGrid(shape, scale, height, floor) {
  */
 export function stackedLayout(shape, width, largest) {
   const [channels, , columns] = mapsOf(shape);
-  const tile = tileOf(shape, Math.min(width / columns, 72 / largest), 40);
+  const tile = tileOf(shape, Math.min(width / columns, 72 / largest), 40, width);
   const perRow = Math.max(1, Math.min(channels, Math.floor((width / tile.dot + tile.gap) / (tile.tileWidth + tile.gap))));
   return gridOf(tile, perRow, Math.ceil(channels / perRow));
 }
 
-/** A tile with the proportions of the map, its smaller side not below the floor. */
-function tileOf(shape, scale, floor) {
+/** A tile with the proportions of the map, its smaller side not below the floor unless the longer one would then leave the room. */
+function tileOf(shape, scale, floor, room) {
   const [channels, rows, columns] = mapsOf(shape);
   const feature = floor * (channels > 64 ? 0.35 : 0.7);
-  const size = shape.length === 1 ? Math.min(feature, 14) : scale * Math.max(1, floor / (Math.min(rows, columns) * scale));
+  const size = shape.length === 1 ? Math.min(feature, 14) : Math.min(Math.max(scale, floor / Math.min(rows, columns)), room / Math.max(rows, columns));
   const unit = Math.max(1, Math.round(size / GAP));
   const dot = size / unit;
   return { unit, dot, gap: Math.max(1, Math.round((shape.length === 1 ? 1.5 : GAP) / dot)), tileWidth: columns * unit, tileHeight: rows * unit };

@@ -231,7 +231,9 @@ export class Surface {
   }
 }
 
-/** Smooth ink: curves through the middles of the recorded segments; with pressure, segment by segment as wide as the pen was pressed. */
+const BEND = 6; // canvas pixels around a recorded point that are rounded off: few, so that a corner stays one
+
+/** Smooth ink: straight lines with rounded corners; with pressure, piece by piece as wide as the pen was pressed. */
 function inkStroke(context, stroke) {
   const [x, y, pressure] = stroke[0];
   const width = (press) => (press === undefined ? PEN_WIDTH : PEN_WIDTH * (0.4 + 1.1 * press));
@@ -241,18 +243,22 @@ function inkStroke(context, stroke) {
     context.fill();
     return;
   }
-  const middle = (a, b) => [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
+  const towards = (from, to) => {
+    const share = Math.min(0.5, BEND / (Math.hypot(to[0] - from[0], to[1] - from[1]) || 1));
+    return [from[0] + (to[0] - from[0]) * share, from[1] + (to[1] - from[1]) * share];
+  };
   context.lineWidth = width(pressure);
   context.beginPath();
   context.moveTo(x, y);
   for (let index = 1; index < stroke.length - 1; index++) {
-    const end = middle(stroke[index], stroke[index + 1]);
-    context.quadraticCurveTo(stroke[index][0], stroke[index][1], ...end);
+    const point = stroke[index], end = towards(point, stroke[index + 1]);
+    context.lineTo(...towards(point, stroke[index - 1]));
+    context.quadraticCurveTo(point[0], point[1], ...end);
     if (pressure !== undefined) {
       context.stroke();
       context.beginPath();
       context.moveTo(...end);
-      context.lineWidth = width(stroke[index][2]);
+      context.lineWidth = width(point[2]);
     }
   }
   const last = stroke[stroke.length - 1];

@@ -200,6 +200,7 @@ export class View {
       else if (digit) { this.surface.pick(digit); open(false); }
       else if (scale) this.#setScale(scale);
     };
+    this.host.onpointerdown = (event) => { if (!event.target.closest("canvas, .joint")) this.card.hide(); };
     this.host.onkeydown = (event) => {
       const key = event.key.toLowerCase();
       if (key === "escape") { open(false); this.card.hide(); }
