@@ -122,10 +122,10 @@ class Recipe:
     seed: int = 0
     unseen_writers: int = 6  # the highest-numbered ones are kept for the final measurement
     renderings: int = 25  # variations of every pen digit
-    slant: float = 0.8  # of the reach that `slant` names
+    slant: float = 1.5  # times the reach that `slant` names
     rescaled: int = 30_000  # MNIST digits that come as small or large pictures
-    per_epoch: tuple[int, ...] = (60_000, 10_000, 50_000)  # drawn from the three parts of the pool
-    epochs: int = 20
+    per_epoch: tuple[int, ...] = (60_000, 10_000, 25_000)  # drawn from the three parts of the pool
+    epochs: int = 38
     batch_size: int = 256
     learning_rate: float = 8e-3
 
