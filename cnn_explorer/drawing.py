@@ -19,7 +19,7 @@ import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -72,6 +72,7 @@ def example_drawing() -> Drawing:
     return drawing_from_strokes(example["strokes"])
 
 
+@lru_cache(maxsize=64)  # an update asks twice
 def parse_drawing(text: str) -> Drawing:
     """Read a drawing string. Raises `DrawingError`: strings come from strangers."""
     if len(text) > MAX_TEXT:
