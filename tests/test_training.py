@@ -71,7 +71,7 @@ def test_shipped_weights_on_mnist(lecture: nn.Sequential, described: dict):
     stated = described["results"]["mnist_test"]
     assert stated["digits"] == len(mnist_test) == 10_000
     assert reached == pytest.approx(stated["accuracy"], abs=0.0002)  # two digits: another processor may round otherwise
-    assert reached >= 0.988
+    assert reached >= 0.992
 
 
 def test_shipped_weights_on_writers_never_seen(lecture: nn.Sequential, described: dict):
@@ -82,7 +82,7 @@ def test_shipped_weights_on_writers_never_seen(lecture: nn.Sequential, described
     assert stated["digits"] == len(unseen) == 1498
     assert stated["writers"] == [25, 26, 27, 28, 29, 30]
     assert reached == pytest.approx(stated["accuracy"], abs=0.002)  # the canvas is another, so points round otherwise
-    assert reached >= 0.99
+    assert reached >= 0.985
 
 
 def _as_drawn_in_the_app(digit: PenDigit) -> np.ndarray:
