@@ -22,10 +22,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
-from cnn_explorer.layers import FlattenSpec
+from cnn_explorer.layers import Conv2dSpec, FlattenSpec, WindowSpec
 from cnn_explorer.shapes import LayerShapes, NetworkShapes
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from cnn_explorer.trace import Trace
     from cnn_explorer.weights import Label
 
@@ -68,6 +70,12 @@ def pack(seq: int, drawing: str, shapes: NetworkShapes, pixels: np.ndarray, trac
         if trace.logits is not None and trace.probabilities is not None and _classes(shapes):
             parts += [trace.logits.numpy().astype("<f4").tobytes(), trace.probabilities.numpy().astype("<f4").tobytes()]
     return b"".join(parts)
+
+
+def pack_weights(module: nn.Sequential) -> bytes:
+    """All weights as float32, layer by layer: `weight` and `bias` of Conv2d and Linear; these, mean and variance of BatchNorm2d."""
+    tensors = [tensor for tensor in module.state_dict().values() if tensor.is_floating_point()]
+    return b"".join(tensor.numpy().astype("<f4").tobytes() for tensor in tensors)
 
 
 def _header(seq: int, drawing: str, shapes: NetworkShapes, label: Label | None, pending: bool) -> bytes:
@@ -115,6 +123,8 @@ def _layers(shapes: NetworkShapes) -> str:
                 "field": layer.receptive_field.size,
                 "parameters": layer.parameters,
                 "macs": layer.macs,
+                "window": layer.spec.window() if isinstance(layer.spec, WindowSpec) else None,
+                "groups": layer.spec.groups if isinstance(layer.spec, Conv2dSpec) else 1,
             }
         )
         flattening = ""
