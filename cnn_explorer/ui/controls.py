@@ -21,6 +21,28 @@ NUMBER_WIDTH, CHOICE_WIDTH, NAME_WIDTH = 108, 108, 52  # pixels; a narrower numb
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 TEXT_ERROR = "architecture_error"  # session key: what was typed and why it is no network
 UPLOAD_ERROR = "upload_error"
+VERSIONS = "widget_versions"  # session key: how often each control has been replaced by a new widget
+
+
+def _controlled(name: str, value: object, act: Callable[[Any], None]) -> dict[str, Any]:
+    """Key and callback of a widget that shows `value`, which the visitor and others change alike.
+
+    With every change a browser sends the values of all its widgets, and where others have changed one a moment ago, it still sends
+    the old value. So a widget that others change is replaced by a new one, and nobody listens to the old one any more.
+    """
+    versions: dict[str, int] = st.session_state.setdefault(VERSIONS, {})
+    key = f"{name} v{versions.get(name, 0)}"
+    if key not in st.session_state or st.session_state[key] != value:
+        versions[name] = versions.get(name, 0) + 1
+        key = f"{name} v{versions[name]}"
+        st.session_state[key] = value
+    version = versions.get(name, 0)
+
+    def changed() -> None:
+        if versions.get(name, 0) == version:
+            act(st.session_state[key])
+
+    return {"key": key, "on_change": changed}
 
 
 # --- the top row ---
@@ -29,15 +51,13 @@ UPLOAD_ERROR = "upload_error"
 def preset_choice(spec: NetworkSpec) -> None:
     """A choice of well-known networks."""
     names = {str(preset): name for name, preset in PRESETS.items()}
-    st.session_state["preset"] = names.get(str(spec))
     st.selectbox(
         "Network",
         list(PRESETS),
-        key="preset",
         placeholder="Your own network",
-        on_change=lambda: _choose(st.session_state["preset"]),
         label_visibility="collapsed",
         width=250,
+        **_controlled("preset", names.get(str(spec)), _choose),
     )
 
 
@@ -57,14 +77,12 @@ def architecture_text(spec: NetworkSpec) -> None:
     typed, error, before = st.session_state.get(TEXT_ERROR, (str(spec), "", str(spec)))
     if before != str(spec):  # the network has changed by other means since
         typed, error = str(spec), ""
-    st.session_state["architecture"] = typed
-    st.text_input("Architecture", key="architecture", max_chars=400, on_change=_read_architecture, label_visibility="collapsed")
+    st.text_input("Architecture", max_chars=400, label_visibility="collapsed", **_controlled("architecture", typed, _read_architecture))
     if error:
         st.error(error, icon=":material/edit:")
 
 
-def _read_architecture() -> None:
-    text = st.session_state["architecture"]
+def _read_architecture(text: str) -> None:
     try:
         _show(parse(text))
     except ValueError as problem:
@@ -145,13 +163,11 @@ def _edit(edit: Callable[[Blocks], Blocks]) -> None:
 
 def _number(key: str, label: str, value: int, low: int, high: int, edit: Edit) -> None:
     """A whole number."""
-    key = f"{key}_{label}"
-    st.session_state[key] = value
 
-    def changed() -> None:
-        _edit(lambda now: edit(now, st.session_state[key]))
+    def changed(new: int) -> None:
+        _edit(lambda now: edit(now, new))
 
-    st.number_input(label, low, max(high, value), key=key, width=NUMBER_WIDTH, on_change=changed)
+    st.number_input(label, low, max(high, value), width=NUMBER_WIDTH, **_controlled(f"{key}_{label}", value, changed))
 
 
 def _window(key: str, label: str, value: IntOrPair, low: int, high: tuple[int, int], edit: Edit) -> None:
@@ -166,14 +182,11 @@ def _window(key: str, label: str, value: IntOrPair, low: int, high: tuple[int, i
 
 def _choice(key: str, label: str, value: str | None, options: tuple[str, ...], edit: Edit) -> None:
     """One of a few words, or none."""
-    key = f"{key}_{label}"
-    st.session_state[key] = value or "none"
 
-    def changed() -> None:
-        new = st.session_state[key]
+    def changed(new: str) -> None:
         _edit(lambda now: edit(now, None if new == "none" else new))
 
-    st.selectbox(label, ["none", *options], key=key, width=CHOICE_WIDTH, on_change=changed)
+    st.selectbox(label, ["none", *options], width=CHOICE_WIDTH, **_controlled(f"{key}_{label}", value or "none", changed))
 
 
 def _button(key: str, icon: str, name: str, edit: Callable[[Blocks], Blocks], *, disabled: bool = False) -> None:

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
 from playwright.sync_api import CDPSession, Locator, Page
+
+from cnn_explorer.drawing import Drawing, parse_drawing
 
 PATIENCE = 30_000  # ms; a busy machine is slow, and a test waits for conditions only
 PAINTED = ".network-view[data-painted-net]:not([data-painted-net=''])"
@@ -98,6 +101,12 @@ class Explorer:
         )
         return self.drawing
 
+    def wait_strokes(self, count: int) -> Drawing:
+        """Wait until the address holds so many strokes."""
+        while len(parse_drawing(seen := self.drawing).strokes) != count:
+            self.wait_drawing(seen)
+        return parse_drawing(self.drawing)
+
     def probabilities(self) -> list[float]:
         """The ten bars."""
         scales = self.page.locator(".probabilities .bar i").evaluate_all("bars => bars.map(bar => bar.style.transform)")
@@ -114,6 +123,17 @@ class Explorer:
             timeout=PATIENCE,
         )
         return self.probabilities()
+
+    def wait_answer(self, expected: np.ndarray) -> None:
+        """Wait for these probabilities, as PyTorch computes them."""
+        self.page.wait_for_function(
+            """([view, expected]) => {
+              const bars = [...view.querySelectorAll(".bar i")].map((bar) => Number(bar.style.transform.slice(7, -1)));
+              return bars.length === expected.length && bars.every((bar, index) => Math.abs(bar - expected[index]) <= 1e-4);
+            }""",
+            arg=[self.view.element_handle(), expected.tolist()],
+            timeout=PATIENCE,
+        )
 
     @property
     def verdict(self) -> str:
@@ -216,7 +236,8 @@ class Explorer:
 
     def setting(self, key: str) -> Locator:
         """A widget by its key."""
-        return self.page.locator(f".st-key-{key.replace(' ', '-')}")
+        name = f"st-key-{key.replace(' ', '-')}"
+        return self.page.locator(f".{name}, [class*='{name}-v']")  # a number, a choice or a text has a version behind its key
 
     def step(self, key: str, up: bool = True) -> None:
         """Press + or − of a number."""
