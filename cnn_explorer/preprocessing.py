@@ -305,8 +305,12 @@ def _averageable(picture: Image.Image) -> Image.Image:
         return picture.getchannel("L")
     if picture.mode[0] not in "IF":
         return picture
+    wide = picture if picture.mode == "F" else picture.convert("I")
+    excess = max(wide.size) // PICTURE_SIDE
+    if excess > 1:  # before every pixel takes eight bytes
+        wide = wide.reduce(excess)
     with np.errstate(invalid="ignore"):
-        values = np.nan_to_num(np.asarray(picture, dtype=np.float64))  # 16 bits up to 65,535, floats up to 1 or 255
+        values = np.nan_to_num(np.asarray(wide, dtype=np.float64))  # 16 bits up to 65,535, floats up to 1 or 255
     peak = values.max()
     full = 1 if picture.mode == "F" and peak <= 1 else 255 if peak <= 255 else max(65_535, peak)
     return Image.fromarray(np.clip(values * (255 / full), 0, 255).round().astype(np.uint8))
