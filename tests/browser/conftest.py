@@ -34,6 +34,15 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
+@pytest.fixture(scope="session")
+def app(browser: Browser, server: Server) -> Iterator[Explorer]:
+    """The page as it opens, for tests that only run its modules."""
+    page = browser.new_page()
+    page.goto(server.url)
+    yield Explorer(page).ready()
+    page.close()
+
+
 class Watch:
     """Everything that went wrong in some pages. `forgive` takes words of a problem that a test brings about itself."""
 

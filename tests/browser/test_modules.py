@@ -3,14 +3,11 @@
 import base64
 import math
 import random
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
-from browser.driver import Server
 from browser.explorer import Explorer
-from playwright.sync_api import Browser
 
 from cnn_explorer.drawing import CANVAS, drawing_from_strokes, example_drawing, parse_drawing
 from cnn_explorer.network import LECTURE, PRESETS, parse
@@ -22,14 +19,6 @@ from cnn_explorer.weights import load_network
 pytestmark = pytest.mark.browser
 
 Stroke = list[tuple[float, ...]]
-
-
-@pytest.fixture(scope="module")
-def app(browser: Browser, server: Server) -> Iterator[Explorer]:
-    page = browser.new_page()
-    page.goto(server.url)
-    yield Explorer(page).ready()
-    page.close()
 
 
 def distance(point: tuple[float, ...], start: tuple[float, ...], end: tuple[float, ...]) -> float:
@@ -104,6 +93,15 @@ def test_a_drawing_that_is_too_long_becomes_coarser_or_none(app: Explorer) -> No
     assert len(text) <= 4000
     assert len(parse_drawing(text).strokes) == 30
     assert app.run("drawing.js", "return m.encodeStrokes(a)", [*wild_strokes(1)] * 40) is None
+
+
+@pytest.mark.parametrize("pressure", [False, True])
+def test_strokes_are_sent_as_their_text_is_read(app: Explorer, pressure: bool) -> None:
+    """Fine, coarse, with pressure that not every point has, and too long to send."""
+    some = [[*wild_strokes(5, pressure), [(1.4, 2.6), (30.2, 40.7, 0.456)], wobble(1)], [wobble(seed) for seed in range(30)]]
+    sent, read = app.run("drawing.js", "return [a.map(m.sentStrokes), a.map(m.encodeStrokes).map(m.decodeStrokes)]", some)
+    assert sent == read
+    assert app.run("drawing.js", "return m.sentStrokes(a)", wild_strokes(1) * 40) is None
 
 
 @pytest.mark.parametrize("tolerance", [0.3, 0.6, 2.4, 19.2])

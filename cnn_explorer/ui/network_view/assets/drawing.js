@@ -16,11 +16,35 @@ const MAX_TEXT = 4000; // characters: with the rest of the address well below wh
  * @returns {string | null} null if even a coarse version is too long
  */
 export function encodeStrokes(strokes) {
+  const sent = fitting(strokes);
+  return sent && sent.text;
+}
+
+/**
+ * The strokes that their drawing string carries, as `decodeStrokes` reads them: simplified, and rounded to whole pixels.
+ * @param {Stroke[]} strokes
+ * @returns {Stroke[] | null} null if even a coarse version is too long
+ */
+export function sentStrokes(strokes) {
+  const sent = fitting(strokes);
+  return sent && sent.strokes;
+}
+
+function fitting(strokes) {
   for (let tolerance = TOLERANCE; tolerance < 30; tolerance *= 2) {
-    const text = "s" + toBase64(pack(strokes.map((stroke) => simplified(stroke, tolerance))));
-    if (text.length <= MAX_TEXT) return text;
+    const sent = strokes.map((stroke) => rounded(simplified(stroke, tolerance)));
+    const text = "s" + toBase64(pack(sent));
+    if (text.length <= MAX_TEXT) return { text, strokes: sent };
   }
   return null;
+}
+
+/** Whole pixels and percents; every point has pressure if the first one has. @param {Stroke} stroke @returns {Stroke} */
+function rounded(stroke) {
+  const withPressure = stroke[0].length === 3;
+  return stroke.map(([x, y, pressure = 0]) =>
+    withPressure ? [Math.round(x), Math.round(y), Math.round(100 * pressure) / 100] : [Math.round(x), Math.round(y)],
+  );
 }
 
 /**
@@ -112,7 +136,7 @@ function densify(stroke, step) {
 }
 
 /** @param {number} depth canvas pixels that full pressure counts as, a third coordinate */
-function distanceToSegment([x, y, p = 0], [x0, y0, p0 = 0], [x1, y1, p1 = 0], depth = 0) {
+export function distanceToSegment([x, y, p = 0], [x0, y0, p0 = 0], [x1, y1, p1 = 0], depth = 0) {
   const dx = x1 - x0, dy = y1 - y0, dz = depth * (p1 - p0);
   const length2 = dx * dx + dy * dy + dz * dz;
   const along = length2 ? Math.min(1, Math.max(0, ((x - x0) * dx + (y - y0) * dy + depth * (p - p0) * dz) / length2)) : 0;
@@ -132,7 +156,7 @@ function pack(strokes) {
     put(2 * stroke.length + withPressure);
     let before = [0, 0, 0];
     for (const [x, y, pressure = 0] of stroke) {
-      const now = [Math.round(x), Math.round(y), Math.round(100 * pressure)];
+      const now = [x, y, Math.round(100 * pressure)];
       for (let axis = 0; axis < 2 + withPressure; axis++) put(zigzag(now[axis] - before[axis]));
       before = now;
     }
