@@ -265,6 +265,8 @@ SPECIAL: dict[str, Strokes] = {
     "a dot of two points": [[(100, 100), (100, 100)]],
     "two dots": [[(100, 100)], [(112, 104)]],
     "a short line": [[(100, 100), (103, 101)]],
+    "half a pixel from its place, and down is even": [[(20, 28), (32, 28)]],
+    "half a pixel from its place, and up is even": [[(40, 0), (40, 10)]],
     "a long horizontal line": [[(0, 140), (280, 140)]],
     "a long vertical line": [[(140, 0), (140, 280)]],
     "from corner to corner": [[(0, 0), (280, 280)], [(280, 0), (0, 280)]],
@@ -272,6 +274,7 @@ SPECIAL: dict[str, Strokes] = {
     "beyond the edges": [[(-280, 560), (560, -280), (560, 300)]],
     "heavy on one side": [[(20, 20), (20, 260)], [(32, 20), (32, 260)], [(44, 20), (44, 260)], [(20, 260), (260, 260)]],
     "a speck far away": [BODY, [(20, 20), (22, 22)]],
+    "a speck beside small writing": [[(20, 20), (80, 20)], [(60, 100), (65, 100)]],
     "a tittle that touches": [BODY, [(50, 206), (52, 206)]],
     "an empty stroke": [[], BODY],
 }

@@ -98,7 +98,10 @@ def test_a_drawing_that_is_too_long_becomes_coarser_or_none(app: Explorer) -> No
 @pytest.mark.parametrize("pressure", [False, True])
 def test_strokes_are_sent_as_their_text_is_read(app: Explorer, pressure: bool) -> None:
     """Fine, coarse, with pressure that not every point has, and too long to send."""
-    some = [[*wild_strokes(5, pressure), [(1.4, 2.6), (30.2, 40.7, 0.456)], wobble(1)], [wobble(seed) for seed in range(30)]]
+    some = [
+        [*wild_strokes(5, pressure), [(1.4, 2.6), (30.2, 40.7, 0.456)], [(5.5, 6.5, 0.456), (90.4, 7.6)], wobble(1)],
+        [wobble(seed) for seed in range(30)],
+    ]
     sent, read = app.run("drawing.js", "return [a.map(m.sentStrokes), a.map(m.encodeStrokes).map(m.decodeStrokes)]", some)
     assert sent == read
     assert app.run("drawing.js", "return m.sentStrokes(a)", wild_strokes(1) * 40) is None
