@@ -6,7 +6,7 @@ from cnn_explorer.ui import cached, controls, shell, state
 from cnn_explorer.ui.live import live_view, stages_popover
 
 
-@st.fragment
+@st.fragment(key=controls.PAGE)
 def page() -> None:
     """Everything that follows the drawing and the network; a change reruns this and leaves the page's frame alone."""
     shapes = cached.shapes_of(state.architecture())

@@ -12,10 +12,10 @@ from cnn_explorer.drawing import example_drawing, parse_drawing
 from cnn_explorer.network import LECTURE, PRESETS, parse
 from cnn_explorer.shapes import infer_shapes
 from cnn_explorer.trace import Activation, Trace, trace_activations
-from cnn_explorer.ui.network_view import PenEvent, pack, pen_event
+from cnn_explorer.ui.network_view import PenEvent, pack, pack_weights, pen_event
 from cnn_explorer.weights import load_network
 
-MAX_BYTES = 24_000  # of an update of the lecture's network: one a stroke's 80 ms, over a school's network
+MAX_BYTES = 24_000  # of an update of the lecture's network while the pen moves: several a second, over a school's network
 
 
 @dataclass
@@ -25,11 +25,12 @@ class Update:
     values: dict[str, np.ndarray]
     logits: np.ndarray
     probabilities: np.ndarray
+    weights: np.ndarray
 
 
 def decoded(data: bytes) -> Update:
-    """uint32 header length, header (JSON), 784 bytes image, float16 values layer by layer, float32 logits and probabilities; all
-    little-endian, and nothing behind them."""
+    """uint32 header length, header (JSON), 784 bytes image, float32 or float16 values layer by layer, float32 logits and probabilities,
+    float32 weights; all little-endian, and nothing behind them."""
     at = 4 + int.from_bytes(data[:4], "little")
     header = json.loads(data[4:at].decode("utf-8"))
 
@@ -40,21 +41,22 @@ def decoded(data: bytes) -> Update:
         return taken
 
     image = take("u1", 784).reshape(28, 28)
-    pending = header["pending"]
-    values = {layer["name"]: take("<f2", int(np.prod(layer["shape"]))).reshape(layer["shape"]) for layer in header["layers"] if not pending}
+    pending, kind = header["pending"], "<f4" if header["exact"] else "<f2"
+    values = {layer["name"]: take(kind, int(np.prod(layer["shape"]))).reshape(layer["shape"]) for layer in header["layers"] if not pending}
     classes = 0 if pending else header["classes"]
     logits, probabilities = take("<f4", classes), take("<f4", classes)
+    weights = take("<f4", header["weights"])
     assert at == len(data)
-    return Update(header, image, values, logits, probabilities)
+    return Update(header, image, values, logits, probabilities, weights)
 
 
-def traced(net: str, drawing: str = "d7") -> tuple[Update, Trace]:
+def traced(net: str, drawing: str = "d7", exact: bool = True) -> tuple[Update, Trace]:
     """One update of a network as the page makes it, and the numbers that went in."""
     shapes = infer_shapes(parse(net))
     seen = parse_drawing(drawing).preprocess()
     network = load_network(parse(net))
     trace = trace_activations(network.module, seen.image)
-    return decoded(pack(3, drawing, shapes, seen.pixels, trace, network.label)), trace
+    return decoded(pack(3, drawing, shapes, seen.pixels, trace, network.label, exact=exact)), trace
 
 
 @pytest.mark.parametrize("net", [str(preset) for preset in PRESETS.values()])
@@ -64,11 +66,38 @@ def test_every_layer_is_what_pytorch_computed(net: str) -> None:
     assert [*update.values] == [*computed]
     for name, values in computed.items():
         assert update.values[name].shape == values.shape
-        np.testing.assert_allclose(update.values[name].astype(np.float64), values, rtol=2**-11, atol=2**-25)  # half a step of float16
+        np.testing.assert_array_equal(update.values[name], values)
     assert trace.logits is not None
     np.testing.assert_array_equal(update.logits, trace.logits.numpy())
     powers = np.exp(update.logits.astype(np.float64))
     np.testing.assert_allclose(update.probabilities, powers / powers.sum(), rtol=1e-4, atol=1e-9)
+
+
+@pytest.mark.parametrize("net", [str(preset) for preset in PRESETS.values()])
+def test_while_the_pen_moves_values_are_rounded(net: str) -> None:
+    update, trace = traced(net, exact=False)
+    for activation in trace.activations:
+        if activation.kind != "Flatten":
+            rounded = update.values[activation.name].astype(np.float64)
+            np.testing.assert_allclose(rounded, activation.values.numpy(), rtol=2**-11, atol=2**-25)  # half a step of float16
+    assert trace.logits is not None
+    np.testing.assert_array_equal(update.logits, trace.logits.numpy())
+
+
+@pytest.mark.parametrize("net", [str(LECTURE), "conv4k3x5g1-bn-conv8k3g4-bn-drop20-fc7-tanh-fc10", "max2", "conv3k5-max2-conv2k20"])
+def test_weights_come_in_the_order_of_the_layers(net: str) -> None:
+    shapes = infer_shapes(parse(net))
+    module = load_network(parse(net)).module
+    seen = parse_drawing("d7").preprocess()
+    weights = pack_weights(module)
+    data = pack(3, "d7", shapes, seen.pixels, trace_activations(module, seen.image), None, weights=weights)
+    expected = [
+        tensor.detach().numpy().ravel()
+        for layer in module
+        for name in ("weight", "bias", "running_mean", "running_var")
+        if isinstance(tensor := getattr(layer, name, None), torch.Tensor)
+    ]
+    np.testing.assert_array_equal(decoded(data).weights, np.concatenate([*expected, np.empty(0, np.float32)]))
 
 
 def test_the_image_is_what_the_network_sees() -> None:
@@ -82,7 +111,8 @@ def test_the_header_of_the_lectures_network() -> None:
     layers = header.pop("layers")
     sentence = header.pop("sentence")
     assert header == {
-        "seq": 3, "drawing": "d7", "net": str(LECTURE), "pending": False, "trained": True, "error": None, "classes": 10,
+        "seq": 3, "drawing": "d7", "net": str(LECTURE), "pending": False, "exact": True, "weights": 0,
+        "trained": True, "error": None, "classes": 10,
     }  # fmt: skip
     assert "Trained on MNIST" in sentence
     assert [(layer["name"], layer["kind"], layer["shape"], layer["parameters"], layer["macs"], layer["field"]) for layer in layers] == [
@@ -103,8 +133,8 @@ def test_an_update_is_small() -> None:
     seen = drawing.preprocess()
     network = load_network(LECTURE)
     trace = trace_activations(network.module, seen.image)
-    data = pack(1_000_000, drawing.text, infer_shapes(LECTURE), seen.pixels, trace, network.label)
-    assert decoded(data).header["drawing"] == drawing.text
+    data = pack(1_000_000, drawing.text, infer_shapes(LECTURE), seen.pixels, trace, network.label, exact=False)
+    assert decoded(data).header["drawing"] == ""
     assert len(data) <= MAX_BYTES
 
 
@@ -154,7 +184,7 @@ def test_what_float16_cannot_hold_is_clipped() -> None:
     assert trace.activations[0].shape == loud.shape
     logits = torch.tensor([1e6, -1e6])
     changed = (Activation("conv1", "Conv2d", loud[None]), trace.activations[1], Activation("fc1", "Linear", logits[None]))
-    data = pack(0, "d7", shapes, np.zeros((28, 28), np.uint8), replace(trace, activations=changed), None)
+    data = pack(0, "d7", shapes, np.zeros((28, 28), np.uint8), replace(trace, activations=changed), None, exact=False)
     update = decoded(data)
     np.testing.assert_array_equal(update.values["conv1"], np.array([[[65504, -65504], [65504, 0]]], np.float16))
     np.testing.assert_array_equal(update.values["fc1"], np.array([65504, -65504], np.float16))
@@ -168,5 +198,6 @@ def test_no_event_before_the_first_stroke(state: dict[str, Any] | None, monkeypa
 
 
 def test_a_stroke_is_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamlit.session_state", {"view": {"pen": {"seq": 4.0, "drawing": "s", "final": False}}})
-    assert pen_event("view") == PenEvent(4, "s", False)
+    pen = {"seq": 4.0, "drawing": "s", "final": False, "moving": True, "lacking": ""}
+    monkeypatch.setattr("streamlit.session_state", {"view": {"pen": pen}})
+    assert pen_event("view") == PenEvent(4, "s", final=False, moving=True, lacking="")

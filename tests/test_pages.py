@@ -49,9 +49,9 @@ def shows(page: AppTest, net: str) -> None:
     assert sent(page)["net"] == net
 
 
-def draw(page: AppTest, seq: int, drawing: str, final: bool) -> AppTest:
+def draw(page: AppTest, seq: int, drawing: str, final: bool, lacking: str = "") -> AppTest:
     """What the network view does when the pen moves."""
-    page.session_state["network_view"] = {"pen": {"seq": seq, "drawing": drawing, "final": final}}
+    page.session_state["network_view"] = {"pen": {"seq": seq, "drawing": drawing, "final": final, "moving": not final, "lacking": lacking}}
     return page.run()
 
 
@@ -404,10 +404,20 @@ def test_an_address_that_changes_is_followed() -> None:
 def test_a_stroke_is_followed_and_kept_in_the_address_when_it_ends() -> None:
     page = opened()
     draw(page, 1, "sBAoKFBQ", final=False)
-    assert (sent(page)["drawing"], sent(page)["seq"], address(page)["drawing"]) == ("sBAoKFBQ", 1, EXAMPLE)
+    assert (page.session_state["drawing"], sent(page)["seq"], address(page)["drawing"]) == ("sBAoKFBQ", 1, EXAMPLE)
+    assert not sent(page)["exact"]
     draw(page, 2, "sBgoKFBQUFA", final=True)
     assert (sent(page)["drawing"], sent(page)["seq"], address(page)["drawing"]) == ("sBgoKFBQUFA", 2, "sBgoKFBQUFA")
+    assert sent(page)["exact"]
     assert not page.warning
+
+
+def test_weights_come_when_they_are_asked_for() -> None:
+    page = opened()
+    parameters = infer_shapes(LECTURE).parameters
+    for seq, lacking, weights in ((1, LECTURES, parameters), (2, "", 0), (3, "conv10k5-fc10", 0), (4, LECTURES, parameters)):
+        draw(page, seq, "d1", final=False, lacking=lacking)
+        assert sent(page)["weights"] == weights
 
 
 def test_another_drawing_is_another_answer() -> None:

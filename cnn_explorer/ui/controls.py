@@ -21,6 +21,7 @@ NUMBER_WIDTH, CHOICE_WIDTH, NAME_WIDTH = 108, 108, 52  # pixels; a narrower numb
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 TEXT_ERROR = "architecture_error"  # session key: what was typed and why it is no network
 UPLOAD_ERROR = "upload_error"
+PAGE = "page"  # key of the fragment that shows the controls
 VERSIONS = "widget_versions"  # session key: how often each control has been replaced by a new widget
 
 
@@ -41,6 +42,7 @@ def _controlled(name: str, value: object, act: Callable[[Any], None]) -> dict[st
     def changed() -> None:
         if versions.get(name, 0) == version:
             act(st.session_state[key])
+            st.rerun(PAGE)  # a stroke that comes with this change would otherwise have the view alone run
 
     return {"key": key, "on_change": changed}
 

@@ -15,7 +15,8 @@ STAGE_SIDE = 140  # CSS pixels
 @st.fragment
 def live_view() -> None:
     """Mount the network view for the session's drawing and network."""
-    seq = state.take(network_view.pen_event(KEY))
+    pen = network_view.pen_event(KEY)
+    seq = state.take(pen)
     drawing, architecture = state.drawing(), state.architecture()
     shapes = cached.shapes_of(architecture)
     seen = drawing.preprocess()
@@ -29,7 +30,9 @@ def live_view() -> None:
 
     network = cached.network_of(architecture)
     trace = trace_activations(network.module, seen.image)
-    network_view.mount(network_view.pack(seq, drawing.text, shapes, seen.pixels, trace, network.label), KEY)
+    exact = pen is None or not pen.moving
+    weights = network_view.pack_weights(network.module) if pen and pen.lacking == architecture else b""
+    network_view.mount(network_view.pack(seq, drawing.text, shapes, seen.pixels, trace, network.label, exact=exact, weights=weights), KEY)
 
 
 @st.fragment

@@ -146,7 +146,7 @@ class Explorer:
 
     def layers(self) -> list[str]:
         """Names of the layers that are drawn."""
-        return self.page.locator(".layers canvas").evaluate_all("all => all.map(canvas => canvas.dataset.layer)")
+        return self.page.locator(".layers canvas[data-layer]").evaluate_all("all => all.map(canvas => canvas.dataset.layer)")
 
     def canvas(self, layer: str) -> Locator:
         """A layer's maps."""
@@ -237,7 +237,9 @@ class Explorer:
     def setting(self, key: str) -> Locator:
         """A widget by its key."""
         name = f"st-key-{key.replace(' ', '-')}"
-        return self.page.locator(f".{name}, [class*='{name}-v']")  # a number, a choice or a text has a version behind its key
+        return self.page.locator(f".{name}, [class*='{name}-v']").filter(
+            visible=True
+        )  # a number, a choice or a text has a version behind its key
 
     def step(self, key: str, up: bool = True) -> None:
         """Press + or − of a number."""

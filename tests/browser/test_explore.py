@@ -233,29 +233,36 @@ def test_tab_reaches_everything_in_the_view(visit: Visit) -> None:
         assert focused["outline"]
         reached.append(focused["name"])
     assert [name for name in reached if name != "joint"] == [
-        "paper", "pen", "eraser", "redo", "clear", "more", "conv1", "max1", "relu1", "conv2", "max2", "relu2", "map", "layer", "network",
+        "paper", "pen", "eraser", "redo", "clear", "more", "conv1", "max1", "relu1", "conv2", "max2", "relu2", "probabilities",
+        "map", "layer", "network", "",
     ]  # fmt: skip
     assert reached.count("joint") == 7
 
 
-def test_arrows_walk_through_the_maps(visit: Visit) -> None:
+def test_keys_walk_through_maps_and_pixels(visit: Visit) -> None:
     app = visit()
     app.page.locator(".joint").first.focus()
     app.page.keyboard.press("Tab")
-    title = app.card.locator("h4")
-    rows = len({tile.y for tile in app.tiles("conv1") if tile.x == app.tiles("conv1")[0].x})
-    steps = (("", 1), ("Down", 2), ("Down", 3), ("Up", 2), ("Right", 2 + rows), ("Left", 2), ("Up", 1), ("Up", 1))
-    for key, number in steps:
+    title, value = app.card.locator("h4"), app.card.locator("p:nth-of-type(2)")
+    steps = (
+        ("", 1, 0, 0), ("PageDown", 2, 0, 0), ("PageDown", 3, 0, 0), ("PageUp", 2, 0, 0), ("ArrowRight", 2, 0, 1),
+        ("ArrowDown", 2, 1, 1), ("ArrowDown", 2, 2, 1), ("ArrowLeft", 2, 2, 0), ("ArrowLeft", 2, 2, 0), ("ArrowUp", 2, 1, 0),
+        ("PageUp", 1, 1, 0), ("PageUp", 1, 1, 0),
+    )  # fmt: skip
+    maps = computed(LECTURES, EXAMPLE)["conv1"]
+    for key, number, row, column in steps:
         if key:
-            app.page.keyboard.press(f"Arrow{key}")
+            app.page.keyboard.press(key)
         app.card.wait_for()
         assert title.inner_text() == f"conv1 · map {number} of 10", key
+        assert value.inner_text().startswith(f"({row}, {column}): "), key
+        assert read(value.inner_text().split(":")[1]) == pytest.approx([maps[number - 1, row, column]], rel=0.006, abs=1e-3)
     for _ in range(12):
-        app.page.keyboard.press("ArrowDown")
+        app.page.keyboard.press("PageDown")
     assert title.inner_text() == "conv1 · map 10 of 10"
     app.page.keyboard.press("Escape")
     app.card.wait_for(state="hidden")
-    app.page.keyboard.press("ArrowUp")
+    app.page.keyboard.press("PageUp")
     assert title.inner_text() == "conv1 · map 9 of 10"
     app.page.keyboard.press("Tab")
     assert "conv1" not in app.card.inner_text()
@@ -268,7 +275,7 @@ def test_another_layer_starts_at_its_first_map(visit: Visit) -> None:
     app.page.mouse.move(640, 715)
     app.page.locator(".joint").first.focus()
     app.page.keyboard.press("Tab")
-    app.page.keyboard.press("ArrowDown")
+    app.page.keyboard.press("PageDown")
     assert app.card.locator("h4").inner_text() == "conv1 · map 2 of 10"
 
 

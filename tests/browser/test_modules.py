@@ -13,7 +13,7 @@ from cnn_explorer.drawing import CANVAS, drawing_from_strokes, example_drawing, 
 from cnn_explorer.network import LECTURE, PRESETS, parse
 from cnn_explorer.shapes import infer_shapes
 from cnn_explorer.trace import trace_activations
-from cnn_explorer.ui.network_view import pack
+from cnn_explorer.ui.network_view import pack, pack_weights
 from cnn_explorer.weights import load_network
 
 pytestmark = pytest.mark.browser
@@ -164,14 +164,15 @@ OTHERS = ["conv10k5-max2-conv20k13-fc10", "conv3k5-max2", "flatten", "fc10-fc3",
 
 
 @pytest.mark.parametrize("net", [*(str(preset) for preset in PRESETS.values()), *OTHERS])
-def test_an_update_is_read_as_it_was_packed(app: Explorer, net: str) -> None:
+@pytest.mark.parametrize("exact", [True, False], ids=["exact", "rounded"])
+def test_an_update_is_read_as_it_was_packed(app: Explorer, net: str, exact: bool) -> None:
     shapes = infer_shapes(parse(net))
     seen = parse_drawing("d4").preprocess()
     network = load_network(parse(net))
     trace = trace_activations(network.module, seen.image)
-    data = pack(7, "d4", shapes, seen.pixels, trace, network.label)
-    update = decoded(app, data)
-    assert (update["seq"], update["drawing"], update["net"], update["pending"]) == (7, "d4", net, False)
+    weights = pack_weights(network.module)
+    update = decoded(app, pack(7, "d4", shapes, seen.pixels, trace, network.label, exact=exact, weights=weights))
+    assert (update["seq"], update["drawing"], update["net"], update["pending"]) == (7, "d4" if exact else "", net, False)
     assert (update["error"] or {}).get("layer") == (shapes.error.layer if shapes.error else None)
     assert update["image"] == seen.pixels.ravel().tolist()
     last = trace.activations[-1]
@@ -179,7 +180,9 @@ def test_an_update_is_read_as_it_was_packed(app: Explorer, net: str) -> None:
     computed = {activation.name: activation.values.numpy() for activation in shown}
     assert [layer["name"] for layer in update["layers"]] == [*computed]
     for read, values in zip(update["values"], computed.values(), strict=True):
-        np.testing.assert_array_equal(np.array(read, np.float32), values.ravel().astype(np.float16).astype(np.float32))
+        expected = values.ravel() if exact else values.ravel().astype(np.float16).astype(np.float32)
+        np.testing.assert_array_equal(np.array(read, np.float32), expected)
+    assert np.array(update["weights"], "<f4").tobytes() == weights
     if shapes.classifies:
         assert trace.logits is not None
         np.testing.assert_array_equal(np.array(update["logits"], np.float32), trace.logits.numpy())
@@ -197,7 +200,7 @@ def test_an_update_without_numbers(app: Explorer) -> None:
 
 def test_every_float16_is_read_as_numpy_reads_it(app: Explorer) -> None:
     """All 65,536 of them, as the values of a layer."""
-    header = b'{"pending":false,"classes":0,"layers":[{"shape":[65536]}]}'
+    header = b'{"pending":false,"exact":false,"weights":0,"classes":0,"layers":[{"shape":[65536]}]}'
     data = len(header).to_bytes(4, "little") + header + bytes(784) + np.arange(65536, dtype="<u2").tobytes()
     read = np.array([float(value) for value in decoded(app, data, "String")["values"][0]])
     np.testing.assert_array_equal(read, np.arange(65536, dtype="<u2").view("<f2").astype(float))
@@ -213,7 +216,7 @@ def decoded(app: Explorer, data: bytes, number: str = "Number") -> dict[str, Any
         const update = m.decode(inside.subarray(3));
         const plain = (list) => Array.from(list, {number});
         return {{ ...update, image: Array.from(update.image), values: update.values.map(plain), logits: plain(update.logits),
-          probabilities: plain(update.probabilities) }};""",
+          probabilities: plain(update.probabilities), weights: plain(update.weights) }};""",
         base64.b64encode(data).decode(),
     )
     return update

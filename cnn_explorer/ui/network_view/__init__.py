@@ -2,10 +2,11 @@
 
 An update is one blob, decoded by `assets/protocol.js`:
 
-    uint32 header length · header, JSON · 784 bytes image · float16 values layer by layer · float32 logits, float32 probabilities
+    uint32 header length · header, JSON · 784 bytes image · values layer by layer · float32 logits, float32 probabilities · float32 weights
 
-float16 keeps three significant digits, enough to paint and to read, at half the size. `flatten` repeats the values of the layer
-before it and is left out where another layer follows; its formula stands on that layer's joint.
+While the pen moves, values are float16: three significant digits are enough to paint, at half the size. At rest they are float32, and
+whoever opens a pixel can work out PyTorch's own numbers. Weights come once a network, when the browser asks for them.
+`flatten` repeats the values of the layer before it and is left out where another layer follows; its formula stands on that layer's joint.
 """
 
 from __future__ import annotations
@@ -38,11 +39,14 @@ _MANIFEST = Path(__file__).parents[2] / "pyproject.toml"
 
 @dataclass(frozen=True)
 class PenEvent:
-    """What the browser sends: a running number, the drawing string, and whether the pen has been lifted."""
+    """What the browser sends: a running number, the drawing string, whether the drawing is `final` and the address is to hold it,
+    whether the pen is `moving`, and the architecture string of the network whose weights it lacks ("" for none)."""
 
     seq: int
     drawing: str
     final: bool
+    moving: bool
+    lacking: str
 
 
 def mount(data: bytes, key: str) -> None:
@@ -56,20 +60,31 @@ def pen_event(key: str) -> PenEvent | None:
     pen = state.get("pen")
     if not pen:
         return None
-    return PenEvent(int(pen["seq"]), str(pen["drawing"]), bool(pen["final"]))
+    return PenEvent(int(pen["seq"]), str(pen["drawing"]), bool(pen["final"]), bool(pen["moving"]), str(pen["lacking"]))
 
 
-def pack(seq: int, drawing: str, shapes: NetworkShapes, pixels: np.ndarray, trace: Trace | None, label: Label | None) -> bytes:
+def pack(
+    seq: int,
+    drawing: str,
+    shapes: NetworkShapes,
+    pixels: np.ndarray,
+    trace: Trace | None,
+    label: Label | None,
+    *,
+    exact: bool = True,
+    weights: bytes = b"",
+) -> bytes:
     """One update as bytes. Without a `trace` (PyTorch is still loading) the view shows the structure alone."""
-    head = _header(seq, drawing, shapes, label, trace is None)
+    head = _header(seq, drawing, shapes, label, pending=trace is None, exact=exact, weights=len(weights))
     parts = [struct.pack("<I", len(head)), head, pixels.astype(np.uint8).tobytes()]
     if trace is not None:
         names = {layer.name for layer in _shown(shapes)}
         shown = [activation.values.numpy().ravel() for activation in trace.activations if activation.name in names]
-        parts.append(np.clip(np.concatenate([*shown, np.empty(0, np.float32)]), -HALF_MAX, HALF_MAX).astype("<f2").tobytes())
+        values = np.concatenate([*shown, np.empty(0, np.float32)])
+        parts.append(values.astype("<f4").tobytes() if exact else np.clip(values, -HALF_MAX, HALF_MAX).astype("<f2").tobytes())
         if trace.logits is not None and trace.probabilities is not None and _classes(shapes):
             parts += [trace.logits.numpy().astype("<f4").tobytes(), trace.probabilities.numpy().astype("<f4").tobytes()]
-    return b"".join(parts)
+    return b"".join([*parts, weights])
 
 
 def pack_weights(module: nn.Sequential) -> bytes:
@@ -78,12 +93,14 @@ def pack_weights(module: nn.Sequential) -> bytes:
     return b"".join(tensor.numpy().astype("<f4").tobytes() for tensor in tensors)
 
 
-def _header(seq: int, drawing: str, shapes: NetworkShapes, label: Label | None, pending: bool) -> bytes:
+def _header(seq: int, drawing: str, shapes: NetworkShapes, label: Label | None, *, pending: bool, exact: bool, weights: int) -> bytes:
     header = {
         "seq": seq,
-        "drawing": drawing,
+        "drawing": drawing if exact else "",  # while the pen moves, the browser knows better
         "net": str(shapes.spec),
         "pending": pending,
+        "exact": exact,
+        "weights": weights // 4,
         "trained": label.trained if label else True,
         "sentence": label.sentence if label else "Loading PyTorch…",
         "error": {"layer": shapes.error.layer, "text": shapes.error.problem} if shapes.error else None,

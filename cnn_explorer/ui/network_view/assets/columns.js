@@ -1,6 +1,7 @@
 // A column a layer: its name and shape, its maps as tiles, the formula on the joint before it; then the ten probabilities.
 
 import { columnsLayout, mapsOf, pixelAt, stackedLayout, tileAt } from "./geometry.js";
+import { make } from "./make.js";
 import { cssColour, paintLayer, reachOf } from "./painting.js";
 
 const JOINT = 28; // width of a joint with its margins, CSS pixels
@@ -10,14 +11,19 @@ const BREAK = 212; // width of the note where the geometry breaks
 const HEAD = 34; // name and shape above the tiles
 const LETTER = 6.8; // width of a heading's letters, about
 
-/** @typedef {import("./protocol.js").Update} Update */
+/** @typedef {import("./protocol.js").Update} Update @typedef {import("./explain.js").Place} Place */
 
 export class Columns {
-  /** @param {HTMLElement} element @param {import("./card.js").Card} card @param {(sentence: string) => void} say to a screen reader */
-  constructor(element, card, say) {
+  /**
+   * @param {HTMLElement} element @param {import("./card.js").Card} card
+   * @param {{say: (sentence: string) => void, looked: (place: Place | null) => void, opened: (place: Place) => void,
+   *   kernels: (index: number) => void}} on `say` to a screen reader, `looked` at a value or at none, `opened` a value's
+   *   map, `kernels` of a layer asked for
+   */
+  constructor(element, card, on) {
     this.element = element;
     this.card = card;
-    this.say = say;
+    this.on = on;
     for (const [name, width] of Object.entries({ joint: JOINT - 2 * MARGIN, margin: MARGIN, answer: ANSWER, head: HEAD, break: BREAK })) {
       element.style.setProperty(`--${name}`, `${width}px`);
     }
@@ -25,18 +31,22 @@ export class Columns {
     this.built = "";
   }
 
-  /** @param {Update} update @param {{narrow: boolean, width: number, height: number, theme: "light" | "dark"}} room */
+  /**
+   * @param {Update} update @param {{narrow: boolean, width: number, height: number, theme: "light" | "dark"}} room
+   * @returns {boolean} whether the columns were made anew
+   */
   show(update, room) {
     const { layers } = update;
     this.update = update;
     this.room = room;
     const drawn = this.#drawn();
     const signature = [update.net, update.pending, room.narrow, room.width, room.height].join(" ");
-    if (signature !== this.built) {
+    const rebuilt = signature !== this.built;
+    if (rebuilt) {
       this.#build(drawn);
       this.built = signature;
     }
-    if (update.pending) return;
+    if (update.pending) return rebuilt;
     const network = Math.max(0, ...update.values.map((values) => reachOf(values)));
     for (const index of drawn) {
       const { shape } = layers[index];
@@ -45,6 +55,12 @@ export class Columns {
     }
     this.#showAnswer(update, room.theme);
     this.card.refresh();
+    return rebuilt;
+  }
+
+  /** The element of a layer's column. */
+  columnOf(index) {
+    return (this.canvases[index] ?? this.loud).closest(".column");
   }
 
   /** The answer as briefly as can be, or "". @param {Update} update */
@@ -91,16 +107,18 @@ export class Columns {
     this.card.hide();
     this.element.replaceChildren();
     this.canvases = {};
+    this.outlines = {};
     this.grids = {};
     drawn.forEach((index, place) => {
       this.grids[index] = grids[place];
-      this.element.append(this.#joint(layers[index]), this.#column(index));
+      this.element.append(this.#joint(index), this.#column(index));
     });
     if (error) this.element.append(breakOf(error));
-    if (classes) this.element.append(this.#joint(layers[layers.length - 1]), this.#answerColumn(layers[layers.length - 1]));
+    if (classes) this.element.append(this.#joint(layers.length - 1), this.#answerColumn(layers[layers.length - 1]));
   }
 
-  #joint(layer) {
+  #joint(index) {
+    const layer = this.update.layers[index];
     const joint = make("button", "joint");
     joint.type = "button";
     const formula = make("span", "formula", layer.formula.replaceAll("\n", "  →  "));
@@ -108,7 +126,11 @@ export class Columns {
     joint.setAttribute("aria-label", `${layer.name}: ${layer.formula}`);
     joint.onpointerenter = () => this.card.showLayer(joint, layer);
     joint.onfocus = () => this.card.showLayer(joint, layer);
-    joint.onclick = () => this.card.showLayer(joint, layer);
+    joint.onclick = (event) => {
+      event.stopPropagation();
+      if (layer.kind === "Conv2d") this.on.kernels(index);
+      else this.card.showLayer(joint, layer);
+    };
     joint.onpointerleave = joint.onblur = () => this.card.hide();
     return joint;
   }
@@ -124,32 +146,45 @@ export class Columns {
     const [channels, rows, columns] = mapsOf(layer.shape);
     canvas.setAttribute(
       "aria-label",
-      layer.shape.length === 3 ? `${layer.name}: ${channels} feature maps of ${rows}×${columns}. Arrow keys walk through them.` : `${layer.name}: ${channels} features`,
+      layer.shape.length === 3
+        ? `${layer.name}: ${channels} feature maps of ${rows}×${columns}. Arrow keys walk through the pixels, Page Up and Down through the maps, Enter opens.`
+        : `${layer.name}: ${channels} features. Arrow keys walk through them, Enter opens.`,
     );
     canvas.dataset.layer = layer.name;
     const look = (event) => {
       this.walking = false;
       const box = canvas.getBoundingClientRect();
-      this.#look(index, pixelAt(grid, channels, event.clientX - box.left, event.clientY - box.top));
+      return this.#look(index, pixelAt(grid, channels, event.clientX - box.left, event.clientY - box.top));
     };
     canvas.onpointermove = look;
     canvas.onpointerdown = look;
-    canvas.onpointerleave = (event) => { if (event.pointerType !== "touch") this.card.hide(); };
-    canvas.onblur = () => { if (this.walking) this.card.hide(); };
+    canvas.onclick = (event) => { if (look(event)) { event.stopPropagation(); this.on.opened({ index, ...this.seen }); } };
+    canvas.onpointerleave = (event) => { if (event.pointerType !== "touch") this.#leave(); };
+    canvas.onblur = () => { if (this.walking) this.#leave(); };
     canvas.onkeydown = (event) => this.#walk(index, event);
-    canvas.onfocus = () => { if (canvas.matches(":focus-visible")) this.#show(index, 0); };
+    canvas.onfocus = () => { if (canvas.matches(":focus-visible")) this.#show(index, { map: 0, row: 0, column: 0 }); };
     this.canvases[index] = canvas;
-    column.append(headOf(layer), canvas);
+    this.outlines[index] = make("canvas", "outline");
+    const tiles = make("div", "tiles");
+    tiles.append(canvas, this.outlines[index]);
+    column.append(headOf(layer), tiles);
     return column;
   }
 
-  /** Enlarge one map, with the value under the pointer. */
+  #leave() {
+    this.card.hide();
+    this.on.looked(null);
+  }
+
+  /** Enlarge one map, with the value under the pointer. @returns {boolean} whether there is one */
   #look(index, pixel) {
     if (!pixel || this.update.pending) {
-      this.card.hide();
-      return;
+      this.#leave();
+      return false;
     }
     this.seen = pixel;
+    this.on.looked({ index, ...pixel });
+    if (this.quiet) return true;
     const grid = this.grids[index];
     const [x, y] = tileAt(grid, pixel.map);
     const tile = { x: x * grid.dot, y: y * grid.dot, width: grid.tileWidth * grid.dot, height: grid.tileHeight * grid.dot };
@@ -159,24 +194,33 @@ export class Columns {
       const network = Math.max(...this.update.values.map((each) => reachOf(each)));
       return { layer, pixel, values, reach: this.#reach(layer.shape, values, network)(pixel.map), theme: this.room.theme };
     });
+    return true;
   }
 
   #walk(index, event) {
+    const [channels, rows, columns] = mapsOf(this.update.layers[index].shape);
+    const { map, row, column } = this.seen ?? { map: 0, row: 0, column: 0 };
+    if (event.key === "Enter" || event.key === " ") {
+      event.preventDefault();
+      this.on.opened({ index, map, row, column });
+      return;
+    }
     const grid = this.grids[index];
-    const steps = { ArrowDown: 1, ArrowUp: -1, ArrowRight: grid.rows, ArrowLeft: -grid.rows };
-    const step = steps[event.key];
-    if (!step) return;
+    const feature = rows * columns === 1; // a step within its only pixel would lead nowhere
+    const maps = { PageDown: 1, PageUp: -1, ...(feature && { ArrowDown: 1, ArrowUp: -1, ArrowRight: grid.rows, ArrowLeft: -grid.rows }) }[event.key];
+    const pixels = { ArrowDown: [1, 0], ArrowUp: [-1, 0], ArrowRight: [0, 1], ArrowLeft: [0, -1] }[event.key];
+    if (!maps && !pixels) return;
     event.preventDefault();
-    const channels = this.update.layers[index].shape[0];
-    const map = Math.min(channels - 1, Math.max(0, (this.seen?.map ?? 0) + step));
-    this.#show(index, map);
+    const within = (value, count) => Math.min(count - 1, Math.max(0, value));
+    const [down, right] = maps ? [0, 0] : pixels;
+    this.#show(index, { map: within(map + (maps ?? 0), channels), row: within(row + down, rows), column: within(column + right, columns) });
   }
 
   /** For the keyboard: the card of one map, read out. */
-  #show(index, map) {
+  #show(index, pixel) {
     this.walking = true;
-    this.#look(index, { map, row: 0, column: 0 });
-    this.say(this.card.words);
+    this.#look(index, pixel);
+    this.on.say(this.card.words);
   }
 
   // --- the answer ---
@@ -191,11 +235,33 @@ export class Columns {
       const row = make("li");
       row.append(make("span", "digit", String(digit)), make("span", "logit"), make("span", "bar"), make("span", "share"));
       row.children[2].append(make("i"));
+      row.onclick = (event) => { event.stopPropagation(); this.on.opened({ index: this.update.layers.length - 1, map: digit, row: 0, column: 0 }); };
+      row.onpointerenter = () => this.on.looked({ index: this.update.layers.length - 1, map: digit, row: 0, column: 0 });
+      row.onpointerleave = () => this.on.looked(null);
       list.append(row);
       return row;
     });
+    list.tabIndex = 0;
+    list.setAttribute("aria-label", "Probabilities. Arrow keys choose a digit, Enter shows where its number comes from.");
+    list.onkeydown = (event) => this.#choose(event);
+    list.onblur = () => this.mark(-1);
     column.append(this.loud, list);
     return column;
+  }
+
+  #choose(event) {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step) this.mark(Math.min(this.bars.length - 1, Math.max(0, (this.marked ?? -1) + step)));
+    else if (event.key === "Enter" && this.marked >= 0) this.on.opened({ index: this.update.layers.length - 1, map: this.marked, row: 0, column: 0 });
+    else return;
+    event.preventDefault();
+    if (step) this.on.say(`${this.marked}: ${this.bars[this.marked].children[1].textContent}, ${this.bars[this.marked].children[3].textContent}`);
+  }
+
+  /** Light one digit's row. @param {number} digit −1 for none */
+  mark(digit) {
+    this.marked = digit;
+    this.bars?.forEach((row, at) => row.classList.toggle("marked", at === digit));
   }
 
   #showAnswer({ classes, probabilities, logits, trained, image }, theme) {
@@ -236,10 +302,3 @@ function breakOf(error) {
 const bestOf = (probabilities) => probabilities.indexOf(Math.max(...probabilities));
 
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
-
-export function make(tag, className = "", text = "") {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  if (text) element.textContent = text;
-  return element;
-}

@@ -14,8 +14,8 @@
 
 const IMAGE = [1, 28, 28];
 const MEAN = 0.1307, STD = 0.3081; // of MNIST's training images
-const EPSILON = 1e-5; // of BatchNorm2d
-const SLOPE = 0.01; // of LeakyReLU
+export const EPSILON = 1e-5; // of BatchNorm2d
+export const SLOPE = 0.01; // of LeakyReLU
 
 /** A network ready to run: its weights taken apart, its windows worked out. */
 export class Forward {
@@ -45,12 +45,15 @@ export class Forward {
 
   /** @param {Uint8Array} image 28 × 28, 0 background to 255 ink @returns {Pass} */
   run(image) {
-    let value = Float32Array.from(image, (ink) => (ink / 255 - MEAN) / STD);
+    let value = normalized(image);
     const values = this.#steps.map((step) => (value = step(value)));
     const logits = this.classifies ? value.slice() : new Float32Array(0);
     return { values, logits, probabilities: softmax(logits) };
   }
 }
+
+/** What the first layer gets of an image. @param {Uint8Array} image 0 to 255 @returns {Float32Array} about −0.42 to 2.82 */
+export const normalized = (image) => Float32Array.from(image, (ink) => (ink / 255 - MEAN) / STD);
 
 // --- layers by kind: how many parameters they have, in the order of torch's state_dict, and what they do ---
 

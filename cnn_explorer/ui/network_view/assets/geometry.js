@@ -4,7 +4,7 @@
  * How the maps of one layer are laid out. A canvas holds `unit` × `unit` dots a map pixel and is enlarged by CSS, `dot` CSS pixels a
  * dot: so a paint touches few dots, and the browser does the scaling. `gap` dots lie between tiles.
  * @typedef {{columns: number, rows: number, tileWidth: number, tileHeight: number, gap: number, unit: number, dot: number,
- *   dotsWide: number, dotsHigh: number, width: number, height: number}} Grid tiles in dots, width and height in CSS pixels
+ *   dotsWide: number, dotsHigh: number, width: number, height: number, byRow?: boolean}} Grid tiles in dots, width and height in CSS pixels
  */
 
 const GAP = 3.5; // CSS pixels, about
@@ -71,9 +71,19 @@ export function singleLayout([, rows, columns], side) {
   return gridOf({ unit: 1, dot: side / Math.max(rows, columns), gap: 0, tileWidth: columns, tileHeight: rows }, 1, 1);
 }
 
-/** Corner of tile `index` in dots; tiles fill column by column. @param {Grid} grid @returns {[number, number]} */
+/**
+ * Kernels of a convolution: a row an output channel, a column an input channel, as large as the room allows.
+ * @param {number[]} shape of the weights, (outputs, inputs, rows, columns) @returns {Grid}
+ */
+export function kernelsLayout([outputs, inputs, rows, columns], width, height) {
+  const fits = (side, count, room) => room / count / (side + 1);
+  const dot = Math.min(10, Math.max(3, Math.floor(2 * Math.min(fits(columns, inputs, width), fits(rows, outputs, height))) / 2));
+  return { ...gridOf({ unit: 1, dot, gap: 1, tileWidth: columns, tileHeight: rows }, inputs, outputs), byRow: true };
+}
+
+/** Corner of tile `index` in dots; tiles fill column by column, or row by row. @param {Grid} grid @returns {[number, number]} */
 export function tileAt(grid, index) {
-  const column = Math.floor(index / grid.rows), row = index % grid.rows;
+  const [column, row] = grid.byRow ? [index % grid.columns, Math.floor(index / grid.columns)] : [Math.floor(index / grid.rows), index % grid.rows];
   return [column * (grid.tileWidth + grid.gap), row * (grid.tileHeight + grid.gap)];
 }
 
@@ -85,7 +95,7 @@ export function pixelAt(grid, channels, x, y) {
   const dotX = Math.floor(x / grid.dot), dotY = Math.floor(y / grid.dot);
   const tileColumn = Math.floor(dotX / (grid.tileWidth + grid.gap)), tileRow = Math.floor(dotY / (grid.tileHeight + grid.gap));
   if (tileColumn < 0 || tileRow < 0 || tileColumn >= grid.columns || tileRow >= grid.rows) return null;
-  const map = tileColumn * grid.rows + tileRow;
+  const map = grid.byRow ? tileRow * grid.columns + tileColumn : tileColumn * grid.rows + tileRow;
   const insideX = dotX - tileColumn * (grid.tileWidth + grid.gap), insideY = dotY - tileRow * (grid.tileHeight + grid.gap);
   if (map >= channels || insideX >= grid.tileWidth || insideY >= grid.tileHeight) return null;
   return { map, row: Math.floor(insideY / grid.unit), column: Math.floor(insideX / grid.unit) };

@@ -28,6 +28,17 @@ export function imageOfStrokes(strokes) {
   return kept.length ? centred(redrawn(kept)) : new Uint8Array(SIZE * SIZE);
 }
 
+/**
+ * Where the image lies on the drawing: its corner and the side of its pixels, in canvas pixels.
+ * @param {Stroke[]} strokes @returns {{left: number, top: number, scale: number}}
+ */
+export function placementOf(strokes) {
+  const kept = withoutSpecks(strokes.filter((stroke) => stroke.length));
+  const { left, top } = boundsOf(kept.flat()), scale = scaleOf(boundsOf(kept.flat()));
+  const moved = shiftOf(redrawn(kept));
+  return { left: left - (RADIUS + moved[0]) / scale, top: top - (RADIUS + moved[1]) / scale, scale: DETAIL / scale };
+}
+
 /** @param {Stroke[]} strokes @returns those not tiny beside the longest one, or touching another */
 function withoutSpecks(strokes) {
   const extents = strokes.map((stroke) => extent(boundsOf(stroke)));
@@ -58,13 +69,16 @@ const extent = ({ left, top, right, bottom }) => Math.max(right - left, bottom -
 /** The strokes with the usual pen, their longer side filling the box. @param {Stroke[]} strokes @returns {Plane} */
 function redrawn(strokes) {
   const bounds = boundsOf(strokes.flat());
-  const scale = ((BOX - PEN) / Math.max(extent(bounds), PEN_WIDTH)) * DETAIL; // a dot stays a dot
+  const scale = scaleOf(bounds);
   const side = (length) => Math.ceil(length * scale + 2 * RADIUS);
   const plane = planeOf(side(bounds.right - bounds.left), side(bounds.bottom - bounds.top));
   const place = ([x, y]) => [pixelOf((x - bounds.left) * scale), pixelOf((y - bounds.top) * scale)];
   for (const stroke of strokes) draw(plane, stroke.map(place));
   return plane;
 }
+
+/** Pixels of the plane to one of the canvas; a dot stays a dot. */
+const scaleOf = (bounds) => ((BOX - PEN) / Math.max(extent(bounds), PEN_WIDTH)) * DETAIL;
 
 /** Pillow begins and ends everything on whole pixels, counted from their centres. */
 const pixelOf = (length) => Math.floor(length + RADIUS - 0.5);
@@ -128,8 +142,10 @@ function fillRow({ width, height, ink }, y, left, right) {
 // --- centring ---
 
 /** Shifts ink until its centre of mass is on pixel (14, 14), and no part outside, and averages. @param {Plane} plane */
-function centred(plane) {
-  const { width, height, ink } = plane;
+const centred = (plane) => averaged(plane, ...shiftOf(plane));
+
+/** @param {Plane} plane @returns {[number, number]} pixels of the plane to the right and down */
+function shiftOf({ width, height, ink }) {
   let mass = 0, momentX = 0, momentY = 0;
   for (let y = 0, at = 0; y < height; y++) {
     for (let x = 0; x < width; x++, at++) {
@@ -139,7 +155,7 @@ function centred(plane) {
       momentY += y;
     }
   }
-  return averaged(plane, shift(momentX / mass, width), shift(momentY / mass, height));
+  return [shift(momentX / mass, width), shift(momentY / mass, height)];
 }
 
 /** From where the centre of mass is to the middle of pixel 14. */

@@ -1,16 +1,17 @@
-// Drawings to the server with back-pressure: one update in flight, at most one every 80 ms, the latest wins, the last is never lost.
+// Drawings to the server with back-pressure: one update in flight, none sooner than `interval` after the last, the latest wins, the last
+// is never lost.
 
-const INTERVAL = 80;
 const PATIENCE = 3000; // ms without an answer (a restart, a lost connection) until the drawing is sent again
 
 export class Link {
   /**
-   * @param {() => string} drawing the drawing as it is now, asked only when it is sent
-   * @param {(message: {seq: number, drawing: string, final: boolean}) => void} send
+   * @param {() => {drawing: string, moving: boolean, lacking: string}} state what is to be told, asked only when it is sent
+   * @param {(message: {seq: number, drawing: string, final: boolean, moving: boolean, lacking: string}) => void} send
    */
-  constructor(drawing, send) {
-    this.drawing = drawing;
+  constructor(state, send) {
+    this.state = state;
     this.send = send;
+    this.interval = 80; // ms
     this.seq = 0;
     this.acknowledged = 0;
     this.waiting = false; // something has changed since the last message
@@ -22,6 +23,11 @@ export class Link {
   /** True while the server has yet to answer what was drawn here. */
   get busy() {
     return this.waiting || this.acknowledged < this.seq;
+  }
+
+  /** The server's answer to `seq` is not about the drawing as it is now. */
+  outdates(seq) {
+    return this.waiting || seq < this.seq;
   }
 
   /** The drawing has changed. @param {boolean} final true at the end of a stroke: the address is to hold it */
@@ -55,14 +61,14 @@ export class Link {
     const now = performance.now();
     const inFlight = this.acknowledged < this.seq;
     if (!this.waiting && !inFlight) return;
-    const due = this.sentAt + (inFlight ? PATIENCE : INTERVAL);
+    const due = this.sentAt + (inFlight ? PATIENCE : this.final ? 0 : this.interval);
     if (now < due) {
       this.timer = setTimeout(() => this.#next(), due - now);
       return;
     }
     this.waiting = false;
     this.sentAt = now;
-    this.send({ seq: ++this.seq, drawing: this.drawing(), final: this.final });
+    this.send({ seq: ++this.seq, final: this.final, ...this.state() });
     this.timer = setTimeout(() => this.#next(), PATIENCE);
   }
 }

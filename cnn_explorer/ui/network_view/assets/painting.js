@@ -1,10 +1,13 @@
-// Numbers to colours: one diverging scale centred on zero, blue below and orange above, told apart by every common kind of colour vision.
+// Numbers to colours: diverging scales centred on zero, told apart by every common kind of colour vision. Values are blue below zero and
+// orange above, weights purple and green.
 
 import { mapsOf, tileAt } from "./geometry.js";
 
 const SCALES = {
   light: [[16, 78, 155], [120, 172, 220], [246, 246, 246], [240, 163, 94], [166, 70, 0]],
   dark: [[120, 190, 255], [45, 105, 175], [24, 30, 40], [185, 98, 25], [255, 190, 110]],
+  "light weights": [[90, 30, 130], [175, 140, 205], [246, 246, 246], [125, 190, 135], [10, 100, 50]],
+  "dark weights": [[205, 160, 240], [120, 70, 160], [24, 30, 40], [45, 130, 75], [150, 225, 165]],
 };
 const STEPS = 255; // odd, so that zero has a colour of its own
 
@@ -21,11 +24,22 @@ export function cssGradient(theme) {
   return `linear-gradient(to right, ${SCALES[theme].map((stop) => `rgb(${stop})`).join(", ")})`;
 }
 
-/** Colour of one value as CSS. */
-export function cssColour(value, reach, theme) {
+/** Colour of one value as CSS. @param {keyof typeof SCALES} scale */
+export function cssColour(value, reach, scale) {
+  const [red, green, blue] = rgb(value, reach, scale);
+  return `rgb(${red}, ${green}, ${blue})`;
+}
+
+function rgb(value, reach, scale) {
   const share = reach ? Math.min(1, Math.max(-1, value / reach)) : 0;
-  const word = TABLES[theme][Math.round((share + 1) * ((STEPS - 1) / 2))];
-  return `rgb(${word & 255}, ${(word >> 8) & 255}, ${(word >> 16) & 255})`;
+  const word = TABLES[scale][Math.round((share + 1) * ((STEPS - 1) / 2))];
+  return [word & 255, (word >> 8) & 255, (word >> 16) & 255];
+}
+
+/** Black or white, whichever reads better on a value's colour. */
+export function inkOn(value, reach, scale) {
+  const [red, green, blue] = rgb(value, reach, scale);
+  return 0.3 * red + 0.59 * green + 0.11 * blue > 130 ? "#000" : "#fff";
 }
 
 /** Largest magnitude in a run of values. @param {Float32Array} values */

@@ -1,12 +1,15 @@
 // What the server sends: one blob an update, made by network_view/__init__.py. No DOM.
 //
-//     uint32 header length, header (JSON), 784 bytes image, float16 values of every layer, float32 logits and probabilities
+//     uint32 header length, header (JSON), 784 bytes image, values of every layer (float32 at rest, float16 while the pen moves),
+//     float32 logits and probabilities, float32 weights of the network where they were asked for
 
 /**
- * @typedef {{name: string, kind: string, shape: number[], formula: string, unused: number[], field: number[], parameters: number, macs: number}} Layer
+ * @typedef {{name: string, kind: string, shape: number[], formula: string, unused: number[], field: number[], parameters: number, macs: number,
+ *   window: [number, number][] | null, groups: number}} Layer window: kernel_size, stride, padding, dilation as [height, width]
  * @typedef {{layer: string, text: string}} Break why the next layer cannot take its input
- * @typedef {{seq: number, drawing: string, net: string, pending: boolean, trained: boolean, sentence: string, layers: Layer[],
- *   error: Break | null, classes: number, image: Uint8Array, values: Float32Array[], logits: Float32Array, probabilities: Float32Array}} Update
+ * @typedef {{seq: number, drawing: string, net: string, pending: boolean, exact: boolean, trained: boolean, sentence: string,
+ *   layers: Layer[], error: Break | null, classes: number, image: Uint8Array, values: Float32Array[], logits: Float32Array,
+ *   probabilities: Float32Array, weights: Float32Array}} Update
  */
 
 /** @param {Uint8Array} bytes @returns {Update} */
@@ -17,18 +20,20 @@ export function decode(bytes) {
   let at = 4 + headerLength;
   const image = bytes.slice(at, at + 784);
   at += 784;
-  const values = header.pending ? [] : header.layers.map(({ shape }) => {
-    const layer = new Float32Array(shape.reduce((product, side) => product * side, 1));
-    for (let index = 0; index < layer.length; index++, at += 2) layer[index] = HALF[view.getUint16(at, true)];
-    return layer;
-  });
   const float32 = (length) => {
     const numbers = new Float32Array(length);
     for (let index = 0; index < length; index++, at += 4) numbers[index] = view.getFloat32(at, true);
     return numbers;
   };
+  const float16 = (length) => {
+    const numbers = new Float32Array(length);
+    for (let index = 0; index < length; index++, at += 2) numbers[index] = HALF[view.getUint16(at, true)];
+    return numbers;
+  };
+  const read = header.exact ? float32 : float16;
+  const values = header.pending ? [] : header.layers.map(({ shape }) => read(shape.reduce((product, side) => product * side, 1)));
   const classes = header.pending ? 0 : header.classes;
-  return { ...header, image, values, logits: float32(classes), probabilities: float32(classes) };
+  return { ...header, image, values, logits: float32(classes), probabilities: float32(classes), weights: float32(header.weights) };
 }
 
 // Every 16-bit float as a number: a look-up is faster than arithmetic, and Float16Array is not everywhere yet.

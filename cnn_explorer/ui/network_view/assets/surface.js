@@ -1,6 +1,6 @@
 // The drawing surface: pen, eraser, undo, redo, clear; mouse, finger and pen with pressure.
 
-import { CANVAS, ERASER_RADIUS, PEN_WIDTH, decodeStrokes, encodeStrokes, erase } from "./drawing.js";
+import { CANVAS, ERASER_RADIUS, PEN_WIDTH, decodeStrokes, encodeStrokes, erase, sentStrokes } from "./drawing.js";
 import { sized } from "./painting.js";
 
 /**
@@ -11,8 +11,9 @@ import { sized } from "./painting.js";
 export class Surface {
   /**
    * @param {HTMLCanvasElement} canvas
-   * @param {{changed: (final: boolean) => void, tools: () => void, full: () => void}} on `changed` during and at the end of each
-   *   action, `tools` when undo and redo may have become possible or not, `full` when no more fits
+   * @param {{changed: (final: boolean) => void, pointed: (point: [number, number] | null) => void, tools: () => void, full: () => void}} on
+   *   `changed` during and at the end of each action, `pointed` to a place in CSS pixels without drawing, `tools` when undo and redo may have
+   *   become possible or not, `full` when no more fits
    */
   constructor(canvas, on) {
     this.canvas = canvas;
@@ -30,7 +31,12 @@ export class Surface {
     canvas.onpointerup = (event) => this.#up(event);
     canvas.onpointercancel = (event) => this.#up(event);
     canvas.onlostpointercapture = (event) => this.#up(event);
-    canvas.onpointerleave = () => { if (!this.pointer) { this.hover = null; this.paint(); } };
+    canvas.onpointerleave = () => {
+      if (this.pointer) return;
+      this.on.pointed(null);
+      this.hover = null;
+      this.paint();
+    };
     canvas.oncontextmenu = (event) => event.preventDefault();
   }
 
@@ -48,6 +54,11 @@ export class Surface {
   /** "s" for strokes, "d" for a bundled digit, "p" for a picture. */
   get kind() {
     return this.drawing.text?.[0] ?? "s";
+  }
+
+  /** The strokes as the server gets them; null for a picture, and where they are too many to be sent. */
+  get sent() {
+    return this.kind === "s" ? sentStrokes(this.drawing.strokes) : null;
   }
 
   get blank() {
@@ -133,6 +144,7 @@ export class Surface {
     if (this.pointer || (event.button !== 0 && event.button !== 5)) return;
     event.preventDefault();
     this.box = this.canvas.getBoundingClientRect(); // asked once a stroke: it makes the browser lay the page out
+    this.on.pointed(null);
     this.canvas.focus({ preventScroll: true });
     this.canvas.setPointerCapture(event.pointerId);
     const point = this.#point(event);
@@ -152,6 +164,7 @@ export class Surface {
     this.hover = this.tool === "eraser" && event.pointerType !== "touch" ? this.#point(event) : null;
     if (!this.pointer || event.pointerId !== this.pointer.id) {
       if (this.hover) this.#soon();
+      if (!this.pointer && event.pointerType !== "touch") this.on.pointed([event.clientX - this.box.left, event.clientY - this.box.top]);
       return;
     }
     const fine = event.getCoalescedEvents?.() ?? [];

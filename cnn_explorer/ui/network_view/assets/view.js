@@ -2,14 +2,23 @@
 
 import { Card } from "./card.js";
 import { Columns } from "./columns.js";
+import { Depth } from "./depth.js";
+import { imageOfStrokes, placementOf } from "./ink.js";
+import { writeLedger } from "./ledger.js";
 import { Link } from "./link.js";
 import { cssGradient, paintImage } from "./painting.js";
+import { Preview } from "./preview.js";
 import { decode } from "./protocol.js";
 import { Surface } from "./surface.js";
 
 const NARROW = 700; // below, the columns stack
 const SEEN = 84; // CSS pixels of the 28×28 image: 3 each
 const GALLERY = 30;
+const CONFIRMED = 250; // ms between drawings sent while this browser's own maps follow the pen
+const UNCONFIRMED = 80; // while only PyTorch's do
+const LARGE = 500_000; // parameters of a network whose weights are asked for only once the page is at rest
+const REST = 1500; // ms
+const FRAME = 8; // ms; of two movements within less, the second waits for the next frame
 
 /** A button with a line drawing on a 24 × 24 grid. */
 const tool = (kind, name, title, path) =>
@@ -17,7 +26,7 @@ const tool = (kind, name, title, path) =>
 
 const MARKUP = `
 <section class="draw" aria-label="Drawing">
-  <div class="surface"><canvas class="paper" tabindex="0" role="img"></canvas><p class="hint">Draw a digit here</p></div>
+  <div class="surface"><canvas class="paper" tabindex="0" role="img"></canvas><canvas class="outline"></canvas><p class="hint">Draw a digit here</p></div>
   <div class="tools" role="toolbar" aria-label="Drawing tools">
     ${tool("tool", "pen", "Pen", "M4 20l1-5L16 4l4 4L9 19z M14 6l4 4")}
     ${tool("tool", "eraser", "Eraser", "M9 20l-6-6L13 4l8 8-8 8z M8 9l8 8 M9 20h12")}
@@ -26,14 +35,18 @@ const MARKUP = `
     ${tool("do", "clear", "Clear", "M5 7h14 M10 7V4h4v3 M7 7l1 13h8l1-13")}
   </div>
   <div class="seen">
-    <canvas class="image" role="img"></canvas>
+    <div class="tiles"><canvas class="image" role="img"></canvas><canvas class="outline"></canvas></div>
     <output class="brief" aria-hidden="true"></output>
     <div><p class="about"></p>
     <button type="button" class="more" aria-expanded="false" aria-controls="gallery">Pick a digit ▾</button></div>
   </div>
   <div class="gallery" id="gallery" role="group" aria-label="Digits from MNIST" hidden></div>
 </section>
-<section class="layers" aria-label="Layers"></section>
+<div class="stage">
+  <section class="layers" aria-label="Layers"></section>
+  <section class="detail" aria-label="Opened map" hidden></section>
+  <section class="detail kernels" aria-label="Kernels" hidden></section>
+</div>
 <footer>
   <div class="scale" role="group" aria-label="Colour scale">
     <span>Colours per</span>
@@ -41,6 +54,8 @@ const MARKUP = `
     <span class="legend"><span>−</span><i></i><span>+</span></span>
   </div>
   <p class="label"></p>
+  <p class="agree" hidden></p>
+  <details class="ledger"><summary title="Shapes, parameters and multiply-adds, layer by layer">Ledger</summary><div class="scroll" tabindex="0"><table></table></div></details>
 </footer>
 <div class="spoken" role="status" aria-live="polite"></div>
 <div class="card" hidden></div>`;
@@ -52,14 +67,26 @@ export class View {
     this.host.innerHTML = MARKUP;
     const find = (selector) => this.host.querySelector(selector);
     this.send = () => {};
-    this.link = new Link(() => this.surface.text, (message) => this.send(message));
+    this.own = null; // what this browser has worked out of a drawing that PyTorch has yet to see
+    this.followed = 0;
+    this.followedAt = -Infinity;
+    this.preview = new Preview();
+    this.link = new Link(() => this.#state(), (message) => this.send(message));
     this.surface = new Surface(find(".paper"), {
-      changed: (final) => { this.link.push(final); this.#hint(); },
+      changed: (final) => { this.#follow(); this.link.push(final); this.#hint(); },
+      pointed: (point) => this.#point(point),
       tools: () => this.#tools(),
       full: () => this.#say("The drawing is full. Undo or clear to go on."),
     });
     this.card = new Card(find(".card"), this.host);
-    this.columns = new Columns(find(".layers"), this.card, (sentence) => this.#say(sentence));
+    const say = (sentence) => this.#say(sentence);
+    this.columns = new Columns(find(".layers"), this.card, {
+      say,
+      looked: (place) => this.depth.look(place),
+      opened: (place) => this.depth.open(place),
+      kernels: (index) => this.depth.openKernels(index),
+    });
+    this.depth = new Depth(this.host, this.columns, () => this.#scene(), say);
     this.image = find(".image");
     this.image.setAttribute("aria-label", "The 28 by 28 pixel image that the network sees");
     this.#listen();
@@ -76,6 +103,8 @@ export class View {
     const before = this.last;
     this.last = update;
     if (!before || before.seq === update.seq) this.#theme();
+    if (update.weights.length || !update.layers.some((layer) => layer.parameters)) this.#learn(update);
+    if (this.own?.net !== update.net || !this.link.outdates(update.seq)) this.own = null; // what stays on screen is PyTorch's
     this.#paint();
     this.host.dataset.paintedNet = update.pending ? "" : update.net;
     this.host.dataset.paintedSeq = String(update.seq);
@@ -83,19 +112,95 @@ export class View {
     this.link.acknowledge(update.seq);
     this.#adopt(update, !before);
     // Not asked for from here: the page has been opened or the network changed. A message of our own makes the last run one of the
-    // live view, which is what Streamlit asks a restarted server for, and leaves no older drawing behind in the component's state.
+    // live view, which is what Streamlit asks a restarted server for, leaves no older drawing behind in the component's state, and
+    // asks for the weights.
     if (!answered && !this.link.busy) this.link.push(false);
     else if (update.pending) this.link.retry(250);
+    else if (this.#lacking && !this.link.busy) this.link.retry(REST);
+    if (before?.net !== update.net) writeLedger(this.#find("table"), update);
     if (before?.sentence !== update.sentence) this.#find(".label").textContent = update.sentence;
     this.host.dataset.trained = String(update.trained);
     if (update.pending) return;
-    this.#find(".brief").textContent = this.columns.verdict(update); // where the columns stack, the answer is far from the pen
+    this.#agree();
     if (!this.surface.drawingNow) this.#say(this.columns.answer(update));
+  }
+
+  /** What there is to look into. @returns {import("./depth.js").Scene} */
+  #scene() {
+    const update = this.own ?? this.last;
+    const { size } = this.surface, strokes = this.surface.kind === "s" ? this.surface.sent : null;
+    const { left, top, scale } = strokes?.length ? placementOf(strokes) : { left: 0, top: 0, scale: 10 };
+    const share = size / 280;
+    return {
+      update,
+      parameters: this.preview.net === update.net ? this.preview.forward.parameters : null,
+      look: this.look,
+      narrow: this.room.narrow,
+      placement: { left: left * share, top: top * share, scale: scale * share },
+      surface: size,
+      seen: SEEN,
+    };
+  }
+
+  /** What the server is told. */
+  #state() {
+    return { drawing: this.surface.text, moving: this.surface.drawingNow, lacking: this.#lacking };
+  }
+
+  /** The network whose weights are to come with the next update, "" for none. */
+  get #lacking() {
+    if (!this.last || !this.preview.lacks(this.last)) return "";
+    const large = this.last.layers.reduce((sum, layer) => sum + layer.parameters, 0) > LARGE;
+    const now = performance.now();
+    if (this.wished !== this.last.net) { this.wished = this.last.net; this.wishedAt = now; }
+    return large && now - this.wishedAt < REST ? "" : this.last.net;
+  }
+
+  #learn(update) {
+    if (!this.preview.lacks(update)) return;
+    this.preview.learn(update);
+    this.link.interval = this.preview.usable ? CONFIRMED : UNCONFIRMED;
+    this.host.dataset.follows = String(this.preview.usable);
+  }
+
+  /** Let the maps follow the drawing at once, where this browser can work them out: at most once a frame. */
+  #follow() {
+    cancelAnimationFrame(this.following);
+    if (!this.last || !this.preview.follows(this.last.net)) { this.own = null; return; }
+    const now = performance.now();
+    if (now - this.followedAt < FRAME) { this.following = requestAnimationFrame(() => this.#follow()); return; }
+    this.followedAt = now;
+    const strokes = this.surface.sent;
+    if (!strokes) { this.own = null; return; }
+    this.own = { ...this.last, ...this.preview.run(imageOfStrokes(strokes)) };
+    this.#paint();
+    this.host.dataset.followed = String(++this.followed);
+  }
+
+  /** Say quietly that both came to the same numbers. */
+  #agree() {
+    const { last, preview } = this;
+    if (last.exact && !this.own) preview.check(last);
+    const mark = this.#find(".agree");
+    const checked = !this.own && preview.net === last.net && preview.difference !== null;
+    mark.hidden = !checked;
+    if (!checked) return;
+    const close = preview.difference <= 1e-4;
+    mark.textContent = close ? "✓ PyTorch agrees" : "These are PyTorch's numbers; this browser's own differ";
+    mark.title = `PyTorch's numbers are shown. This browser works them out as well; largest difference: ${preview.difference.toExponential(0)} of a layer's largest value`;
+  }
+
+  /** A point of the drawing under the pointer, in CSS pixels, or none: light what it reaches. */
+  #point(point) {
+    if (!this.last || !this.room) return;
+    const { placement: { left, top, scale } } = this.#scene();
+    const pixel = point && [Math.floor((point[1] - top) / scale), Math.floor((point[0] - left) / scale)];
+    this.depth.reach(pixel?.every((side) => side >= 0 && side < 28) ? pixel : null);
   }
 
   /** The drawing may have been made elsewhere: by the address, an upload, another page. */
   #adopt(update, first) {
-    if (this.surface.drawingNow || this.link.busy) return;
+    if (this.surface.drawingNow || this.link.busy || !update.exact) return;
     if (first) this.surface.start(update.drawing);
     else this.surface.adopt(update.drawing);
     if (update.drawing[0] !== "s" && update.drawing === this.surface.text) this.surface.showPicture(update.image);
@@ -105,6 +210,7 @@ export class View {
   close() {
     this.observer.disconnect();
     window.removeEventListener("resize", this.onresize);
+    cancelAnimationFrame(this.following);
     this.link.close();
   }
 
@@ -134,6 +240,8 @@ export class View {
     this.theme = red + green + blue < 380 ? "dark" : "light";
     this.surface.paint();
     this.host.dataset.theme = this.theme;
+    const { color, fontFamily } = getComputedStyle(this.host);
+    this.look = { theme: this.theme, ink: color, soft: "rgb(128 128 128 / 0.35)", family: fontFamily };
     this.#find(".legend i").style.background = cssGradient(this.theme);
   }
 
@@ -144,7 +252,7 @@ export class View {
     const narrow = width < NARROW;
     this.host.classList.toggle("narrow", narrow);
     // What the page keeps below the view (controls) stays on the first screen where there is room.
-    const height = Math.min(720, Math.max(340, window.innerHeight - 330));
+    const height = Math.min(720, Math.max(340, window.innerHeight - 338));
     const size = narrow ? Math.min(360, width - 2) : Math.min(360, height - SEEN - 46);
     this.host.style.setProperty("--height", `${height}px`);
     this.host.style.setProperty("--surface", `${size}px`);
@@ -156,8 +264,10 @@ export class View {
 
   #paint() {
     if (!this.last || !this.room) return;
-    paintImage(this.image, this.last.image, SEEN);
-    this.columns.show(this.last, { ...this.room, theme: this.theme });
+    const shown = this.own ?? this.last;
+    paintImage(this.image, shown.image, SEEN);
+    this.depth.refresh(this.columns.show(shown, { ...this.room, theme: this.theme }));
+    if (!shown.pending) this.#find(".brief").textContent = this.columns.verdict(shown); // where the columns stack, the answer is far from the pen
   }
 
   #tools() {
@@ -192,7 +302,11 @@ export class View {
     gallery.onfocusout = (event) => { if (event.relatedTarget !== more && !gallery.contains(event.relatedTarget)) open(false); };
     this.host.onclick = (event) => {
       const button = event.target.closest("button");
-      if (!button) { if (!event.target.closest(".gallery")) open(false); return; }
+      if (!button) {
+        if (!event.target.closest(".gallery")) open(false);
+        if (event.target.closest(".stage")) this.depth.close(); // a click on empty space
+        return;
+      }
       const { tool, scale, digit } = button.dataset;
       if (button === more) open(gallery.hidden);
       else if (tool) this.surface.setTool(tool);
@@ -200,10 +314,16 @@ export class View {
       else if (digit) { this.surface.pick(digit); open(false); }
       else if (scale) this.#setScale(scale);
     };
+    const seen = (event) => {
+      const box = this.image.getBoundingClientRect();
+      this.depth.reach([Math.floor(((event.clientY - box.top) / SEEN) * 28), Math.floor(((event.clientX - box.left) / SEEN) * 28)].map((side) => Math.min(27, Math.max(0, side))));
+    };
+    this.image.onpointermove = this.image.onpointerdown = seen;
+    this.image.onpointerleave = () => this.depth.reach(null);
     this.host.onpointerdown = (event) => { if (!event.target.closest("canvas, .joint")) this.card.hide(); };
     this.host.onkeydown = (event) => {
       const key = event.key.toLowerCase();
-      if (key === "escape") { open(false); this.card.hide(); }
+      if (key === "escape") { if (gallery.hidden && !this.depth.back()) this.card.hide(); open(false); }
       if (!(event.ctrlKey || event.metaKey) || !["z", "y"].includes(key)) return;
       event.preventDefault();
       if (key === "y" || event.shiftKey) this.surface.redo();

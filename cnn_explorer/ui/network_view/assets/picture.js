@@ -1,0 +1,117 @@
+// Maps, kernels and numbers drawn anywhere on a canvas: what the opened map is made of.
+
+import { cssColour, inkOn, paintLayer, reachOf } from "./painting.js";
+
+const scratch = document.createElement("canvas");
+export const FONT = 12; // CSS pixels: the least that can be read
+const LINE = 14;
+const OUTLINES = { light: ["#fff", "#111"], dark: ["#000", "#fff"] }; // halo and line: one of both stands out on any colour
+
+/** @typedef {{theme: "light" | "dark", ink: string, soft: string, family: string}} Look colours and font of the page */
+/** @typedef {{x: number, y: number, width: number, height: number, dot: number}} Box where a map is drawn; `dot` CSS pixels a value */
+
+/** A box for rows × columns whose longer side is `side`. @returns {Box} */
+export function boxOf([rows, columns], x, y, side) {
+  const dot = side / Math.max(rows, columns);
+  return { x, y, width: columns * dot, height: rows * dot, dot };
+}
+
+/**
+ * @param {CanvasRenderingContext2D} context @param {Box} box @param {import("./explain.js").Tile} tile
+ * @param {number} reach the magnitude with full colour @param {"light" | "dark"} theme
+ */
+export function drawTile(context, box, tile, reach, theme) {
+  const [rows, columns] = tile.size;
+  const grid = { unit: 1, dot: 1, gap: 0, tileWidth: columns, tileHeight: rows, columns: 1, rows: 1, dotsWide: columns, dotsHigh: rows, width: columns, height: rows };
+  paintLayer(scratch, grid, [1, rows, columns], tile.values, () => reach, tile.weights ? `${theme} weights` : theme);
+  context.imageSmoothingEnabled = false;
+  context.drawImage(scratch, 0, 0, columns, rows, box.x, box.y, box.width, box.height);
+  if (tile.cells) outline(context, box, tile.cells, tile.size, theme);
+}
+
+/** Frame cells: solid on the map, dashed on the padding around it. */
+export function outline(context, box, cells, [rows, columns], theme) {
+  const inside = ([row, column]) => row >= 0 && column >= 0 && row < rows && column < columns;
+  const groups = [[cells.filter(inside), []], [cells.filter((cell) => !inside(cell)), [3, 2]]];
+  for (const [group, dash] of groups) {
+    if (!group.length) continue;
+    const path = new Path2D();
+    if (dense(group)) frame(path, box, group);
+    else for (const cell of group) frame(path, box, [cell]);
+    stroke(context, path, dash, theme);
+  }
+}
+
+/** Whether cells fill a rectangle. */
+function dense(cells) {
+  const { top, left, bottom, right } = spanOf(cells);
+  return (bottom - top) * (right - left) === cells.length;
+}
+
+function spanOf(cells) {
+  let top = Infinity, left = Infinity, bottom = -Infinity, right = -Infinity;
+  for (const [row, column] of cells) {
+    top = Math.min(top, row);
+    left = Math.min(left, column);
+    bottom = Math.max(bottom, row + 1);
+    right = Math.max(right, column + 1);
+  }
+  return { top, left, bottom, right };
+}
+
+function frame(path, { x, y, dot }, cells) {
+  const { top, left, bottom, right } = spanOf(cells);
+  path.rect(x + left * dot, y + top * dot, (right - left) * dot, (bottom - top) * dot);
+}
+
+/** @param {Path2D} path @param {number[]} dash */
+export function stroke(context, path, dash, theme) {
+  const [halo, line] = OUTLINES[theme];
+  context.setLineDash(dash);
+  context.lineWidth = 3;
+  context.strokeStyle = halo;
+  context.stroke(path);
+  context.lineWidth = 1.5;
+  context.strokeStyle = line;
+  context.stroke(path);
+  context.setLineDash([]);
+}
+
+/** @param {Look} look @param {CanvasTextAlign} align */
+export function write(context, text, x, y, look, align = "left") {
+  context.font = `${FONT}px ${look.family}`;
+  context.fillStyle = look.ink;
+  context.textAlign = align;
+  context.textBaseline = "middle";
+  context.fillText(text, x, y);
+}
+
+/** Size of a grid of numbers. @param {import("./explain.js").Numbers} numbers */
+export function numbersSize({ columns, cells }) {
+  const longest = Math.max(...cells.flatMap(({ lines }) => lines.map((line) => line.length)));
+  const lines = Math.max(...cells.map((cell) => cell.lines.length));
+  const cell = { width: Math.max(34, Math.ceil(6.3 * longest + 6)), height: lines * LINE + 6 };
+  return { ...cell, wide: columns * cell.width, high: Math.ceil(cells.length / columns) * cell.height };
+}
+
+/** Cells on the colour of their value. @param {Look} look */
+export function drawNumbers(context, numbers, { theme, soft, family }) {
+  const { width, height } = numbersSize(numbers);
+  const reach = reachOf(numbers.cells.map((cell) => cell.value));
+  context.font = `${FONT}px ${family}`;
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  numbers.cells.forEach((cell, at) => {
+    const x = (at % numbers.columns) * width, y = Math.floor(at / numbers.columns) * height;
+    context.fillStyle = cell.faint ? soft : cssColour(cell.value, reach, theme);
+    context.fillRect(x, y, width - 1, height - 1);
+    context.fillStyle = cell.faint ? inkOn(0, 1, theme) : inkOn(cell.value, reach, theme);
+    const first = y + height / 2 - ((cell.lines.length - 1) * LINE) / 2;
+    cell.lines.forEach((line, number) => context.fillText(line, x + width / 2, first + number * LINE));
+  });
+  const ringed = numbers.cells.findIndex((cell) => cell.ring);
+  if (ringed < 0) return;
+  const path = new Path2D();
+  path.rect((ringed % numbers.columns) * width + 1.5, Math.floor(ringed / numbers.columns) * height + 1.5, width - 4, height - 4);
+  stroke(context, path, [], theme);
+}

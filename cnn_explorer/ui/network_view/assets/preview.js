@@ -1,0 +1,76 @@
+// The maps as this browser works them out by itself, within a frame; PyTorch's follow and stay on screen.
+
+import { Forward } from "./forward.js";
+
+const LIMIT = 8; // ms that a forward pass may take: with painting it has to fit into a frame
+const TRIES = 4; // the first passes are slow: the browser compiles them
+const HEAVY = 20e6; // multiply-adds that no browser does in time: not even tried
+const CLOSE = 1e-4; // of a layer's largest magnitude, by which float32 sums in another order may differ
+
+/** @typedef {import("./protocol.js").Update} Update */
+
+export class Preview {
+  /** The network whose weights are here. */
+  net = "";
+
+  /** @type {Forward | null} */
+  forward = null;
+
+  /** Whether the browser is quick enough, and right. */
+  usable = false;
+
+  /** How far PyTorch's numbers and these are apart at most, as a share of a layer's scale; null until both have been compared. */
+  difference = null;
+
+  /** True where the browser lacks the weights of this network. @param {Update} update */
+  lacks(update) {
+    return !update.pending && this.net !== update.net;
+  }
+
+  /** Take the weights that came with an update, and see how long a pass takes. @param {Update} update */
+  learn(update) {
+    this.net = update.net;
+    this.forward = new Forward(update.layers, update.weights);
+    this.difference = null;
+    this.usable = update.layers.reduce((sum, layer) => sum + layer.macs, 0) < HEAVY && this.#fast(update.image);
+  }
+
+  #fast(image) {
+    for (let attempt = 0; attempt < TRIES; attempt++) {
+      const start = performance.now();
+      this.forward.run(image);
+      const took = performance.now() - start;
+      if (took <= LIMIT) return true;
+      if (took > 5 * LIMIT) return false;
+    }
+    return false;
+  }
+
+  /** @param {string} net @returns {boolean} true if this network's maps can follow the pen here */
+  follows(net) {
+    return this.usable && this.net === net;
+  }
+
+  /** What an image gives. @param {Uint8Array} image */
+  run(image) {
+    return { image, ...this.forward.run(image) };
+  }
+
+  /** Compare with PyTorch's numbers for the same image. @param {Update} update an exact one */
+  check(update) {
+    if (!this.follows(update.net)) return;
+    const { values } = this.forward.run(update.image);
+    this.difference = values.reduce((most, own, index) => Math.max(most, apart(own, update.values[index])), 0);
+    if (!(this.difference <= CLOSE)) this.usable = false; // PyTorch is right
+  }
+}
+
+/** Largest difference as a share of the largest magnitude. */
+function apart(own, theirs) {
+  let most = 0, scale = 1;
+  for (let index = 0; index < own.length; index++) {
+    most = Math.max(most, Math.abs(own[index] - theirs[index]));
+    scale = Math.max(scale, Math.abs(theirs[index]));
+  }
+  return most / scale;
+}
