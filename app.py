@@ -13,10 +13,10 @@ def page() -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown("#### CNN Explorer", width="content")
         controls.preset_choice(shapes.spec)
-        controls.architecture_text(shapes.spec)
+        typing_error = controls.architecture_text(shapes.spec)
         controls.picture_popover()
         stages_popover()
-    controls.notices()
+    controls.notices(typing_error)
     live_view()
     controls.repair_offer(shapes)
     controls.block_rows(shapes)

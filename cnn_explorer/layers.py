@@ -126,7 +126,7 @@ def _signed(number: int) -> str:
     return f"−{-number}" if number < 0 else str(number)
 
 
-_N = r"\d{1,3}(?:x\d{1,3})?"
+_N = r"\d{1,9}(?:x\d{1,9})?"  # longer than any number that is allowed, so that one too large is told its range
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,7 @@ class Conv2dSpec(WindowSpec):
 
     token: ClassVar[str] = "conv"
     torch_name: ClassVar[str] = "Conv2d"
-    pattern: ClassVar[str] = rf"(?P<out>\d{{1,3}})k(?P<k>{_N})(?:s(?P<s>{_N}))?(?:p(?P<p>{_N}))?(?:d(?P<d>{_N}))?(?:g(?P<g>\d{{1,3}}))?"
+    pattern: ClassVar[str] = rf"(?P<out>\d{{1,9}})k(?P<k>{_N})(?:s(?P<s>{_N}))?(?:p(?P<p>{_N}))?(?:d(?P<d>{_N}))?(?:g(?P<g>\d{{1,9}}))?"
     expected: ClassVar[str] = (
         "out_channels, then k kernel_size and optionally s stride, p padding, d dilation, g groups in this order: conv8k3s2p1"
     )
@@ -456,12 +456,12 @@ class DropoutSpec(LayerSpec):
 
     token: ClassVar[str] = "drop"
     torch_name: ClassVar[str] = "Dropout"
-    pattern: ClassVar[str] = r"(?P<percent>\d{1,2})"
+    pattern: ClassVar[str] = r"(?P<percent>\d{1,9})"
     expected: ClassVar[str] = "the share in percent: drop50"
 
     def __post_init__(self) -> None:
         if not 0 <= self.p <= 0.95 or abs(self.p * 100 - round(self.p * 100)) > 1e-9:
-            raise ValueError(f"drop: p (={self.p}) must be whole percent from 0 to 0.95")
+            raise ValueError(f"drop: p (={self.p}) must be from 0 to 0.95 in whole percent: drop50 stands for 0.5")
         object.__setattr__(self, "p", round(self.p * 100) / 100)
 
     @classmethod
@@ -513,7 +513,7 @@ class LinearSpec(LayerSpec):
 
     token: ClassVar[str] = "fc"
     torch_name: ClassVar[str] = "Linear"
-    pattern: ClassVar[str] = r"(?P<out>\d{1,4})"
+    pattern: ClassVar[str] = r"(?P<out>\d{1,9})"
     expected: ClassVar[str] = "out_features: fc10"
 
     def __post_init__(self) -> None:

@@ -60,18 +60,19 @@ class NetworkSpec:
 
 
 def parse(architecture: str) -> NetworkSpec:
-    """Read an architecture string; `str(parse(text))` is its shortest form and `parse(str(spec)) == spec`.
+    """Read an architecture string; `str(parse(text))` is its shortest form and `parse(str(spec)) == spec`. Capitals and blanks around
+    tokens do not matter.
 
     Raises `ArchitectureError` naming the token, its position and what was expected.
     """
-    text = architecture.strip().lower()
     layers: list[LayerSpec] = []
-    position = len(architecture) - len(architecture.lstrip())
-    for token in text.split("-"):
+    position = 0
+    for piece in architecture.lower().split("-"):
+        token, start = piece.strip(), position + len(piece) - len(piece.lstrip())
         if len(layers) == MAX_LAYERS:
-            raise ArchitectureError(token, position, f"the end: a network has at most {MAX_LAYERS} layers")
-        layers.append(_parse_token(token, position))
-        position += len(token) + 1
+            raise ArchitectureError(token, start, f"the end: a network has at most {MAX_LAYERS} layers")
+        layers.append(_parse_token(token, start))
+        position += len(piece) + 1
     return NetworkSpec(tuple(layers))
 
 
@@ -83,7 +84,7 @@ def _parse_token(token: str, position: int) -> LayerSpec:
     layer = LAYERS[word]
     match = re.fullmatch(layer.pattern, token[len(word) :], re.ASCII)
     if not match:
-        raise ArchitectureError(token, position, f"{layer.expected} behind '{word}'")
+        raise ArchitectureError(token, position, f"after '{word}': {layer.expected}")
     try:
         return layer.parse(word, match.groupdict())
     except ValueError as problem:

@@ -62,7 +62,7 @@ def load_network(spec: NetworkSpec) -> TrainedNetwork:
     if [*spec.named_layers()] == [*LECTURE.named_layers()] and spec.input_shape == LECTURE.input_shape:
         return TrainedNetwork(module, _lecture_label())
     weighted = [layer.name for layer in shapes.layers if isinstance(layer.spec, Conv2dSpec | LinearSpec)]
-    return TrainedNetwork(module, _untrained_label(weighted, [name for name in weighted if f"{name}.weight" in fitting]))
+    return TrainedNetwork(module, _untrained_label(weighted, [name for name in weighted if f"{name}.weight" in fitting], shapes.classifies))
 
 
 def _lecture_label() -> Label:
@@ -83,14 +83,15 @@ def _percent(result: dict[str, Any]) -> str:
     return f"{100 * result['accuracy']:.1f} %"
 
 
-def _untrained_label(weighted: list[str], kept: list[str]) -> Label:
+def _untrained_label(weighted: list[str], kept: list[str], classifies: bool) -> Label:
+    meaning = ", so the answer means nothing." if classifies else "."
     fresh = [name for name in weighted if name not in kept]
     if not weighted:
         sentence = "Nothing to train: none of these layers has weights."
     elif not kept:
-        sentence = "Untrained: all weights are random, so the answer means nothing."
+        sentence = f"Untrained: all weights are random{meaning}"
     elif fresh:
-        sentence = f"Untrained: {_names(kept)} from the lecture's network, {_names(fresh)} random, so the answer means nothing."
+        sentence = f"Untrained: {_names(kept)} from the lecture's network, {_names(fresh)} random{meaning}"
     else:
         sentence = (
             f"Untrained as it stands: {_names(kept)} come{'' if kept[1:] else 's'} from the lecture's network, which was trained with "

@@ -236,7 +236,7 @@ def test_error_in_words(layer: LayerSpec, shape: Shape, message: str, repairs: l
         (lambda: Pool2dSpec("min", 2), "kind (='min') must be 'max' or 'avg'"),  # type: ignore[arg-type]
         (lambda: Pool2dSpec("max", 0), "kernel_size (=0)"),
         (lambda: ActivationSpec("softplus"), "kind (='softplus') must be one of relu, "),  # type: ignore[arg-type]
-        (lambda: DropoutSpec(0.96), "p (=0.96) must be whole percent from 0 to 0.95"),
+        (lambda: DropoutSpec(0.96), "p (=0.96) must be from 0 to 0.95 in whole percent"),
         (lambda: DropoutSpec(0.123), "p (=0.123)"),
         (lambda: DropoutSpec(float("nan")), "p (=nan)"),
         (lambda: LinearSpec(4097), "out_features (=4097) must be a whole number from 1 to 4096"),

@@ -172,11 +172,11 @@ def test_a_setting_changes_the_network(before: str, key: str, value: Any, after:
     [
         (LECTURES, "add_block", "conv10k5-max2-relu-conv20k5-max2-relu-conv16k3p1-relu-fc10"),
         ("fc10", "add_block", "conv16k3p1-relu-fc10"),
-        (LECTURES, "block1_Remove block 1", "conv20k5-max2-relu-fc10"),
-        (LECTURES, "block2_Move block 2 up", "conv20k5-max2-relu-conv10k5-max2-relu-fc10"),
-        (THREE_BLOCKS, "block3_Move block 3 up", "conv8k3p1-relu-conv4k3-bn-drop50-relu-conv16k3p1-max2-tanh-fc30-relu-fc10"),
-        (LECTURES, "linear_Add a linear layer", "conv10k5-max2-relu-conv20k5-max2-relu-fc64-relu-fc10"),
-        (THREE_BLOCKS, "linear_Remove the last hidden linear layer", THREE_BLOCKS.replace("-fc30-relu", "")),
+        (LECTURES, "icon_block1_Remove block 1", "conv20k5-max2-relu-fc10"),
+        (LECTURES, "icon_block2_Move block 2 up", "conv20k5-max2-relu-conv10k5-max2-relu-fc10"),
+        (THREE_BLOCKS, "icon_block3_Move block 3 up", "conv8k3p1-relu-conv4k3-bn-drop50-relu-conv16k3p1-max2-tanh-fc30-relu-fc10"),
+        (LECTURES, "icon_linear_Add a linear layer", "conv10k5-max2-relu-conv20k5-max2-relu-fc64-relu-fc10"),
+        (THREE_BLOCKS, "icon_linear_Remove the last hidden linear layer", THREE_BLOCKS.replace("-fc30-relu", "")),
         ("conv4k5-relu", "add_fc10", "conv4k5-relu-fc10"),
         ("conv4k5-relu-flatten", "add_fc10", "conv4k5-relu-flatten-fc10"),
     ],
@@ -191,7 +191,7 @@ def test_a_button_changes_the_network(before: str, key: str, after: str) -> None
 def test_a_rebuilt_network_has_the_widgets_of_its_own_blocks() -> None:
     """Widgets are kept by key: after a move, block 1 has to show what was block 2."""
     page = opened(net="conv8k3p1-relu-conv16k5p2-avg2-tanh-fc10")
-    page.button(key="block2_Move block 2 up").click().run()
+    page.button(key="icon_block2_Move block 2 up").click().run()
     assert (numbers(page)["block1_out_channels"], numbers(page)["block2_out_channels"]) == (16, 8)
     assert (words(page)["block1_pooling"], words(page)["block2_pooling"]) == ("avg", "none")
     control(page.number_input, "block2_kernel_size").set_value(1).run()
@@ -201,13 +201,13 @@ def test_a_rebuilt_network_has_the_widgets_of_its_own_blocks() -> None:
 @pytest.mark.parametrize(
     ("net", "key"),
     [
-        ("conv4k3", "block1_Remove block 1"),
-        (LECTURES, "block1_Move block 1 up"),
-        (LECTURES, "linear_Remove the last hidden linear layer"),
+        ("conv4k3", "icon_block1_Remove block 1"),
+        (LECTURES, "icon_block1_Move block 1 up"),
+        (LECTURES, "icon_linear_Remove the last hidden linear layer"),
         ("conv4k1-conv4k1-conv4k1-conv4k1-fc10", "add_block"),
-        ("fc9-fc9-fc9-fc9-fc10", "linear_Add a linear layer"),
+        ("fc9-fc9-fc9-fc9-fc10", "icon_linear_Add a linear layer"),
         ("-".join(["conv4k1", *["relu"] * 22, "fc10"]), "add_block"),
-        ("-".join(["conv4k1", *["relu"] * 22, "fc10"]), "linear_Add a linear layer"),
+        ("-".join(["conv4k1", *["relu"] * 22, "fc10"]), "icon_linear_Add a linear layer"),
         ("-".join(["conv4k1", *["relu"] * 23]), "add_fc10"),
     ],
 )

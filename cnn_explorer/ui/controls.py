@@ -68,20 +68,21 @@ def _choose(name: str | None) -> None:
         _show(PRESETS[name])
 
 
-def notices() -> None:
-    """What could not be read from the page's address."""
+def notices(typing_error: str) -> None:
+    """What could not be read: what was typed, what the page's address says."""
+    if typing_error:
+        st.error(typing_error, icon=":material/edit:")
     for text in state.notices():
         st.warning(text, icon=":material/link_off:")
 
 
-def architecture_text(spec: NetworkSpec) -> None:
-    """The network as one line of text, to read, edit and copy."""
+def architecture_text(spec: NetworkSpec) -> str:
+    """The network as one line of text, to read, edit and copy. Returns what is wrong with what was typed, "" for nothing."""
     typed, error, before = st.session_state.get(TEXT_ERROR, (str(spec), "", str(spec)))
     if before != str(spec):  # the network has changed by other means since
         typed, error = str(spec), ""
     st.text_input("Architecture", max_chars=400, label_visibility="collapsed", **_controlled("architecture", typed, _read_architecture))
-    if error:
-        st.error(error, icon=":material/edit:")
+    return str(error)
 
 
 def _read_architecture(text: str) -> None:
@@ -192,8 +193,8 @@ def _choice(key: str, label: str, value: str | None, options: tuple[str, ...], e
 
 
 def _button(key: str, icon: str, name: str, edit: Callable[[Blocks], Blocks], *, disabled: bool = False) -> None:
-    """An action."""
-    st.button(f":material/{icon}:", key=f"{key}_{name}", help=name, disabled=disabled, on_click=_edit, args=(edit,))
+    """An action, of which the icon is shown and the name is read."""
+    st.button(name, icon=f":material/{icon}:", key=f"icon_{key}_{name}", help=name, disabled=disabled, on_click=_edit, args=(edit,))
 
 
 def block_rows(shapes: NetworkShapes) -> None:
@@ -278,7 +279,8 @@ def _head_row(parts: Blocks, layers: int) -> None:
         full = layers + 1 > MAX_LAYERS
         st.button("Add fc10: ten outputs, one a digit", key="add_fc10", on_click=_edit, args=(Blocks.with_answer,), disabled=full)
     full = len(parts.blocks) >= MAX_BLOCKS or layers + 2 > MAX_LAYERS
-    st.button("Add a block", icon=":material/add:", key="add_block", on_click=_edit, args=(Blocks.with_new_block,), disabled=full)
+    why = f"{MAX_BLOCKS} blocks, or {MAX_LAYERS} layers, are the most that this page shows" if full else None
+    st.button("Add a block", icon=":material/add:", key="add_block", help=why, on_click=_edit, args=(Blocks.with_new_block,), disabled=full)
 
 
 def _hidden_edit(number: int) -> Edit:

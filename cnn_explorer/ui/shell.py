@@ -12,7 +12,12 @@ STYLE = """<style>
 [data-testid="stHeader"] { background: transparent; height: 2.5rem; }
 [data-testid="stHeader"], [data-testid="stHeader"] :not(button, button *) { pointer-events: none; }
 [data-testid="stHeader"] button { pointer-events: auto; }
+[class*="st-key-icon_"] button [data-testid="stMarkdownContainer"] {
+  position: absolute; clip-path: inset(50%); width: 1px; overflow: hidden;
+}
+[class*="st-key-icon_"] button { gap: 0; }
 @media (min-width: 641px) { [data-testid="stMainBlockContainer"] h4 { margin-left: 1.8rem; } }
+@media (max-width: 640px) { [data-testid="stHeader"] { position: absolute; } }
 @media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 2.6rem 0.8rem 1rem; } }
 </style>"""
 

@@ -29,6 +29,7 @@ def read_url() -> None:
     _read(NET, str(LECTURE), _show_network, "network")
     _read(DRAWING, example_drawing().text, _show_drawing, "drawing")
     if opening:
+        st.session_state.pop(LAST_VALID, None)  # what stood in for the address was never on screen
         _write_url()
 
 

@@ -11,7 +11,7 @@ from browser.explorer import Explorer
 pytestmark = pytest.mark.browser
 
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
-CONTROLS = "[class*='st-key-block'], [class*='st-key-linear'], [class*='st-key-add_block']"
+CONTROLS = "[class*='st-key-block'], [class*='st-key-icon'], [class*='st-key-linear'], [class*='st-key-add_block']"
 
 BOXES = "all => all.map(element => { const box = element.getBoundingClientRect(); return [box.left, box.top, box.right, box.bottom]; })"
 

@@ -6,7 +6,8 @@ import { cssColour, paintLayer, reachOf } from "./painting.js";
 
 const JOINT = 28; // width of a joint with its margins, CSS pixels
 const MARGIN = 4; // of these, at each side
-const ANSWER = 176; // width of the probabilities
+const ANSWER = 176; // width of the probabilities, on a laptop and on a wide screen
+const WIDE_ANSWER = 290, WIDE = 1400;
 const BREAK = 212; // width of the note where the geometry breaks
 const HEAD = 34; // name and shape above the tiles
 const LETTER = 6.8; // width of a heading's letters, about
@@ -24,11 +25,18 @@ export class Columns {
     this.element = element;
     this.card = card;
     this.on = on;
-    for (const [name, width] of Object.entries({ joint: JOINT - 2 * MARGIN, margin: MARGIN, answer: ANSWER, head: HEAD, break: BREAK })) {
+    for (const [name, width] of Object.entries({ joint: JOINT - 2 * MARGIN, margin: MARGIN, head: HEAD, break: BREAK })) {
       element.style.setProperty(`--${name}`, `${width}px`);
     }
     this.scale = "layer";
     this.built = "";
+    element.onscroll = () => this.#hint();
+  }
+
+  /** A shadow where more can be scrolled to. */
+  #hint() {
+    const { scrollLeft, scrollWidth, clientWidth } = this.element;
+    this.element.classList.toggle("more", scrollLeft + clientWidth < scrollWidth - 2);
   }
 
   /**
@@ -99,8 +107,10 @@ export class Columns {
     const { layers, error, classes } = this.update;
     const { narrow, width, height } = this.room;
     const shapes = drawn.map((index) => layers[index].shape);
+    const answer = width < WIDE ? ANSWER : WIDE_ANSWER;
+    this.element.style.setProperty("--answer", `${answer}px`);
     const joints = drawn.length + (classes || error ? 1 : 0);
-    const tail = (classes ? ANSWER : 0) + (error ? BREAK + 8 : 0);
+    const tail = (classes ? answer : 0) + (error ? BREAK + 8 : 0);
     const grids = narrow
       ? shapes.map((shape) => stackedLayout(shape, width, Math.max(...shapes.map((each) => Math.max(...mapsOf(each).slice(1))))))
       : columnsLayout(shapes, drawn.map((index) => headWidth(layers[index])), width - joints * JOINT - tail - 12, height - HEAD);
@@ -115,6 +125,7 @@ export class Columns {
     });
     if (error) this.element.append(breakOf(error));
     if (classes) this.element.append(this.#joint(layers.length - 1), this.#answerColumn(layers[layers.length - 1]));
+    this.#hint();
   }
 
   #joint(index) {
@@ -271,11 +282,12 @@ export class Columns {
     const [answer, sure] = this.loud.children;
     answer.textContent = blank ? "–" : String(best);
     sure.textContent = blank ? "nothing drawn yet" : trained ? `${percent(probabilities[best])}` : "untrained";
+    this.loud.parentElement.classList.toggle("blank", blank);
     const reach = reachOf(logits);
     this.bars.forEach((row, digit) => {
       row.classList.toggle("best", digit === best && !blank);
       const [, logit, bar, share] = row.children;
-      logit.textContent = (Math.round(10 * logits[digit]) / 10 || 0).toFixed(1).replace("-", "−");
+      logit.textContent = brief(logits[digit]);
       logit.style.setProperty("--colour", cssColour(logits[digit], reach, theme));
       bar.firstChild.style.transform = `scaleX(${probabilities[digit]})`;
       share.textContent = percent(probabilities[digit]);
@@ -300,5 +312,7 @@ function breakOf(error) {
 
 /** @param {Float32Array} probabilities */
 const bestOf = (probabilities) => probabilities.indexOf(Math.max(...probabilities));
+
+const brief = (number) => (Math.round(10 * number) / 10 || 0).toFixed(Math.abs(number) < 99.9 ? 1 : 0).replace("-", "−");
 
 const percent = (share) => `${(100 * share).toFixed(1)} %`;

@@ -18,6 +18,11 @@ const CONFIRMED = 250; // ms between drawings sent while this browser's own maps
 const UNCONFIRMED = 80; // while only PyTorch's do
 const LARGE = 500_000; // parameters of a network whose weights are asked for only once the page is at rest
 const REST = 1500; // ms
+const ABOUT = {
+  s: "28×28 pixels, cropped, scaled and centred",
+  d: "a digit from MNIST as it is; your pen starts a new one",
+  p: "your picture, cropped, scaled and centred; your pen starts a new one",
+};
 const FRAME = 8; // ms; of two movements within less, the second waits for the next frame
 
 /** A button with a line drawing on a 24 × 24 grid. */
@@ -227,7 +232,7 @@ export class View {
     const { blank, kind } = this.surface;
     if (this.about !== kind) {
       this.about = kind;
-      this.#find(".about").textContent = `What the network sees: ${kind === "d" ? "a digit from MNIST as it is" : "28×28 pixels, cropped, scaled and centred"}.`;
+      this.#find(".about").textContent = `What the network sees: ${ABOUT[kind]}.`;
     }
     if (this.hinted === blank) return;
     this.hinted = blank;
