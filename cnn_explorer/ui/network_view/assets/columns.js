@@ -7,7 +7,7 @@ import { cssColour, paintLayer, reachOf } from "./painting.js";
 const JOINT = 28; // width of a joint with its margins, CSS pixels
 const MARGIN = 4; // of these, at each side
 const ANSWER = 176; // width of the probabilities, on a laptop and on a wide screen
-const WIDE_ANSWER = 290, WIDE = 1400;
+const WIDE_ANSWER = 290, WIDE = 1250;
 const BREAK = 212; // width of the note where the geometry breaks
 const HEAD = 34; // name and shape above the tiles
 const LETTER = 6.8; // width of a heading's letters, about
@@ -36,7 +36,7 @@ export class Columns {
   /** A shadow where more can be scrolled to. */
   #hint() {
     const { scrollLeft, scrollWidth, clientWidth } = this.element;
-    this.element.classList.toggle("more", scrollLeft + clientWidth < scrollWidth - 2);
+    this.element.classList.toggle("more", scrollLeft + clientWidth < scrollWidth - 12);
   }
 
   /**
@@ -63,6 +63,7 @@ export class Columns {
     }
     this.#showAnswer(update, room.theme);
     this.card.refresh();
+    if (rebuilt) this.#hint();
     return rebuilt;
   }
 
@@ -125,7 +126,6 @@ export class Columns {
     });
     if (error) this.element.append(breakOf(error));
     if (classes) this.element.append(this.#joint(layers.length - 1), this.#answerColumn(layers[layers.length - 1]));
-    this.#hint();
   }
 
   #joint(index) {
