@@ -19,6 +19,15 @@ from cnn_explorer.ui import cached, state
 
 NUMBER_WIDTH, CHOICE_WIDTH, NAME_WIDTH = 108, 108, 52  # pixels; a narrower number loses its − and + buttons
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
+HELP = {
+    "out_channels": "Feature maps that come out, each with its own kernels.",
+    "kernel_size": "Rows and columns of the window.",
+    "stride": "How far the window moves from one value to the next.",
+    "padding": "Rows and columns of zeros around the input.",
+    "dilation": "Distance between the cells of the window.",
+    "out_features": "Values that come out, each a weighted sum of all that go in.",
+}
+EXPLAINED = ("block1", "linear")  # one row of question marks is enough
 TEXT_ERROR = "architecture_error"  # session key: what was typed and why it is no network
 UPLOAD_ERROR = "upload_error"
 PAGE = "page"  # key of the fragment that shows the controls
@@ -170,7 +179,14 @@ def _number(key: str, label: str, value: int, low: int, high: int, edit: Edit) -
     def changed(new: int) -> None:
         _edit(lambda now: edit(now, new))
 
-    st.number_input(label, low, max(high, value), width=NUMBER_WIDTH, **_controlled(f"{key}_{label}", value, changed))
+    high = max(high, value)
+    widget = _controlled(f"{key}_{label}", value, changed)
+    st.number_input(label, low, high, width=NUMBER_WIDTH, help=_help(label, low, high) if key in EXPLAINED else None, **widget)
+
+
+def _help(label: str, low: int, high: int) -> str:
+    meaning = next(meaning for word, meaning in HELP.items() if word in label)
+    return f"{meaning} {low} to {high}."
 
 
 def _window(key: str, label: str, value: IntOrPair, low: int, high: tuple[int, int], edit: Edit) -> None:
@@ -271,6 +287,9 @@ def _head_row(parts: Blocks, layers: int) -> None:
     hidden = len(parts.hidden)
     for number, features in enumerate(parts.hidden):
         _number("linear", f"fc{number + 1} out_features", features, 1, MAX_FEATURES, _hidden_edit(number))
+    between = [str(layer) for layer in parts.head if not isinstance(layer, LinearSpec)]
+    if between:
+        st.markdown(f"with {', '.join(between)}", width="content")
     if any(isinstance(layer, LinearSpec) for layer in parts.head):
         full = hidden == MAX_HIDDEN or layers + 2 > MAX_LAYERS
         _button("linear", "add", "Add a linear layer", Blocks.with_new_hidden, disabled=full)
