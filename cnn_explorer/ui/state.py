@@ -32,6 +32,26 @@ def read_url() -> None:
         _write_url()
 
 
+def carried() -> dict[str, str]:
+    """Drawing and network for a link to another page: the session's, or the address's while the session has none."""
+    known = {**st.query_params.to_dict(), **{name: st.session_state[name] for name in (NET, DRAWING) if name in st.session_state}}
+    return {name: known[name] for name in (NET, DRAWING) if name in known}
+
+
+def carry(own: dict[str, str]) -> None:
+    """On a page that changes neither drawing nor network: keep both in the address, beside the page's `own` parameters.
+
+    The session's are newer than those of a link that was drawn before the last stroke.
+    """
+    if NET not in st.session_state:
+        read_url()
+    wanted = {name: st.session_state[name] for name in (NET, DRAWING)} | own
+    if {name: st.query_params.get(name) for name in wanted} != wanted:
+        st.query_params.update(wanted)
+    for name in (NET, DRAWING):
+        st.session_state[f"{name}_in_url"] = st.session_state[name]
+
+
 def _read(name: str, default: str, show: Callable[[str], None], word: str) -> None:
     """An address without the part, as the browser's way back can lead to, stands for the default."""
     opening = name not in st.session_state
