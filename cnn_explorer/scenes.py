@@ -40,6 +40,7 @@ LIMITS: Mapping[str, tuple[int, int]] = {
     "output_size": (1, MAX_SIDE),
     "shift": (0, 3),
     "flip": (0, 1),
+    "colour": (0, 1),
 }
 
 
@@ -60,6 +61,7 @@ class ConvScene:
     dilation: int = 1
     groups: int = 1
     flip: bool = False  # the kernel turned by 180° beside it
+    colour: bool = False  # three channels are red, green and blue
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -95,6 +97,7 @@ class ConvScene:
             "dilation": str(self.dilation),
             "groups": str(self.groups),
             "flip": str(int(self.flip)),
+            "colour": str(int(self.colour)),
         }
 
     @classmethod
@@ -105,7 +108,8 @@ class ConvScene:
             _read_kernels(query["kernel"]) if "kernel" in query else default.weight,
             default.bias,
             **{name: read_int(name, query.get(name, str(getattr(default, name)))) for name in ("stride", "padding", "dilation", "groups")},
-            flip=bool(read_int("flip", query.get("flip", str(int(default.flip))))),
+            flip=_read_flag("flip", query, default.flip),
+            colour=_read_flag("colour", query, default.colour),
         )
         inside = max(1, scene.shape[0] // scene.groups)
         if len(scene.weight[0]) != inside:
@@ -211,6 +215,10 @@ def read_int(name: str, text: str) -> int:
     return int(text)
 
 
+def _read_flag(name: str, query: Mapping[str, str], default: bool) -> bool:
+    return bool(read_int(name, query[name])) if name in query else default
+
+
 def _numbers(name: str, text: str) -> tuple[float, ...]:
     return tuple(read_number(name, part) for part in text.split("_"))
 
@@ -312,6 +320,7 @@ class Reserve:
             sizes["dilation"],
             sizes["groups"],
             scene.flip,
+            scene.colour,
         )
 
     def pool(self, scene: PoolScene, **changes: int) -> PoolScene:
@@ -401,12 +410,12 @@ CONV_PRESETS: Mapping[str, Mapping[str, ConvScene]] = {
     },
     "channels": {
         "Three grids of numbers": ConvScene(_THREE, (_SMALL[0],), (1.0,)),
-        "A small colour picture": ConvScene(_SUN, ((_SOBEL_X, _NOTHING, _SOBEL_Y),), (0.0,)),
-        "1×1: a weighted sum of the channels": ConvScene(_SUN, ((((0.3,),), ((0.6,),), ((0.1,),)),), (0.0,)),
+        "A small colour picture": ConvScene(_SUN, ((_SOBEL_X, _NOTHING, _SOBEL_Y),), (0.0,), colour=True),
+        "1×1: a weighted sum of the channels": ConvScene(_SUN, ((((0.3,),), ((0.6,),), ((0.1,),)),), (0.0,), colour=True),
     },
     "kernels": {
         "Three kernels on three channels": ConvScene(_THREE, _SMALL[:3], (1.0, 0.0, -2.0)),
-        "Two kernels on a colour picture": ConvScene(_SUN, ((_SOBEL_X,) * 3, (_SOBEL_Y,) * 3), (0.0, 0.0)),
+        "Two kernels on a colour picture": ConvScene(_SUN, ((_SOBEL_X,) * 3, (_SOBEL_Y,) * 3), (0.0, 0.0), colour=True),
         "Four 1×1 kernels": ConvScene(_THREE, tuple(tuple((grid[0][:1],) for grid in kernel) for kernel in _SMALL), (0.0,) * 4),
     },
     "groups": {
@@ -430,7 +439,8 @@ POOL_PRESETS: Mapping[str, Mapping[str, PoolScene]] = {
         "A row and a column left over": PoolScene(LECTURE_INPUT),
     },
     "shift": {
-        "A vertical line": PoolScene((((0, 0, 9, 0, 0, 0),) * 4,)),
+        "A soft line": PoolScene((((0, 0, 9, 4, 0, 0),) * 4,)),
+        "A sharp line, which stays in its window": PoolScene((((0, 0, 9, 0, 0, 0),) * 4,)),
         "The lecture's example": PoolScene(LECTURE_POOL),
     },
     "adaptive": {

@@ -26,6 +26,13 @@ PARAMETERS = {
     "groups": ("in_channels", "out_channels", "groups", "kernel_size", "stride", "padding"),
     "flip": ("height", "width", *SLIDING),
 }
+ABOUT = {
+    "one": "Lay the kernel on a window of the input, multiply cell by cell, add up: one number of the output.",
+    "channels": "Every input channel has a kernel of its own. Their partial results and the bias add up to one map.",
+    "kernels": "Every output channel has kernels of its own. Together they are one tensor with four axes.",
+    "groups": "An output channel sees only its group of input channels; groups = in_channels is depthwise.",
+    "flip": "A convolution turns the kernel by 180° first; conv2d does not, which is a cross-correlation. Learned kernels make up for it.",
+}
 
 
 @st.fragment
@@ -45,14 +52,14 @@ def page() -> None:
     if step == "flip":
         flip_step(scene)
         return
-    number_controls.player(CONVOLUTION, grid_player.convolution_data(step, scene, matrix=step in ("kernels", "groups")))
+    number_controls.player(CONVOLUTION, grid_player.convolution_data(step, scene, matrix=step in ("kernels", "groups")), ABOUT[step])
     number_controls.code(codegen.convolution_code(scene))
 
 
 def flip_step(scene: ConvScene) -> None:
     """The kernel as it is, which is what `conv2d` computes, and turned by 180°, which is what the formula says."""
     number_controls.flip_switch(CONVOLUTION, scene)
-    number_controls.player(CONVOLUTION, grid_player.flip_data("flip", scene))
+    number_controls.player(CONVOLUTION, grid_player.flip_data("flip", scene), ABOUT["flip"])
     number_controls.code(codegen.flip_code(scene) if scene.flip else codegen.convolution_code(replace(scene, flip=False)))
 
 

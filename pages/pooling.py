@@ -15,6 +15,11 @@ PARAMETERS = {
 }
 VIEWS = {"compare": grid_player.pooling_data, "shift": grid_player.shift_data, "adaptive": grid_player.adaptive_data}
 CODE = {"compare": codegen.pooling_code, "shift": codegen.shift_code, "adaptive": codegen.adaptive_code}
+ABOUT = {
+    "compare": "A window gives one number: its largest, or its mean. Every channel is pooled by itself, so their number stays.",
+    "shift": "When the input moves a little, a pooled map changes less than the input does. Changed numbers are underlined.",
+    "adaptive": "The output's size is given and the windows follow from it; 1 is global pooling: one number a channel.",
+}
 
 
 @st.fragment
@@ -27,7 +32,7 @@ def page() -> None:
     number_controls.parameters(POOLING, PARAMETERS[step], POOL_PRESETS[step])
     if step != "adaptive":  # whose windows always fit
         number_controls.problem(POOLING)
-    number_controls.player(POOLING, VIEWS[step](step, scene))
+    number_controls.player(POOLING, VIEWS[step](step, scene), ABOUT[step])
     number_controls.code(CODE[step](scene))
 
 

@@ -20,12 +20,17 @@ def header(page: NumberPage, title: str, steps: Mapping[str, str]) -> None:
     key = page.key("steps")
     st.session_state[key] = page.step
 
-    def changed() -> None:
-        page.show_step(st.session_state[key] or page.step)  # a click on the chosen step takes the choice away
-
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"#### {title}", width="content")
-        st.segmented_control("Step", list(steps), key=key, format_func=steps.__getitem__, on_change=changed, label_visibility="collapsed")
+        st.segmented_control(
+            "Step",
+            list(steps),
+            key=key,
+            required=True,
+            format_func=steps.__getitem__,
+            on_change=lambda: page.show_step(st.session_state[key]),
+            label_visibility="collapsed",
+        )
     if page.notice():
         st.warning(page.notice(), icon=":material/link_off:")
 
@@ -39,12 +44,16 @@ def parameters(page: NumberPage, names: Sequence[str], presets: Mapping[str, Any
 
 
 def _preset(page: NumberPage, presets: Mapping[str, Any]) -> None:
-    key = page.key(f"preset_{page.step}")
-    st.session_state[key] = next((name for name, scene in presets.items() if scene == page.scene), None)
+    shown = next((name for name, scene in presets.items() if scene == page.scene), None)
+    # A widget of its own for each value. With one for all, a change that the browser sends before it has heard that the example is left
+    # brings the example's name along, which looks like a choice and would undo the changes.
+    key = page.key(f"preset_{page.step}_{shown}")
+    st.session_state[key] = shown
 
     def changed() -> None:
-        if st.session_state[key]:
-            page.show(presets[st.session_state[key]])
+        chosen = st.session_state.get(key)
+        if chosen and chosen != shown:
+            page.show(presets[chosen])
 
     st.selectbox("Example", list(presets), key=key, placeholder="Your own numbers", on_change=changed, width=290)
 
@@ -87,7 +96,7 @@ def problem(page: NumberPage) -> None:
         scene.spec().output_shape(scene.shape)
     except GeometryError as error:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            st.markdown(f":material/construction: {state.sentence(f'{error.problem}; {error.remedy}')}", width="stretch")
+            st.markdown(f":material/construction: {state.plain(f'{error.problem}; {error.remedy}')}.", width="stretch")
             for label, spec in error.repairs:
                 name = label.split(" = ")[0]
                 value = getattr(spec, name)
@@ -106,9 +115,9 @@ def ready() -> bool:
     return loading.ready
 
 
-def player(page: NumberPage, data: grid_player.Data) -> None:
-    """The grids of the step."""
-    grid_player.mount(data, page.player, page.ack)
+def player(page: NumberPage, data: grid_player.Data, about: str) -> None:
+    """The grids of the step, with a sentence about them."""
+    grid_player.mount(data, about, page.player, page.ack)
 
 
 def code(text: str) -> None:

@@ -43,13 +43,14 @@ def picture_step(page: NumberPage, scene: PictureScene) -> None:
         return
     kernel = kernel_of(scene)
     values = filtered(pixels, kernel)
-    with st.container(horizontal=True, vertical_alignment="top", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         _shown(Image.fromarray(pixels), f"Before: {pixels.shape[1]}×{pixels.shape[0]} pixels", "The picture before the kernel")
         with st.container(width=max(190, 62 * len(kernel))):
             st.caption(f"The kernel {WHAT.get(scene.kernel, 'was learned from digits by the trained network')}.")
             st.latex(_matrix(kernel))
-        caption = f"After: from {values.min():.2f} (blue) over 0 to {values.max():.2f} (orange)" if is_signed(scene.kernel) else "After"
-        _shown(picture_of(values, is_signed(scene.kernel)), caption, f"The picture after {scene.kernel}")
+        signed = is_signed(scene.kernel)
+        caption = f"After: from {values.min():.2f} (blue) over 0 to {values.max():.2f} (orange)".replace("-", "−") if signed else "After"
+        _shown(picture_of(values, signed), caption, f"The picture after {scene.kernel}")
     number_controls.code(codegen.picture_code(pixels, kernel))
 
 

@@ -97,7 +97,7 @@ class NumberPage:
             scene = default.read(given, default)
         except SceneError as problem:
             st.session_state[self.key("notice")] = (
-                f"The numbers in this page's address cannot be read, so here are others. {state.sentence(problem)}"
+                f"The numbers in this page's address cannot be read, so here are others: {state.plain(problem)}."
             )
         else:
             self._scenes[step] = scene
@@ -131,8 +131,9 @@ class NumberPage:
                 scene = with_number(scene, *_unflipped(edit.part, edit.place, scene), edit.value)
             except SceneError as problem:
                 st.toast(state.sentence(problem), icon=":material/block:")
-        st.session_state[f"{self.player}_ack"] = max(edit.seq for edit in new)
         self.show(scene)
+        # Last: the next change may interrupt this run at any use of the session, and what is confirmed is never sent again.
+        st.session_state[f"{self.player}_ack"] = max(edit.seq for edit in new)
 
 
 def _unflipped(part: str, place: tuple[int, ...], scene: ConvScene | PoolScene) -> tuple[str, tuple[int, ...]]:

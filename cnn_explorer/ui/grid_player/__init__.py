@@ -33,9 +33,9 @@ class Edit:
     value: float
 
 
-def mount(data: Data, key: str, ack: int) -> None:
-    """Show a scene; `ack` is the number of the last change that it contains."""
-    component("grid_player")(key=key, data={**data, "ack": ack}, on_edits_change=nothing)
+def mount(data: Data, about: str, key: str, ack: int) -> None:
+    """Show a scene with a sentence `about` it; `ack` is the number of the last change that it contains."""
+    component("grid_player")(key=key, data={**data, "about": about, "ack": ack}, on_edits_change=nothing)
 
 
 def edits_of(key: str) -> list[Edit]:
@@ -48,20 +48,20 @@ def edits_of(key: str) -> list[Edit]:
     ]
 
 
-def convolution_data(name: str, scene: ConvScene, *, matrix: bool = False, colour: bool = False, titles: Sequence[str] = ()) -> Data:
+def convolution_data(name: str, scene: ConvScene, *, matrix: bool = False, titles: Sequence[str] = ()) -> Data:
     """A convolution, computed by PyTorch and, channel by channel, by `arithmetic`. Without outputs where the geometry is impossible.
 
-    `matrix` stands the kernels in rows of output channels and columns of input channels, for more than one; `colour` tints three
-    channels red, green and blue; `titles` name the kernels.
+    `matrix` stands the kernels in rows of output channels and columns of input channels, for more than one; `titles` name the kernels.
     """
     rows, columns = (arithmetic.slide(side, scene.kernel_size, scene.stride, scene.padding, scene.dilation) for side in scene.shape[1:])
-    data = _scene(name, scene.input, scene.padding, "0", colour) | {
+    data = _scene(name, scene.input, scene.padding, "0", scene.colour and scene.shape[0] == 3) | {
         "layout": "matrix" if matrix else "rows",
         "windows": [_windows(rows, columns)],
         "kernels": scene.weight,
         "kernelTitles": titles,
         "biases": scene.bias,
         "seen": [[*_seen(scene, out)] for out in range(scene.out_channels)],
+        "axes": _axes(scene) if matrix and not titles else [],
     }
     try:
         scene.spec().output_shape(scene.shape)
@@ -95,6 +95,12 @@ def torch_convolution(scene: ConvScene) -> np.ndarray:
     x, weight, bias = (torch.tensor(values, dtype=torch.float64) for values in (scene.input, scene.weight, scene.bias))
     output: np.ndarray = torch.nn.functional.conv2d(x, weight, bias, scene.stride, scene.padding, scene.dilation, scene.groups).numpy()
     return output
+
+
+def _axes(scene: ConvScene) -> list[str]:
+    """The axes of `weight`, in torch's order."""
+    inside = f"in_channels / groups {scene.shape[0]}/{scene.groups}" if scene.groups > 1 else f"in_channels {scene.shape[0]}"
+    return [f"out_channels {scene.out_channels}", inside, f"rows {scene.kernel_size}", f"columns {scene.kernel_size}"]
 
 
 def _seen(scene: ConvScene, out: int) -> Sequence[int]:
@@ -159,9 +165,9 @@ def _scene(name: str, grids: Grids | list[Any], padding: int, pad_text: str, col
     """What every scene has; a layer without outputs is one whose geometry is impossible."""
     inputs = [
         {
-            "title": "input" if len(grids) == 1 else f"{TINTS[channel]}" if colour and len(grids) == 3 else f"channel {channel}",
+            "title": "input" if len(grids) == 1 else TINTS[channel] if colour else f"channel {channel}",
             "values": grid,
-            "tint": TINTS[channel] if colour and len(grids) == 3 else "",
+            "tint": TINTS[channel] if colour else "",
             "editable": True,
         }
         for channel, grid in enumerate(grids)

@@ -18,7 +18,7 @@ export class Outbox {
   push(edit) {
     this.seq += 1;
     this.waiting.push({ ...edit, seq: this.seq });
-    this.send({ seq: this.seq, edits: this.waiting });
+    this.send({ seq: this.seq, edits: [...this.waiting] });
   }
 
   /** @param {number} seq of the last message that the server has seen */

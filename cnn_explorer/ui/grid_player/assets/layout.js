@@ -1,6 +1,7 @@
 // How large a cell may be. No DOM.
 
-const LEAST = 24, MOST = 44; // CSS pixels: a finger's least target, and what looks calm
+const CAPTION = 27; // CSS pixels of a grid's title and the gap below it
+const LEAST = 24, MOST = 52; // CSS pixels: a finger's least target, and what looks calm
 
 /**
  * Cells and fixed pixels that stand side by side and one above the other in each layout.
@@ -11,17 +12,17 @@ function extent(scene) {
   const kernel = scene.kernels[0]?.[0]?.length ?? 0;
   const output = scene.outputs[0]?.values ?? [[0]];
   const wide = output[0].length, high = output.length;
-  const CAPTION = 26;
+  const picture = scene.inputs[0].tint ? 3 : 0;
   if (scene.layout === "rows") {
     const channels = scene.inputs.length;
-    const across = width + kernel + wide * (channels > 1 ? 2 : 1) + 1;
+    const across = width + kernel + wide * (channels > 1 ? 2 : 1) + 1 + picture;
     return { across, fixed: 210 + 62 * kernel, down: Math.max(height, kernel) * channels, over: CAPTION * channels };
   }
   if (scene.layout === "matrix") {
     const channels = scene.inputs.length;
     const lines = scene.kernels.length;
     return {
-      across: width + kernel * channels + wide + 1,
+      across: width + kernel * channels + wide + 1 + picture,
       fixed: 150 + 14 * channels,
       down: Math.max(height * channels, Math.max(kernel, high) * lines),
       over: CAPTION * Math.max(channels, lines),

@@ -10,12 +10,13 @@ import { productsOf, spoken, sumLines } from "./sums.js";
 import { Transport } from "./transport.js";
 
 const NARROW = 700; // below, everything stacks
-const ROUND = 200; // CSS pixels of shape line, sum and transport
+const ROUND = 100; // CSS pixels of shape line and transport
+const LINE = 21; // of the sum
+const BESIDE = 350; // of the sum, where it stands beside the grids
 
 const MARKUP = `
-<header><div class="shapes"></div><div class="axes" role="group" aria-label="Axes of the kernel tensor" hidden></div></header>
-<div class="place"></div>
-<div class="sum"></div>
+<header><div class="shapes"></div><p class="about"></p><div class="axes" role="group" aria-label="Axes of the kernel tensor" hidden></div></header>
+<div class="body"><div class="place"></div><div class="sum"></div></div>
 <footer><div class="transport" role="group" aria-label="Animation"></div><p class="hint"></p></footer>
 <div class="spoken" role="status" aria-live="polite"></div>`;
 
@@ -27,8 +28,8 @@ export class Player {
     this.host = host;
     host.innerHTML = MARKUP;
     const find = (selector) => host.querySelector(selector);
-    [this.place, this.sum, this.hint, this.speech, this.shapes, this.axes] =
-      [".place", ".sum", ".hint", ".spoken", ".shapes", ".axes"].map(find);
+    [this.place, this.sum, this.hint, this.speech, this.shapes, this.about, this.axes] =
+      [".place", ".sum", ".hint", ".spoken", ".shapes", ".about", ".axes"].map(find);
     this.send = () => {};
     this.outbox = new Outbox((message) => this.send(message));
     this.transport = new Transport(find(".transport"), { step: () => this.#step(), reset: () => this.#reset() });
@@ -36,6 +37,8 @@ export class Player {
     this.#listen();
     this.observer = new ResizeObserver(() => this.#layout());
     this.observer.observe(host);
+    const page = host.getRootNode().host?.closest("[data-testid=stMainBlockContainer]");
+    if (page) this.observer.observe(page); // what stands above may grow later
     this.onresize = () => this.#layout();
     window.addEventListener("resize", this.onresize);
   }
@@ -55,6 +58,7 @@ export class Player {
     if (structure !== this.structure) this.#build(structure);
     else if (!this.outbox.busy) this.stage.update(scene); // an answer to an older edit would undo a newer one for a moment
     this.shapes.replaceChildren(...scene.lines.map((text) => Object.assign(document.createElement("p"), { textContent: text })));
+    this.about.textContent = scene.about;
     this.order = playOrder(scene.outputs);
     if (opening) this.#open();
     else this.select(this.#nearest(this.selected));
@@ -70,11 +74,13 @@ export class Player {
     this.stage = new Stage(this.scene);
     this.place.replaceChildren(this.stage.element);
     this.axes.hidden = !this.scene.axes.length;
-    this.axes.replaceChildren(...this.scene.axes.map((label, at) => {
+    const count = this.scene.axes.length; // built up from the last axis to the first
+    this.axes.replaceChildren("weight: ", ...this.scene.axes.map((label, at) => {
       const button = Object.assign(document.createElement("button"), { type: "button", textContent: label });
-      button.onclick = () => { this.transport.pause(); this.#showAxes(at + 1); };
+      button.onclick = () => { this.transport.pause(); this.#showAxes(count - at); };
       return button;
     }));
+    this.axis = undefined;
     this.#showAxes(this.scene.axes.length);
     if (focused) {
       const again = this.stage.grids.find(({ part, index }) => part === focused.grid.part && String(index) === String(focused.grid.index));
@@ -199,8 +205,10 @@ export class Player {
 
   /** How much of the kernel tensor is shown: 1 a row, 2 a kernel, 3 all input channels, 4 all output channels. */
   #showAxes(count) {
+    if (this.axis === count) return;
     this.axis = count;
-    [...this.axes.children].forEach((button, at) => button.setAttribute("aria-pressed", String(at < count)));
+    const { length } = this.axes.children;
+    [...this.axes.children].forEach((button, at) => button.setAttribute("aria-pressed", String(length - at <= count)));
     this.stage.kernels.forEach((kernel, out) => kernel.forEach((grid, at) => {
       grid.cells.forEach((line, row) => line.forEach((cell) => {
         const shown = count >= this.scene.axes.length || (out === 0 && (count === 3 || (at === 0 && (count === 2 || row === 0))));
@@ -325,8 +333,20 @@ export class Player {
     this.usual = touch ? "Tap or drag to look; tap a number twice to change it." : "Point at any cell. Click a number of the input, the kernel or the bias to change it.";
     if (!this.hint.textContent) this.#tell("");
     this.host.classList.toggle("narrow", narrow);
-    const above = this.host.getBoundingClientRect().top + window.scrollY;
-    const side = narrow ? cellSide(this.scene, Infinity, 330) : cellSide(this.scene, width, window.innerHeight - Math.max(120, Math.min(above, 260)) - ROUND);
-    this.host.style.setProperty("--cell", `${narrow ? Math.min(32, side) : side}px`);
+    const height = window.innerHeight - this.#above() - ROUND;
+    const lines = this.scene.layout === "pool" ? 2 : this.scene.inputs.length + 1;
+    const below = cellSide(this.scene, width, height - Math.max(2, lines) * LINE);
+    const beside = cellSide(this.scene, width - BESIDE, height);
+    const aside = !narrow && (beside > below || (beside === below && this.scene.inputs.length > 1));
+    this.host.classList.toggle("beside", aside);
+    this.host.style.setProperty("--side", String(this.scene.kernels[0]?.[0].length ?? 0));
+    const side = narrow ? Math.min(32, cellSide(this.scene, Infinity, 330)) : aside ? beside : below;
+    this.host.style.setProperty("--cell", `${side}px`);
+  }
+
+  /** CSS pixels of the page above the player, wherever the page is scrolled to. */
+  #above() {
+    const scroller = this.host.getRootNode().host?.closest("[data-testid=stMain]");
+    return this.host.getBoundingClientRect().top + (scroller?.scrollTop ?? 0);
   }
 }

@@ -8,7 +8,7 @@
  *   `input` is the grid that a pooling reads, `windows` an index into the scene's windows
  * @typedef {{name: string, ack: number, layout: "rows" | "matrix" | "pool", lines: string[], inputs: Input[], padding: number, padText: string,
  *   windows: Windows[], kernels: number[][][][], kernelTitles: string[], seen: number[][], biases: number[], partials: number[][][][],
- *   outputs: Output[], winners: Cell[][][], agrees: boolean, axes: string[], areas: number[]}} Scene
+ *   outputs: Output[], winners: Cell[][][], agrees: boolean, axes: string[], about: string}} Scene
  * @typedef {{map: number, row: number, column: number}} Place of an output value
  */
 

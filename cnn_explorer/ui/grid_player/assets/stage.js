@@ -34,6 +34,11 @@ export class Stage {
     this.products = single ? kernels[0].map((values) => new Products(kernels[0].length > 1 ? "products" : "window · kernel", values.length)) : [];
     this.partials = single && kernels[0].length > 1 && outputs.length
       ? partials[0].map((values, at) => new Grid({ part: "partial", index: [at], title: "partial result", values })) : [];
+    if (inputs[0].tint) {
+      this.canvas = document.createElement("canvas");
+      this.canvas.setAttribute("role", "img");
+      this.canvas.setAttribute("aria-label", "The three channels together: a small colour picture");
+    }
     this.update(scene);
     this.element = { rows: () => this.#rows(), matrix: () => this.#matrix(scene), pool: () => this.#pool(scene) }[scene.layout]();
   }
@@ -42,8 +47,21 @@ export class Stage {
     return [...this.inputs, ...this.kernels.flat(), ...this.biases, ...this.outputs, ...this.partials];
   }
 
+  /** The three channels as the colours they are. */
+  #paint(scene) {
+    if (!this.canvas) return;
+    const [red, green, blue] = scene.inputs.map(({ values }) => values.flat());
+    const most = Math.max(1, ...red, ...green, ...blue);
+    const [height, width] = [scene.inputs[0].values.length, scene.inputs[0].values[0].length];
+    Object.assign(this.canvas, { width, height });
+    this.canvas.style.aspectRatio = `${width} / ${height}`;
+    const dots = Uint8ClampedArray.from(red.flatMap((_, at) => [red[at], green[at], blue[at], most].map((value) => (255 * value) / most)));
+    this.canvas.getContext("2d").putImageData(new ImageData(dots, width, height), 0, 0);
+  }
+
   /** New numbers. @param {import("./scene.js").Scene} scene */
   update(scene) {
+    this.#paint(scene);
     this.inputs.forEach((grid, channel) => grid.update(scene.inputs[channel].values, sizeOf(scene.inputs[channel].values)));
     this.kernels.forEach((kernel, out) => kernel.forEach((grid, at) => grid.update(scene.kernels[out][at])));
     this.biases.forEach((grid, out) => grid.update([[scene.biases[out]]]));
@@ -55,14 +73,14 @@ export class Stage {
 
   #kernelTitle(scene, out, at) {
     if (scene.kernelTitles.length) return scene.kernelTitles[out];
-    return scene.kernels[0].length === 1 && scene.kernels.length === 1 ? "kernel" : `kernel ${out}, ${scene.seen[out][at]}`;
+    return scene.kernels[0].length === 1 && scene.kernels.length === 1 ? "kernel" : `weight[${out}, ${at}]`;
   }
 
   /** One kernel: a line a channel, and what they add up to. */
   #rows() {
     const lines = this.inputs.map((input, at) => element("line", input.element, sign("∗"), this.kernels[0][at].element, sign("→"),
       this.products[at].element, ...(this.partials[at] ? [sign("Σ"), this.partials[at].element] : [])));
-    return element("stage rows", element("lines", ...lines), sign("Σ"),
+    return element("stage rows", this.canvas, element("lines", ...lines), sign("Σ"),
       element("result", element("line", this.biases[0].element, ...this.outputs.flatMap((output) => [sign("="), output.element]))));
   }
 
@@ -72,7 +90,7 @@ export class Stage {
       const places = this.inputs.map((_, channel) => kernel[scene.seen[out].indexOf(channel)]?.element ?? element("nothing"));
       return element("line", ...places, sign("+"), this.biases[out].element, ...(this.outputs[out] ? [sign("="), this.outputs[out].element] : []));
     });
-    return element("stage matrix", element("inputs", ...this.inputs.map((grid) => grid.element)), sign("∗"), element("lines", ...lines));
+    return element("stage matrix", this.canvas, element("inputs", ...this.inputs.map((grid) => grid.element)), sign("∗"), element("lines", ...lines));
   }
 
   /** Pooling: a line an input, its outputs beside each other. */
