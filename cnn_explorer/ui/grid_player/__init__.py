@@ -152,6 +152,7 @@ def shift_data(name: str, scene: PoolScene) -> Data:
         scene.spec().output_shape(scene.shape)
     except GeometryError:
         return data
+    data["lines"] = scene.spec().formula(scene.shape).split("\n") + _left_over(scene.spec().unused(scene.shape))
     data = _with_outputs(data, both, rows, columns)
     half = len(data["outputs"]) // 2
     for old, new in zip(data["outputs"][:half], data["outputs"][half:], strict=True):

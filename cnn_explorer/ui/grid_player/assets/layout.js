@@ -5,9 +5,9 @@ const LEAST = 24, MOST = 52; // CSS pixels: a finger's least target, and what lo
 
 /**
  * Cells and fixed pixels that stand side by side and one above the other in each layout.
- * @param {import("./scene.js").Scene} scene
+ * @param {import("./scene.js").Scene} scene @param {boolean} products whether they are shown
  */
-function extent(scene) {
+function extent(scene, products) {
   const [height, width] = [scene.inputs[0].values.length + 2 * scene.padding, scene.inputs[0].values[0].length + 2 * scene.padding];
   const kernel = scene.kernels[0]?.[0]?.length ?? 0;
   const output = scene.outputs[0]?.values ?? [[0]];
@@ -16,7 +16,7 @@ function extent(scene) {
   if (scene.layout === "rows") {
     const channels = scene.inputs.length;
     const across = width + kernel + wide * (channels > 1 ? 2 : 1) + 1 + picture;
-    return { across, fixed: 210 + 62 * kernel, down: Math.max(height, kernel) * channels, over: CAPTION * channels };
+    return { across, fixed: 210 + (products ? 62 * kernel : 0), down: Math.max(height, kernel) * channels, over: CAPTION * channels };
   }
   if (scene.layout === "matrix") {
     const channels = scene.inputs.length;
@@ -37,9 +37,30 @@ function extent(scene) {
   };
 }
 
-/** Side of a cell, so that everything stands in a room of this size where that can be. @param {import("./scene.js").Scene} scene */
-export function cellSide(scene, width, height) {
-  const { across, fixed, down, over } = extent(scene);
-  const side = Math.floor(Math.min((width - fixed) / across, (height - over) / down));
-  return Math.max(LEAST, Math.min(MOST, side));
+/** Side of a cell with which everything stands in a room of this size. @param {import("./scene.js").Scene} scene */
+function fitting(scene, width, height, products) {
+  const { across, fixed, down, over } = extent(scene, products);
+  return Math.floor(Math.min((width - fixed) / across, (height - over) / down));
+}
+
+const bounded = (side) => Math.max(LEAST, Math.min(MOST, side));
+
+/**
+ * How large cells are, whether the sum stands beside the grids or below, and whether there is room for the products.
+ * @param {import("./scene.js").Scene} scene @param {{width: number, height: number, beside: number, below: number}} room pixels, with
+ *   what the sum takes of the width beside the grids or of the height below
+ */
+export function arrange(scene, { width, height, beside, below }) {
+  const { across, fixed } = extent(scene, true);
+  const holds = (pixels) => pixels >= fixed + across * LEAST;
+  const under = bounded(fitting(scene, width, height - below, true)), aside = bounded(fitting(scene, width - beside, height, true));
+  const several = scene.inputs.length > 1;
+  if (holds(width - beside) && (aside > under || (aside === under && several))) return { side: aside, aside: true, products: true };
+  if (holds(width)) return { side: under, aside: false, products: true };
+  return { side: bounded(fitting(scene, width, height - below, false)), aside: false, products: false };
+}
+
+/** On a phone grids wrap: cells are as large as height alone allows, and the sum has the products. @param {import("./scene.js").Scene} scene */
+export function arrangeNarrow(scene) {
+  return { side: Math.min(32, bounded(fitting(scene, Infinity, 330, false))), aside: false, products: false };
 }

@@ -2,7 +2,7 @@
 
 import { openField, Outbox } from "./editing.js";
 import { placeOf } from "./grid.js";
-import { cellSide } from "./layout.js";
+import { arrange, arrangeNarrow } from "./layout.js";
 import { full } from "./numbers.js";
 import { centredOn, playOrder, reachedBy, structureOf, windowCells } from "./scene.js";
 import { Stage } from "./stage.js";
@@ -10,7 +10,7 @@ import { productsOf, spoken, sumLines } from "./sums.js";
 import { Transport } from "./transport.js";
 
 const NARROW = 700; // below, everything stacks
-const ROUND = 100; // CSS pixels of shape line and transport
+const FOOT = 78; // CSS pixels of the transport and what lies between
 const LINE = 21; // of the sum
 const BESIDE = 350; // of the sum, where it stands beside the grids
 
@@ -121,7 +121,7 @@ export class Player {
     const windows = scene.windows[output.windows];
     const cells = windowCells(windows, place.row, place.column);
     const pooling = output.rule !== "conv";
-    const read = pooling ? [output.input] : scene.seen[place.map];
+    const read = pooling ? scene.inputs.map((_, channel) => channel) : scene.seen[place.map];
     const reach = cell ? reachedBy(windows, ...cell) : [];
     stage.inputs.forEach((grid, channel) => {
       grid.mark("window", read.includes(channel) ? cells : []);
@@ -130,7 +130,7 @@ export class Player {
     });
     stage.outputs.forEach((grid, map) => {
       const other = scene.outputs[map];
-      const linked = other.windows === output.windows && (!pooling || other.input === output.input);
+      const linked = other.windows === output.windows;
       grid.mark("current", map === place.map ? [[place.row, place.column]] : []);
       grid.mark("peer", linked && map !== place.map ? [[place.row, place.column]] : []);
       grid.mark("reached", linked ? reach : []);
@@ -333,14 +333,13 @@ export class Player {
     this.usual = touch ? "Tap or drag to look; tap a number twice to change it." : "Point at any cell. Click a number of the input, the kernel or the bias to change it.";
     if (!this.hint.textContent) this.#tell("");
     this.host.classList.toggle("narrow", narrow);
-    const height = window.innerHeight - this.#above() - ROUND;
-    const lines = this.scene.layout === "pool" ? 2 : this.scene.inputs.length + 1;
-    const below = cellSide(this.scene, width, height - Math.max(2, lines) * LINE);
-    const beside = cellSide(this.scene, width - BESIDE, height);
-    const aside = !narrow && (beside > below || (beside === below && this.scene.inputs.length > 1));
+    const head = this.host.querySelector("header").offsetHeight;
+    const lines = this.scene.layout === "pool" ? 2 : Math.max(2, this.scene.inputs.length + 1);
+    const room = { width, height: window.innerHeight - this.#above() - head - FOOT, beside: BESIDE, below: lines * LINE };
+    const { side, aside, products } = narrow ? arrangeNarrow(this.scene) : arrange(this.scene, room);
     this.host.classList.toggle("beside", aside);
+    this.host.classList.toggle("tight", !products);
     this.host.style.setProperty("--side", String(this.scene.kernels[0]?.[0].length ?? 0));
-    const side = narrow ? Math.min(32, cellSide(this.scene, Infinity, 330)) : aside ? beside : below;
     this.host.style.setProperty("--cell", `${side}px`);
   }
 

@@ -31,7 +31,7 @@ export class Stage {
     this.biases = biases.map((bias, out) => new Grid({ part: "bias", index: [out], title: "bias", values: [[bias]], editable: true }));
     this.outputs = outputs.map(({ title, note, values }, map) => new Grid({ part: "output", index: [map], title, note, values }));
     const single = scene.layout === "rows";
-    this.products = single ? kernels[0].map((values) => new Products(kernels[0].length > 1 ? "products" : "window · kernel", values.length)) : [];
+    this.products = single && outputs.length ? kernels[0].map((values) => new Products(kernels[0].length > 1 ? "products" : "window · kernel", values.length)) : [];
     this.partials = single && kernels[0].length > 1 && outputs.length
       ? partials[0].map((values, at) => new Grid({ part: "partial", index: [at], title: "partial result", values })) : [];
     if (inputs[0].tint) {
@@ -78,8 +78,8 @@ export class Stage {
 
   /** One kernel: a line a channel, and what they add up to. */
   #rows() {
-    const lines = this.inputs.map((input, at) => element("line", input.element, sign("∗"), this.kernels[0][at].element, sign("→"),
-      this.products[at].element, ...(this.partials[at] ? [sign("Σ"), this.partials[at].element] : [])));
+    const lines = this.inputs.map((input, at) => element("line", input.element, sign("∗"), this.kernels[0][at].element,
+      ...(this.products[at] ? [sign("→"), this.products[at].element] : []), ...(this.partials[at] ? [sign("Σ"), this.partials[at].element] : [])));
     return element("stage rows", this.canvas, element("lines", ...lines), sign("Σ"),
       element("result", element("line", this.biases[0].element, ...this.outputs.flatMap((output) => [sign("="), output.element]))));
   }
