@@ -97,9 +97,9 @@ def picture_code(pixels: np.ndarray, kernel: Grid) -> str:
             "import numpy as np",
             "from PIL import Image",
             "",
-            'picture = Image.open("picture.png").convert("L")',
-            f"picture = picture.resize(({pixels.shape[1]}, {pixels.shape[0]}))",
-            "x = torch.from_numpy(np.array(picture)[None] / 255)  # (1, H, W), 0 black to 1 white",
+            'picture = Image.open("picture.png").convert("RGB")  # yours',
+            f"picture = picture.resize(({pixels.shape[1]}, {pixels.shape[0]}), Image.Resampling.BOX)",
+            'x = torch.from_numpy(np.array(picture.convert("L"))[None] / 255)  # (1, H, W), 0 black to 1 white',
         ]
     return "\n".join(
         [

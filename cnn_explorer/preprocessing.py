@@ -124,7 +124,9 @@ def grey_pixels(picture: Image.Image, side: int) -> np.ndarray:
     _check_size(picture)
     upright = _averageable(ImageOps.exif_transpose(picture))
     if max(upright.size) > side:
-        upright.thumbnail((side, side), Image.Resampling.BOX)
+        scale = side / max(upright.size)
+        size = (max(1, round(upright.width * scale)), max(1, round(upright.height * scale)))
+        upright = upright.resize(size, Image.Resampling.BOX)
     return np.asarray(_grey(upright))
 
 

@@ -1,7 +1,5 @@
 """One convolution, number by number: a kernel slides, multiplies, adds up; channels, kernels and groups step by step."""
 
-from dataclasses import replace
-
 import streamlit as st
 
 from cnn_explorer import codegen
@@ -52,15 +50,15 @@ def page() -> None:
     if step == "flip":
         flip_step(scene)
         return
-    number_controls.player(CONVOLUTION, grid_player.convolution_data(step, scene, matrix=step in ("kernels", "groups")), ABOUT[step])
-    number_controls.code(codegen.convolution_code(scene))
+    data = grid_player.convolution_data(step, scene, matrix=step in ("kernels", "groups"))
+    number_controls.player(CONVOLUTION, data, ABOUT[step], codegen.convolution_code(scene))
 
 
 def flip_step(scene: ConvScene) -> None:
     """The kernel as it is, which is what `conv2d` computes, and turned by 180°, which is what the formula says."""
     number_controls.flip_switch(CONVOLUTION, scene)
-    number_controls.player(CONVOLUTION, grid_player.flip_data("flip", scene), ABOUT["flip"])
-    number_controls.code(codegen.flip_code(scene) if scene.flip else codegen.convolution_code(replace(scene, flip=False)))
+    code = codegen.flip_code(scene) if scene.flip else codegen.convolution_code(scene)
+    number_controls.player(CONVOLUTION, grid_player.flip_data("flip", scene), ABOUT["flip"], code)
 
 
 shell.open_page("Convolution, number by number")

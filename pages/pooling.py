@@ -32,8 +32,7 @@ def page() -> None:
     number_controls.parameters(POOLING, PARAMETERS[step], POOL_PRESETS[step])
     if step != "adaptive":  # whose windows always fit
         number_controls.problem(POOLING)
-    number_controls.player(POOLING, VIEWS[step](step, scene), ABOUT[step])
-    number_controls.code(CODE[step](scene))
+    number_controls.player(POOLING, VIEWS[step](step, scene), ABOUT[step], CODE[step](scene))
 
 
 shell.open_page("Pooling, number by number")

@@ -88,7 +88,7 @@ def test_poolings_agree_with_torch() -> None:
 @pytest.mark.parametrize("size", range(1, 13))
 def test_adaptive_windows_are_torchs(size: int) -> None:
     x = torch.arange(2.0 * size * size, dtype=torch.float64).reshape(2, size, size) ** 1.5
-    for output_size in range(1, size + 1):
+    for output_size in range(1, 13):
         windows = arithmetic.slide_adaptive(size, output_size)
         pooled = arithmetic.pool(x.numpy(), windows, windows)
         np.testing.assert_allclose(pooled.average, functional.adaptive_avg_pool2d(x, output_size).numpy(), rtol=1e-12)

@@ -4,12 +4,15 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cnn_explorer import codegen
 from cnn_explorer.drawing import parse_drawing
+from cnn_explorer.preprocessing import grey_pixels
 from cnn_explorer.scenes import CONV_PRESETS, LECTURE_INPUT, NAMED_KERNELS, POOL_PRESETS, ConvScene, PoolScene, Reserve
 from cnn_explorer.ui import grid_player
 from cnn_explorer.ui.number_pictures import filtered
@@ -72,7 +75,7 @@ def test_poolings_print_what_is_on_screen() -> None:
 
 
 def test_adaptive_poolings_print_what_is_on_screen() -> None:
-    scenes = [*POOL_PRESETS["adaptive"].values(), PoolScene(LECTURE_INPUT, output_size=3)]
+    scenes = [*POOL_PRESETS["adaptive"].values(), PoolScene(LECTURE_INPUT, output_size=3), PoolScene(LECTURE_INPUT, output_size=7)]
     for scene, numbers in zip(scenes, printed(*map(codegen.adaptive_code, scenes)), strict=True):
         adaptive = shown(grid_player.adaptive_data("adaptive", scene), "max", "avg")
         np.testing.assert_allclose(numbers, [*adaptive, *np.mean(scene.input, axis=(1, 2))], atol=5.1e-5)
@@ -92,6 +95,18 @@ def test_a_kernel_on_a_drawn_digit_prints_its_range() -> None:
     for kernel, numbers in zip(NAMED_KERNELS.values(), printed(*programs), strict=True):
         values = filtered(pixels, kernel)
         np.testing.assert_allclose(numbers, [values.min(), values.max()], atol=5.1e-5)
+
+
+def test_a_kernel_on_a_picture_prints_its_range(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = np.random.default_rng(3)
+    picture = Image.fromarray(chance.integers(0, 256, (300, 420, 3), dtype=np.uint8))
+    picture.save(tmp_path / "picture.png")
+    monkeypatch.chdir(tmp_path)
+    pixels = grey_pixels(picture, 280)
+    assert pixels.shape == (200, 280)
+    (numbers,) = printed(codegen.picture_code(pixels, NAMED_KERNELS["Sobel y"]))
+    values = filtered(pixels, NAMED_KERNELS["Sobel y"])
+    np.testing.assert_allclose(numbers, [values.min(), values.max()], atol=5.1e-5)
 
 
 def test_the_scenes_of_these_tests_are_those_of_the_address() -> None:

@@ -115,13 +115,15 @@ def ready() -> bool:
     return loading.ready
 
 
-def player(page: NumberPage, data: grid_player.Data, about: str) -> None:
-    """The grids of the step, with a sentence about them."""
+def player(page: NumberPage, data: grid_player.Data, about: str, code: str) -> None:
+    """The grids of the step with a sentence about them, and the same in PyTorch where there is a result."""
     grid_player.mount(data, about, page.player, page.ack)
+    if data["outputs"]:
+        show_code(code)
 
 
-def code(text: str) -> None:
-    """The same in PyTorch."""
+def show_code(text: str) -> None:
+    """The source of what is on screen."""
     st.markdown("**The same in PyTorch**: it prints the numbers above.")
     st.code(text, language="python")
 

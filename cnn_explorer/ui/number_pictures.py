@@ -51,7 +51,7 @@ def picture_step(page: NumberPage, scene: PictureScene) -> None:
         signed = is_signed(scene.kernel)
         caption = f"After: from {values.min():.2f} (blue) over 0 to {values.max():.2f} (orange)".replace("-", "−") if signed else "After"
         _shown(picture_of(values, signed), caption, f"The picture after {scene.kernel}")
-    number_controls.code(codegen.picture_code(pixels, kernel))
+    number_controls.show_code(codegen.picture_code(pixels, kernel))
 
 
 def kernel_of(scene: PictureScene) -> Grid:

@@ -105,9 +105,7 @@ class NumberPage:
 
     def _write_url(self) -> None:
         own = {STEP: self.step, **self.scene.query()}
-        for name in {*st.query_params.to_dict()} & self._names - {*own}:
-            del st.query_params[name]
-        state.carry(own)
+        state.carry(own, self._names)
         st.session_state[self.key("in_url")] = own
 
     @property

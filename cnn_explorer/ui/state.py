@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
 import streamlit as st
 
@@ -38,16 +38,20 @@ def carried() -> dict[str, str]:
     return {name: known[name] for name in (NET, DRAWING) if name in known}
 
 
-def carry(own: dict[str, str]) -> None:
-    """On a page that changes neither drawing nor network: keep both in the address, beside the page's `own` parameters.
+def carry(own: dict[str, str], names: Set[str]) -> None:
+    """On a page that changes neither drawing nor network: keep both in the address, with the page's `own` parameters for all that it
+    has `names` for.
 
     The session's are newer than those of a link that was drawn before the last stroke.
     """
     if NET not in st.session_state:
-        read_url()
-    wanted = {name: st.session_state[name] for name in (NET, DRAWING)} | own
-    if {name: st.query_params.get(name) for name in wanted} != wanted:
-        st.query_params.update(wanted)
+        _read(NET, str(LECTURE), _show_network, "network")
+        _read(DRAWING, example_drawing().text, _show_drawing, "drawing")
+    before = st.query_params.to_dict()
+    kept = {name: value for name, value in before.items() if name not in names}
+    wanted = kept | {name: st.session_state[name] for name in (NET, DRAWING)} | own
+    if before != wanted:
+        st.query_params.from_dict(wanted)  # one write: every one is a step of the browser's way back
     for name in (NET, DRAWING):
         st.session_state[f"{name}_in_url"] = st.session_state[name]
 

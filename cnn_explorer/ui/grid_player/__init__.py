@@ -131,7 +131,7 @@ def pooling_data(name: str, scene: PoolScene) -> Data:
 
 def adaptive_data(name: str, scene: PoolScene) -> Data:
     """Adaptive pooling: the windows follow from the output's size."""
-    rows, columns = (arithmetic.slide_adaptive(side, min(scene.output_size, side)) for side in scene.shape[1:])
+    rows, columns = (arithmetic.slide_adaptive(side, scene.output_size) for side in scene.shape[1:])
     data = _scene(name, scene.input, 0, "", False) | {"layout": "pool", "windows": [_windows(rows, columns), _cells(scene.shape)]}
     data["lines"] = [f"rows {_spans(rows)}"] + ([f"columns {_spans(columns)}"] if columns != rows else [])
     return _with_outputs(data, np.array(scene.input), rows, columns)

@@ -330,7 +330,8 @@ export class Player {
     if (!width || !this.scene) return;
     const narrow = width < NARROW;
     const touch = matchMedia("(pointer: coarse)").matches;
-    this.usual = touch ? "Tap or drag to look; tap a number twice to change it." : "Point at any cell. Click a number of the input, the kernel or the bias to change it.";
+    const what = this.scene.kernels.length ? "input, the kernel or the bias" : "input";
+    this.usual = touch ? "Tap or drag to look; tap a number twice to change it." : `Point at any cell. Click a number of the ${what} to change it.`;
     if (!this.hint.textContent) this.#tell("");
     this.host.classList.toggle("narrow", narrow);
     const head = this.host.querySelector("header").offsetHeight;
