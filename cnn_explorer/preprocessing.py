@@ -116,10 +116,28 @@ def preprocess_strokes(strokes: Sequence[Stroke], canvas_size: float = 280, pen_
     return _preprocessed(earlier, ink, DETAIL)
 
 
-def preprocess_picture(picture: Image.Image) -> Preprocessed:
-    """As `image_from_picture`, with every step to be looked at."""
+def grey_pixels(picture: Image.Image, side: int) -> np.ndarray:
+    """Any picture in grey as it is, `(H, W)` uint8 with 255 for white, at most `side` pixels on a side.
+
+    Raises `ValueError` for more than 25 million pixels.
+    """
+    _check_size(picture)
+    upright = _averageable(ImageOps.exif_transpose(picture))
+    if max(upright.size) > side:
+        scale = side / max(upright.size)
+        size = (max(1, round(upright.width * scale)), max(1, round(upright.height * scale)))
+        upright = upright.resize(size, Image.Resampling.BOX)
+    return np.asarray(_grey(upright))
+
+
+def _check_size(picture: Image.Image) -> None:
     if picture.width * picture.height > MAX_PICTURE:
         raise ValueError(f"the picture has {picture.width:,}×{picture.height:,} pixels; at most {MAX_PICTURE // 10**6} million are read")
+
+
+def preprocess_picture(picture: Image.Image) -> Preprocessed:
+    """As `image_from_picture`, with every step to be looked at."""
+    _check_size(picture)
     raw = _ink_on_black(picture)
     kept = _without_small_parts(raw)
     crop = kept.crop(kept.getbbox() or (0, 0, 1, 1))

@@ -8,14 +8,17 @@ import pytest
 import cnn_explorer
 
 MODULES = [
+    "arithmetic",
     "blocks",
     "builder",
+    "codegen",
     "data",
     "drawing",
     "evaluation",
     "layers",
     "network",
     "preprocessing",
+    "scenes",
     "shapes",
     "trace",
     "training",

@@ -24,11 +24,17 @@ class Loading:
         self.ready = False
         self.error = ""
         self._started = threading.Lock()
+        self._over = threading.Event()
 
     def start(self) -> None:
         """Import PyTorch in the background, once."""
         if self._started.acquire(blocking=False):
             threading.Thread(target=self._load, name="import torch", daemon=True).start()
+
+    def wait(self) -> None:
+        """Until PyTorch can be used, or cannot be loaded."""
+        self.start()
+        self._over.wait()
 
     def _load(self) -> None:
         try:
@@ -36,6 +42,8 @@ class Loading:
             self.ready = True
         except Exception as problem:  # whatever it is, the page says so and stays alive
             self.error = f"PyTorch or the trained weights could not be loaded: {problem!r}"
+        finally:
+            self._over.set()
 
 
 @st.cache_resource(show_spinner=False)

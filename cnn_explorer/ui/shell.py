@@ -6,6 +6,14 @@ import streamlit as st
 from PIL import Image
 
 from cnn_explorer.data import bundled_digits
+from cnn_explorer.ui import state
+
+# file, label, icon
+PAGES = (
+    ("app.py", "Draw a digit", ":material/draw:"),
+    ("pages/convolution.py", "Convolution, number by number", ":material/grid_on:"),
+    ("pages/pooling.py", "Pooling, number by number", ":material/grid_view:"),
+)
 
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] { padding: 0.9rem 1.6rem 1rem; max-width: 1800px; }
@@ -28,6 +36,8 @@ def open_page(title: str) -> None:
     st.html(STYLE)
     with st.sidebar:
         st.header("CNN Explorer")
+        for file, label, icon in PAGES:
+            st.page_link(file, label=label, icon=icon, query_params=state.carried())
         st.caption(
             "Everything is computed by PyTorch as you draw. The page's address holds your drawing and your network: copy it to share both."
         )

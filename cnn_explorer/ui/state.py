@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
 import streamlit as st
 
@@ -31,6 +31,30 @@ def read_url() -> None:
     if opening:
         st.session_state.pop(LAST_VALID, None)  # what stood in for the address was never on screen
         _write_url()
+
+
+def carried() -> dict[str, str]:
+    """Drawing and network for a link to another page: the session's, or the address's while the session has none."""
+    known = {**st.query_params.to_dict(), **{name: st.session_state[name] for name in (NET, DRAWING) if name in st.session_state}}
+    return {name: known[name] for name in (NET, DRAWING) if name in known}
+
+
+def carry(own: dict[str, str], names: Set[str]) -> None:
+    """On a page that changes neither drawing nor network: keep both in the address, with the page's `own` parameters for all that it
+    has `names` for.
+
+    The session's are newer than those of a link that was drawn before the last stroke.
+    """
+    if NET not in st.session_state:
+        _read(NET, str(LECTURE), _show_network, "network")
+        _read(DRAWING, example_drawing().text, _show_drawing, "drawing")
+    before = st.query_params.to_dict()
+    kept = {name: value for name, value in before.items() if name not in names}
+    wanted = kept | {name: st.session_state[name] for name in (NET, DRAWING)} | own
+    if before != wanted:
+        st.query_params.from_dict(wanted)  # one write: every one is a step of the browser's way back
+    for name in (NET, DRAWING):
+        st.session_state[f"{name}_in_url"] = st.session_state[name]
 
 
 def _read(name: str, default: str, show: Callable[[str], None], word: str) -> None:

@@ -9,7 +9,8 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 from browser.driver import ROOT, Server, launch, running_app
 from browser.explorer import PATIENCE, Explorer
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Request, Response, sync_playwright
+from browser.numbers import NumberPage
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Request, Response, sync_playwright
 
 LAPTOP = {"width": 1280, "height": 720}
 
@@ -86,23 +87,47 @@ Visit = Callable[..., Explorer]
 
 
 @pytest.fixture
-def visit(browser: Browser, server: Server, watch: Watch) -> Iterator[Visit]:
-    """Opens the page: query parameters by name, options of the browser's context as a dict."""
+def new_page(browser: Browser, watch: Watch) -> Iterator[Callable[..., Page]]:
+    """Makes a page in a context of its own, with options of the context as a dict; what goes wrong in it fails the test."""
     contexts: list[BrowserContext] = []
 
-    def opened(context: dict[str, Any] | None = None, url: str = "", **address: str) -> Explorer:
-        made = browser.new_context(**{"viewport": LAPTOP, "color_scheme": "light", **(context or {})})
-        made.set_default_timeout(PATIENCE)
-        contexts.append(made)
-        watch.on(made)
-        page = made.new_page()
-        page.goto(url or f"{server.url}/?{urlencode(address)}")
-        return Explorer(page).ready()
+    def made(context: dict[str, Any] | None = None) -> Page:
+        fresh = browser.new_context(**{"viewport": LAPTOP, "color_scheme": "light", **(context or {})})
+        fresh.set_default_timeout(PATIENCE)
+        contexts.append(fresh)
+        watch.on(fresh)
+        return fresh.new_page()
 
-    yield opened
+    yield made
     for context in contexts:
         context.close()
     assert watch.report() == []
+
+
+@pytest.fixture
+def visit(new_page: Callable[..., Page], server: Server) -> Visit:
+    """Opens the first page: query parameters by name, options of the browser's context as a dict."""
+
+    def opened(context: dict[str, Any] | None = None, url: str = "", **address: str) -> Explorer:
+        page = new_page(context)
+        page.goto(url or f"{server.url}/?{urlencode(address)}")
+        return Explorer(page).ready()
+
+    return opened
+
+
+@pytest.fixture
+def visit_numbers(new_page: Callable[..., Page], server: Server, watch: Watch) -> Callable[..., NumberPage]:
+    """Opens a number-by-number page by its path: the scene to wait for, options of the context, query parameters by name."""
+
+    def opened(path: str, scene: str, context: dict[str, Any] | None = None, **address: str) -> NumberPage:
+        # Streamlit's own browser code asks below the page's path for its server before it asks below the root.
+        watch.forgive(f"/{path}/_stcore/", "status of 404 (Not Found)")
+        page = new_page({"reduced_motion": "reduce", **(context or {})})
+        page.goto(f"{server.url}/{path}?{urlencode(address)}")
+        return NumberPage(page).ready(scene)
+
+    return opened
 
 
 @pytest.fixture(scope="session")

@@ -13,11 +13,7 @@ from __future__ import annotations
 
 import json
 import struct
-import tomllib
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +21,7 @@ import streamlit as st
 
 from cnn_explorer.layers import Conv2dSpec, FlattenSpec, WindowSpec
 from cnn_explorer.shapes import LayerShapes, NetworkShapes
+from cnn_explorer.ui.component import component, nothing
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,7 +31,6 @@ if TYPE_CHECKING:
 
 HALF_MAX = 65504.0  # float16 ends here
 MAX_CLASSES = 16
-_MANIFEST = Path(__file__).parents[2] / "pyproject.toml"
 
 
 @dataclass(frozen=True)
@@ -51,7 +47,7 @@ class PenEvent:
 
 def mount(data: bytes, key: str) -> None:
     """Show the view with one update's data."""
-    _component()(key=key, data=data, on_pen_change=_nothing)
+    component("network_view")(key=key, data=data, on_pen_change=nothing)
 
 
 def pen_event(key: str) -> PenEvent | None:
@@ -146,22 +142,3 @@ def _layers(shapes: NetworkShapes) -> str:
         )
         flattening = ""
     return json.dumps(layers, ensure_ascii=False, separators=(",", ":"))
-
-
-@cache
-def _component() -> Callable[..., Any]:
-    """Registered under the name in the manifest, which ends in a hash of the assets: a browser that kept an older version's modules
-    cannot mistake them for these."""
-    manifest = tomllib.loads(_MANIFEST.read_text(encoding="utf-8"))
-    names = [entry["name"] for entry in manifest["tool"]["streamlit"]["component"]["components"]]
-    name = next(name for name in names if name.startswith("network_view"))
-    return st.components.v2.component(
-        f"{manifest['project']['name']}.{name}",
-        html='<div class="network-view">\n</div>',
-        css="style.css",
-        js="index.js",
-    )
-
-
-def _nothing() -> None:
-    """Streamlit keeps a component's state only where a callback is named."""

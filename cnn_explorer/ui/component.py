@@ -1,0 +1,32 @@
+"""A component of this package by its folder's name, as the manifest registers it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+_MANIFEST = Path(__file__).parents[1] / "pyproject.toml"
+
+
+@cache
+def component(folder: str) -> Callable[..., Any]:
+    """Registered under the name in the manifest, which ends in a hash of the assets: a browser that kept an older version's modules
+    cannot mistake them for these."""
+    manifest = tomllib.loads(_MANIFEST.read_text(encoding="utf-8"))
+    entries = manifest["tool"]["streamlit"]["component"]["components"]
+    name = next(entry["name"] for entry in entries if entry["asset_dir"] == f"ui/{folder}/assets")
+    return st.components.v2.component(
+        f"{manifest['project']['name']}.{name}",
+        html=f'<div class="{folder.replace("_", "-")}">\n</div>',
+        css="style.css",
+        js="index.js",
+    )
+
+
+def nothing() -> None:
+    """Streamlit keeps a component's state only where a callback is named."""

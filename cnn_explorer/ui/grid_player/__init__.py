@@ -1,0 +1,226 @@
+"""The grid player: the component that shows input, kernels and output of one small layer, number by number.
+
+Python side: what it is sent, and the changes that come back. Everything it needs for every output value is in one update, so that
+looking around asks the server nothing; `assets/scene.js` describes the fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from cnn_explorer import arithmetic
+from cnn_explorer.arithmetic import Windows
+from cnn_explorer.layers import GeometryError
+from cnn_explorer.scenes import ConvScene, Grids, PoolScene
+from cnn_explorer.ui.component import component, nothing
+
+Data = dict[str, Any]
+TINTS = ("red", "green", "blue")
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A number changed in the browser: `part` is input, weight or bias, `place` its indices there."""
+
+    seq: int
+    part: str
+    place: tuple[int, ...]
+    value: float
+
+
+def mount(data: Data, about: str, key: str, ack: int) -> None:
+    """Show a scene with a sentence `about` it; `ack` is the number of the last change that it contains."""
+    component("grid_player")(key=key, data={**data, "about": about, "ack": ack}, on_edits_change=nothing)
+
+
+def edits_of(key: str) -> list[Edit]:
+    """The newest changes that the browser has sent, old ones among them: each message repeats what was not confirmed."""
+    message = (st.session_state.get(key) or {}).get("edits")
+    if not message:
+        return []
+    return [
+        Edit(int(edit["seq"]), str(edit["part"]), tuple(int(at) for at in edit["place"]), float(edit["value"])) for edit in message["edits"]
+    ]
+
+
+def convolution_data(name: str, scene: ConvScene, *, matrix: bool = False, titles: Sequence[str] = ()) -> Data:
+    """A convolution, computed by PyTorch and, channel by channel, by `arithmetic`. Without outputs where the geometry is impossible.
+
+    `matrix` stands the kernels in rows of output channels and columns of input channels, for more than one; `titles` name the kernels.
+    """
+    rows, columns = (arithmetic.slide(side, scene.kernel_size, scene.stride, scene.padding, scene.dilation) for side in scene.shape[1:])
+    data = _scene(name, scene.input, scene.padding, "0", scene.colour and scene.shape[0] == 3) | {
+        "layout": "matrix" if matrix else "rows",
+        "windows": [_windows(rows, columns)],
+        "kernels": scene.weight,
+        "kernelTitles": titles,
+        "biases": scene.bias,
+        "seen": [[*_seen(scene, out)] for out in range(scene.out_channels)],
+        "axes": _axes(scene) if matrix and not titles else [],
+    }
+    try:
+        scene.spec().output_shape(scene.shape)
+    except GeometryError:
+        return data
+    output = torch_convolution(scene)
+    partials = arithmetic.partial_maps(np.array(scene.input), np.array(scene.weight), rows, columns, scene.groups)
+    own = partials.sum(axis=1) + np.array(scene.bias)[:, None, None]
+    data["lines"] = scene.spec().formula(scene.shape).split("\n") + _left_over(scene.spec().unused(scene.shape))
+    data["partials"] = partials.tolist()
+    data["agrees"] = bool(np.allclose(own, output, rtol=1e-9, atol=1e-9))
+    data["outputs"] = [
+        {
+            "title": titles[out] if titles else "output" if scene.out_channels == 1 else f"output {out}",
+            "note": "{}×{}".format(*output.shape[1:]),
+            "values": values.tolist(),
+            "input": 0,
+            "windows": 0,
+            "rule": "conv",
+            "changed": None,
+        }
+        for out, values in enumerate(output)
+    ]
+    return data
+
+
+def torch_convolution(scene: ConvScene) -> np.ndarray:
+    """`torch.nn.functional.conv2d` of a scene whose geometry works out, `(out_channels, H', W')` float64."""
+    import torch
+
+    x, weight, bias = (torch.tensor(values, dtype=torch.float64) for values in (scene.input, scene.weight, scene.bias))
+    output: np.ndarray = torch.nn.functional.conv2d(x, weight, bias, scene.stride, scene.padding, scene.dilation, scene.groups).numpy()
+    return output
+
+
+def _axes(scene: ConvScene) -> list[str]:
+    """The axes of `weight`, in torch's order."""
+    inside = f"in_channels / groups {scene.shape[0]}/{scene.groups}" if scene.groups > 1 else f"in_channels {scene.shape[0]}"
+    return [f"out_channels {scene.out_channels}", inside, f"rows {scene.kernel_size}", f"columns {scene.kernel_size}"]
+
+
+def _seen(scene: ConvScene, out: int) -> Sequence[int]:
+    """Input channels of an output channel; where groups do not divide the channels, the first ones."""
+    width = len(scene.weight[0])
+    if scene.shape[0] % scene.groups or scene.out_channels % scene.groups:
+        return range(width)
+    return arithmetic.input_channels(out, scene.shape[0], scene.out_channels, scene.groups)
+
+
+def pooling_data(name: str, scene: PoolScene) -> Data:
+    """Max, average and none of every channel."""
+    rows, columns = (arithmetic.slide(side, scene.kernel_size, scene.stride, scene.padding) for side in scene.shape[1:])
+    data = _scene(name, scene.input, scene.padding, "", False) | {
+        "layout": "pool",
+        "windows": [_windows(rows, columns), _cells(scene.shape)],
+    }
+    try:
+        scene.spec().output_shape(scene.shape)
+    except GeometryError:
+        return data
+    data["lines"] = scene.spec().formula(scene.shape).split("\n") + _left_over(scene.spec().unused(scene.shape))
+    overlap = scene.kernel_size - scene.stride
+    if overlap > 0:
+        data["lines"].append(f"windows overlap by {overlap}")
+    return _with_outputs(data, np.array(scene.input), rows, columns)
+
+
+def adaptive_data(name: str, scene: PoolScene) -> Data:
+    """Adaptive pooling: the windows follow from the output's size."""
+    rows, columns = (arithmetic.slide_adaptive(side, scene.output_size) for side in scene.shape[1:])
+    data = _scene(name, scene.input, 0, "", False) | {"layout": "pool", "windows": [_windows(rows, columns), _cells(scene.shape)]}
+    data["lines"] = [f"rows {_spans(rows)}"] + ([f"columns {_spans(columns)}"] if columns != rows else [])
+    return _with_outputs(data, np.array(scene.input), rows, columns)
+
+
+def shift_data(name: str, scene: PoolScene) -> Data:
+    """Pooling of the first channel, before and after a shift to the right; `changed` says which outputs differ."""
+    before = np.array(scene.input[:1])
+    both = np.concatenate([before, arithmetic.shifted(before, scene.shift)])
+    rows, columns = (arithmetic.slide(side, scene.kernel_size, scene.stride, scene.padding) for side in scene.shape[1:])
+    data = _scene(name, both.tolist(), scene.padding, "", False) | {
+        "layout": "pool",
+        "windows": [_windows(rows, columns), _cells(scene.shape)],
+    }
+    data["inputs"][0] |= {"title": "input"}
+    data["inputs"][1] |= {"title": f"shifted by {scene.shift}", "editable": False}
+    try:
+        scene.spec().output_shape(scene.shape)
+    except GeometryError:
+        return data
+    data["lines"] = scene.spec().formula(scene.shape).split("\n") + _left_over(scene.spec().unused(scene.shape))
+    data = _with_outputs(data, both, rows, columns)
+    half = len(data["outputs"]) // 2
+    for old, new in zip(data["outputs"][:half], data["outputs"][half:], strict=True):
+        differ = np.argwhere(np.array(old["values"]) != np.array(new["values"]))
+        new["changed"] = differ.tolist()
+        new["note"] = f"{len(differ)} of {np.size(new['values'])} changed"
+    return data
+
+
+def _scene(name: str, grids: Grids | list[Any], padding: int, pad_text: str, colour: bool) -> Data:
+    """What every scene has; a layer without outputs is one whose geometry is impossible."""
+    inputs = [
+        {
+            "title": "input" if len(grids) == 1 else TINTS[channel] if colour else f"channel {channel}",
+            "values": grid,
+            "tint": TINTS[channel] if colour else "",
+            "editable": True,
+        }
+        for channel, grid in enumerate(grids)
+    ]
+    empty: Mapping[str, Any] = {
+        name: [] for name in ("lines", "kernels", "kernelTitles", "biases", "seen", "partials", "outputs", "winners", "axes")
+    }
+    return {"name": name, "inputs": inputs, "padding": padding, "padText": pad_text, "agrees": True, **empty}
+
+
+def _with_outputs(data: Data, x: np.ndarray, rows: Windows, columns: Windows) -> Data:
+    """Add max, average and none of each channel, and where each maximum was found."""
+    pooled = arithmetic.pool(x, rows, columns)
+    for channel in range(len(x)):
+        for rule, title, values in (("max", "max", pooled.maximum), ("avg", "average", pooled.average), ("none", "none", x)):
+            data["outputs"].append(
+                {
+                    "title": title,
+                    "note": "{}×{}".format(*values.shape[1:]),
+                    "values": values[channel].tolist(),
+                    "input": channel,
+                    "windows": 1 if rule == "none" else 0,
+                    "rule": rule,
+                    "changed": None,
+                }
+            )
+            data["winners"].append(pooled.winners[channel].tolist() if rule == "max" else [])
+    return data
+
+
+def _windows(rows: Windows, columns: Windows) -> dict[str, Windows]:
+    return {"rows": rows, "columns": columns}
+
+
+def _cells(shape: Sequence[int]) -> dict[str, Windows]:
+    """Windows of one cell each: no pooling."""
+    return _windows(arithmetic.slide(shape[1], 1), arithmetic.slide(shape[2], 1))
+
+
+def _left_over(unused: tuple[int, int]) -> list[str]:
+    parts = [f"{count} {word}{'s' if count > 1 else ''} {where}" for count, word, where in
+        zip(unused, ("row", "column"), ("at the bottom", "on the right"), strict=True) if count]  # fmt: skip
+    return [f"left over (hatched): {' and '.join(parts)}"] if parts else []
+
+
+def _spans(windows: Windows) -> str:
+    return ", ".join(f"{window[0]}–{window[-1]}" if len(window) > 1 else f"{window[0]}" for window in windows)
+
+
+def flip_data(name: str, scene: ConvScene) -> Data:
+    """A single kernel as it is and, where the scene says so, turned by 180° below."""
+    if not scene.flip:
+        return convolution_data(name, scene, matrix=True, titles=["kernel as it is: cross-correlation"])
+    both = replace(scene, weight=scene.weight[:1] + scene.flipped().weight[:1], bias=scene.bias[:1] * 2)
+    return convolution_data(name, both, matrix=True, titles=["as it is: cross-correlation", "turned by 180°: convolution"])

@@ -1,0 +1,91 @@
+// Changing a number where it stands, and getting the change to the server.
+
+import { full, MAX_VALUE, parse } from "./numbers.js";
+
+/**
+ * Changes on their way. Each message repeats all that the server has not confirmed yet: Streamlit keeps only the newest of messages that
+ * arrive while it is busy.
+ */
+export class Outbox {
+  /** @param {(message: {seq: number, edits: object[]}) => void} send */
+  constructor(send) {
+    this.send = send;
+    this.seq = 0;
+    this.waiting = [];
+  }
+
+  /** @param {{part: string, place: number[], value: number}} edit */
+  push(edit) {
+    this.seq += 1;
+    this.waiting.push({ ...edit, seq: this.seq });
+    this.send({ seq: this.seq, edits: [...this.waiting] });
+  }
+
+  /** @param {number} seq of the last message that the server has seen */
+  acknowledge(seq) {
+    this.seq = Math.max(this.seq, seq);
+    this.waiting = this.waiting.filter((edit) => edit.seq > seq);
+  }
+
+  get busy() {
+    return this.waiting.length > 0;
+  }
+}
+
+const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+
+/**
+ * Open a field in a cell.
+ * @param {import("./grid.js").Grid} grid @param {string} typed what opened it, or "" to start from the number itself
+ * @param {{commit: (value: number) => void, complain: (sentence: string) => void, leave: (row: number, column: number) => void}} then
+ */
+export function openField(grid, row, column, typed, then) {
+  const cell = grid.cell(row, column);
+  if (cell.querySelector("input")) return;
+  const before = cell.textContent;
+  const value = grid.values[row][column];
+  const field = document.createElement("input");
+  field.inputMode = "text"; // a decimal keyboard has no minus on some telephones
+  field.maxLength = 12;
+  field.autocomplete = "off";
+  field.setAttribute("aria-label", `${grid.title}, row ${row}, column ${column}`);
+  field.value = typed || full(value);
+  cell.replaceChildren(field);
+  let open = true;
+
+  const close = () => {
+    open = false;
+    cell.textContent = before;
+  };
+  /** @returns {boolean} whether the field is closed */
+  const commit = (leaving) => {
+    if (!open) return true;
+    const entered = parse(field.value);
+    if (entered === null && !leaving) {
+      field.setAttribute("aria-invalid", "true");
+      then.complain(`“${field.value}” is not a number from −${MAX_VALUE} to ${MAX_VALUE}; a fraction such as 1/9 is one.`);
+      return false;
+    }
+    close();
+    if (entered === null) then.complain(`“${field.value}” is not a number from −${MAX_VALUE} to ${MAX_VALUE}; ${full(value)} stays.`);
+    else if (entered !== value) then.commit(entered);
+    return true;
+  };
+
+  field.onblur = () => commit(true);
+  field.onkeydown = (event) => {
+    event.stopPropagation();
+    const step = event.key === "Tab" ? [0, event.shiftKey ? -1 : 1] : event.key === "Enter" ? [0, 0] : ARROWS[event.key];
+    if (event.key === "Escape") {
+      close();
+      grid.focus(row, column);
+    } else if (step) {
+      const next = [row + step[0], column + step[1]];
+      if (event.key === "Tab" && !grid.has(...next)) return; // on to whatever comes next in the page; the blur commits
+      event.preventDefault();
+      if (commit(false)) then.leave(...(grid.has(...next) ? next : [row, column]));
+    }
+  };
+  field.focus({ preventScroll: true });
+  if (!typed) field.select();
+}

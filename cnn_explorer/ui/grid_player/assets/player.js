@@ -1,0 +1,352 @@
+// The whole: keeps the output value that is looked at, and lets pointer, keys and transport move it.
+
+import { openField, Outbox } from "./editing.js";
+import { placeOf } from "./grid.js";
+import { arrange, arrangeNarrow } from "./layout.js";
+import { full } from "./numbers.js";
+import { centredOn, playOrder, reachedBy, structureOf, windowCells } from "./scene.js";
+import { Stage } from "./stage.js";
+import { productsOf, spoken, sumLines } from "./sums.js";
+import { Transport } from "./transport.js";
+
+const NARROW = 700; // below, everything stacks
+const FOOT = 78; // CSS pixels of the transport and what lies between
+const LINE = 21; // of the sum
+const BESIDE = 350; // of the sum, where it stands beside the grids
+
+const MARKUP = `
+<header><div class="shapes"></div><p class="about"></p><div class="axes" role="group" aria-label="Axes of the kernel tensor" hidden></div></header>
+<div class="body"><div class="place"></div><div class="sum"></div></div>
+<footer><div class="transport" role="group" aria-label="Animation"></div><p class="hint"></p></footer>
+<div class="spoken" role="status" aria-live="polite"></div>`;
+
+const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+
+export class Player {
+  /** @param {HTMLElement} host */
+  constructor(host) {
+    this.host = host;
+    host.innerHTML = MARKUP;
+    const find = (selector) => host.querySelector(selector);
+    [this.place, this.sum, this.hint, this.speech, this.shapes, this.about, this.axes] =
+      [".place", ".sum", ".hint", ".spoken", ".shapes", ".about", ".axes"].map(find);
+    this.send = () => {};
+    this.outbox = new Outbox((message) => this.send(message));
+    this.transport = new Transport(find(".transport"), { step: () => this.#step(), reset: () => this.#reset() });
+    this.calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.#listen();
+    this.observer = new ResizeObserver(() => this.#layout());
+    this.observer.observe(host);
+    const page = host.getRootNode().host?.closest("[data-testid=stMainBlockContainer]");
+    if (page) this.observer.observe(page); // what stands above may grow later
+    this.onresize = () => this.#layout();
+    window.addEventListener("resize", this.onresize);
+  }
+
+  close() {
+    this.transport.pause();
+    this.observer.disconnect();
+    window.removeEventListener("resize", this.onresize);
+  }
+
+  /** @param {import("./scene.js").Scene} scene */
+  update(scene) {
+    const opening = this.scene?.name !== scene.name;
+    const structure = structureOf(scene);
+    this.outbox.acknowledge(scene.ack);
+    this.scene = scene;
+    if (structure !== this.structure) this.#build(structure);
+    else if (!this.outbox.busy) this.stage.update(scene); // an answer to an older edit would undo a newer one for a moment
+    this.shapes.replaceChildren(...scene.lines.map((text) => Object.assign(document.createElement("p"), { textContent: text })));
+    this.about.textContent = scene.about;
+    this.order = playOrder(scene.outputs);
+    if (opening) this.#open();
+    else this.select(this.#nearest(this.selected));
+    this.host.dataset.ack = String(scene.ack);
+    this.host.dataset.scene = scene.name;
+    this.#layout();
+  }
+
+  #build(structure) {
+    const focused = placeOf(this.host.getRootNode().activeElement);
+    this.transport.pause();
+    this.structure = structure;
+    this.stage = new Stage(this.scene);
+    this.place.replaceChildren(this.stage.element);
+    this.axes.hidden = !this.scene.axes.length;
+    const count = this.scene.axes.length; // built up from the last axis to the first
+    this.axes.replaceChildren("weight: ", ...this.scene.axes.map((label, at) => {
+      const button = Object.assign(document.createElement("button"), { type: "button", textContent: label });
+      button.onclick = () => { this.transport.pause(); this.#showAxes(count - at); };
+      return button;
+    }));
+    this.axis = undefined;
+    this.#showAxes(this.scene.axes.length);
+    if (focused) {
+      const again = this.stage.grids.find(({ part, index }) => part === focused.grid.part && String(index) === String(focused.grid.index));
+      again?.focus(Math.min(focused.row, again.rows - 1), Math.min(focused.column, again.columns - 1));
+    }
+  }
+
+  /** A scene that was not on screen before: start at its first value, by itself unless less motion is wished. */
+  #open() {
+    this.progress = null;
+    this.select(this.order[0] ?? null);
+    this.#say("");
+    if (this.calm || !this.order.length) return;
+    this.#reset();
+    this.transport.play();
+  }
+
+  #nearest(place) {
+    const { outputs } = this.scene;
+    if (!outputs.length) return null;
+    const map = Math.min(place?.map ?? 0, outputs.length - 1);
+    const { values } = outputs[map];
+    return { map, row: Math.min(place?.row ?? 0, values.length - 1), column: Math.min(place?.column ?? 0, values[0].length - 1) };
+  }
+
+  // --- looking at one value ---
+
+  /** @param {import("./scene.js").Place | null} place @param {{cell?: import("./scene.js").Cell, term?: number}} also an input cell that the pointer is on */
+  select(place, { cell, term = -1 } = {}) {
+    this.selected = place;
+    const { scene, stage } = this;
+    if (!place) {
+      for (const grid of stage.grids) for (const name of ["window", "current", "peer", "reached", "done", "winner", "term"]) grid.mark(name, []);
+      this.sum.replaceChildren();
+      return;
+    }
+    const output = scene.outputs[place.map];
+    const windows = scene.windows[output.windows];
+    const cells = windowCells(windows, place.row, place.column);
+    const pooling = output.rule !== "conv";
+    const read = pooling ? scene.inputs.map((_, channel) => channel) : scene.seen[place.map];
+    const reach = cell ? reachedBy(windows, ...cell) : [];
+    stage.inputs.forEach((grid, channel) => {
+      grid.mark("window", read.includes(channel) ? cells : []);
+      grid.mark("term", term >= 0 && read.includes(channel) ? [cells[term]] : []);
+      grid.mark("winner", this.#winners(channel, output.windows, place));
+    });
+    stage.outputs.forEach((grid, map) => {
+      const other = scene.outputs[map];
+      const linked = other.windows === output.windows;
+      grid.mark("current", map === place.map ? [[place.row, place.column]] : []);
+      grid.mark("peer", linked && map !== place.map ? [[place.row, place.column]] : []);
+      grid.mark("reached", linked ? reach : []);
+      grid.mark("done", this.progress === null ? [] : this.order.slice(0, this.progress + 1).filter((at) => at.map === map).map(({ row, column }) => [row, column]));
+    });
+    stage.outputs[place.map].stopAt(place.row, place.column);
+    stage.partials.forEach((grid) => grid.mark("current", [[place.row, place.column]]));
+    stage.kernels.forEach((kernel, out) => kernel.forEach((grid) => {
+      grid.element.classList.toggle("active", out === place.map);
+      grid.mark("term", out === place.map && term >= 0 ? [[Math.floor(term / grid.columns), term % grid.columns]] : []);
+    }));
+    stage.products.forEach((products, at) => {
+      products.update(productsOf(scene, place, at));
+      products.mark(term);
+    });
+    this.#showSum(sumLines(scene, place));
+  }
+
+  /** Cells of an input that win a maximum of the window that is looked at. */
+  #winners(channel, windows, { row, column }) {
+    return this.scene.outputs.flatMap((output, map) =>
+      output.rule === "max" && output.input === channel && output.windows === windows ? [this.scene.winners[map][row][column]] : []);
+  }
+
+  #showSum(lines) {
+    while (this.sum.children.length > lines.length) this.sum.lastChild.remove();
+    while (this.sum.children.length < lines.length) this.sum.append(document.createElement("p"));
+    lines.forEach((line, at) => { this.sum.children[at].textContent = line; });
+    const { scene, selected } = this;
+    if (scene.outputs[selected.map].rule !== "conv") return;
+    const check = document.createElement("span");
+    check.className = scene.agrees ? "agrees" : "differs";
+    const value = full(scene.outputs[selected.map].values[selected.row][selected.column]);
+    check.textContent = scene.agrees ? `✓ PyTorch: ${value}` : `PyTorch: ${value}`;
+    this.sum.lastChild.append(" ", check);
+  }
+
+  #say(sentence) {
+    if (this.speech.textContent !== sentence) this.speech.textContent = sentence;
+  }
+
+  #announce() {
+    if (this.selected) this.#say(spoken(this.scene, this.selected));
+  }
+
+  #tell(sentence) {
+    this.hint.textContent = sentence || this.usual;
+  }
+
+  // --- the animation: first the axes of the kernel tensor, then value by value ---
+
+  #step() {
+    const { axes } = this.scene;
+    if (this.axis < axes.length) {
+      this.#showAxes(this.axis + 1);
+      return true;
+    }
+    if (!this.order.length) return false;
+    const last = this.order.length - 1;
+    this.progress = this.progress === null || this.progress >= last ? 0 : this.progress + 1;
+    this.select(this.order[this.progress]);
+    if (!this.transport.playing) this.#announce();
+    return this.progress < last;
+  }
+
+  #reset() {
+    if (!this.order.length) return;
+    this.#showAxes(Math.min(1, this.scene.axes.length));
+    this.progress = -1;
+    this.select(this.order[0]);
+  }
+
+  /** How much of the kernel tensor is shown: 1 a row, 2 a kernel, 3 all input channels, 4 all output channels. */
+  #showAxes(count) {
+    if (this.axis === count) return;
+    this.axis = count;
+    const { length } = this.axes.children;
+    [...this.axes.children].forEach((button, at) => button.setAttribute("aria-pressed", String(length - at <= count)));
+    this.stage.kernels.forEach((kernel, out) => kernel.forEach((grid, at) => {
+      grid.cells.forEach((line, row) => line.forEach((cell) => {
+        const shown = count >= this.scene.axes.length || (out === 0 && (count === 3 || (at === 0 && (count === 2 || row === 0))));
+        cell.classList.toggle("later", !shown);
+      }));
+    }));
+  }
+
+  // --- pointer and keys ---
+
+  #look(place) {
+    const { grid, row, column } = place;
+    const { scene } = this;
+    this.progress = null;
+    this.#showAxes(scene.axes.length);
+    this.#tell("");
+    if (!scene.outputs.length) return;
+    const now = this.#nearest(this.selected);
+    if (grid.part === "output") this.select({ map: grid.index[0], row, column });
+    else if (grid.part === "partial") this.select({ map: 0, row, column });
+    else if (grid.part === "weight") this.select({ ...now, map: grid.index[0] }, { term: row * grid.columns + column });
+    else if (grid.part === "bias") this.select({ ...now, map: grid.index[0] });
+    else this.#lookAtInput(grid.index[0], row, column);
+  }
+
+  /** From a cell of the input to the outputs it reaches; shown is the one whose window has the cell closest to its middle. */
+  #lookAtInput(channel, row, column) {
+    const { outputs, seen, windows } = this.scene;
+    const fits = (map) => (outputs[map].rule === "conv" ? seen[map].includes(channel) : outputs[map].input === channel);
+    const map = fits(this.selected?.map ?? 0) ? (this.selected?.map ?? 0) : outputs.findIndex((_, at) => fits(at));
+    const centre = centredOn(windows[outputs[map].windows], row, column);
+    if (!centre) {
+      this.#tell("No window reaches this number: it is left over.");
+      return;
+    }
+    const place = { map, row: centre[0], column: centre[1] };
+    const term = outputs[map].rule === "conv"
+      ? windowCells(windows[outputs[map].windows], ...centre).findIndex(([y, x]) => y === row && x === column) : -1;
+    this.select(place, { cell: [row, column], term });
+  }
+
+  #listen() {
+    const { place } = this;
+    place.onpointerenter = () => this.transport.pause();
+    const under = (event) => placeOf(event.pointerType === "mouse" ? event.target : this.host.getRootNode().elementFromPoint(event.clientX, event.clientY));
+    let last;
+    const follow = (event) => {
+      const found = under(event);
+      if (!found || (found.grid === last?.grid && found.row === last.row && found.column === last.column)) return;
+      last = found;
+      this.#look(found);
+    };
+    place.onpointermove = (event) => { if (event.pointerType !== "touch" || event.buttons) follow(event); };
+    place.onpointerdown = (event) => {
+      this.transport.pause();
+      last = undefined;
+      this.touched = event.pointerType === "touch" && placeOf(event.target)?.grid.current !== event.target.closest("td");
+      follow(event);
+    };
+    place.onpointerleave = () => { last = undefined; };
+    place.onclick = (event) => {
+      const found = placeOf(event.target);
+      if (!found || event.target.closest("input")) return;
+      const { grid, row, column } = found;
+      if (!grid.has(row, column)) return;
+      grid.focus(row, column);
+      if (this.touched) this.#announce(); // a first tap looks, a second one edits
+      else this.#edit(grid, row, column, "");
+    };
+    place.onkeydown = (event) => {
+      const found = placeOf(event.target);
+      if (!found || event.ctrlKey || event.metaKey || event.altKey) return;
+      const { grid, row, column } = found;
+      const move = MOVES[event.key];
+      if (move) {
+        event.preventDefault();
+        const [down, across] = [row + move[0], column + move[1]];
+        if (!grid.has(down, across)) return;
+        this.transport.pause();
+        grid.focus(down, across);
+        this.#look({ grid, row: down, column: across });
+        this.#announce();
+      } else if (event.key === "Enter" || event.key === "F2") {
+        event.preventDefault();
+        this.#edit(grid, row, column, "");
+      } else if (/^[-−0-9.,]$/.test(event.key)) {
+        event.preventDefault();
+        this.#edit(grid, row, column, event.key);
+      }
+    };
+    place.onfocusin = (event) => {
+      const found = placeOf(event.target);
+      if (!found || !event.target.matches(":focus-visible")) return;
+      this.transport.pause();
+      this.#look(found);
+      this.#announce();
+    };
+  }
+
+  #edit(grid, row, column, typed) {
+    if (!grid.editable) return;
+    this.transport.pause();
+    openField(grid, row, column, typed, {
+      commit: (value) => {
+        const values = grid.values.map((line, y) => line.map((old, x) => (y === row && x === column ? value : old)));
+        grid.update(values);
+        this.outbox.push({ part: grid.part, place: grid.part === "bias" ? grid.index : [...grid.index, row, column], value });
+        this.#tell("");
+      },
+      complain: (sentence) => { this.#tell(sentence); this.#say(sentence); },
+      leave: (down, across) => grid.focus(down, across),
+    });
+  }
+
+  // --- room ---
+
+  #layout() {
+    const width = this.host.clientWidth;
+    if (!width || !this.scene) return;
+    const narrow = width < NARROW;
+    const touch = matchMedia("(pointer: coarse)").matches;
+    const what = this.scene.kernels.length ? "input, the kernel or the bias" : "input";
+    this.usual = touch ? "Tap or drag to look; tap a number twice to change it." : `Point at any cell. Click a number of the ${what} to change it.`;
+    if (!this.hint.textContent) this.#tell("");
+    this.host.classList.toggle("narrow", narrow);
+    const head = this.host.querySelector("header").offsetHeight;
+    const lines = this.scene.layout === "pool" ? 2 : Math.max(2, this.scene.inputs.length + 1);
+    const room = { width, height: window.innerHeight - this.#above() - head - FOOT, beside: BESIDE, below: lines * LINE };
+    const { side, aside, products } = narrow ? arrangeNarrow(this.scene) : arrange(this.scene, room);
+    this.host.classList.toggle("beside", aside);
+    this.host.classList.toggle("tight", !products);
+    this.host.style.setProperty("--side", String(this.scene.kernels[0]?.[0].length ?? 0));
+    this.host.style.setProperty("--cell", `${side}px`);
+  }
+
+  /** CSS pixels of the page above the player, wherever the page is scrolled to. */
+  #above() {
+    const scroller = this.host.getRootNode().host?.closest("[data-testid=stMain]");
+    return this.host.getBoundingClientRect().top + (scroller?.scrollTop ?? 0);
+  }
+}

@@ -1,0 +1,41 @@
+// Play, step, reset. It knows nothing of what is played: it asks for the next step until there is none.
+
+const PAUSE = 850; // ms a step
+
+export class Transport {
+  /** @param {HTMLElement} element @param {{step: () => boolean, reset: () => void}} film `step` says whether another one follows */
+  constructor(element, film) {
+    this.film = film;
+    element.innerHTML = `
+      <button type="button" data-do="play"></button>
+      <button type="button" data-do="step">Step</button>
+      <button type="button" data-do="reset">Reset</button>`;
+    this.button = element.querySelector("[data-do=play]");
+    this.button.onclick = () => (this.playing ? this.pause() : this.play());
+    element.querySelector("[data-do=step]").onclick = () => { this.pause(); this.film.step(); };
+    element.querySelector("[data-do=reset]").onclick = () => { this.pause(); this.film.reset(); };
+    this.pause();
+  }
+
+  play() {
+    this.#show(true);
+    this.#tick();
+  }
+
+  pause() {
+    clearTimeout(this.timer);
+    this.#show(false);
+  }
+
+  #tick() {
+    clearTimeout(this.timer);
+    if (!document.hidden && !this.film.step()) { this.pause(); return; }
+    this.timer = setTimeout(() => this.#tick(), PAUSE);
+  }
+
+  #show(playing) {
+    this.playing = playing;
+    this.button.textContent = playing ? "Pause" : "Play";
+    this.button.setAttribute("aria-pressed", String(playing));
+  }
+}

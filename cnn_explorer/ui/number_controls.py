@@ -1,0 +1,149 @@
+"""Widgets of the number-by-number pages, by torch's parameter names. Each shows the scene as it is and changes it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from cnn_explorer.layers import GeometryError
+from cnn_explorer.scenes import LIMITS, ConvScene, PictureScene, PoolScene
+from cnn_explorer.ui import cached, grid_player, state
+from cnn_explorer.ui.controls import NUMBER_WIDTH
+from cnn_explorer.ui.number_state import NumberPage
+
+
+def header(page: NumberPage, title: str, steps: Mapping[str, str]) -> None:
+    """Title and steps."""
+    key = page.key("steps")
+    st.session_state[key] = page.step
+
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"#### {title}", width="content")
+        st.segmented_control(
+            "Step",
+            list(steps),
+            key=key,
+            required=True,
+            format_func=steps.__getitem__,
+            on_change=lambda: page.show_step(st.session_state[key]),
+            label_visibility="collapsed",
+        )
+    if page.notice():
+        st.warning(page.notice(), icon=":material/link_off:")
+
+
+def parameters(page: NumberPage, names: Sequence[str], presets: Mapping[str, Any]) -> None:
+    """The case and the step's numbers."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
+        _preset(page, presets)
+        for name in names:
+            _number(page, name)
+
+
+def _preset(page: NumberPage, presets: Mapping[str, Any]) -> None:
+    shown = next((name for name, scene in presets.items() if scene == page.scene), None)
+    # A widget of its own for each value. With one for all, a change that the browser sends before it has heard that the example is left
+    # brings the example's name along, which looks like a choice and would undo the changes.
+    key = page.key(f"preset_{page.step}_{shown}")
+    st.session_state[key] = shown
+
+    def changed() -> None:
+        chosen = st.session_state.get(key)
+        if chosen and chosen != shown:
+            page.show(presets[chosen])
+
+    st.selectbox("Example", list(presets), key=key, placeholder="Your own numbers", on_change=changed, width=290)
+
+
+def value_of(scene: ConvScene | PoolScene, name: str) -> int:
+    """A parameter by its name in `LIMITS`."""
+    channels, height, width = scene.shape
+    value: int = {"in_channels": channels, "height": height, "width": width}.get(name) or getattr(scene, name)
+    return value
+
+
+def _number(page: NumberPage, name: str) -> None:
+    scene = page.scene
+    assert not isinstance(scene, PictureScene)
+    key = page.key(f"{page.step}_{name}")
+    st.session_state[key] = value_of(scene, name)
+    label = "channels" if name == "in_channels" and isinstance(scene, PoolScene) else name
+
+    def changed() -> None:
+        change(page, name, st.session_state[key])
+
+    st.number_input(label, *LIMITS[name], key=key, width=NUMBER_WIDTH, on_change=changed)
+
+
+def change(page: NumberPage, name: str, value: int) -> None:
+    """Another value of a parameter, in the scene as it is now."""
+    scene = page.scene
+    if isinstance(scene, ConvScene):
+        page.show(page.reserve.conv(scene, **{name: value}))
+    elif isinstance(scene, PoolScene):
+        page.show(page.reserve.pool(scene, **{name: value}))
+
+
+def problem(page: NumberPage) -> None:
+    """Say why the layer cannot take this input, and offer the nearest parameters with which it can."""
+    scene = page.scene
+    if isinstance(scene, PictureScene):
+        return
+    try:
+        scene.spec().output_shape(scene.shape)
+    except GeometryError as error:
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            st.markdown(f":material/construction: {state.plain(f'{error.problem}; {error.remedy}')}.", width="stretch")
+            for label, spec in error.repairs:
+                name = label.split(" = ")[0]
+                value = getattr(spec, name)
+                if LIMITS[name][0] <= value <= LIMITS[name][1]:
+                    st.button(label, key=page.key(f"repair_{name}"), on_click=change, args=(page, name, value))
+
+
+def ready() -> bool:
+    """Wait for PyTorch, which a page opened first finds on its way in; False if it cannot be loaded."""
+    loading = cached.loading()
+    if not loading.ready and not loading.error:
+        with st.spinner("Loading PyTorch…"):
+            loading.wait()
+    if loading.error:
+        st.error(state.plain(loading.error), icon=":material/error:")
+    return loading.ready
+
+
+def player(page: NumberPage, data: grid_player.Data, about: str, code: str) -> None:
+    """The grids of the step with a sentence about them, and the same in PyTorch where there is a result."""
+    grid_player.mount(data, about, page.player, page.ack)
+    if data["outputs"]:
+        show_code(code)
+
+
+def show_code(text: str) -> None:
+    """The source of what is on screen."""
+    st.markdown("**The same in PyTorch**: it prints the numbers above.")
+    st.code(text, language="python")
+
+
+FORMULA = (
+    r"\text{convolution: } y(t) = \int x(p)\, h(t-p)\, dp \qquad "
+    r"y_{ij} = \sum_{u, v} x_{i-u,\, j-v}\, h_{uv} \qquad \text{conv2d: } y_{ij} = \sum_{u, v} x_{i+u,\, j+v}\, h_{uv}"
+)
+
+
+def flip_switch(page: NumberPage, scene: ConvScene) -> None:
+    """What the mathematics says, what `conv2d` does, and the switch between them."""
+    key = page.key("flip")
+    st.session_state[key] = scene.flip
+
+    def changed() -> None:
+        now = page.scene
+        assert isinstance(now, ConvScene)
+        page.show(replace(now, flip=st.session_state[key]))
+
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        st.latex(FORMULA, width="content")
+        st.toggle("Flip the kernel and show both", key=key, on_change=changed)

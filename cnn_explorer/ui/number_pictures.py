@@ -1,0 +1,148 @@
+"""Named kernels on a picture: before and after."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from cnn_explorer import codegen
+from cnn_explorer.network import LECTURE
+from cnn_explorer.preprocessing import grey_pixels
+from cnn_explorer.scenes import LEARNED, NAMED_KERNELS, Grid, PictureScene
+from cnn_explorer.ui import cached, number_controls, state
+from cnn_explorer.ui.controls import FORMATS
+from cnn_explorer.ui.number_state import NumberPage
+
+SIDE = 280  # pixels of an uploaded picture that are kept
+SHOWN = 392  # CSS pixels: 14 for each of a digit's
+PICTURE, PICTURE_ERROR, SOURCE = "conv_picture", "conv_picture_error", "conv_source"  # session keys
+DRAWING_SOURCE, PICTURE_SOURCE = "Your drawing", "Your picture"
+# The colours of numbers that can be negative: blue below zero, orange above, as everywhere in the app.
+BELOW, ZERO, ABOVE = np.array([16, 78, 155]), np.array([246, 246, 246]), np.array([166, 70, 0])
+
+WHAT = {
+    "Identity": "leaves everything as it is",
+    "Blur": "takes the mean of nine pixels",
+    "Sharpen": "lifts a pixel out of its surroundings",
+    "Sobel x": "finds vertical edges: right minus left",
+    "Sobel y": "finds horizontal edges: below minus above",
+    "Laplacian": "finds spots and lines: the surroundings minus the middle",
+    "Emboss": "lights the picture from one corner",
+}
+
+
+def picture_step(page: NumberPage, scene: PictureScene) -> None:
+    """Choose a picture and a kernel; see both sides."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        _kernel_choice(page, scene)
+        pixels = _picture()
+    if st.session_state.get(PICTURE_ERROR):
+        st.error(st.session_state[PICTURE_ERROR])
+    if not number_controls.ready():
+        return
+    kernel = kernel_of(scene)
+    values = filtered(pixels, kernel)
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        _shown(Image.fromarray(pixels), f"Before: {pixels.shape[1]}×{pixels.shape[0]} pixels", "The picture before the kernel")
+        with st.container(width=max(190, 62 * len(kernel))):
+            st.caption(f"The kernel {WHAT.get(scene.kernel, 'was learned from digits by the trained network')}.")
+            st.latex(_matrix(kernel))
+        signed = is_signed(scene.kernel)
+        caption = f"After: from {values.min():.2f} (blue) over 0 to {values.max():.2f} (orange)".replace("-", "−") if signed else "After"
+        _shown(picture_of(values, signed), caption, f"The picture after {scene.kernel}")
+    number_controls.show_code(codegen.picture_code(pixels, kernel))
+
+
+def kernel_of(scene: PictureScene) -> Grid:
+    """The numbers of a named kernel, or of one of the trained network's first layer."""
+    if scene.kernel in NAMED_KERNELS:
+        return NAMED_KERNELS[scene.kernel]
+    weight = cached.network_of(str(LECTURE)).module.state_dict()["conv1.weight"]
+    rows: list[list[float]] = weight[LEARNED.index(scene.kernel), 0].double().tolist()
+    return tuple(map(tuple, rows))
+
+
+def filtered(pixels: np.ndarray, kernel: Grid) -> np.ndarray:
+    """`(H, W)` uint8 from black to white as 0 to 1, through `conv2d` with the size kept → `(H, W)` float64."""
+    import torch
+
+    x = torch.from_numpy(pixels[None] / 255)
+    weight = torch.tensor(kernel, dtype=torch.float64)[None, None]
+    values: np.ndarray = torch.nn.functional.conv2d(x, weight, padding=len(kernel) // 2)[0].numpy()
+    return values
+
+
+def is_signed(kernel: str) -> bool:
+    """True if the result is no picture from black to white, but numbers on both sides of zero."""
+    return kernel not in ("Identity", "Blur", "Sharpen", "Emboss")
+
+
+def picture_of(values: np.ndarray, signed: bool) -> Image.Image:
+    """`(H, W)` as a picture: grey from 0 to 1, or blue below zero and orange above, with full colour at the largest magnitude."""
+    if not signed:
+        return Image.fromarray((255 * values.clip(0, 1)).round().astype(np.uint8))
+    share = (values / (np.abs(values).max() or 1))[..., None]
+    colours = ZERO + np.where(share < 0, -share * (BELOW - ZERO), share * (ABOVE - ZERO))
+    return Image.fromarray(colours.round().astype(np.uint8))
+
+
+def _matrix(kernel: Grid) -> str:
+    digits = "{:.2f}" if any(value != int(value) for row in kernel for value in row) else "{:.0f}"
+    rows = (" & ".join(digits.format(value) for value in row) for row in kernel)
+    return r"\begin{bmatrix} " + r" \\ ".join(rows) + r" \end{bmatrix}"
+
+
+def _shown(picture: Image.Image, caption: str, alt: str) -> None:
+    scale = SHOWN / max(picture.size)
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    with st.container(width=size[0]):
+        st.image(picture.resize(size, Image.Resampling.NEAREST), width=size[0], alt=alt)
+        st.caption(caption)
+
+
+# --- choosing ---
+
+
+def _kernel_choice(page: NumberPage, scene: PictureScene) -> None:
+    key = page.key("filter")
+    st.session_state[key] = scene.kernel
+    st.selectbox(
+        "Kernel",
+        [*NAMED_KERNELS, *LEARNED],
+        key=key,
+        on_change=lambda: page.show(PictureScene(st.session_state[key])),
+        width=200,
+    )
+
+
+def _picture() -> np.ndarray:
+    """The pixels to work on: the drawing's, or those of an uploaded picture, which stays in the session."""
+    uploaded: np.ndarray | None = st.session_state.get(PICTURE)
+    if uploaded is not None:
+        st.session_state.setdefault(SOURCE, PICTURE_SOURCE)
+        st.segmented_control("Picture", [DRAWING_SOURCE, PICTURE_SOURCE], key=SOURCE, required=True)
+    with st.popover("Upload a picture", icon=":material/upload:"):
+        st.file_uploader(
+            "Any picture; it is shown in grey", type=[*map(str.lower, FORMATS), "jpg"], key="conv_upload", on_change=_read_upload, width=320
+        )
+    if uploaded is not None and st.session_state[SOURCE] == PICTURE_SOURCE:
+        return uploaded
+    return state.drawing().preprocess().pixels
+
+
+def _read_upload() -> None:
+    st.session_state.pop(PICTURE_ERROR, None)
+    file = st.session_state["conv_upload"]
+    if file is None:
+        return
+    name = state.plain(file.name)
+    try:
+        with Image.open(file, formats=FORMATS) as picture:
+            st.session_state[PICTURE] = grey_pixels(picture, SIDE)
+    except (OSError, SyntaxError, Image.DecompressionBombError):
+        st.session_state[PICTURE_ERROR] = f"{name} is not a picture that can be read. A PNG or JPEG file can."
+    except ValueError as problem:
+        st.session_state[PICTURE_ERROR] = f"{name} cannot be used: {state.plain(problem)}."
+    else:
+        st.session_state[SOURCE] = PICTURE_SOURCE

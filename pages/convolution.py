@@ -1,0 +1,66 @@
+"""One convolution, number by number: a kernel slides, multiplies, adds up; channels, kernels and groups step by step."""
+
+import streamlit as st
+
+from cnn_explorer import codegen
+from cnn_explorer.scenes import CONV_PRESETS, ConvScene, PictureScene
+from cnn_explorer.ui import grid_player, number_controls, shell
+from cnn_explorer.ui.number_pictures import picture_step
+from cnn_explorer.ui.number_state import CONVOLUTION
+
+STEPS = {
+    "one": "One channel",
+    "channels": "Several channels",
+    "kernels": "Many kernels",
+    "groups": "Groups",
+    "picture": "On a picture",
+    "flip": "Why cross-correlation",
+}
+SLIDING = ("kernel_size", "stride", "padding", "dilation")
+PARAMETERS = {
+    "one": ("height", "width", *SLIDING),
+    "channels": ("in_channels", "height", "width", *SLIDING),
+    "kernels": ("in_channels", "out_channels", *SLIDING),
+    "groups": ("in_channels", "out_channels", "groups", "kernel_size", "stride", "padding"),
+    "flip": ("height", "width", *SLIDING),
+}
+ABOUT = {
+    "one": "Lay the kernel on a window of the input, multiply cell by cell, add up: one number of the output.",
+    "channels": "Every input channel has a kernel of its own. Their partial results and the bias add up to one map.",
+    "kernels": "Every output channel has kernels of its own. Together they are one tensor with four axes.",
+    "groups": "An output channel sees only its group of input channels; groups = in_channels is depthwise.",
+    "flip": "A convolution turns the kernel by 180° first; conv2d does not, which is a cross-correlation. Learned kernels make up for it.",
+}
+
+
+@st.fragment
+def page() -> None:
+    """Everything that follows the numbers; a change reruns this alone."""
+    CONVOLUTION.take_edits()
+    number_controls.header(CONVOLUTION, "Convolution, number by number", STEPS)
+    step, scene = CONVOLUTION.step, CONVOLUTION.scene
+    if isinstance(scene, PictureScene):
+        picture_step(CONVOLUTION, scene)
+        return
+    assert isinstance(scene, ConvScene)
+    number_controls.parameters(CONVOLUTION, PARAMETERS[step], CONV_PRESETS[step])
+    number_controls.problem(CONVOLUTION)
+    if not number_controls.ready():
+        return
+    if step == "flip":
+        flip_step(scene)
+        return
+    data = grid_player.convolution_data(step, scene, matrix=step in ("kernels", "groups"))
+    number_controls.player(CONVOLUTION, data, ABOUT[step], codegen.convolution_code(scene))
+
+
+def flip_step(scene: ConvScene) -> None:
+    """The kernel as it is, which is what `conv2d` computes, and turned by 180°, which is what the formula says."""
+    number_controls.flip_switch(CONVOLUTION, scene)
+    code = codegen.flip_code(scene) if scene.flip else codegen.convolution_code(scene)
+    number_controls.player(CONVOLUTION, grid_player.flip_data("flip", scene), ABOUT["flip"], code)
+
+
+shell.open_page("Convolution, number by number")
+CONVOLUTION.read_url()
+page()

@@ -1,0 +1,40 @@
+"""One pooling, number by number: max, average and none beside each other, a shift by a pixel, adaptive and global pooling."""
+
+import streamlit as st
+
+from cnn_explorer import codegen
+from cnn_explorer.scenes import POOL_PRESETS, PoolScene
+from cnn_explorer.ui import grid_player, number_controls, shell
+from cnn_explorer.ui.number_state import POOLING
+
+STEPS = {"compare": "Max, average, none", "shift": "A shift by a pixel", "adaptive": "Adaptive and global"}
+PARAMETERS = {
+    "compare": ("in_channels", "height", "width", "kernel_size", "stride", "padding"),
+    "shift": ("shift", "height", "width", "kernel_size", "stride", "padding"),
+    "adaptive": ("output_size", "in_channels", "height", "width"),
+}
+VIEWS = {"compare": grid_player.pooling_data, "shift": grid_player.shift_data, "adaptive": grid_player.adaptive_data}
+CODE = {"compare": codegen.pooling_code, "shift": codegen.shift_code, "adaptive": codegen.adaptive_code}
+ABOUT = {
+    "compare": "A window gives one number: its largest, or its mean. Every channel is pooled by itself, so their number stays.",
+    "shift": "When the input moves a little, a pooled map changes less than the input does. Changed numbers are underlined.",
+    "adaptive": "The output's size is given and the windows follow from it; 1 is global pooling: one number a channel.",
+}
+
+
+@st.fragment
+def page() -> None:
+    """Everything that follows the numbers; a change reruns this alone."""
+    POOLING.take_edits()
+    number_controls.header(POOLING, "Pooling, number by number", STEPS)
+    step, scene = POOLING.step, POOLING.scene
+    assert isinstance(scene, PoolScene)
+    number_controls.parameters(POOLING, PARAMETERS[step], POOL_PRESETS[step])
+    if step != "adaptive":  # whose windows always fit
+        number_controls.problem(POOLING)
+    number_controls.player(POOLING, VIEWS[step](step, scene), ABOUT[step], CODE[step](scene))
+
+
+shell.open_page("Pooling, number by number")
+POOLING.read_url()
+page()
