@@ -8,6 +8,7 @@ import pytest
 import torch  # noqa: F401  # imported first, so that the pages need not wait for it
 from PIL import Image
 from streamlit.testing.v1 import AppTest
+from widgets import control
 
 from cnn_explorer.drawing import example_drawing
 from cnn_explorer.network import LECTURE
@@ -136,10 +137,10 @@ def test_every_example_of_the_pooling_page(step: str, name: str) -> None:
 def test_a_control_changes_the_scene(name: str, step: str, parameter: str, value: int, shape: tuple[int, ...]) -> None:
     page = opened(name, step=step)
     key = f"{'pool' if name == 'pooling' else 'conv'}_{step}_{parameter}"
-    page.number_input(key=key).set_value(value).run()
+    control(page.number_input, key).set_value(value).run()
     found = outputs(page, "max" if name == "pooling" else "conv")
     assert (len(found), len(found[0]), len(found[0][0])) == shape
-    assert page.number_input(key=key).value == value
+    assert control(page.number_input, key).value == value
     before, again = sent(page), opened(name, **address(page))  # a reload
     assert sent(again)["outputs"] == before["outputs"]
 
@@ -152,7 +153,7 @@ def test_numbers_changed_in_the_grids_are_computed_and_kept_in_the_address() -> 
     assert address(page)["input"].startswith("-2.5_4_6")
     assert example(page).value is None
     page.run()  # the same message again, as a browser sends it with every rerun
-    page.number_input(key="conv_one_padding").set_value(0).run()
+    control(page.number_input, "conv_one_padding").set_value(0).run()
     change(page, 4, ("bias", [0], 0))
     assert address(page)["bias"] == "0"
     example(page).select("The lecture's example, padding 1").run()
@@ -171,9 +172,9 @@ def test_a_change_that_does_not_fit_is_left_out(edit: tuple[str, list[int], floa
 def test_every_step_keeps_what_was_changed_in_it() -> None:
     page = opened("convolution")
     change(page, 1, ("bias", [0], 9))
-    page.button_group(key="conv_steps").set_value("kernels").run()
+    control(page.button_group, "conv_steps").set_value("kernels").run()
     assert (address(page)["step"], len(outputs(page))) == ("kernels", 3)
-    page.button_group(key="conv_steps").set_value("one").run()
+    control(page.button_group, "conv_steps").set_value("one").run()
     assert address(page)["bias"] == "9"
     page.switch_page("pages/pooling.py").run()
     page.switch_page("pages/convolution.py").run()
@@ -183,9 +184,9 @@ def test_every_step_keeps_what_was_changed_in_it() -> None:
 def test_smaller_and_larger_again_shows_the_same_numbers() -> None:
     page = opened("convolution")
     for size in (2, 5):
-        page.number_input(key="conv_one_height").set_value(size).run()
+        control(page.number_input, "conv_one_height").set_value(size).run()
     for size in (1, 3):
-        page.number_input(key="conv_one_kernel_size").set_value(size).run()
+        control(page.number_input, "conv_one_kernel_size").set_value(size).run()
     assert outputs(page) == [PADDED]
 
 
@@ -194,7 +195,7 @@ def test_smaller_and_larger_again_shows_the_same_numbers() -> None:
 
 def test_an_impossible_kernel_is_explained_and_repaired() -> None:
     page = opened("convolution", padding="0")
-    page.number_input(key="conv_one_kernel_size").set_value(7).run()
+    control(page.number_input, "conv_one_kernel_size").set_value(7).run()
     assert outputs(page) == []
     assert not page.code
     assert len(sent(page)["kernels"][0][0]) == 7
@@ -253,7 +254,7 @@ def test_a_broken_address_gets_a_sentence(name: str, query: dict[str, str], told
 def test_the_way_back_is_followed() -> None:
     page = opened("convolution")
     before = address(page)
-    page.number_input(key="conv_one_padding").set_value(3).run()
+    control(page.number_input, "conv_one_padding").set_value(3).run()
     page.query_params["padding"] = before["padding"]
     page.run()
     assert outputs(page) == [PADDED]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch  # imported first, so that the page need not wait for it
 from streamlit.testing.v1 import AppTest
+from widgets import control, name_of
 
 from cnn_explorer.drawing import example_drawing, parse_drawing
 from cnn_explorer.network import LECTURE, PRESETS, parse
@@ -53,16 +54,6 @@ def draw(page: AppTest, seq: int, drawing: str, final: bool, lacking: str = "") 
     """What the network view does when the pen moves."""
     page.session_state["network_view"] = {"pen": {"seq": seq, "drawing": drawing, "final": final, "moving": not final, "lacking": lacking}}
     return page.run()
-
-
-def name_of(widget: Any) -> str:
-    return (widget.key or "").rsplit(" v", 1)[0]
-
-
-def control(widgets: Any, wanted: str) -> Any:
-    """A number, choice or text by its name; its key ends in a version."""
-    (found,) = [widget for widget in widgets if name_of(widget) == wanted]
-    return found
 
 
 def numbers(page: AppTest) -> dict[str, float | None]:

@@ -16,6 +16,7 @@ from cnn_explorer.network import MAX_LAYERS, PRESETS, NetworkSpec, parse
 from cnn_explorer.preprocessing import preprocess_picture
 from cnn_explorer.shapes import NetworkShapes
 from cnn_explorer.ui import cached, state
+from cnn_explorer.ui.controlled import controlled
 
 NUMBER_WIDTH, CHOICE_WIDTH, NAME_WIDTH = 108, 108, 52  # pixels; a narrower number loses its − and + buttons
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
@@ -31,29 +32,16 @@ EXPLAINED = ("block1", "linear")  # one row of question marks is enough
 TEXT_ERROR = "architecture_error"  # session key: what was typed and why it is no network
 UPLOAD_ERROR = "upload_error"
 PAGE = "page"  # key of the fragment that shows the controls
-VERSIONS = "widget_versions"  # session key: how often each control has been replaced by a new widget
 
 
 def _controlled(name: str, value: object, act: Callable[[Any], None]) -> dict[str, Any]:
-    """Key and callback of a widget that shows `value`, which the visitor and others change alike.
+    """`controlled`, and the whole page follows: a stroke that comes with the change would otherwise have the view alone run."""
 
-    With every change a browser sends the values of all its widgets, and where others have changed one a moment ago, it still sends
-    the old value. So a widget that others change is replaced by a new one, and nobody listens to the old one any more.
-    """
-    versions: dict[str, int] = st.session_state.setdefault(VERSIONS, {})
-    key = f"{name} v{versions.get(name, 0)}"
-    if key not in st.session_state or st.session_state[key] != value:
-        versions[name] = versions.get(name, 0) + 1
-        key = f"{name} v{versions[name]}"
-        st.session_state[key] = value
-    version = versions.get(name, 0)
+    def acted(new: Any) -> None:
+        act(new)
+        st.rerun(PAGE)
 
-    def changed() -> None:
-        if versions.get(name, 0) == version:
-            act(st.session_state[key])
-            st.rerun(PAGE)  # a stroke that comes with this change would otherwise have the view alone run
-
-    return {"key": key, "on_change": changed}
+    return controlled(name, value, acted)
 
 
 # --- the top row ---
@@ -156,7 +144,7 @@ def repair_offer(shapes: NetworkShapes) -> None:
         offers = [*repairs(shapes.spec, shapes.error), *([("back to the network before", last)] if last else [])]
         affordable = [(label, spec) for label, spec in offers if not state.excess_of(cached.shapes_of(str(spec)))]
         for number, (label, spec) in enumerate(affordable):
-            st.button(label, key=f"repair_{number}", type="primary" if number == 0 else "secondary", on_click=_show, args=(spec,))
+            st.button(label, key=f"repair_{number}", icon=":material/build:", on_click=_show, args=(spec,))
 
 
 # --- blocks ---

@@ -11,25 +11,22 @@ import streamlit as st
 from cnn_explorer.layers import GeometryError
 from cnn_explorer.scenes import LIMITS, ConvScene, PictureScene, PoolScene
 from cnn_explorer.ui import cached, grid_player, state
+from cnn_explorer.ui.controlled import controlled
 from cnn_explorer.ui.controls import NUMBER_WIDTH
 from cnn_explorer.ui.number_state import NumberPage
 
 
 def header(page: NumberPage, title: str, steps: Mapping[str, str]) -> None:
     """Title and steps."""
-    key = page.key("steps")
-    st.session_state[key] = page.step
-
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"#### {title}", width="content")
         st.segmented_control(
             "Step",
             list(steps),
-            key=key,
             required=True,
             format_func=steps.__getitem__,
-            on_change=lambda: page.show_step(st.session_state[key]),
             label_visibility="collapsed",
+            **controlled(page.key("steps"), page.step, page.show_step),
         )
     if page.notice():
         st.warning(page.notice(), icon=":material/link_off:")
@@ -45,17 +42,13 @@ def parameters(page: NumberPage, names: Sequence[str], presets: Mapping[str, Any
 
 def _preset(page: NumberPage, presets: Mapping[str, Any]) -> None:
     shown = next((name for name, scene in presets.items() if scene == page.scene), None)
-    # A widget of its own for each value. With one for all, a change that the browser sends before it has heard that the example is left
-    # brings the example's name along, which looks like a choice and would undo the changes.
-    key = page.key(f"preset_{page.step}_{shown}")
-    st.session_state[key] = shown
 
-    def changed() -> None:
-        chosen = st.session_state.get(key)
-        if chosen and chosen != shown:
-            page.show(presets[chosen])
+    def choose(name: str | None) -> None:
+        if name:
+            page.show(presets[name])
 
-    st.selectbox("Example", list(presets), key=key, placeholder="Your own numbers", on_change=changed, width=290)
+    widget = controlled(page.key(f"preset_{page.step}"), shown, choose)
+    st.selectbox("Example", list(presets), placeholder="Your own numbers", width=290, **widget)
 
 
 def value_of(scene: ConvScene | PoolScene, name: str) -> int:
@@ -68,14 +61,9 @@ def value_of(scene: ConvScene | PoolScene, name: str) -> int:
 def _number(page: NumberPage, name: str) -> None:
     scene = page.scene
     assert not isinstance(scene, PictureScene)
-    key = page.key(f"{page.step}_{name}")
-    st.session_state[key] = value_of(scene, name)
     label = "channels" if name == "in_channels" and isinstance(scene, PoolScene) else name
-
-    def changed() -> None:
-        change(page, name, st.session_state[key])
-
-    st.number_input(label, *LIMITS[name], key=key, width=NUMBER_WIDTH, on_change=changed)
+    widget = controlled(page.key(f"{page.step}_{name}"), value_of(scene, name), lambda new: change(page, name, new))
+    st.number_input(label, *LIMITS[name], width=NUMBER_WIDTH, **widget)
 
 
 def change(page: NumberPage, name: str, value: int) -> None:
@@ -136,14 +124,12 @@ FORMULA = (
 
 def flip_switch(page: NumberPage, scene: ConvScene) -> None:
     """What the mathematics says, what `conv2d` does, and the switch between them."""
-    key = page.key("flip")
-    st.session_state[key] = scene.flip
 
-    def changed() -> None:
+    def turn(flip: bool) -> None:
         now = page.scene
         assert isinstance(now, ConvScene)
-        page.show(replace(now, flip=st.session_state[key]))
+        page.show(replace(now, flip=flip))
 
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.latex(FORMULA, width="content")
-        st.toggle("Flip the kernel and show both", key=key, on_change=changed)
+        st.toggle("Flip the kernel and show both", **controlled(page.key("flip"), scene.flip, turn))

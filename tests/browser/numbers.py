@@ -100,7 +100,7 @@ class NumberPage:
 
     def setting(self, key: str) -> Locator:
         """A widget by its key."""
-        return self.page.locator(f".st-key-{key}")
+        return self.page.locator(f".st-key-{key}, [class*='st-key-{key}-v']").filter(visible=True)
 
     def step(self, key: str, way: str) -> None:
         """Press the + (Up) or − (Down) of a number."""

@@ -129,6 +129,8 @@ export class Detail {
     if (!told.parts.length) return;
     const byChannel = new Map(told.parts.map((part) => [part.channel, part]));
     const parts = this.order.map((channel) => byChannel.get(channel));
+    let running = 0;
+    const sums = parts.map(({ sum }) => (running += sum));
     const wide = 3 * PART + 2 * SIGN, high = PART + 4;
     const first = Math.floor(this.parts.scrollTop / (high + 4)), last = first + Math.ceil((this.parts.clientHeight || 480) / (high + 4)) + 1;
     parts.forEach((part, at) => {
@@ -140,7 +142,7 @@ export class Detail {
         drawTile(context, box, tile, [this.reach.input, this.reach.weight, this.reach.part][place], look.theme);
         if (place < 2) write(context, place ? "→" : told.chain.length ? "∗" : "·", (place + 1) * (PART + SIGN) - SIGN / 2, PART / 2, look, "center");
       });
-      what.textContent = `${part.channel + 1}: ${short(part.sum)}`;
+      what.textContent = `${part.channel + 1}: ${short(part.sum)}\nΣ ${short(sums[at])}`; // what it adds, and all down to here
       this.rows[at].classList.toggle("chosen", part.channel === this.channel);
     });
   }
