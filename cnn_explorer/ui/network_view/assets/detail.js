@@ -241,6 +241,7 @@ export class Detail {
   }
 
   #go([row, column]) {
+    if (!this.isOpen) return; // a last movement of the pointer after closing
     this.place = { ...this.place, row, column };
     this.show();
     this.on.moved(this.place);
