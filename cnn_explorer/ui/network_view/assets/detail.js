@@ -3,7 +3,7 @@
 import { explain, short } from "./explain.js";
 import { mapsOf } from "./geometry.js";
 import { make } from "./make.js";
-import { boxOf, drawNumbers, drawTile, numbersSize, write } from "./picture.js";
+import { boxOf, drawNumbers, drawTile, numbersSize, paintedTile, write } from "./picture.js";
 import { reachOf, sized } from "./painting.js";
 
 const WIDTH = 700; // of the panel, CSS pixels, where there is room
@@ -81,6 +81,9 @@ export class Detail {
     const told = explain(update, parameters, this.place, this.channel);
     this.told = told;
     this.look = look;
+    if (this.pictured?.update !== update || this.pictured.theme !== look.theme || this.pictured.map !== this.place.map || this.pictured.index !== this.place.index) {
+      this.pictured = { update, theme: look.theme, map: this.place.map, index: this.place.index, images: new Map() }; // the same for all pixels
+    }
     this.reach = { part: reachOfTiles(told.parts, 2), input: reachOfTiles(told.parts, 0), weight: reachOfTiles(told.parts, 1) };
     this.#build();
     this.#paintParts();
@@ -139,12 +142,20 @@ export class Detail {
       const context = sized(canvas, wide, high);
       part.tiles.forEach((tile, place) => {
         const box = boxOf(tile.size, place * (PART + SIGN) + 1, 2, PART - 2);
-        drawTile(context, box, tile, [this.reach.input, this.reach.weight, this.reach.part][place], look.theme);
+        const reach = [this.reach.input, this.reach.weight, this.reach.part][place];
+        drawTile(context, box, tile, this.#image(`${part.channel} ${place}`, tile, reach), look.theme);
         if (place < 2) write(context, place ? "→" : told.chain.length ? "∗" : "·", (place + 1) * (PART + SIGN) - SIGN / 2, PART / 2, look, "center");
       });
       what.textContent = `${part.channel + 1}: ${short(part.sum)}\nΣ ${short(sums[at])}`; // what it adds, and all down to here
       this.rows[at].classList.toggle("chosen", part.channel === this.channel);
     });
+  }
+
+  /** A tile's picture, painted when it is first seen. */
+  #image(name, tile, reach) {
+    const { images, theme } = this.pictured;
+    if (!images.has(name)) images.set(name, paintedTile(tile, reach, theme));
+    return images.get(name);
   }
 
   #paintChain() {
@@ -155,7 +166,7 @@ export class Detail {
     const context = sized(this.chain, told.chain.length * (side + SIGN), side + 20);
     this.boxes = told.chain.map((tile, at) => {
       const box = boxOf(tile.size, at * (side + SIGN) + 1, 19, Math.max(24, (side - 2) * Math.max(...tile.size) / largest));
-      drawTile(context, box, tile, reachOf(tile.values), look.theme);
+      drawTile(context, box, tile, this.#image(`chain ${at}`, tile, reachOf(tile.values)), look.theme);
       write(context, tile.label, box.x, 8, look);
       if (at) write(context, "→", box.x - SIGN / 2 - 1, 19 + side / 2, look, "center");
       return box;
@@ -232,6 +243,7 @@ export class Detail {
 
   /** @returns {boolean} whether a pixel was met */
   #overChain(event) {
+    if (!this.isOpen) return false;
     const box = this.chain.getBoundingClientRect();
     const x = event.clientX - box.left, y = event.clientY - box.top;
     const at = this.told.chain.findIndex((tile, index) => tile.output && cellAt(this.boxes[index], tile.size, x, y));

@@ -2,7 +2,6 @@
 
 import { cssColour, inkOn, paintLayer, reachOf } from "./painting.js";
 
-const scratch = document.createElement("canvas");
 export const FONT = 12; // CSS pixels: the least that can be read
 const LINE = 14;
 const OUTLINES = { light: ["#fff", "#111"], dark: ["#000", "#fff"] }; // halo and line: one of both stands out on any colour
@@ -16,16 +15,19 @@ export function boxOf([rows, columns], x, y, side) {
   return { x, y, width: columns * dot, height: rows * dot, dot };
 }
 
-/**
- * @param {CanvasRenderingContext2D} context @param {Box} box @param {import("./explain.js").Tile} tile
- * @param {number} reach the magnitude with full colour @param {"light" | "dark"} theme
- */
-export function drawTile(context, box, tile, reach, theme) {
+/** One map on a canvas of its own, a dot a value. @param {import("./explain.js").Tile} tile @param {number} reach the magnitude with full colour */
+export function paintedTile(tile, reach, theme) {
   const [rows, columns] = tile.size;
+  const canvas = document.createElement("canvas");
   const grid = { unit: 1, dot: 1, gap: 0, tileWidth: columns, tileHeight: rows, columns: 1, rows: 1, dotsWide: columns, dotsHigh: rows, width: columns, height: rows };
-  paintLayer(scratch, grid, [1, rows, columns], tile.values, () => reach, tile.weights ? `${theme} weights` : theme);
+  paintLayer(canvas, grid, [1, rows, columns], tile.values, () => reach, tile.weights ? `${theme} weights` : theme);
+  return canvas;
+}
+
+/** @param {CanvasRenderingContext2D} context @param {Box} box @param {import("./explain.js").Tile} tile @param {HTMLCanvasElement} image of it */
+export function drawTile(context, box, tile, image, theme) {
   context.imageSmoothingEnabled = false;
-  context.drawImage(scratch, 0, 0, columns, rows, box.x, box.y, box.width, box.height);
+  context.drawImage(image, box.x, box.y, box.width, box.height);
   if (tile.cells) outline(context, box, tile.cells, tile.size, theme);
 }
 

@@ -47,8 +47,7 @@ function through(layer, input, lit) {
     return { maps: layer.kind === "Conv2d" ? channelsOf(layer, input, maps) : maps, rows, columns };
   }
   if (layer.kind === "Linear") return everything(input);
-  if (layer.kind === "Flatten" && input.length === 3) return unflattened(input, maps);
-  return lit;
+  return flattens(layer, input) ? unflattened(input, maps) : lit;
 }
 
 /** What `lit` inputs of a layer reach in its output. @returns {Lit | null} */
@@ -62,9 +61,12 @@ function onward(layer, input, lit) {
     if (!rows.length || !columns.length) return null;
     return { maps: layer.kind === "Conv2d" ? null : lit.maps, rows, columns };
   }
-  if (layer.kind === "Linear" || layer.kind === "Flatten") return everything(layer.shape);
-  return lit;
+  if (layer.kind === "Linear") return everything(layer.shape);
+  return flattens(layer, input) ? flattened(input, lit) : lit;
 }
+
+/** Maps come in and features go out: a flatten, or the layer behind one, which has no column of its own. */
+const flattens = (layer, input) => input.length === 3 && layer.shape.length === 1;
 
 /** The cells of the windows at some places along one axis (0 down, 1 across). */
 export function seen([kernel, stride, padding, dilation], axis, places) {
@@ -90,6 +92,12 @@ function unflattened([, rows, columns], features) {
     rows: unique(features.map((feature) => Math.floor(feature / columns) % rows)),
     columns: unique(features.map((feature) => feature % columns)),
   };
+}
+
+/** The features that some pixels of a flatten become. @returns {Lit} */
+function flattened([channels, height, width], { maps, rows, columns }) {
+  const features = (maps ?? upTo(channels)).flatMap((map) => rows.flatMap((row) => columns.map((column) => (map * height + row) * width + column)));
+  return { maps: features, rows: [0], columns: [0] };
 }
 
 /** Without the padding: nothing lies behind it. @returns {Lit | null} */

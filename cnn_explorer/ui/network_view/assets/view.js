@@ -121,7 +121,7 @@ export class View {
     // asks for the weights.
     if (!answered && !this.link.busy) this.link.push(false);
     else if (update.pending) this.link.retry(250);
-    else if (this.#lacking && !this.link.busy) this.link.retry(REST);
+    else if (this.preview.lacks(update)) this.link.retry(REST);
     if (before?.net !== update.net) writeLedger(this.#find("table"), update);
     if (before?.sentence !== update.sentence) this.#find(".label").textContent = update.sentence;
     this.host.dataset.trained = String(update.trained);
@@ -133,8 +133,8 @@ export class View {
   /** What there is to look into. @returns {import("./depth.js").Scene} */
   #scene() {
     const update = this.own ?? this.last;
-    const { size } = this.surface, strokes = this.surface.kind === "s" ? this.surface.sent : null;
-    const { left, top, scale } = strokes?.length ? placementOf(strokes) : { left: 0, top: 0, scale: 10 };
+    const { size } = this.surface;
+    const { left, top, scale } = this.#placement;
     const share = size / 280;
     return {
       update,
@@ -145,6 +145,16 @@ export class View {
       surface: size,
       seen: SEEN,
     };
+  }
+
+  /** Where the image lies on the drawing, in canvas pixels; a picture fills the canvas. */
+  get #placement() {
+    const { drawing, kind, sent } = this.surface;
+    if (this.placed?.drawing !== drawing) {
+      const strokes = kind === "s" ? sent : null;
+      this.placed = { drawing, placement: strokes?.length ? placementOf(strokes) : { left: 0, top: 0, scale: 10 } };
+    }
+    return this.placed.placement;
   }
 
   /** What the server is told. */
