@@ -27,8 +27,8 @@ PARAMETERS = {
 ABOUT = {
     "one": "Lay the kernel on a window of the input, multiply cell by cell, add up: one number of the output.",
     "channels": "Every input channel has a kernel of its own. Their partial results and the bias add up to one map.",
-    "kernels": "Every output channel has kernels of its own. Together they are one tensor with four axes.",
-    "groups": "An output channel sees only its group of input channels; groups = in_channels is depthwise.",
+    "kernels": "Every output channel has kernels of its own: together one tensor with four axes.",
+    "groups": "An output channel sees its own group of input channels only; groups = in_channels: depthwise.",
     "flip": "A convolution turns the kernel by 180° first; conv2d does not, which is a cross-correlation. Learned kernels make up for it.",
 }
 
