@@ -60,8 +60,10 @@ class NumberPage:
     def _scenes(self) -> dict[str, Scene]:
         return cast(dict[str, Scene], st.session_state.setdefault(self.key("scenes"), {}))
 
-    def show(self, scene: Scene) -> None:
-        """Show another scene in this step."""
+    def show(self, scene: Scene, step: str = "") -> None:
+        """Show another scene in this step, or in one to go to."""
+        if step:
+            st.session_state[self.key(STEP)] = step
         if not isinstance(scene, PictureScene):
             self.reserve.remember(scene)
         self._scenes[self.step] = scene
