@@ -3,7 +3,8 @@
 import streamlit as st
 
 from cnn_explorer import codegen
-from cnn_explorer.scenes import CONV_PRESETS, ConvScene, PictureScene
+from cnn_explorer.examples import CONV_PRESETS
+from cnn_explorer.scenes import ConvScene, PictureScene
 from cnn_explorer.ui import grid_player, number_controls, shell
 from cnn_explorer.ui.number_pictures import picture_step
 from cnn_explorer.ui.number_state import CONVOLUTION

@@ -12,8 +12,8 @@ from streamlit.testing.v1 import AppTest
 
 from cnn_explorer.data import bundled_digits
 from cnn_explorer.drawing import example_drawing
+from cnn_explorer.examples import CONV_PRESETS, POOL_PRESETS
 from cnn_explorer.network import LECTURE
-from cnn_explorer.scenes import CONV_PRESETS, POOL_PRESETS
 
 PADDED = [[91, 168, 224, 215, 127], [114, 211, 295, 262, 149], [192, 259, 282, 214, 122], [194, 251, 253, 169, 86], [96, 112, 110, 68, 31]]
 NET, DRAWING = str(LECTURE), example_drawing().text

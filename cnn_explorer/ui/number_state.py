@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import streamlit as st
 
-from cnn_explorer.scenes import CONV_PRESETS, POOL_PRESETS, ConvScene, PictureScene, PoolScene, Reserve, SceneError, with_number
+from cnn_explorer.examples import CONV_PRESETS, POOL_PRESETS
+from cnn_explorer.scenes import ConvScene, PictureScene, PoolScene, Reserve, SceneError, with_number
 from cnn_explorer.ui import state
 from cnn_explorer.ui.grid_player import edits_of
 
