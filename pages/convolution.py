@@ -3,7 +3,8 @@
 import streamlit as st
 
 from cnn_explorer import codegen
-from cnn_explorer.scenes import CONV_PRESETS, ConvScene, PictureScene
+from cnn_explorer.examples import CONV_PRESETS
+from cnn_explorer.scenes import ConvScene, PictureScene
 from cnn_explorer.ui import grid_player, number_controls, shell
 from cnn_explorer.ui.number_pictures import picture_step
 from cnn_explorer.ui.number_state import CONVOLUTION
@@ -27,8 +28,8 @@ PARAMETERS = {
 ABOUT = {
     "one": "Lay the kernel on a window of the input, multiply cell by cell, add up: one number of the output.",
     "channels": "Every input channel has a kernel of its own. Their partial results and the bias add up to one map.",
-    "kernels": "Every output channel has kernels of its own. Together they are one tensor with four axes.",
-    "groups": "An output channel sees only its group of input channels; groups = in_channels is depthwise.",
+    "kernels": "Every output channel has kernels of its own: together one tensor with four axes.",
+    "groups": "An output channel sees its own group of input channels only; groups = in_channels: depthwise.",
     "flip": "A convolution turns the kernel by 180° first; conv2d does not, which is a cross-correlation. Learned kernels make up for it.",
 }
 

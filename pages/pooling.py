@@ -3,7 +3,8 @@
 import streamlit as st
 
 from cnn_explorer import codegen
-from cnn_explorer.scenes import POOL_PRESETS, PoolScene
+from cnn_explorer.examples import POOL_PRESETS
+from cnn_explorer.scenes import PoolScene
 from cnn_explorer.ui import grid_player, number_controls, shell
 from cnn_explorer.ui.number_state import POOLING
 

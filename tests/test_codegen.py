@@ -12,8 +12,9 @@ from PIL import Image
 
 from cnn_explorer import codegen
 from cnn_explorer.drawing import parse_drawing
+from cnn_explorer.examples import CONV_PRESETS, LECTURE_INPUT, POOL_PRESETS
 from cnn_explorer.preprocessing import grey_pixels
-from cnn_explorer.scenes import CONV_PRESETS, LECTURE_INPUT, NAMED_KERNELS, POOL_PRESETS, ConvScene, PoolScene, Reserve
+from cnn_explorer.scenes import NAMED_KERNELS, ConvScene, PoolScene, Reserve
 from cnn_explorer.ui import grid_player
 from cnn_explorer.ui.number_pictures import filtered
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from cnn_explorer.scenes import CONV_PRESETS, LECTURE_INPUT, POOL_PRESETS, ConvScene, PoolScene
+from cnn_explorer.examples import CONV_PRESETS, LECTURE_INPUT, POOL_PRESETS
+from cnn_explorer.scenes import ConvScene, PoolScene
 from cnn_explorer.ui.grid_player import Edit, adaptive_data, convolution_data, edits_of, flip_data, pooling_data, shift_data
 
 CONVOLUTIONS = [scene for cases in CONV_PRESETS.values() for scene in cases.values()]

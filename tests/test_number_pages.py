@@ -4,15 +4,17 @@ import io
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 import torch  # noqa: F401  # imported first, so that the pages need not wait for it
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 from widgets import control
 
+from cnn_explorer.data import bundled_digits
 from cnn_explorer.drawing import example_drawing
+from cnn_explorer.examples import CONV_PRESETS, POOL_PRESETS
 from cnn_explorer.network import LECTURE
-from cnn_explorer.scenes import CONV_PRESETS, POOL_PRESETS
 
 PADDED = [[91, 168, 224, 215, 127], [114, 211, 295, 262, 149], [192, 259, 282, 214, 122], [194, 251, 253, 169, 86], [96, 112, 110, 68, 31]]
 NET, DRAWING = str(LECTURE), example_drawing().text
@@ -278,6 +280,18 @@ def test_a_kernel_on_the_drawn_digit() -> None:
         assert not page.exception
         assert address(page)["filter"] == name
         assert len(page.image) == 2
+
+
+@pytest.mark.parametrize(("kernel", "padding"), [("Emboss", "1"), ("Learned 4", "2")])
+def test_the_middle_of_the_picture_number_by_number(kernel: str, padding: str) -> None:
+    page = opened("convolution", step="picture", drawing="d7", filter=kernel)
+    page.button(key="conv_middle").click().run()
+    assert (address(page)["step"], address(page)["padding"]) == ("one", padding)
+    shown = np.array(sent(page)["inputs"][0]["values"])
+    np.testing.assert_allclose(shown, bundled_digits().images[7][10:18, 10:18] / 255, atol=0.05)
+    assert (shown.max(), sent(page)["agrees"]) == (1, True)
+    again = opened("convolution", **address(page))
+    assert sent(again)["outputs"] == sent(page)["outputs"]
 
 
 def test_an_uploaded_picture_is_used_and_the_drawing_can_be_again() -> None:

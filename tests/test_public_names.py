@@ -15,6 +15,7 @@ MODULES = [
     "data",
     "drawing",
     "evaluation",
+    "examples",
     "layers",
     "network",
     "preprocessing",

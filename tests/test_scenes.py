@@ -7,16 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cnn_explorer.examples import CONV_PRESETS, LECTURE_INPUT, POOL_PRESETS
 from cnn_explorer.scenes import (
-    CONV_PRESETS,
     LEARNED,
-    LECTURE_INPUT,
     LIMITS,
     MAX_CHANNELS,
     MAX_KERNEL,
     MAX_SIDE,
     NAMED_KERNELS,
-    POOL_PRESETS,
     ConvScene,
     PictureScene,
     PoolScene,

@@ -9,12 +9,13 @@ from PIL import Image
 from cnn_explorer import codegen
 from cnn_explorer.network import LECTURE
 from cnn_explorer.preprocessing import grey_pixels
-from cnn_explorer.scenes import LEARNED, NAMED_KERNELS, Grid, PictureScene
+from cnn_explorer.scenes import LEARNED, NAMED_KERNELS, ConvScene, Grid, PictureScene
 from cnn_explorer.ui import cached, number_controls, state
 from cnn_explorer.ui.controls import FORMATS
 from cnn_explorer.ui.number_state import NumberPage
 
 SIDE = 280  # pixels of an uploaded picture that are kept
+MIDDLE = 8  # pixels on a side that are shown as numbers
 SHOWN = 392  # CSS pixels: 14 for each of a digit's
 PICTURE, PICTURE_ERROR, SOURCE = "conv_picture", "conv_picture_error", "conv_source"  # session keys
 DRAWING_SOURCE, PICTURE_SOURCE = "Your drawing", "Your picture"
@@ -48,10 +49,23 @@ def picture_step(page: NumberPage, scene: PictureScene) -> None:
         with st.container(width=max(190, 62 * len(kernel))):
             st.caption(f"The kernel {WHAT.get(scene.kernel, 'was learned from digits by the trained network')}.")
             st.latex(_matrix(kernel))
+            st.button("See the middle number by number", key=page.key("middle"), on_click=_show_numbers, args=(page, pixels, kernel))
         signed = is_signed(scene.kernel)
         caption = f"After: from {values.min():.2f} (blue) over 0 to {values.max():.2f} (orange)".replace("-", "−") if signed else "After"
         _shown(picture_of(values, signed), caption, f"The picture after {scene.kernel}")
     number_controls.show_code(codegen.picture_code(pixels, kernel))
+
+
+def _show_numbers(page: NumberPage, pixels: np.ndarray, kernel: Grid) -> None:
+    page.show(middle_of(pixels, kernel), "one")
+
+
+def middle_of(pixels: np.ndarray, kernel: Grid) -> ConvScene:
+    """The middle of a picture as numbers from 0 to 1 with a digit, the kernel with two; the size is kept."""
+    top, left = (max(0, (side - MIDDLE) // 2) for side in pixels.shape)
+    window = np.round(pixels[top : top + MIDDLE, left : left + MIDDLE] / 255, 1)
+    weight = tuple(tuple(round(value, 2) + 0.0 for value in row) for row in kernel)
+    return ConvScene((tuple(map(tuple, window.tolist())),), ((weight,),), (0.0,), padding=len(kernel) // 2)
 
 
 def kernel_of(scene: PictureScene) -> Grid:

@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import streamlit as st
 
-from cnn_explorer.scenes import CONV_PRESETS, POOL_PRESETS, ConvScene, PictureScene, PoolScene, Reserve, SceneError, with_number
+from cnn_explorer.examples import CONV_PRESETS, POOL_PRESETS
+from cnn_explorer.scenes import ConvScene, PictureScene, PoolScene, Reserve, SceneError, with_number
 from cnn_explorer.ui import state
 from cnn_explorer.ui.grid_player import edits_of
 
@@ -60,8 +61,10 @@ class NumberPage:
     def _scenes(self) -> dict[str, Scene]:
         return cast(dict[str, Scene], st.session_state.setdefault(self.key("scenes"), {}))
 
-    def show(self, scene: Scene) -> None:
-        """Show another scene in this step."""
+    def show(self, scene: Scene, step: str = "") -> None:
+        """Show another scene in this step, or in one to go to."""
+        if step:
+            st.session_state[self.key(STEP)] = step
         if not isinstance(scene, PictureScene):
             self.reserve.remember(scene)
         self._scenes[self.step] = scene

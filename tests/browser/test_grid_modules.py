@@ -111,7 +111,8 @@ def test_numbers_are_short_in_a_cell_and_whole_in_a_sum(app: NumberPage) -> None
 ROOM = {"width": 1235, "height": 560, "beside": 350, "below": 42}
 SCENE = """const grid = (side) => Array.from({ length: side }, () => Array(side).fill(1));
 const inputs = Array.from({ length: a.channels }, () => ({ values: grid(a.side) }));
-const scene = { layout: "rows", padding: a.padding, inputs, kernels: [[grid(a.kernel)]], outputs: [{ values: grid(a.side) }] };"""
+const scene = { layout: "rows", padding: a.padding, inputs, kernels: [[grid(a.kernel)]], biases: [0], partials: [],
+  outputs: [{ values: grid(a.side) }] };"""
 
 
 @pytest.mark.parametrize(

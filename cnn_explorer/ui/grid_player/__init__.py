@@ -133,6 +133,7 @@ def adaptive_data(name: str, scene: PoolScene) -> Data:
     """Adaptive pooling: the windows follow from the output's size."""
     rows, columns = (arithmetic.slide_adaptive(side, scene.output_size) for side in scene.shape[1:])
     data = _scene(name, scene.input, 0, "", False) | {"layout": "pool", "windows": [_windows(rows, columns), _cells(scene.shape)]}
+    data["lead"] = "Windows cover"
     data["lines"] = [f"rows {_spans(rows)}"] + ([f"columns {_spans(columns)}"] if columns != rows else [])
     return _with_outputs(data, np.array(scene.input), rows, columns)
 
@@ -176,7 +177,7 @@ def _scene(name: str, grids: Grids | list[Any], padding: int, pad_text: str, col
     empty: Mapping[str, Any] = {
         name: [] for name in ("lines", "kernels", "kernelTitles", "biases", "seen", "partials", "outputs", "winners", "axes")
     }
-    return {"name": name, "inputs": inputs, "padding": padding, "padText": pad_text, "agrees": True, **empty}
+    return {"name": name, "lead": "Size of the output:", "inputs": inputs, "padding": padding, "padText": pad_text, "agrees": True, **empty}
 
 
 def _with_outputs(data: Data, x: np.ndarray, rows: Windows, columns: Windows) -> Data:

@@ -1,49 +1,60 @@
 // How large a cell may be. No DOM.
 
-const CAPTION = 27; // CSS pixels of a grid's title and the gap below it
-const LEAST = 24, MOST = 52; // CSS pixels: a finger's least target, and what looks calm
+import { short } from "./numbers.js";
+
+// CSS pixels: a finger's least target, what looks calm, a grid's title with the gap below it.
+const LEAST = 24, MOST = 52, CAPTION = 27;
+const PRODUCT = 62; // a column of the products, which does not follow the others
+
+/** Width of a grid's columns, which the longest of its numbers may stretch; as `td` in style.css. @param {number[][]} values */
+function columnsOf(values) {
+  const letters = Math.max(1, ...values.flat().map((value) => short(value).length));
+  return (side, columns = values[0]?.length ?? 0) => columns * Math.max(side, letters * 0.58 * Math.min(18, Math.max(12, 0.4 * side)) + 8);
+}
 
 /**
- * Cells and fixed pixels that stand side by side and one above the other in each layout.
+ * What stands side by side and one above the other: `wide` in pixels for a cell's side, `down` in cells, `over` in pixels besides.
  * @param {import("./scene.js").Scene} scene @param {boolean} products whether they are shown
  */
 function extent(scene, products) {
-  const [height, width] = [scene.inputs[0].values.length + 2 * scene.padding, scene.inputs[0].values[0].length + 2 * scene.padding];
-  const kernel = scene.kernels[0]?.[0]?.length ?? 0;
-  const output = scene.outputs[0]?.values ?? [[0]];
-  const wide = output[0].length, high = output.length;
-  const picture = scene.inputs[0].tint ? 3 : 0;
-  if (scene.layout === "rows") {
-    const channels = scene.inputs.length;
-    const across = width + kernel + wide * (channels > 1 ? 2 : 1) + 1 + picture;
-    return { across, fixed: 210 + (products ? 62 * kernel : 0), down: Math.max(height, kernel) * channels, over: CAPTION * channels };
-  }
-  if (scene.layout === "matrix") {
-    const channels = scene.inputs.length;
-    const lines = scene.kernels.length;
+  const { inputs, kernels, outputs, padding, layout } = scene;
+  const channels = inputs.length, lines = kernels.length;
+  const input = columnsOf(inputs.flatMap(({ values }) => values));
+  const padded = inputs[0].values[0].length + 2 * padding, height = inputs[0].values.length + 2 * padding;
+  const weight = columnsOf(kernels.flat(2)), kernel = kernels[0]?.[0]?.length ?? 0;
+  const first = outputs.filter((output) => layout !== "pool" || output.input === 0);
+  const high = Math.max(0, ...first.map(({ values }) => values.length));
+  const output = columnsOf(outputs.flatMap(({ values }) => values)), across = first[0]?.values[0].length ?? 0;
+  const bias = columnsOf([scene.biases]), picture = inputs[0].tint ? 3 : 0;
+  if (layout === "rows") {
+    const partial = channels > 1 && scene.partials.length ? columnsOf(scene.partials[0].flat()) : () => 0;
     return {
-      across: width + kernel * channels + wide + 1 + picture,
-      fixed: 150 + 14 * channels,
+      wide: (side) => input(side, padded) + weight(side, kernel) + partial(side, across) + bias(side, 1) + output(side, across) + picture * side
+        + 210 + (products ? PRODUCT * kernel : 0),
+      down: Math.max(height, kernel) * channels,
+      over: CAPTION * channels,
+    };
+  }
+  if (layout === "matrix") {
+    return {
+      wide: (side) => input(side, padded) + channels * (weight(side, kernel) + 14) + bias(side, 1) + output(side, across) + picture * side + 150,
       down: Math.max(height * channels, Math.max(kernel, high) * lines),
       over: CAPTION * Math.max(channels, lines),
     };
   }
-  const first = scene.outputs.filter(({ input }) => input === 0);
   return {
-    across: width + first.reduce((sum, { values }) => sum + values[0].length, 0),
-    fixed: 60 + 24 * first.length,
-    down: Math.max(height, ...first.map(({ values }) => values.length)) * scene.inputs.length,
-    over: CAPTION * scene.inputs.length,
+    wide: (side) => input(side, padded) + first.reduce((sum, { values }) => sum + columnsOf(values)(side) + 24, 60),
+    down: Math.max(height, high) * channels,
+    over: CAPTION * channels,
   };
 }
 
-/** Side of a cell with which everything stands in a room of this size. @param {import("./scene.js").Scene} scene */
-function fitting(scene, width, height, products) {
-  const { across, fixed, down, over } = extent(scene, products);
-  return Math.floor(Math.min((width - fixed) / across, (height - over) / down));
+/** The largest side of a cell with which everything stands in a room of this size; the least one where there is none. */
+function fitting({ wide, down, over }, width, height) {
+  let side = Math.max(LEAST, Math.min(MOST, Math.floor((height - over) / down)));
+  while (side > LEAST && wide(side) > width) side -= 1;
+  return side;
 }
-
-const bounded = (side) => Math.max(LEAST, Math.min(MOST, side));
 
 /**
  * How large cells are, whether the sum stands beside the grids or below, and whether there is room for the products.
@@ -51,16 +62,16 @@ const bounded = (side) => Math.max(LEAST, Math.min(MOST, side));
  *   what the sum takes of the width beside the grids or of the height below
  */
 export function arrange(scene, { width, height, beside, below }) {
-  const { across, fixed } = extent(scene, true);
-  const holds = (pixels) => pixels >= fixed + across * LEAST;
-  const under = bounded(fitting(scene, width, height - below, true)), aside = bounded(fitting(scene, width - beside, height, true));
+  const all = extent(scene, true);
+  const under = fitting(all, width, height - below), aside = fitting(all, width - beside, height);
   const several = scene.inputs.length > 1;
-  if (holds(width - beside) && (aside > under || (aside === under && several))) return { side: aside, aside: true, products: true };
-  if (holds(width)) return { side: under, aside: false, products: true };
-  return { side: bounded(fitting(scene, width, height - below, false)), aside: false, products: false };
+  const room = all.wide(LEAST) <= width - beside;
+  if (room && (aside > under || (aside === under && several))) return { side: aside, aside: true, products: true };
+  if (all.wide(LEAST) <= width) return { side: under, aside: false, products: true };
+  return { side: fitting(extent(scene, false), width, height - below), aside: false, products: false };
 }
 
 /** On a phone grids wrap: cells are as large as height alone allows, and the sum has the products. @param {import("./scene.js").Scene} scene */
 export function arrangeNarrow(scene) {
-  return { side: Math.min(32, bounded(fitting(scene, Infinity, 330, false))), aside: false, products: false };
+  return { side: Math.min(32, fitting(extent(scene, false), Infinity, 330)), aside: false, products: false };
 }

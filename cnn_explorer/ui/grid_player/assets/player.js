@@ -57,7 +57,8 @@ export class Player {
     this.scene = scene;
     if (structure !== this.structure) this.#build(structure);
     else if (!this.outbox.busy) this.stage.update(scene); // an answer to an older edit would undo a newer one for a moment
-    this.shapes.replaceChildren(...scene.lines.map((text) => Object.assign(document.createElement("p"), { textContent: text })));
+    this.shapes.replaceChildren(...(scene.lines.length ? [scene.lead, ...scene.lines] : [])
+      .map((text) => Object.assign(document.createElement("p"), { textContent: text })));
     this.about.textContent = scene.about;
     this.order = playOrder(scene.outputs);
     if (opening) this.#open();
@@ -342,6 +343,7 @@ export class Player {
     this.host.classList.toggle("tight", !products);
     this.host.style.setProperty("--side", String(this.scene.kernels[0]?.[0].length ?? 0));
     this.host.style.setProperty("--cell", `${side}px`);
+    for (const box of this.place.querySelectorAll(".scroll")) box.classList.toggle("wide", box.scrollWidth > box.clientWidth);
   }
 
   /** CSS pixels of the page above the player, wherever the page is scrolled to. */

@@ -6,7 +6,7 @@
  * @typedef {{title: string, values: number[][], tint: string, editable: boolean}} Input
  * @typedef {{title: string, note: string, values: number[][], input: number, windows: number, rule: "conv" | "max" | "avg" | "none", changed: number[][] | null}} Output
  *   `input` is the grid that a pooling reads, `windows` an index into the scene's windows
- * @typedef {{name: string, ack: number, layout: "rows" | "matrix" | "pool", lines: string[], inputs: Input[], padding: number, padText: string,
+ * @typedef {{name: string, ack: number, layout: "rows" | "matrix" | "pool", lead: string, lines: string[], inputs: Input[], padding: number, padText: string,
  *   windows: Windows[], kernels: number[][][][], kernelTitles: string[], seen: number[][], biases: number[], partials: number[][][][],
  *   outputs: Output[], winners: Cell[][][], agrees: boolean, axes: string[], about: string}} Scene
  * @typedef {{map: number, row: number, column: number}} Place of an output value
@@ -50,7 +50,7 @@ export function structureOf(scene) {
   const size = (values) => [values.length, values[0]?.length ?? 0];
   return JSON.stringify([
     scene.name, scene.layout, scene.padding, scene.padText, scene.axes, scene.kernelTitles, scene.seen,
-    scene.inputs.map(({ title, values, editable }) => [title, editable, size(values)]),
+    scene.inputs.map(({ title, values, tint, editable }) => [title, tint, editable, size(values)]),
     scene.kernels.map((kernel) => kernel.map(size)),
     scene.outputs.map(({ title, values, input, windows }) => [title, input, windows, size(values)]),
   ]);

@@ -80,7 +80,7 @@ export class Stage {
   #rows() {
     const lines = this.inputs.map((input, at) => element("line", input.element, sign("∗"), this.kernels[0][at].element,
       ...(this.products[at] ? [sign("→"), this.products[at].element] : []), ...(this.partials[at] ? [sign("Σ"), this.partials[at].element] : [])));
-    return element("stage rows", this.canvas, element("lines", ...lines), sign("Σ"),
+    return element("stage rows", this.canvas, element("lines", ...lines), sign("Σ +"),
       element("result", element("line", this.biases[0].element, ...this.outputs.flatMap((output) => [sign("="), output.element]))));
   }
 

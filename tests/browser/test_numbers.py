@@ -144,6 +144,18 @@ def test_a_number_is_changed_where_it_stands(visit_numbers: VisitNumbers) -> Non
     assert app.numbers("weight") == [[1, 2, 3], [4, 0.25, 6], [7, 8, 9]]
 
 
+def test_a_field_moves_nothing(convolution: NumberPage) -> None:
+    one = convolution.go("One channel", "one")
+    places = "all => all.map(each => { const box = each.getBoundingClientRect(); return [box.left, box.top, box.width, box.height]; })"
+    cells = one.page.locator(".grid-player td")
+    one.cell("input", 2, 2).hover()
+    before = cells.evaluate_all(places)
+    one.cell("input", 2, 2).click()
+    one.grid("input").locator("input").wait_for()
+    assert cells.evaluate_all(places) == before
+    one.page.keyboard.press("Escape")
+
+
 def test_quick_changes_all_arrive(visit_numbers: VisitNumbers) -> None:
     """One after the other with the Tab key, faster than the server answers."""
     app = visit_numbers("convolution", "one")
