@@ -39,7 +39,8 @@ def open_page(title: str) -> None:
         for file, label, icon in PAGES:
             st.page_link(file, label=label, icon=icon, query_params=state.carried())
         st.caption(
-            "Everything is computed by PyTorch as you draw. The page's address holds your drawing and your network: copy it to share both."
+            "While the pen moves, the maps are your browser's own; at rest all numbers are PyTorch's. "
+            "The page's address holds your drawing and your network: copy it to share both."
         )
         st.caption(
             "An architecture has one word a layer: conv8k5x3s2p1d1g1 (out_channels, kernel_size, stride, padding, dilation, groups), "
