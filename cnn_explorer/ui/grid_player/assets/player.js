@@ -3,10 +3,12 @@
 import { openField, Outbox } from "./editing.js";
 import { placeOf } from "./grid.js";
 import { arrange, arrangeNarrow } from "./layout.js";
+import { listen } from "./listening.js";
+import { mark, showAxes } from "./marks.js";
 import { full } from "./numbers.js";
-import { centredOn, playOrder, reachedBy, structureOf, windowCells } from "./scene.js";
+import { centredOn, playOrder, structureOf, windowCells } from "./scene.js";
 import { Stage } from "./stage.js";
-import { productsOf, spoken, sumLines } from "./sums.js";
+import { spoken, sumLines } from "./sums.js";
 import { Transport } from "./transport.js";
 
 const NARROW = 700; // below, everything stacks
@@ -20,8 +22,6 @@ const MARKUP = `
 <footer><div class="transport" role="group" aria-label="Animation"></div><p class="hint"></p></footer>
 <div class="spoken" role="status" aria-live="polite"></div>`;
 
-const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
-
 export class Player {
   /** @param {HTMLElement} host */
   constructor(host) {
@@ -34,7 +34,12 @@ export class Player {
     this.outbox = new Outbox((message) => this.send(message));
     this.transport = new Transport(find(".transport"), { step: () => this.#step(), reset: () => this.#reset() });
     this.calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    this.#listen();
+    listen(this.place, {
+      touched: () => this.transport.pause(),
+      look: (found) => this.#look(found),
+      announce: () => this.#announce(),
+      edit: (found, typed) => this.#edit(found, typed),
+    });
     this.observer = new ResizeObserver(() => this.#layout());
     this.observer.observe(host);
     const page = host.getRootNode().host?.closest("[data-testid=stMainBlockContainer]");
@@ -118,42 +123,9 @@ export class Player {
       this.sum.replaceChildren();
       return;
     }
-    const output = scene.outputs[place.map];
-    const windows = scene.windows[output.windows];
-    const cells = windowCells(windows, place.row, place.column);
-    const pooling = output.rule !== "conv";
-    const read = pooling ? scene.inputs.map((_, channel) => channel) : scene.seen[place.map];
-    const reach = cell ? reachedBy(windows, ...cell) : [];
-    stage.inputs.forEach((grid, channel) => {
-      grid.mark("window", read.includes(channel) ? cells : []);
-      grid.mark("term", term >= 0 && read.includes(channel) ? [cells[term]] : []);
-      grid.mark("winner", this.#winners(channel, output.windows, place));
-    });
-    stage.outputs.forEach((grid, map) => {
-      const other = scene.outputs[map];
-      const linked = other.windows === output.windows;
-      grid.mark("current", map === place.map ? [[place.row, place.column]] : []);
-      grid.mark("peer", linked && map !== place.map ? [[place.row, place.column]] : []);
-      grid.mark("reached", linked ? reach : []);
-      grid.mark("done", this.progress === null ? [] : this.order.slice(0, this.progress + 1).filter((at) => at.map === map).map(({ row, column }) => [row, column]));
-    });
+    mark(stage, scene, { place, cell, term, done: this.progress === null ? [] : this.order.slice(0, this.progress + 1) });
     stage.outputs[place.map].stopAt(place.row, place.column);
-    stage.partials.forEach((grid) => grid.mark("current", [[place.row, place.column]]));
-    stage.kernels.forEach((kernel, out) => kernel.forEach((grid) => {
-      grid.element.classList.toggle("active", out === place.map);
-      grid.mark("term", out === place.map && term >= 0 ? [[Math.floor(term / grid.columns), term % grid.columns]] : []);
-    }));
-    stage.products.forEach((products, at) => {
-      products.update(productsOf(scene, place, at));
-      products.mark(term);
-    });
     this.#showSum(sumLines(scene, place));
-  }
-
-  /** Cells of an input that win a maximum of the window that is looked at. */
-  #winners(channel, windows, { row, column }) {
-    return this.scene.outputs.flatMap((output, map) =>
-      output.rule === "max" && output.input === channel && output.windows === windows ? [this.scene.winners[map][row][column]] : []);
   }
 
   #showSum(lines) {
@@ -210,15 +182,10 @@ export class Player {
     this.axis = count;
     const { length } = this.axes.children;
     [...this.axes.children].forEach((button, at) => button.setAttribute("aria-pressed", String(length - at <= count)));
-    this.stage.kernels.forEach((kernel, out) => kernel.forEach((grid, at) => {
-      grid.cells.forEach((line, row) => line.forEach((cell) => {
-        const shown = count >= this.scene.axes.length || (out === 0 && (count === 3 || (at === 0 && (count === 2 || row === 0))));
-        cell.classList.toggle("later", !shown);
-      }));
-    }));
+    showAxes(this.stage, this.scene.axes.length, count);
   }
 
-  // --- pointer and keys ---
+  // --- looking and changing ---
 
   #look(place) {
     const { grid, row, column } = place;
@@ -251,65 +218,7 @@ export class Player {
     this.select(place, { cell: [row, column], term });
   }
 
-  #listen() {
-    const { place } = this;
-    place.onpointerenter = () => this.transport.pause();
-    const under = (event) => placeOf(event.pointerType === "mouse" ? event.target : this.host.getRootNode().elementFromPoint(event.clientX, event.clientY));
-    let last;
-    const follow = (event) => {
-      const found = under(event);
-      if (!found || (found.grid === last?.grid && found.row === last.row && found.column === last.column)) return;
-      last = found;
-      this.#look(found);
-    };
-    place.onpointermove = (event) => { if (event.pointerType !== "touch" || event.buttons) follow(event); };
-    place.onpointerdown = (event) => {
-      this.transport.pause();
-      last = undefined;
-      this.touched = event.pointerType === "touch" && placeOf(event.target)?.grid.current !== event.target.closest("td");
-      follow(event);
-    };
-    place.onpointerleave = () => { last = undefined; };
-    place.onclick = (event) => {
-      const found = placeOf(event.target);
-      if (!found || event.target.closest("input")) return;
-      const { grid, row, column } = found;
-      if (!grid.has(row, column)) return;
-      grid.focus(row, column);
-      if (this.touched) this.#announce(); // a first tap looks, a second one edits
-      else this.#edit(grid, row, column, "");
-    };
-    place.onkeydown = (event) => {
-      const found = placeOf(event.target);
-      if (!found || event.ctrlKey || event.metaKey || event.altKey) return;
-      const { grid, row, column } = found;
-      const move = MOVES[event.key];
-      if (move) {
-        event.preventDefault();
-        const [down, across] = [row + move[0], column + move[1]];
-        if (!grid.has(down, across)) return;
-        this.transport.pause();
-        grid.focus(down, across);
-        this.#look({ grid, row: down, column: across });
-        this.#announce();
-      } else if (event.key === "Enter" || event.key === "F2") {
-        event.preventDefault();
-        this.#edit(grid, row, column, "");
-      } else if (/^[-−0-9.,]$/.test(event.key)) {
-        event.preventDefault();
-        this.#edit(grid, row, column, event.key);
-      }
-    };
-    place.onfocusin = (event) => {
-      const found = placeOf(event.target);
-      if (!found || !event.target.matches(":focus-visible")) return;
-      this.transport.pause();
-      this.#look(found);
-      this.#announce();
-    };
-  }
-
-  #edit(grid, row, column, typed) {
+  #edit({ grid, row, column }, typed) {
     if (!grid.editable) return;
     this.transport.pause();
     openField(grid, row, column, typed, {

@@ -1,0 +1,65 @@
+// Pointer and keys over the grids, as three wishes: to look at a cell, to hear about it, to change it.
+
+import { placeOf } from "./grid.js";
+
+const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+
+/**
+ * @typedef {{grid: import("./grid.js").Grid, row: number, column: number}} Found
+ * @param {HTMLElement} place that the grids are in
+ * @param {{touched: () => void, look: (found: Found) => void, announce: () => void, edit: (found: Found, typed: string) => void}} wishes
+ *   `touched` says that somebody is there
+ */
+export function listen(place, { touched, look, announce, edit }) {
+  const under = (event) => placeOf(event.pointerType === "mouse" ? event.target : place.getRootNode().elementFromPoint(event.clientX, event.clientY));
+  let last, firstTap = false;
+  const follow = (event) => {
+    const found = under(event);
+    if (!found || (found.grid === last?.grid && found.row === last.row && found.column === last.column)) return;
+    last = found;
+    look(found);
+  };
+  place.onpointerenter = touched;
+  place.onpointermove = (event) => { if (event.pointerType !== "touch" || event.buttons) follow(event); };
+  place.onpointerleave = () => { last = undefined; };
+  place.onpointerdown = (event) => {
+    touched();
+    last = undefined;
+    firstTap = event.pointerType === "touch" && placeOf(event.target)?.grid.current !== event.target.closest("td");
+    follow(event);
+  };
+  place.onclick = (event) => {
+    const found = placeOf(event.target);
+    if (!found || event.target.closest("input") || !found.grid.has(found.row, found.column)) return;
+    found.grid.focus(found.row, found.column);
+    if (firstTap) announce(); // a first tap looks, a second one edits
+    else edit(found, "");
+  };
+  place.onkeydown = (event) => {
+    const found = placeOf(event.target);
+    if (!found || event.ctrlKey || event.metaKey || event.altKey) return;
+    const { grid, row, column } = found;
+    if (event.key in MOVES) {
+      event.preventDefault();
+      const [down, across] = [row + MOVES[event.key][0], column + MOVES[event.key][1]];
+      if (!grid.has(down, across)) return;
+      touched();
+      grid.focus(down, across);
+      look({ grid, row: down, column: across });
+      announce();
+    } else if (event.key === "Enter" || event.key === "F2") {
+      event.preventDefault();
+      edit(found, "");
+    } else if (/^[-−0-9.,]$/.test(event.key)) {
+      event.preventDefault();
+      edit(found, event.key);
+    }
+  };
+  place.onfocusin = (event) => {
+    const found = placeOf(event.target);
+    if (!found || !event.target.matches("td:focus-visible")) return;
+    touched();
+    look(found);
+    announce();
+  };
+}
