@@ -275,7 +275,7 @@ def _head_row(parts: Blocks, layers: int) -> None:
     hidden = len(parts.hidden)
     for number, features in enumerate(parts.hidden):
         _number("linear", f"fc{number + 1} out_features", features, 1, MAX_FEATURES, _hidden_edit(number))
-    between = [str(layer) for layer in parts.head if not isinstance(layer, LinearSpec)]
+    between = dict.fromkeys(str(layer) for layer in parts.head if not isinstance(layer, LinearSpec))
     if between:
         st.markdown(f"with {', '.join(between)}", width="content")
     if any(isinstance(layer, LinearSpec) for layer in parts.head):

@@ -144,7 +144,7 @@ export class Detail {
         const box = boxOf(tile.size, place * (PART + SIGN) + 1, 2, PART - 2);
         const reach = [this.reach.input, this.reach.weight, this.reach.part][place];
         drawTile(context, box, tile, this.#image(`${part.channel} ${place}`, tile, reach), look.theme);
-        if (place < 2) write(context, place ? "→" : told.chain.length ? "∗" : "·", (place + 1) * (PART + SIGN) - SIGN / 2, PART / 2, look, "center");
+        if (place < 2) write(context, place ? "→" : part.tiles[2].output ? "∗" : "·", (place + 1) * (PART + SIGN) - SIGN / 2, PART / 2, look, "center");
       });
       what.textContent = `${part.channel + 1}: ${short(part.sum)}\nΣ ${short(sums[at])}`; // what it adds, and all down to here
       this.rows[at].classList.toggle("chosen", part.channel === this.channel);

@@ -47,6 +47,7 @@ const KINDS = {
 /** The unchanged rest of the way until other maps come in: activation, pooling. @returns {Tile[]} */
 function after({ layers, values }, index, map) {
   const tiles = [];
+  if (layers[index].shape.length !== 3) return tiles;
   for (let at = index + 1; at < layers.length && tiles.length < 3; at++) {
     if (layers[at].shape.length !== layers[index].shape.length || ["Conv2d", "Linear", "Flatten"].includes(layers[at].kind)) break;
     tiles.push(tileOf(layers[at].name, layers[at].shape, values[at], map));
