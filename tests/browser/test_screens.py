@@ -60,7 +60,7 @@ def test_everything_is_on_the_first_screen(visit: Visit, artifacts: Path, width:
     app = visit({"viewport": {"width": width, "height": height}, "color_scheme": theme})
     app.page.screenshot(path=artifacts / f"page-{width}x{height}-{theme}.png")
     assert len(app.layers()) == 6
-    parts = {".paper": 1, ".layers canvas": 6, ".probabilities li": 10, ".verdict strong": 1, ".tools button": 5, CONTROLS: 24}
+    parts = {".paper": 1, ".layers canvas[data-layer]": 6, ".probabilities li": 10, ".verdict strong": 1, ".tools button": 5, CONTROLS: 24}
     for selector, count in parts.items():
         assert len(boxes(app, selector)) >= count, selector
         assert outside(app, selector, width, height) == [], selector
