@@ -116,7 +116,7 @@ export class View {
     // asks for the weights.
     if (!answered && !this.link.busy) this.link.push(false);
     else if (update.pending) this.link.retry(250);
-    else if (this.#lacking && !this.link.busy) this.link.retry(REST);
+    else if (this.preview.lacks(update) && !this.link.busy) this.link.retry(REST);
     if (before?.net !== update.net) writeLedger(this.#find("table"), update);
     if (before?.sentence !== update.sentence) this.#find(".label").textContent = update.sentence;
     this.host.dataset.trained = String(update.trained);
@@ -172,7 +172,8 @@ export class View {
     this.followedAt = now;
     const strokes = this.surface.sent;
     if (!strokes) { this.own = null; return; }
-    this.own = { ...this.last, ...this.preview.run(imageOfStrokes(strokes)) };
+    this.own = { ...this.last, ...this.preview.run(imageOfStrokes(strokes)), exact: false }; // PyTorch has yet to say its numbers
+    this.#find(".agree").hidden = true;
     this.#paint();
     this.host.dataset.followed = String(++this.followed);
   }
