@@ -67,6 +67,13 @@ export class Columns {
     return rebuilt;
   }
 
+  /** Give the focus back to what an opened map was opened from: the walk goes on there. @param {HTMLElement | null} element */
+  refocus(element) {
+    this.returning = true;
+    element?.focus?.({ preventScroll: true });
+    this.returning = false;
+  }
+
   /** The element of a layer's column. */
   columnOf(index) {
     return (this.canvases[index] ?? this.loud).closest(".column");
@@ -136,7 +143,7 @@ export class Columns {
     joint.append(formula, make("span", "arrow"));
     joint.setAttribute("aria-label", `${layer.name}: ${layer.formula}`);
     joint.onpointerenter = () => this.card.showLayer(joint, layer);
-    joint.onfocus = () => this.card.showLayer(joint, layer);
+    joint.onfocus = () => { if (!this.returning) this.card.showLayer(joint, layer); };
     joint.onclick = (event) => {
       event.stopPropagation();
       if (layer.kind === "Conv2d") this.on.kernels(index);
@@ -173,7 +180,10 @@ export class Columns {
     canvas.onpointerleave = (event) => { if (event.pointerType !== "touch") this.#leave(); };
     canvas.onblur = () => { if (this.walking) this.#leave(); };
     canvas.onkeydown = (event) => this.#walk(index, event);
-    canvas.onfocus = () => { if (canvas.matches(":focus-visible")) this.#show(index, { map: 0, row: 0, column: 0 }); };
+    canvas.onfocus = () => {
+      if (this.returning && !this.walking) return; // it was opened with the pointer, which is elsewhere by now
+      if (canvas.matches(":focus-visible")) this.#show(index, this.returning ? this.seen : { map: 0, row: 0, column: 0 });
+    };
     this.canvases[index] = canvas;
     this.outlines[index] = make("canvas", "outline");
     const tiles = make("div", "tiles");

@@ -80,8 +80,10 @@ export class Depth {
     if (update.pending) return;
     if (!parameters) { this.wanted = () => this.open(place, { channel, pinned }); return; }
     this.wanted = null;
-    this.opener ??= this.layers.getRootNode().activeElement;
+    const focused = this.layers.getRootNode().activeElement, opener = this.opener ?? focused;
+    const walking = focused?.matches(":focus-visible");
     this.kernels.close();
+    this.opener = opener;
     this.columns.quiet = true;
     this.columns.card.hide();
     this.#reset();
@@ -89,7 +91,7 @@ export class Depth {
     this.#makeRoom(this.detail.element, place.index, this.detail.width);
     this.detail.show(); // once more, for the width it got
     this.look(place);
-    if (this.opener?.matches?.(":focus-visible")) this.detail.focus();
+    if (walking) this.detail.focus();
   }
 
   #openFrom(map, channel) {
@@ -103,9 +105,11 @@ export class Depth {
     const { update, parameters, look } = this.scene();
     if (!parameters) { this.wanted = () => this.openKernels(index); return; }
     this.wanted = null;
-    this.opener ??= this.layers.getRootNode().activeElement;
+    const opener = this.opener ?? this.layers.getRootNode().activeElement;
     this.detail.close();
+    this.opener = opener;
     this.columns.card.hide();
+    this.lights.clear();
     this.#reset();
     this.kernels.open(index, update.layers[index], inputOf(update.layers, index), parameters[index].weight, this.#room, this.layers.clientHeight - 130, look.theme);
     this.#makeRoom(this.kernels.element, index, this.kernels.width);
@@ -141,10 +145,11 @@ export class Depth {
   }
 
   #closed() {
+    this.wanted = null;
     this.columns.quiet = false;
     this.#reset();
     this.look(null);
-    this.opener?.focus?.({ preventScroll: true });
+    this.columns.refocus(this.opener);
     this.opener = null;
   }
 

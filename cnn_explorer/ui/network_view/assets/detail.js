@@ -77,6 +77,7 @@ export class Detail {
   /** Work everything out anew: another pixel, another drawing, another channel. */
   show() {
     const { update, parameters, look } = this.source();
+    if (!parameters) return; // those of a new network are on their way
     /** @type {Explanation} */
     const told = explain(update, parameters, this.place, this.channel);
     this.told = told;
@@ -93,15 +94,17 @@ export class Detail {
     this.#writeSoftmax();
   }
 
-  // --- building: only when the layer changes ---
+  // --- building: only when other rows are to be shown ---
 
   #build() {
     const { told, place } = this;
     const layout = [place.index, place.map, told.parts.length, this.all].join(" ");
-    if (layout === this.layout) return;
-    this.layout = layout;
     const shown = this.all ? told.parts : told.parts.slice(0, FEW);
-    this.order = shown.map(({ channel }) => channel);
+    const order = shown.map(({ channel }) => channel);
+    const moving = !this.source().update.exact; // rows that change places under the pen could not be followed
+    if (layout === this.layout && (moving || order.join() === this.order.join())) return;
+    this.layout = layout;
+    this.order = order;
     this.title.textContent = told.title;
     this.how.textContent = told.how;
     this.every.hidden = told.parts.length <= FEW;

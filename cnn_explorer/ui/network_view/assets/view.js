@@ -187,7 +187,8 @@ export class View {
     this.followedAt = now;
     const strokes = this.surface.sent;
     if (!strokes) { this.own = null; return; }
-    this.own = { ...this.last, ...this.preview.run(imageOfStrokes(strokes)) };
+    this.own = { ...this.last, ...this.preview.run(imageOfStrokes(strokes)), exact: false }; // PyTorch has yet to say its numbers
+    this.#find(".agree").hidden = true;
     this.#paint();
     this.host.dataset.followed = String(++this.followed);
   }
