@@ -228,10 +228,12 @@ def assert_sum(app: Explorer, net: str, layer: str, map_: int, row: int, column:
     rows = panel(app).locator(".part")
     assert [int(channel or -1) for channel in rows.evaluate_all("all => all.map(row => row.dataset.channel)")] == order[: rows.count()]
     assert rows.count() == min(len(order), 6)
+    running = 0.0
     for channel, text in zip(order, rows.locator(".what").all_inner_texts(), strict=False):
+        running += sums[channel]
         number, added = text.split(": ")
         assert int(number) == channel + 1
-        assert read(added) == pytest.approx([sums[channel]], rel=0.006, abs=1e-5)
+        assert read(added) == pytest.approx([sums[channel], running], rel=0.006, abs=1e-5)
     one, whole, with_bias, torchs = lines(app)
     assert one.startswith(f"Pixel ({row}, {column}), channel ")
     channel, _, shown = read(one.split("channel ")[1])
