@@ -116,9 +116,10 @@ def show_code(text: str) -> None:
     st.code(text, language="python")
 
 
-FORMULA = (
-    r"\text{convolution: } y(t) = \int x(p)\, h(t-p)\, dp \qquad "
-    r"y_{ij} = \sum_{u, v} x_{i-u,\, j-v}\, h_{uv} \qquad \text{conv2d: } y_{ij} = \sum_{u, v} x_{i+u,\, j+v}\, h_{uv}"
+FORMULAS = (
+    r"\text{convolution: } y(t) = \int x(p)\, h(t-p)\, dp",
+    r"y_{ij} = \sum_{u, v} x_{i-u,\, j-v}\, h_{uv}",
+    r"\text{conv2d: } y_{ij} = \sum_{u, v} x_{i+u,\, j+v}\, h_{uv}",
 )
 
 
@@ -131,5 +132,6 @@ def flip_switch(page: NumberPage, scene: ConvScene) -> None:
         page.show(replace(now, flip=flip))
 
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        st.latex(FORMULA, width="content")
+        for formula in FORMULAS:
+            st.latex(formula, width="content")
         st.toggle("Flip the kernel and show both", **controlled(page.key("flip"), scene.flip, turn))

@@ -24,6 +24,9 @@ STYLE = """<style>
   position: absolute; clip-path: inset(50%); width: 1px; overflow: hidden;
 }
 [class*="st-key-icon_"] button { gap: 0; }
+[data-testid="stCode"] .token { color: inherit !important; } /* the built-in colours of code are too faint on either ground */
+.katex-display { overflow: visible !important; } /* formulas are short; a box that scrolls by a hair cannot have the focus */
+[data-testid="stCode"] .keyword { font-weight: 600; }
 @media (min-width: 641px) { [data-testid="stMainBlockContainer"] h4 { margin-left: 1.8rem; } }
 @media (max-width: 640px) { [data-testid="stHeader"] { position: absolute; } }
 @media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 2.6rem 0.8rem 1rem; } }

@@ -3,13 +3,9 @@
 import base64
 import os
 import re
-import shutil
 import signal
-import subprocess
-import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,7 +29,6 @@ from cnn_explorer.weights import load_network
 pytestmark = pytest.mark.browser
 
 Rectangle = tuple[float, float, float, float]  # left, top, right, bottom, CSS pixels of a canvas
-AXE = "axe-core-4.10.3"
 
 
 # --- looking ---
@@ -629,63 +624,3 @@ def test_a_finger_goes_all_the_way_down_and_back(visit: Visit) -> None:
         assert app.page.locator(scrolled).evaluate("element => element.scrollWidth") == 390
     panel(app).locator(".close").tap()
     panel(app).wait_for(state="hidden")
-
-
-# --- everyone ---
-
-# Streamlit's own, outside the view: the empty sidebar scrolls and has nothing in it to put the focus on.
-ELSEWHERE = {("scrollable-region-focusable", "stSidebarContent")}
-CHECK = """async () => {
-  const { violations, passes } = await axe.run(document);
-  return {
-    found: violations.flatMap(({ id, impact, nodes }) => nodes.map(({ html, target }) => ({ id, impact, html, target }))),
-    looked: passes.flatMap(({ nodes }) => nodes.map(({ html }) => html)),
-  };
-}"""
-
-
-@pytest.fixture(scope="module")
-def axe() -> str:
-    """The source of axe-core, which npm fetches once into the user's cache."""
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cnn-explorer-tests"
-    file = folder / f"{AXE}.tgz"
-    if not file.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        npm = shutil.which("npm")
-        name, version = AXE.rsplit("-", 1)
-        problem = "no npm" if npm is None else ""
-        if npm:
-            done = subprocess.run([npm, "pack", f"{name}@{version}"], cwd=folder, capture_output=True, text=True, timeout=120, check=False)
-            problem = done.stderr[-300:] if done.returncode else ""
-        if problem:
-            reason = f"axe-core cannot be fetched: {problem}"
-            if os.environ.get("CI"):
-                pytest.fail(reason)
-            pytest.skip(reason)
-    with tarfile.open(file) as archive:
-        source = archive.extractfile("package/axe.min.js")
-        assert source
-        return source.read().decode()
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_serious(visit: Visit, axe: str, theme: str) -> None:
-    app = rest(visit({"color_scheme": theme}))
-    assert app.view.get_attribute("data-theme") == theme
-    app.page.evaluate(axe)
-
-    def check(*parts: str) -> None:
-        settle(app)
-        result = app.page.evaluate(CHECK)
-        assert all(any(part in html for html in result["looked"]) for part in parts)  # it looks into the shadow root
-        serious = [each for each in result["found"] if each["impact"] in ("serious", "critical")]
-        assert [each for each in serious if not any(each["id"] == rule and name in each["html"] for rule, name in ELSEWHERE)] == []
-
-    app.page.locator(".ledger summary").click()
-    check('class="paper"', '<th scope="row">conv1')
-    open_map(app, "conv2", 3, 4, 2, 8)
-    check('class="chain"')
-    close(app)
-    app.page.locator(".joint").nth(3).click()
-    app.page.locator(".kernels").wait_for()
-    check('<p class="told"')
