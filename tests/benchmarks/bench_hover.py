@@ -35,12 +35,13 @@ NETS = {
     "at the limits": "conv256k3-conv256k3s2-max2-conv64k3p1-fc10",
 }
 
-HOVER = """async ([view, layer, count]) => {
-  const canvas = view.querySelector(`canvas[data-layer='${layer}']`);
+HOVER = """async ([view, selector, count, share]) => {
+  const canvas = view.querySelector(selector);
   const times = [];
   for (let hover = -20; hover < count; hover++) {
     const box = canvas.getBoundingClientRect();
-    const at = { bubbles: true, pointerType: "mouse", clientX: box.left + Math.random() * box.width, clientY: box.top + Math.random() * box.height };
+    const x = box.left + share * Math.random() * box.width, y = box.top + Math.random() * box.height;
+    const at = { bubbles: true, pointerType: "mouse", clientX: x, clientY: y };
     const start = performance.now();
     canvas.dispatchEvent(new PointerEvent("pointermove", at));
     if (hover >= 0) times.push(performance.now() - start);
@@ -60,7 +61,9 @@ STROKE = """async ([view, seconds]) => {
       clientX: box.left + box.width * (0.5 + radius * Math.cos(turn)), clientY: box.top + box.height * (0.5 + radius * Math.sin(turn)) };
     const before = painted(), from = performance.now();
     paper.dispatchEvent(new PointerEvent("pointermove", at));
-    for (let wait = 0; painted() === before && view.dataset.follows === "true" && wait < 100; wait++) await new Promise(requestAnimationFrame);
+    for (let wait = 0; painted() === before && view.dataset.follows === "true" && wait < 100; wait++) {
+      await new Promise(requestAnimationFrame);
+    }
     if (step > 5 && painted() !== before) times.push(performance.now() - from);
   }
   return times;
@@ -82,14 +85,14 @@ SETTLED = "view => !view.getAnimations({ subtree: true }).length"
 def main() -> None:
     """Command line: see the top of this file."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--hovers", type=int, default=300, help="hovers a layer")
+    parser.add_argument("--hovers", type=int, default=200, help="hovers a layer")
     parser.add_argument("--seconds", type=float, default=10, help="length of the stroke in the lecture's network")
     options = parser.parse_args()
     print(f"{'network':<16} {'what':<34} {'median':>9} {'p95':>9}        n   frames sent")
     with running_app(ROOT / "app.py") as server, sync_playwright() as playwright:
         browser = launch(playwright)
         for name, net in NETS.items():
-            seconds = options.seconds if net == str(LECTURE) else options.seconds / 4
+            seconds = options.seconds if net == str(LECTURE) else options.seconds / 5
             look_closer(browser, f"{server.url}/?net={net}", name, options.hovers, seconds)
         browser.close()
 
@@ -105,11 +108,11 @@ def look_closer(browser: Browser, url: str, name: str, hovers: int, seconds: flo
     layers = app.layers()
     deepest = next(layer for layer in reversed(layers) if layer.startswith("conv"))
     with frames(page) as sent:
-        times = [took for layer in layers for took in page.evaluate(HOVER, [view, layer, hovers // 3])]
+        times = [took for layer in layers for took in page.evaluate(HOVER, [view, canvas_of(layer), hovers // 3, 1])]
     report(name, "hover, nothing open", times, len(sent))
     with frames(page) as sent:
         opened = []
-        for _ in range(8):
+        for _ in range(6):
             opened.append(page.evaluate(OPEN, [view, deepest]))
             page.locator(".detail .close").first.click()
             page.wait_for_function(SETTLED, arg=view)
@@ -118,11 +121,19 @@ def look_closer(browser: Browser, url: str, name: str, hovers: int, seconds: flo
     report(name, f"open {deepest}: until settled", [settled for _, settled, _ in opened], len(sent))
     print(f"{name:<16} {'nodes in the view, a map open':<34} {nodes:9d}")
     with frames(page) as sent:
-        times = page.evaluate(HOVER, [view, deepest, hovers])
+        times = page.evaluate(HOVER, [view, canvas_of(deepest), hovers, 1])
     report(name, f"hover {deepest}, its map open", times, len(sent))
+    with frames(page) as sent:
+        times = page.evaluate(HOVER, [view, ".detail .chain", hovers, 0.2])  # its first map
+    report(name, "another pixel of the opened map", times, len(sent))
     page.locator(".detail .close").first.click()
     stroke(app, name, "pen, until maps are repainted", seconds)
     page.close()
+
+
+def canvas_of(layer: str) -> str:
+    """A layer's maps."""
+    return f"canvas[data-layer='{layer}']"
 
 
 def stroke(app: Explorer, name: str, what: str, seconds: float) -> None:
