@@ -100,6 +100,9 @@ export class View {
     this.observer.observe(this.host);
     this.onresize = () => this.#layout();
     window.addEventListener("resize", this.onresize);
+    // Escape closes a map from wherever the focus is; inside the view, the view hears it first.
+    this.onescape = (event) => { if (event.key === "Escape" && !event.composedPath().includes(this.host)) this.depth.back(); };
+    window.addEventListener("keydown", this.onescape);
   }
 
   /** @param {Uint8Array} data one update of the server, or the same again after a change of theme */
@@ -226,6 +229,7 @@ export class View {
   close() {
     this.observer.disconnect();
     window.removeEventListener("resize", this.onresize);
+    window.removeEventListener("keydown", this.onescape);
     cancelAnimationFrame(this.following);
     this.link.close();
   }
