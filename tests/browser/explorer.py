@@ -113,11 +113,11 @@ class Explorer:
         return [float(re.findall(r"scaleX\((.*)\)", scale)[0]) for scale in scales]
 
     def wait_probabilities(self, other_than: list[float]) -> list[float]:
-        """Wait for another answer."""
+        """Wait for another answer; the browser's own and PyTorch's differ in the last digits only."""
         self.page.wait_for_function(
             """([view, old]) => {
               const bars = [...view.querySelectorAll(".bar i")];
-              return bars.length !== old.length || bars.some((bar, index) => Number(bar.style.transform.slice(7, -1)) !== old[index]);
+              return bars.length !== old.length || bars.some((bar, index) => Math.abs(Number(bar.style.transform.slice(7, -1)) - old[index]) > 1e-5);
             }""",
             arg=[self.view.element_handle(), other_than],
             timeout=PATIENCE,
