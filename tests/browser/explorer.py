@@ -117,7 +117,8 @@ class Explorer:
         self.page.wait_for_function(
             """([view, old]) => {
               const bars = [...view.querySelectorAll(".bar i")];
-              return bars.length !== old.length || bars.some((bar, index) => Math.abs(Number(bar.style.transform.slice(7, -1)) - old[index]) > 1e-5);
+              return bars.length !== old.length || bars.some(
+                (bar, index) => Math.abs(Number(bar.style.transform.slice(7, -1)) - old[index]) > 1e-5);
             }""",
             arg=[self.view.element_handle(), other_than],
             timeout=PATIENCE,
