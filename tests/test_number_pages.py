@@ -276,7 +276,7 @@ def test_a_kernel_on_the_drawn_digit() -> None:
     assert len(page.image) == 2
     assert address(page) == {"net": NET, "drawing": "d7", "step": "picture", "filter": "Sobel x"}
     for name in ("Blur", "Learned 10"):
-        page.selectbox(key="conv_filter").select(name).run()
+        control(page.selectbox, "conv_filter").select(name).run()
         assert not page.exception
         assert address(page)["filter"] == name
         assert len(page.image) == 2

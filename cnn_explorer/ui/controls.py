@@ -17,9 +17,9 @@ from cnn_explorer.preprocessing import preprocess_picture
 from cnn_explorer.shapes import NetworkShapes
 from cnn_explorer.ui import cached, state
 from cnn_explorer.ui.controlled import controlled
+from cnn_explorer.ui.uploads import picture_uploader, upload_error
 
 NUMBER_WIDTH, CHOICE_WIDTH, NAME_WIDTH = 108, 108, 52  # pixels; a narrower number loses its − and + buttons
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 HELP = {
     "out_channels": "Feature maps that come out, each with its own kernels.",
     "kernel_size": "Rows and columns of the window.",
@@ -30,7 +30,7 @@ HELP = {
 }
 EXPLAINED = ("block1", "linear")  # one row of question marks is enough
 TEXT_ERROR = "architecture_error"  # session key: what was typed and why it is no network
-UPLOAD_ERROR = "upload_error"
+UPLOAD = "upload"
 PAGE = "page"  # key of the fragment that shows the controls
 
 
@@ -97,35 +97,17 @@ def _show(spec: NetworkSpec) -> None:
 def picture_popover() -> None:
     """Upload a picture of a digit."""
     with st.popover("Upload a picture", icon=":material/upload:"):
-        st.file_uploader(
-            "A picture of one digit, light on dark or dark on light",
-            type=[*map(str.lower, FORMATS), "jpg"],
-            key="upload",
-            on_change=_read_upload,
-            width=320,
-        )
-        if st.session_state.get(UPLOAD_ERROR):
-            st.error(st.session_state[UPLOAD_ERROR])
+        picture_uploader("A picture of one digit, light on dark or dark on light", UPLOAD, _draw)
+        if upload_error(UPLOAD):
+            st.error(upload_error(UPLOAD))
 
 
-def _read_upload() -> None:
-    st.session_state.pop(UPLOAD_ERROR, None)
-    file = st.session_state["upload"]
-    if file is None:
-        return
-    name = state.plain(file.name)
-    try:
-        with Image.open(file, formats=FORMATS) as picture:
-            seen = preprocess_picture(picture)
-    except (OSError, SyntaxError, Image.DecompressionBombError):
-        st.session_state[UPLOAD_ERROR] = f"{name} is not a picture that can be read. A PNG or JPEG file can."
-    except ValueError as problem:
-        st.session_state[UPLOAD_ERROR] = f"{name} cannot be used: {state.plain(problem)}."
-    else:
-        if seen.is_empty:
-            st.session_state[UPLOAD_ERROR] = f"{name} shows no writing: ink and ground are too much alike. Try more contrast."
-        else:
-            state.set_drawing(drawing_from_pixels(seen.pixels))
+def _draw(picture: Image.Image) -> str:
+    seen = preprocess_picture(picture)
+    if seen.is_empty:
+        return "shows no writing: ink and ground are too much alike. Try more contrast."
+    state.set_drawing(drawing_from_pixels(seen.pixels))
+    return ""
 
 
 # --- when the geometry breaks ---

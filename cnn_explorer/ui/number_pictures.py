@@ -11,13 +11,14 @@ from cnn_explorer.network import LECTURE
 from cnn_explorer.preprocessing import grey_pixels
 from cnn_explorer.scenes import LEARNED, NAMED_KERNELS, ConvScene, Grid, PictureScene
 from cnn_explorer.ui import cached, number_controls, state
-from cnn_explorer.ui.controls import FORMATS
+from cnn_explorer.ui.controlled import controlled
 from cnn_explorer.ui.number_state import NumberPage
+from cnn_explorer.ui.uploads import picture_uploader, upload_error
 
 SIDE = 280  # pixels of an uploaded picture that are kept
 MIDDLE = 8  # pixels on a side that are shown as numbers
 SHOWN = 392  # CSS pixels: 14 for each of a digit's
-PICTURE, PICTURE_ERROR, SOURCE = "conv_picture", "conv_picture_error", "conv_source"  # session keys
+PICTURE, UPLOAD, SOURCE = "conv_picture", "conv_upload", "conv_source"  # session keys
 DRAWING_SOURCE, PICTURE_SOURCE = "Your drawing", "Your picture"
 # The colours of numbers that can be negative: blue below zero, orange above, as everywhere in the app.
 BELOW, ZERO, ABOVE = np.array([16, 78, 155]), np.array([246, 246, 246]), np.array([166, 70, 0])
@@ -38,8 +39,8 @@ def picture_step(page: NumberPage, scene: PictureScene) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         _kernel_choice(page, scene)
         pixels = _picture()
-    if st.session_state.get(PICTURE_ERROR):
-        st.error(st.session_state[PICTURE_ERROR])
+    if upload_error(UPLOAD):
+        st.error(upload_error(UPLOAD))
     if not number_controls.ready():
         return
     kernel = kernel_of(scene)
@@ -119,15 +120,8 @@ def _shown(picture: Image.Image, caption: str, alt: str) -> None:
 
 
 def _kernel_choice(page: NumberPage, scene: PictureScene) -> None:
-    key = page.key("filter")
-    st.session_state[key] = scene.kernel
-    st.selectbox(
-        "Kernel",
-        [*NAMED_KERNELS, *LEARNED],
-        key=key,
-        on_change=lambda: page.show(PictureScene(st.session_state[key])),
-        width=200,
-    )
+    widget = controlled(page.key("filter"), scene.kernel, lambda name: page.show(PictureScene(name)))
+    st.selectbox("Kernel", [*NAMED_KERNELS, *LEARNED], width=200, **widget)
 
 
 def _picture() -> np.ndarray:
@@ -137,26 +131,13 @@ def _picture() -> np.ndarray:
         st.session_state.setdefault(SOURCE, PICTURE_SOURCE)
         st.segmented_control("Picture", [DRAWING_SOURCE, PICTURE_SOURCE], key=SOURCE, required=True)
     with st.popover("Upload a picture", icon=":material/upload:"):
-        st.file_uploader(
-            "Any picture; it is shown in grey", type=[*map(str.lower, FORMATS), "jpg"], key="conv_upload", on_change=_read_upload, width=320
-        )
+        picture_uploader("Any picture; it is shown in grey", UPLOAD, _take)
     if uploaded is not None and st.session_state[SOURCE] == PICTURE_SOURCE:
         return uploaded
     return state.drawing().preprocess().pixels
 
 
-def _read_upload() -> None:
-    st.session_state.pop(PICTURE_ERROR, None)
-    file = st.session_state["conv_upload"]
-    if file is None:
-        return
-    name = state.plain(file.name)
-    try:
-        with Image.open(file, formats=FORMATS) as picture:
-            st.session_state[PICTURE] = grey_pixels(picture, SIDE)
-    except (OSError, SyntaxError, Image.DecompressionBombError):
-        st.session_state[PICTURE_ERROR] = f"{name} is not a picture that can be read. A PNG or JPEG file can."
-    except ValueError as problem:
-        st.session_state[PICTURE_ERROR] = f"{name} cannot be used: {state.plain(problem)}."
-    else:
-        st.session_state[SOURCE] = PICTURE_SOURCE
+def _take(picture: Image.Image) -> str:
+    st.session_state[PICTURE] = grey_pixels(picture, SIDE)
+    st.session_state[SOURCE] = PICTURE_SOURCE
+    return ""

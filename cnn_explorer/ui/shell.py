@@ -28,8 +28,10 @@ STYLE = """<style>
 .katex-display { overflow: visible !important; } /* formulas are short; a box that scrolls by a hair cannot have the focus */
 [data-testid="stCode"] .keyword { font-weight: 600; }
 @media (min-width: 641px) { [data-testid="stMainBlockContainer"] h4 { margin-left: 1.8rem; } }
-@media (max-width: 640px) { [data-testid="stHeader"] { position: absolute; } }
-@media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 2.6rem 0.8rem 1rem; } }
+@media (max-width: 640px) {
+  [data-testid="stHeader"] { position: absolute; }
+  [data-testid="stMainBlockContainer"] { padding: 2.6rem 0.8rem 1rem; }
+}
 </style>"""
 
 

@@ -1,6 +1,6 @@
 // How one output value comes about: the terms of its sum, what each input channel adds, the winner of a pool. Pure functions on numbers.
 
-import { channelsOf, seen } from "./reach.js";
+import { channelsOf, seen, upTo } from "./reach.js";
 
 /** @typedef {import("./protocol.js").Layer} Layer @typedef {import("./forward.js").Parameters} Parameters */
 /**
@@ -12,7 +12,6 @@ import { channelsOf, seen } from "./reach.js";
  */
 
 const CLOSE = 1e-6;
-const upTo = (count) => Array.from({ length: count }, (_, index) => index);
 
 /** The cells of one window in one map. @param {Layer} layer @param {number[]} input shape @returns {Omit<Cell, "weight">[]} */
 export function windowOf(layer, [, height, width], values, channel, row, column) {

@@ -1,6 +1,7 @@
 // A column a layer: its name and shape, its maps as tiles, the formula on the joint before it; then the ten probabilities.
 
 import { columnsLayout, mapsOf, pixelAt, stackedLayout, tileAt } from "./geometry.js";
+import { STEPS, within } from "./keys.js";
 import { make } from "./make.js";
 import { cssColour, paintLayer, reachOf } from "./painting.js";
 
@@ -229,10 +230,9 @@ export class Columns {
     const grid = this.grids[index];
     const feature = rows * columns === 1; // a step within its only pixel would lead nowhere
     const maps = { PageDown: 1, PageUp: -1, ...(feature && { ArrowDown: 1, ArrowUp: -1, ArrowRight: grid.rows, ArrowLeft: -grid.rows }) }[event.key];
-    const pixels = { ArrowDown: [1, 0], ArrowUp: [-1, 0], ArrowRight: [0, 1], ArrowLeft: [0, -1] }[event.key];
+    const pixels = STEPS[event.key];
     if (!maps && !pixels) return;
     event.preventDefault();
-    const within = (value, count) => Math.min(count - 1, Math.max(0, value));
     const [down, right] = maps ? [0, 0] : pixels;
     this.#show(index, { map: within(map + (maps ?? 0), channels), row: within(row + down, rows), column: within(column + right, columns) });
   }
@@ -256,8 +256,8 @@ export class Columns {
       const row = make("li");
       row.append(make("span", "digit", String(digit)), make("span", "logit"), make("span", "bar"), make("span", "share"));
       row.children[2].append(make("i"));
-      row.onclick = (event) => { event.stopPropagation(); this.on.opened({ index: this.update.layers.length - 1, map: digit, row: 0, column: 0 }); };
-      row.onpointerenter = () => this.on.looked({ index: this.update.layers.length - 1, map: digit, row: 0, column: 0 });
+      row.onclick = (event) => { event.stopPropagation(); this.on.opened(this.#output(digit)); };
+      row.onpointerenter = () => this.on.looked(this.#output(digit));
       row.onpointerleave = () => this.on.looked(null);
       list.append(row);
       return row;
@@ -270,10 +270,15 @@ export class Columns {
     return column;
   }
 
+  /** The place of a digit's output. @returns {Place} */
+  #output(digit) {
+    return { index: this.update.layers.length - 1, map: digit, row: 0, column: 0 };
+  }
+
   #choose(event) {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (step) this.mark(Math.min(this.bars.length - 1, Math.max(0, (this.marked ?? -1) + step)));
-    else if (event.key === "Enter" && this.marked >= 0) this.on.opened({ index: this.update.layers.length - 1, map: this.marked, row: 0, column: 0 });
+    if (step) this.mark(within((this.marked ?? -1) + step, this.bars.length));
+    else if (event.key === "Enter" && this.marked >= 0) this.on.opened(this.#output(this.marked));
     else return;
     event.preventDefault();
     if (step) this.on.say(`${this.marked}: ${this.bars[this.marked].children[1].textContent}, ${this.bars[this.marked].children[3].textContent}`);

@@ -3,7 +3,7 @@
 import { Detail } from "./detail.js";
 import { Kernels } from "./kernels.js";
 import { Lights } from "./lights.js";
-import { backward, forward, inputOf } from "./reach.js";
+import { backward, forward, inputOf, upTo } from "./reach.js";
 
 const STAY = 110; // CSS pixels of the neighbours that stay in sight
 const GAP = 6;
@@ -34,10 +34,6 @@ export class Depth {
     });
   }
 
-  get isOpen() {
-    return this.detail.isOpen || this.kernels.isOpen;
-  }
-
   /** Light what a value is made of; null for what is open, or nothing. @param {Place | null} place */
   look(place) {
     const shown = place ?? this.detail.place;
@@ -65,7 +61,7 @@ export class Depth {
   #lookAtKernel(output, input) {
     const { layers } = this.scene().update;
     const { index } = this.kernels;
-    const whole = (shape, map) => ({ maps: [map], rows: range(shape[1]), columns: range(shape[2]) });
+    const whole = (shape, map) => ({ maps: [map], rows: upTo(shape[1]), columns: upTo(shape[2]) });
     const found = Array.from({ length: layers.length + 1 }, () => null);
     found[index] = whole(inputOf(layers, index), input);
     found[index + 1] = whole(layers[index].shape, output);
@@ -74,11 +70,11 @@ export class Depth {
 
   // --- opening and closing ---
 
-  /** @param {Place} place */
-  open(place, { channel = null, pinned = false } = {}) {
+  /** @param {Place} place @param {number | null} channel whose products are written out; null for the strongest */
+  open(place, channel = null) {
     const { update, parameters } = this.scene();
     if (update.pending) return;
-    if (!parameters) { this.wanted = () => this.open(place, { channel, pinned }); return; }
+    if (!parameters) { this.wanted = () => this.open(place, channel); return; }
     this.wanted = null;
     const focused = this.layers.getRootNode().activeElement, opener = this.opener ?? focused;
     const walking = focused?.matches(":focus-visible");
@@ -87,17 +83,16 @@ export class Depth {
     this.columns.quiet = true;
     this.columns.card.hide();
     this.#reset();
-    this.detail.open(place, this.scene, { pinned, channel });
+    this.detail.open(place, this.scene, channel);
     this.#makeRoom(this.detail.element, place.index, this.detail.width);
     this.detail.show(); // once more, for the width it got
-    this.look(place);
     if (walking) this.detail.focus();
   }
 
   #openFrom(map, channel) {
     const { index } = this.kernels;
     const { shape } = this.scene().update.layers[index];
-    this.open({ index, map, row: Math.floor(shape[1] / 2), column: Math.floor(shape[2] / 2) }, { channel });
+    this.open({ index, map, row: Math.floor(shape[1] / 2), column: Math.floor(shape[2] / 2) }, channel);
   }
 
   /** @param {number} index of a convolution */
@@ -125,9 +120,10 @@ export class Depth {
       this.lights.clear();
       if (this.kernels.isOpen || (place && !fits)) this.close();
       else if (place) this.open({ ...place, row: 0, column: 0 });
+    } else if (this.detail.isOpen) {
+      this.detail.show();
     }
     if (this.wanted && parameters) this.wanted();
-    if (this.detail.isOpen && parameters) this.detail.show();
     if (this.kernels.isOpen) this.kernels.paint(look.theme);
   }
 
@@ -192,5 +188,3 @@ export class Depth {
     }
   }
 }
-
-const range = (count) => Array.from({ length: count }, (_, at) => at);

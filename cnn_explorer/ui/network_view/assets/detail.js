@@ -2,6 +2,7 @@
 
 import { explain, short } from "./explain.js";
 import { mapsOf } from "./geometry.js";
+import { STEPS, within } from "./keys.js";
 import { make } from "./make.js";
 import { boxOf, drawNumbers, drawTile, numbersSize, paintedTile, write } from "./picture.js";
 import { reachOf, sized } from "./painting.js";
@@ -46,12 +47,15 @@ export class Detail {
     return this.place !== null;
   }
 
-  /** @param {Place} place @param {() => {update: import("./protocol.js").Update, parameters: object[], look: import("./picture.js").Look}} source */
-  open(place, source, { pinned = false, channel = null } = {}) {
+  /**
+   * @param {Place} place @param {() => {update: import("./protocol.js").Update, parameters: object[], look: import("./picture.js").Look}} source
+   * @param {number | null} channel whose products are written out; null for the strongest
+   */
+  open(place, source, channel = null) {
     this.source = source;
     this.place = place;
     this.channel = channel;
-    this.pinned = pinned;
+    this.pinned = false;
     this.all = false;
     this.layout = "";
     this.element.hidden = false;
@@ -263,7 +267,7 @@ export class Detail {
   }
 
   #keys(event) {
-    const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    const step = STEPS[event.key];
     if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();
       this.pinned = true;
@@ -274,7 +278,6 @@ export class Detail {
     event.preventDefault();
     event.stopPropagation();
     const [, rows, columns] = mapsOf(this.source().update.layers[this.place.index].shape);
-    const within = (value, most) => Math.min(most - 1, Math.max(0, value));
     this.#go([within(this.place.row + step[0], rows), within(this.place.column + step[1], columns)]);
     this.on.say(this.words);
   }

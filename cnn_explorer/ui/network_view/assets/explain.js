@@ -2,7 +2,7 @@
 
 import { contributions, convolved, weighed, windowOf, winner } from "./arithmetic.js";
 import { EPSILON, SLOPE, normalized } from "./forward.js";
-import { mapsOf } from "./geometry.js";
+import { mapsOf, product } from "./geometry.js";
 import { inputOf, seen } from "./reach.js";
 
 /** @typedef {import("./protocol.js").Update} Update @typedef {import("./forward.js").Parameters} Parameters */
@@ -147,7 +147,7 @@ function linear({ update, layer, input, values, output, parameters, place, chann
     .sort((a, b) => Math.abs(b.value * b.weight) - Math.abs(a.value * a.weight)).slice(0, LARGEST);
   const where = (term) => (input.length === 3 ? `${name} ${term.channel + 1} (${term.row}, ${term.column})` : `${name} ${term.column + 1}`);
   return {
-    how: `Every one of the ${count(input.reduce((a, b) => a * b, 1), "input")} of ${name} times its own weight, all summed, plus the bias ${exact(sum.bias)}.`,
+    how: `Every one of the ${count(product(input), "input")} of ${name} times its own weight, all summed, plus the bias ${exact(sum.bias)}.`,
     parts,
     chain: [],
     numbers: numbersOf(terms, 3, (term) => [where(term), `${short(term.value)} × ${short(term.weight)}`, short(term.value * term.weight)], (term) => term.value * term.weight),

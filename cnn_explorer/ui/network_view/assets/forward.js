@@ -2,6 +2,8 @@
 //
 // Values are float32 in torch's order, C, H, W. Sums are made in JavaScript's own doubles and rounded once, where they are stored.
 
+import { product } from "./geometry.js";
+
 /**
  * @typedef {[number, number]} Pair height, width
  * @typedef {{kind: string, shape: number[], window: [Pair, Pair, Pair, Pair] | null, groups: number}} Layer of an update; `kind` is the nn
@@ -84,8 +86,6 @@ const STEPS = {
   Dropout: () => (input) => input.slice(), // acts only while training
   Flatten: () => (input) => input.slice(),
 };
-
-const product = (shape) => shape.reduce((whole, side) => whole * side, 1);
 
 /** @param {(x: number) => number} formula @returns {Step} */
 const mapped = (formula) => (input) => {

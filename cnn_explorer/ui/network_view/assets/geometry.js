@@ -11,6 +11,9 @@ const GAP = 3.5; // CSS pixels, about
 const MAX_SCALE = 9; // CSS pixels a map pixel
 const FLOORS = [20, 16, 12]; // least side of a tile
 
+/** How many values a shape has. @param {number[]} shape */
+export const product = (shape) => shape.reduce((whole, side) => whole * side, 1);
+
 /** Channels, height and width of a layer; features are maps of one pixel. @param {number[]} shape */
 export const mapsOf = (shape) => (shape.length === 3 ? shape : [shape[0], 1, 1]);
 

@@ -1,6 +1,7 @@
 // The 4-D weight tensor of a convolution as a grid: a row an output channel, a column an input channel, each cell a kernel.
 
 import { kernelsLayout, pixelAt, tileAt } from "./geometry.js";
+import { STEPS, within } from "./keys.js";
 import { paintLayer, reachOf } from "./painting.js";
 import { short } from "./explain.js";
 
@@ -96,14 +97,13 @@ export class Kernels {
   }
 
   #keys(event) {
-    const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    const step = STEPS[event.key];
     if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();
       this.#open();
     }
     if (!step) return;
     event.preventDefault();
-    const within = (value, count) => Math.min(count - 1, Math.max(0, value));
     this.#look(within(this.at[0] + step[0], this.outputs), within(this.at[1] + step[1], this.inputs));
     this.on.say(this.told.textContent);
   }

@@ -1,10 +1,10 @@
 // The ledger: what every layer is, sees and costs, and what a fully connected one in its place would.
 
+import { product } from "./geometry.js";
 import { inputOf } from "./reach.js";
 import { make } from "./make.js";
 
 const HEADINGS = ["layer", "output shape", "receptive field", "parameters", "multiply-adds", "fully connected instead"];
-const product = (shape) => shape.reduce((whole, side) => whole * side, 1);
 const count = (number) => (number ? number.toLocaleString("en") : "–");
 
 /** Parameters of a fully connected layer with a layer's input and output: a weight for every pair, a bias for every output. */

@@ -3,7 +3,7 @@
 import { mapsOf, tileAt } from "./geometry.js";
 import { sized } from "./painting.js";
 import { stroke } from "./picture.js";
-import { runs } from "./reach.js";
+import { runs, upTo } from "./reach.js";
 
 const IMAGE = 28;
 
@@ -30,7 +30,7 @@ export class Lights {
       const canvas = columns.outlines[index], grid = columns.grids[index];
       if (!lit || !canvas) return;
       const [channels, ...size] = mapsOf(columns.update.layers[index].shape);
-      const maps = lit.maps ?? Array.from({ length: channels }, (_, map) => map);
+      const maps = lit.maps ?? upTo(channels);
       const corners = maps.map((map) => [...tileAt(grid, map).map((place) => place * grid.dot), grid.unit * grid.dot]);
       this.#frame(canvas, [grid.width, grid.height], corners, lit, size, theme);
     });

@@ -3,6 +3,8 @@
 //     uint32 header length, header (JSON), 784 bytes image, values of every layer (float32 at rest, float16 while the pen moves),
 //     float32 logits and probabilities, float32 weights of the network where they were asked for
 
+import { product } from "./geometry.js";
+
 /**
  * @typedef {{name: string, kind: string, shape: number[], formula: string, unused: number[], field: number[], parameters: number, macs: number,
  *   window: [number, number][] | null, groups: number}} Layer window: kernel_size, stride, padding, dilation as [height, width]
@@ -31,7 +33,7 @@ export function decode(bytes) {
     return numbers;
   };
   const read = header.exact ? float32 : float16;
-  const values = header.pending ? [] : header.layers.map(({ shape }) => read(shape.reduce((product, side) => product * side, 1)));
+  const values = header.pending ? [] : header.layers.map(({ shape }) => read(product(shape)));
   const classes = header.pending ? 0 : header.classes;
   return { ...header, image, values, logits: float32(classes), probabilities: float32(classes), weights: float32(header.weights) };
 }

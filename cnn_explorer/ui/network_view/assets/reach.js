@@ -3,12 +3,15 @@
 // A window is the same for all rows and all columns, so what is lit in a map is a set of rows times a set of columns. Sets are sorted
 // arrays; a row below 0 or beyond the map lies on the padding.
 
+import { mapsOf } from "./geometry.js";
+
 /** @typedef {import("./protocol.js").Layer} Layer */
 /** @typedef {{maps: number[] | null, rows: number[], columns: number[]}} Lit what is lit in every map of a layer; `maps` null for all of them */
 
 const IMAGE = [1, 28, 28];
-const upTo = (count) => Array.from({ length: count }, (_, index) => index);
-const sides = (shape) => (shape.length === 3 ? shape.slice(1) : [1, 1]);
+/** 0, 1, … */
+export const upTo = (count) => Array.from({ length: count }, (_, index) => index);
+const sides = (shape) => mapsOf(shape).slice(1);
 const unique = (numbers) => [...new Set(numbers)].sort((a, b) => a - b);
 
 /** Shape of a layer's input. @param {Layer[]} layers @param {number} index */

@@ -152,9 +152,9 @@ export class View {
 
   /** Where the image lies on the drawing, in canvas pixels; a picture fills the canvas. */
   get #placement() {
-    const { drawing, kind, sent } = this.surface;
+    const { drawing } = this.surface;
     if (this.placed?.drawing !== drawing) {
-      const strokes = kind === "s" ? sent : null;
+      const strokes = this.surface.sent;
       this.placed = { drawing, placement: strokes?.length ? placementOf(strokes) : { left: 0, top: 0, scale: 10 } };
     }
     return this.placed.placement;
@@ -204,8 +204,7 @@ export class View {
     const checked = !this.own && preview.net === last.net && preview.difference !== null;
     mark.hidden = !checked;
     if (!checked) return;
-    const close = preview.difference <= 1e-4;
-    mark.textContent = close ? "✓ PyTorch agrees" : "These are PyTorch's numbers; this browser's own differ";
+    mark.textContent = preview.usable ? "✓ PyTorch agrees" : "These are PyTorch's numbers; this browser's own differ";
     mark.title = `PyTorch's numbers are shown. This browser works them out as well; largest difference: ${preview.difference.toExponential(0)} of a layer's largest value`;
   }
 

@@ -1,0 +1,39 @@
+"""Uploading a picture: one way to read what comes and to say what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+from PIL import Image
+
+from cnn_explorer.ui import state
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
+
+
+def picture_uploader(label: str, key: str, use: Callable[[Image.Image], str]) -> None:
+    """Upload a picture. `use` takes it over, or returns what is wrong with it; a `ValueError` of its says why it cannot be used."""
+    st.file_uploader(label, type=[*map(str.lower, FORMATS), "jpg"], key=key, on_change=_read, args=(key, use), width=320)
+
+
+def upload_error(key: str) -> str:
+    """What is wrong with the last upload, or ""."""
+    return str(st.session_state.get(f"{key}_error", ""))
+
+
+def _read(key: str, use: Callable[[Image.Image], str]) -> None:
+    st.session_state.pop(f"{key}_error", None)
+    file = st.session_state[key]
+    if file is None:
+        return
+    name = state.plain(file.name)
+    try:
+        with Image.open(file, formats=FORMATS) as picture:
+            wrong = use(picture)
+    except (OSError, SyntaxError, Image.DecompressionBombError):
+        wrong = "is not a picture that can be read. A PNG or JPEG file can."
+    except ValueError as problem:
+        wrong = f"cannot be used: {state.plain(problem)}."
+    if wrong:
+        st.session_state[f"{key}_error"] = f"{name} {wrong}"
