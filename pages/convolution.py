@@ -45,7 +45,8 @@ def page() -> None:
         return
     assert isinstance(scene, ConvScene)
     number_controls.parameters(CONVOLUTION, PARAMETERS[step], CONV_PRESETS[step])
-    number_controls.problem(CONVOLUTION)
+    with st.container():
+        number_controls.problem(CONVOLUTION)
     if not number_controls.ready():
         return
     if step == "flip":

@@ -31,8 +31,9 @@ def page() -> None:
     step, scene = POOLING.step, POOLING.scene
     assert isinstance(scene, PoolScene)
     number_controls.parameters(POOLING, PARAMETERS[step], POOL_PRESETS[step])
-    if step != "adaptive":  # whose windows always fit
-        number_controls.problem(POOLING)
+    with st.container():
+        if step != "adaptive":  # whose windows always fit
+            number_controls.problem(POOLING)
     number_controls.player(POOLING, VIEWS[step](step, scene), ABOUT[step], CODE[step](scene))
 
 

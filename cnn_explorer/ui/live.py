@@ -21,8 +21,9 @@ def live_view() -> None:
     shapes = cached.shapes_of(architecture)
     seen = drawing.preprocess()
     loading = cached.loading()
-    if loading.error:
-        st.error(state.plain(loading.error), icon=":material/error:")
+    with st.container():
+        if loading.error:
+            st.error(state.plain(loading.error), icon=":material/error:")
     if not loading.ready:
         network_view.mount(network_view.pack(seq, drawing.text, shapes, seen.pixels, None, None), KEY)
         return

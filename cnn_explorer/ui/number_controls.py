@@ -28,8 +28,9 @@ def header(page: NumberPage, title: str, steps: Mapping[str, str]) -> None:
             label_visibility="collapsed",
             **controlled(page.key("steps"), page.step, page.show_step),
         )
-    if page.notice():
-        st.warning(page.notice(), icon=":material/link_off:")
+    with st.container():  # a place of its own, here as on the pages: what comes and goes moves nothing below
+        if page.notice():
+            st.warning(page.notice(), icon=":material/link_off:")
 
 
 def parameters(page: NumberPage, names: Sequence[str], presets: Mapping[str, Any]) -> None:

@@ -129,14 +129,18 @@ def test_a_preset_and_a_typed_network(visit: Visit) -> None:
     app.type("architecture", "conv4k3-relu-fc10")
     app.wait_net("conv4k3-relu-fc10")
     assert app.layers() == ["conv1", "relu1"]
+    before = app.view.element_handle()
     app.type("architecture", "conv4k3-rleu-fc10")
     app.page.get_by_test_id("stAlert").filter(has_text="'rleu' at position 8").wait_for()
+    app.page.wait_for_timeout(300)  # a view built anew would be there by now
+    assert before.evaluate("view => view.isConnected")
     assert app.setting("architecture").locator("input").input_value() == "conv4k3-rleu-fc10"
     assert app.view.get_attribute("data-painted-net") == "conv4k3-relu-fc10"
 
 
 def test_an_impossible_setting_is_explained_and_one_click_repairs_it(visit: Visit) -> None:
     app = visit()
+    control = app.setting("block2_kernel_size").locator("input").element_handle()
     app.type("block2_kernel_size", "12")
     app.wait_net("conv10k5-max2-relu-conv20k12-max2-relu-fc10")
     assert app.layers() == ["conv1", "max1", "relu1", "conv2"]
@@ -145,6 +149,7 @@ def test_an_impossible_setting_is_explained_and_one_click_repairs_it(visit: Visi
     assert app.page.locator(".probabilities").count() == 0
     sentence = app.page.get_by_test_id("stMarkdownContainer").filter(has_text="padded input")
     sentence.wait_for()
+    assert control.evaluate("input => input.isConnected")  # what was typed into is not built anew
     before = [app.colours(layer) for layer in ("conv1", "max1", "relu1")]
     answer = app.seq
     app.draw((30, 250), (250, 250))
