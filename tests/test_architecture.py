@@ -20,7 +20,7 @@ def test_the_contracts_cover_every_module() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
     forbidden = next(contract for contract in contracts if contract["type"] == "forbidden")
     modules = {f"cnn_explorer.{path.stem}" for path in (ROOT / "cnn_explorer").glob("*.py") if path.stem != "__init__"}
-    assert {*forbidden["source_modules"]} == modules
+    assert {*forbidden["source_modules"]} == modules | {"cnn_explorer.training"}  # a package; all others but `ui` are files
 
 
 def test_no_garbage_collection_after_every_rerun() -> None:

@@ -7,7 +7,7 @@ import pytest
 from full_data import full_mnist, written_digits
 
 from cnn_explorer import data
-from cnn_explorer.data import ASSETS, PenDigit, bundled_digits, data_folder, mnist, pen_digits, select_digits
+from cnn_explorer.data import ASSETS, PenDigit, bundled_digits, data_folder, mnist, more_digits, pen_digits, select_digits
 from cnn_explorer.preprocessing import preprocess_strokes
 
 
@@ -20,6 +20,13 @@ def test_bundled_digits_are_a_hundred_of_each_class_in_turn():
     assert len({image.tobytes() for image in digits.images}) == len(digits) == 1000
 
 
+def test_more_digits_are_others_of_each_class_in_turn():
+    digits = more_digits()
+    assert digits.images.shape == (4000, 28, 28)
+    assert digits.labels.tolist() == list(range(10)) * 400
+    assert not {image.tobytes() for image in digits.images} & {image.tobytes() for image in bundled_digits().images}
+
+
 def test_bundled_digits_cannot_be_changed():
     with pytest.raises(ValueError, match="read-only"):
         bundled_digits().images[0, 0, 0] = 1
@@ -30,11 +37,16 @@ def test_bundled_digits_are_training_digits():
     mnist_train, mnist_test = full_mnist(train=True), full_mnist(train=False)
     known = {image.tobytes(): label for image, label in zip(mnist_train.images, mnist_train.labels, strict=True)}
     assert [known.get(image.tobytes()) for image in bundled_digits().images] == bundled_digits().labels.tolist()
-    assert not {image.tobytes() for image in mnist_test.images} & {image.tobytes() for image in bundled_digits().images}
+    assert [known.get(image.tobytes()) for image in more_digits().images] == more_digits().labels.tolist()
+    assert not {image.tobytes() for image in mnist_test.images} & {
+        image.tobytes() for part in (bundled_digits(), more_digits()) for image in part.images
+    }
 
 
 def test_assets_are_small():
     assert (ASSETS / "digits.npz").stat().st_size <= 250_000
+    assert (ASSETS / "more_digits.npz").stat().st_size <= 1_000_000
+    assert (ASSETS / "shared.pt").stat().st_size <= 6_000_000
     assert (ASSETS / "example.json").stat().st_size <= 5_000
 
 

@@ -16,13 +16,16 @@ MODULES = [
     "drawing",
     "evaluation",
     "examples",
+    "fitting",
     "layers",
     "network",
     "preprocessing",
     "scenes",
     "shapes",
+    "shared",
     "trace",
     "training",
+    "training.shared",
     "weights",
 ]
 

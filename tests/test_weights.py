@@ -46,25 +46,24 @@ def test_a_written_flatten_makes_no_difference() -> None:
     ("text", "kept", "source", "words"),
     [
         (
-            "conv10k5-max2-relu-conv20k5-max2-relu-fc64-relu-fc10",
+            "conv10k5-max2-relu-conv20k5-max2-relu-fc64-relu-fc5",
             {"conv1", "conv2"},
             "partly trained",
             "conv1 and conv2 from the lecture's network, fc1 and fc2 random",
         ),
         (
-            "conv10k5-max2-relu-conv20k3-max2-relu-fc10",
-            {"conv1"},
+            "conv10k5-max2-relu-conv20k5g2-max2-relu-fc10",
+            {"conv1", "fc1"},
             "partly trained",
-            "conv1 from the lecture's network, conv2 and fc1 random",
+            "conv1 and fc1 from the lecture's network, conv2 random",
         ),
-        ("conv10k5-avg2-relu-conv20k5-avg2-relu-fc10", {"conv1", "conv2", "fc1"}, "partly trained", "trained with other steps in between"),
         (
-            "conv10k5-bn-max2-relu-conv20k5-max2-relu-fc10",
+            "bn-conv10k5-max2-relu-conv20k5-max2-relu-fc10",
             {"conv1", "conv2", "fc1"},
             "partly trained",
             "trained with other steps in between",
         ),
-        ("conv12k5-max2-relu-fc10", set(), "random", "all weights are random"),
+        ("conv12k9-max2-relu-fc10", set(), "random", "all weights are random"),
         ("max2-relu", set(), "random", "Nothing to train"),
         ("conv10k5-max28-fc10", {"conv1"}, "partly trained", "trained with other steps in between"),  # as far as it works out
     ],
@@ -81,17 +80,15 @@ def test_an_edited_network_keeps_what_fits_and_says_so(text: str, kept: set[str]
     assert not network.module.training
 
 
-@pytest.mark.parametrize("spec", [spec for spec in PRESETS.values() if spec != LECTURE], ids=str)
-def test_only_the_lecture_network_claims_an_accuracy(spec: object) -> None:
-    label = load_network(spec).label  # type: ignore[arg-type]
-    assert label.accuracy is None
-    assert label.sentence.startswith("Untrained")
+def test_presets_of_convolutions_are_fitted_and_others_say_untrained() -> None:
+    labels = {name: load_network(spec).label for name, spec in PRESETS.items()}
+    assert {name for name, label in labels.items() if not label.trained} == {"the lecture's fully connected network"}
+    assert all(label.accuracy is None or label.accuracy > 0.75 for name, label in labels.items())
 
 
 def test_what_is_not_trained_is_seeded() -> None:
-    text = "conv10k5-max2-relu-conv20k3-max2-relu-fc10"
+    text = "conv10k5-max2-relu-conv20k9p4-max2-relu-fc10"
     loaded, built = load_network(parse(text)).module.state_dict(), build_network(parse(text)).state_dict()
-    assert torch.equal(loaded["fc1.weight"], built["fc1.weight"])
     assert torch.equal(loaded["conv2.weight"], built["conv2.weight"])
 
 

@@ -58,13 +58,14 @@ def _load_torch() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     import torch
 
-    from cnn_explorer.network import LECTURE
+    from cnn_explorer.network import LECTURE, PRESETS
     from cnn_explorer.trace import trace_activations
     from cnn_explorer.weights import load_network
 
     torch.set_num_threads(1)
     sys.setswitchinterval(0.001)  # threads hand the interpreter over sooner: an update passes through three of them
     trace_activations(load_network(LECTURE).module, torch.zeros(1, 1, 28, 28))  # the first pass is slow
+    load_network(PRESETS["average pooling"])  # and so is the first fit: it reads the shared weights and warms the optimiser up
     gc.collect()
     gc.freeze()  # what is loaded now stays: later collections need not look at it
 
@@ -75,7 +76,7 @@ def shapes_of(architecture: str) -> NetworkShapes:
     return infer_shapes(parse(architecture))
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@st.cache_resource(max_entries=32, show_spinner=False)
 def network_of(architecture: str) -> TrainedNetwork:
     """The network of an architecture string; shared by all sessions, never changed."""
     from cnn_explorer.weights import load_network

@@ -114,7 +114,7 @@ def test_a_step_of_a_number_changes_its_layer(visit: Visit) -> None:
     app.wait_net("conv10k6-max2-relu-conv20k5-max2-relu-fc10")
     assert head.inner_text().split() == ["conv1", "10×23×23"]
     assert app.colours("conv1") != look
-    assert app.page.locator("[data-trained=false]").count() == 1
+    assert app.page.locator("[data-trained=true]").count() == 1  # the shared weights
     app.step("block1_kernel_size", up=False)
     app.wait_net(LECTURES)
     assert app.colours("conv1") == look

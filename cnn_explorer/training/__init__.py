@@ -75,7 +75,7 @@ def train(
         total = 0.0
         for step, batch in enumerate(batches):
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate * _schedule((epoch + step / len(batches)) / epochs)
+                group["lr"] = learning_rate * schedule((epoch + step / len(batches)) / epochs)
             logits = module(as_input(images[batch]).contiguous(memory_format=torch.channels_last))
             loss = functional.cross_entropy(logits, labels[batch])
             optimizer.zero_grad()
@@ -87,7 +87,7 @@ def train(
         yield Epoch(epoch + 1, epochs, total / len(images))
 
 
-def _schedule(progress: float, warm_up: float = 0.1) -> float:
+def schedule(progress: float, warm_up: float = 0.1) -> float:
     """The learning rate's factor at `progress` in 0..1."""
     if progress < warm_up:
         return 0.04 + 0.96 * progress / warm_up
@@ -139,7 +139,7 @@ class Pool:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line: see the top of this file."""
-    options = _options(arguments)
+    options = options_of(arguments)
     recipe = Recipe()
     torch.set_num_threads(1)  # sums in one order: the run repeats itself
     seen, unseen = split_writers(pen_digits(options.pendigits), recipe.unseen_writers)
@@ -150,11 +150,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(json.dumps(results, indent=2))
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m cnn_explorer.training", description="Train the weights that come with the package.")
+def options_of(arguments: Sequence[str] | None, weights: str = "lecture") -> argparse.Namespace:
+    """The command line's options; `weights` is the name of the files that will be written."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m cnn_explorer.training {weights}", description="Train the weights that come with the package."
+    )
     parser.add_argument("--data", type=Path, default=data_folder(), help="folder that holds MNIST/raw")
     parser.add_argument("--pendigits", type=Path, help="file of pen digits; default: pendigits/train.jsonl.gz in the data folder")
-    parser.add_argument("--out", type=Path, default=ASSETS, help="folder for lecture.pt and lecture.json")
+    parser.add_argument("--out", type=Path, default=ASSETS, help=f"folder for {weights}.pt and {weights}.json")
     parser.add_argument("--checkpoint", type=Path, help="file for progress; a run goes on from what it finds there")
     options = parser.parse_args(arguments)
     options.pendigits = options.pendigits or options.data / PEN_DIGITS
@@ -380,7 +383,3 @@ def write_assets(folder: Path, module: nn.Module, recipe: Recipe, results: dict[
 
 def _sentence(function: Callable[..., Any]) -> str:
     return " ".join((function.__doc__ or "").split())
-
-
-if __name__ == "__main__":
-    main()

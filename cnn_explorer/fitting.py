@@ -1,0 +1,214 @@
+"""Fit a network of shared weights to its setting: statistics, readout and confidence, on digits that come with the package.
+
+    recalibrate ─► sample the readout ─► refit it, held near the sampled one ─► choose on held-out digits ─► temperature ─► measure
+
+The digits fitted on are the first of `more_digits`, of which every fourth ten are held out of the refit; those measured on are the
+first of `bundled_digits`. How many depends on what the network costs, so that the whole takes a fraction of a second.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cnn_explorer.builder import Normalize
+from cnn_explorer.data import bundled_digits, more_digits
+from cnn_explorer.shapes import NetworkShapes
+from cnn_explorer.shared import CLASSES, EPSILON, Plan, SharedWeights, sampled_readout, taken
+
+WORK = 600_000_000  # multiply-adds that may go into passing digits through the network
+FIT_DIGITS, MEASURED_DIGITS, CALIBRATION_DIGITS = (200, 2000), (300, 1000), (60, 200)  # at least, at most
+FIT_VALUES = 1_500_000  # digits · features that the readout is fitted on
+CHUNK = 50  # digits at a time: what one layer hands to the next stays in the processor's cache
+STEPS = 12  # of L-BFGS
+PULL = 0.02  # towards the sampled readout; per feature, as a share of the features
+PULL_UNSAMPLED = 0.02  # towards nothing, behind hidden layers
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What was done: the number of `digits` fitted on (held-out ones included), the share of the refit that was kept (0 is the sampled
+    readout, 1 the refitted one), the `accuracy` on `measured` digits that took no part, and the `seconds` it took."""
+
+    digits: int
+    kept: float
+    accuracy: float
+    measured: int
+    seconds: float
+
+
+@torch.no_grad()
+def fit(module: nn.Sequential, shapes: NetworkShapes, steps: Plan, weights: SharedWeights) -> Fit:
+    """Give `module`, built for `shapes`, the shared weights that `steps` names, in place, and fit what depends on the setting.
+
+    Deterministic. Repeats itself for the same arguments on the same kind of machine.
+    """
+    started = time.perf_counter()
+    digits, measured, calibration = _counts(shapes, steps)
+    images, labels = _pixels(False)[0][:digits], _pixels(False)[1][:digits]
+    mean, std = recalibrate(module, steps, weights, images[:calibration])
+    features = _through(_body(module, steps), images).sub_(mean).div_(std)
+    held_out = torch.arange(digits) // CLASSES % 4 == 3  # digits come in tens of one of each class
+    weight, bias = _sampled(steps, weights)
+    weight, bias, kept = fitted(features, labels, held_out, weight, bias, pull=PULL if steps.hidden_linear == () else PULL_UNSAMPLED)
+    last = module.get_submodule(steps.last.name)
+    assert isinstance(last, nn.Linear)
+    last.weight.copy_(weight / std)
+    last.bias.copy_(bias - last.weight @ mean)
+    unseen, truth = _pixels(True)[0][:measured], _pixels(True)[1][:measured]
+    right = int((_through(module, unseen).argmax(dim=1) == truth).sum())
+    return Fit(digits, kept, right / measured, measured, time.perf_counter() - started)
+
+
+def _counts(shapes: NetworkShapes, steps: Plan) -> tuple[int, int, int]:
+    """How many digits to fit on, to measure with and to take statistics of; whole tens, so that every class is there equally."""
+
+    def within(wanted: float, bounds: tuple[int, int]) -> int:
+        return int(min(max(wanted, bounds[0]), bounds[1])) // CLASSES * CLASSES
+
+    affordable = WORK / shapes.macs
+    features = steps.last.input_shape[0]
+    return (
+        within(min(0.6 * affordable, FIT_VALUES / features), FIT_DIGITS),
+        within(0.4 * affordable, MEASURED_DIGITS),
+        within(0.2 * affordable, CALIBRATION_DIGITS),
+    )
+
+
+@cache
+def _pixels(measuring: bool) -> tuple[Tensor, Tensor]:
+    """`(N, 28, 28)` uint8 and labels, never to be changed."""
+    digits = bundled_digits() if measuring else more_digits()
+    return torch.tensor(digits.images), torch.tensor(digits.labels)
+
+
+def _through(module: nn.Module, images: Tensor) -> Tensor:
+    """`(N, 28, 28)` uint8 → what a module in eval mode makes of it, `(N, F)`."""
+    return torch.cat([module(part.unsqueeze(1).float() / 255).flatten(1) for part in torch.split(images, CHUNK)])
+
+
+def _body(module: nn.Sequential, steps: Plan) -> nn.Sequential:
+    """The network without its last linear layer."""
+    return module[: [name for name, _ in module.named_children()].index(steps.last.name)]
+
+
+# --- batch norm, folded ---
+
+
+def recalibrate(module: nn.Sequential, steps: Plan, weights: SharedWeights, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Give the convolutions their shared weights with a batch norm folded in, in place; its statistics are those of `images`.
+
+    `images` is `(N, 28, 28)` uint8. Hidden linear layers keep their random weights and are normalised likewise. Returns mean and
+    standard deviation of the last linear layer's input, `(F,)` each: of a whole map for all of its values.
+    """
+    x = Normalize()(images.unsqueeze(1).float() / 255)
+    for block in steps.blocks:
+        conv = module.get_submodule(block.conv.name)
+        assert isinstance(conv, nn.Conv2d)
+        assert conv.bias is not None
+        conv.weight.copy_(taken(weights, block.bank, conv.weight))
+        conv.bias.zero_()
+        for layer in block.before:
+            x = module.get_submodule(layer.name)(x)
+        known = weights[f"{block.bank}.beta"][: len(conv.bias)]
+        x = fold(conv, x, functional.pad(known, (0, len(conv.bias) - len(known))))
+        for layer in block.after:
+            x = module.get_submodule(layer.name)(x)
+    if not steps.hidden_linear:
+        mean, std = _statistics(x)
+        values = steps.maps[1] * steps.maps[2]
+        return mean.repeat_interleave(values), std.repeat_interleave(values)
+    for layer in steps.hidden:
+        hidden = module.get_submodule(layer.name)
+        x = hidden(x)
+        if isinstance(hidden, nn.Linear):
+            x = fold(hidden, x, torch.zeros(x.shape[1]))
+    return _statistics(x)
+
+
+def fold(layer: nn.Conv2d | nn.Linear, output: Tensor, beta: Tensor) -> Tensor:
+    """Change `layer` so that its `output`, `(N, C, …)`, has mean `beta` and variance 1 in every channel, as a batch norm behind it would.
+
+    `output` may have passed through pooling. Returns the output of the changed layer.
+    """
+    mean, std = _statistics(output)
+    assert layer.bias is not None
+    layer.weight.div_(std.reshape(-1, *[1] * (layer.weight.dim() - 1)))
+    layer.bias.copy_((layer.bias - mean) / std + beta)
+    shape = (-1, *[1] * (output.dim() - 2))
+    return (output - mean.reshape(shape)) / std.reshape(shape) + beta.reshape(shape)
+
+
+def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each channel of `(N, C, …)`, as torch's batch norm in training mode takes them."""
+    variance, mean = torch.var_mean(x, dim=[0, *range(2, x.dim())], correction=0)
+    return mean, (variance + EPSILON).sqrt()
+
+
+def _sampled(steps: Plan, weights: SharedWeights) -> tuple[Tensor, Tensor]:
+    """The shared readout for the last maps, `(10, F)` and `(10,)`; zeros behind hidden layers, for which there is none."""
+    if steps.hidden_linear:
+        return torch.zeros(CLASSES, steps.last.input_shape[0]), torch.zeros(CLASSES)
+    readout = sampled_readout(weights[f"{steps.readout}.weight"], steps.field, steps.maps)
+    return readout.flatten(1), weights[f"{steps.readout}.bias"]
+
+
+# --- the readout ---
+
+
+def fitted(features: Tensor, labels: Tensor, held_out: Tensor, weight: Tensor, bias: Tensor, pull: float) -> tuple[Tensor, Tensor, float]:
+    """A readout `(10, F)`, `(10,)` for `features`, `(N, F)` with variance about 1, that starts from `weight` and `bias`.
+
+    Minimises the multinomial logistic loss on the digits not `held_out` plus `pull`·F/2 times the squared distance from where it
+    starts. Keeps as much of the change as suits the held-out digits, and scales the logits so that their probabilities do, too:
+    temperature scaling, Guo et al., "On Calibration of Modern Neural Networks", 2017. Also returns the share of the change kept.
+    """
+    start = features @ weight.T + bias
+    seen = ~held_out
+    scale = _temperature(start[seen], labels[seen])
+    start, weight, bias = start * scale, weight * scale, bias * scale
+    change, change_bias = _refit(features[seen], labels[seen], start[seen], pull)
+    outside = features[held_out]
+    moved = outside @ change.T + change_bias
+    results = []
+    for kept in (0.0, 0.5, 1.0):
+        logits = start[held_out] + kept * moved
+        scale = _temperature(logits, labels[held_out])
+        results.append((float(functional.cross_entropy(scale * logits, labels[held_out])), kept, scale))
+    _, kept, scale = min(results)
+    return scale * (weight + kept * change), scale * (bias + kept * change_bias), kept
+
+
+def _temperature(logits: Tensor, labels: Tensor) -> float:
+    """The factor, from 1/16 to 4, with which `(N, 10)` logits have the smallest loss."""
+    factors = 2 ** torch.linspace(-4, 2, 49)
+    return float(factors[_losses(logits, labels, factors).argmin()])
+
+
+def _losses(logits: Tensor, labels: Tensor, factors: Tensor) -> Tensor:
+    scaled = factors[:, None, None] * logits
+    return (scaled.logsumexp(dim=2) - scaled[:, torch.arange(len(labels)), labels]).mean(dim=1)
+
+
+def _refit(features: Tensor, labels: Tensor, start: Tensor, pull: float) -> tuple[Tensor, Tensor]:
+    """The change of weight and bias that L-BFGS finds in a few steps; `start` are the logits before it, `(N, 10)`."""
+    count, width = features.shape
+    change = torch.zeros(CLASSES, width + 1)  # the bias in the last column
+    truth = functional.one_hot(labels, CLASSES).float()
+    optimizer = torch.optim.LBFGS([change], max_iter=STEPS, max_eval=2 * STEPS, history_size=STEPS, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:  # the gradient by hand: (softmax − truth)ᵀ·features
+        logits = torch.addmm(start + change[:, -1], features, change[:, :-1].T)
+        away = change[:, :-1]
+        error = (logits.softmax(dim=1) - truth) / count
+        change.grad = torch.cat([error.T @ features + pull * width / count * away, error.sum(dim=0)[:, None]], dim=1)
+        loss: Tensor = functional.cross_entropy(logits, labels) + pull * width / count / 2 * (away * away).sum()
+        return loss
+
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    return change[:, :-1], change[:, -1]

@@ -1,0 +1,19 @@
+"""`python -m cnn_explorer.training [lecture | shared] …`: train weights that come with the package."""
+
+import sys
+from collections.abc import Sequence
+
+from cnn_explorer.training import main as lecture
+from cnn_explorer.training import options_of
+from cnn_explorer.training.shared import run as shared
+
+
+def main(arguments: Sequence[str]) -> None:
+    """The first word says which weights; without it, the lecture's network."""
+    if arguments[:1] == ["shared"]:
+        shared(options_of(arguments[1:], "shared"))
+    else:
+        lecture(arguments[1:] if arguments[:1] == ["lecture"] else arguments)
+
+
+main(sys.argv[1:])

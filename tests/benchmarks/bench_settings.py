@@ -1,0 +1,134 @@
+"""How good the shared weights are, setting by setting, and how long a changed setting takes, on one thread.
+
+    python tests/benchmarks/bench_settings.py [--quick] [--data DIR]
+
+Two lists: one knob of the lecture's network changed, and random valid settings of the page, seeded, none left out. Accuracy is measured
+on MNIST's 10,000 test digits and, for the first list, on the pen digits of writers 25 to 30, none of which took part in anything. The
+calibration error is the expected one in ten bins (Guo et al., 2017). The time is that of `load_network` and one trace.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import numpy as np
+import torch
+
+from cnn_explorer import LECTURE, load_network, trace_activations
+from cnn_explorer.blocks import split
+from cnn_explorer.data import PEN_DIGITS, Digits, data_folder, mnist, pen_digits
+from cnn_explorer.drawing import example_drawing
+from cnn_explorer.evaluation import predict
+from cnn_explorer.layers import ACTIVATIONS, ActivationSpec, Conv2dSpec, LayerSpec, LinearSpec, Pool2dSpec
+from cnn_explorer.network import NetworkSpec
+from cnn_explorer.shapes import infer_shapes
+from cnn_explorer.training import render, split_writers
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one setting reaches; accuracies and calibration error as fractions, time in milliseconds."""
+
+    spec: NetworkSpec
+    features: int
+    mnist: float
+    pen: float
+    calibration: float
+    milliseconds: float
+
+
+def one_knob_changes() -> list[NetworkSpec]:
+    """Every change of one number or choice of one block of the lecture's network, within the page's usual range, that works out."""
+    parts = split(LECTURE)
+    changed = []
+    for index, block in enumerate(parts.blocks):
+        convs = {"out_channels": (2, 4, 8, 16, 32), "kernel_size": range(1, 8), "stride": (2, 3), "padding": (1, 2, 3), "dilation": (2,)}
+        blocks = [block.with_conv(**{name: value}) for name, values in convs.items() for value in values]
+        blocks += [block.with_pool(None), block.with_pool("avg"), block.with_pool("max", kernel_size=3), block.with_pool("max", stride=1)]
+        blocks += [block.with_activation(kind) for kind in (*ACTIVATIONS, None)]
+        changed += [parts.with_block(index, other).spec() for other in blocks]
+    return [spec for spec in dict.fromkeys(changed) if spec != LECTURE and infer_shapes(spec).classifies]
+
+
+def random_settings(count: int, seed: int = 0) -> list[NetworkSpec]:
+    """Valid networks of one to three blocks, each knob drawn from its whole range."""
+    rng = np.random.default_rng(seed)
+    found: list[NetworkSpec] = []
+    while len(found) < count:
+        layers: list[LayerSpec] = []
+        for _ in range(int(rng.integers(1, 4))):
+            out, kernel, stride = int(rng.integers(1, 33)), int(rng.integers(1, 8)), int(rng.integers(1, 4))
+            layers.append(Conv2dSpec(out, kernel, stride, int(rng.integers(0, 4)), int(rng.integers(1, 3))))
+            kind = str(rng.choice(["max", "avg", "none"]))
+            if kind != "none":
+                layers.append(Pool2dSpec(kind, int(rng.integers(2, 4))))  # type: ignore[arg-type]
+            layers.append(ActivationSpec(str(rng.choice([*ACTIVATIONS]))))  # type: ignore[arg-type]
+        spec = NetworkSpec((*layers, LinearSpec(10)))
+        if infer_shapes(spec).classifies:
+            found.append(spec)
+    return found
+
+
+def measure(spec: NetworkSpec, test: Digits, pen: Digits | None) -> Result:
+    """Load, time and test one network."""
+    image = example_drawing().preprocess().image
+    start = time.perf_counter()
+    network = load_network(spec)
+    trace_activations(network.module, image)
+    milliseconds = 1000 * (time.perf_counter() - start)
+    assert network.label.trained, spec
+    probabilities = predict(network.module, test.images).softmax(dim=1).numpy()
+    sure, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == test.labels
+    bins = np.minimum((10 * sure).astype(int), 9)
+    calibration = sum(abs(right[bins == b].sum() - sure[bins == b].sum()) for b in range(10)) / len(right)
+    answers = predict(network.module, pen.images).argmax(dim=1).numpy() == pen.labels if pen else np.zeros(1)
+    features = infer_shapes(spec).layers[-1].input_shape[0]
+    return Result(spec, features, float(right.mean()), float(answers.mean()), float(calibration), milliseconds)
+
+
+def report(name: str, results: list[Result], pen: bool) -> None:
+    """Print a list's figures and its weakest settings."""
+    print(f"\n{name}: {len(results)} settings")
+    for what, values in {
+        "MNIST": [result.mnist for result in results],
+        **({"pen": [result.pen for result in results]} if pen else {}),
+    }.items():
+        print(f"  {what}: median {statistics.median(values):.2%}, minimum {min(values):.2%}")
+    errors = [result.calibration for result in results]
+    print(f"  calibration error: median {statistics.median(errors):.3f}, maximum {max(errors):.3f}")
+    times = sorted(result.milliseconds for result in results)
+    print(f"  ms: p50 {np.percentile(times, 50):.0f}, p95 {np.percentile(times, 95):.0f}, max {times[-1]:.0f}")
+    for result in sorted(results, key=lambda result: result.mnist)[:8]:
+        print(f"    {result.mnist:.2%}  {result.features:6,} features  {result.spec}")
+
+
+def main() -> None:
+    """Command line: see the top of this file."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true", help="every eighth setting, 2,000 digits")
+    parser.add_argument("--data", type=Path, default=data_folder())
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    test = mnist(options.data, train=False)
+    _, unseen = split_writers(pen_digits(options.data / PEN_DIGITS), 6)
+    pen = Digits(np.stack([render(digit.strokes) for digit in unseen]), np.array([digit.label for digit in unseen]))
+    knobs, random = one_knob_changes(), random_settings(200)
+    if options.quick:
+        test, knobs, random = replace(test, images=test.images[:2000], labels=test.labels[:2000]), knobs[::8], random[::8]
+    load_network(knobs[0])  # the first fit is slow
+    report("one knob of the lecture's network changed", [measure(spec, test, pen) for spec in knobs], pen=True)
+    results = [measure(spec, test, None) for spec in random]
+    report("random settings", results, pen=False)
+    large = [r for r in results if r.features >= 100 and r.spec.layers[0].kernel_size != 1]  # type: ignore[attr-defined]
+    report("of these, 100 features or more and a first kernel above 1", large, pen=False)
+
+
+if __name__ == "__main__":
+    main()

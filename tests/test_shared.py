@@ -1,0 +1,220 @@
+"""Shared weights: what a setting gets, what is folded, and whether the label tells the truth."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from cnn_explorer.builder import build_layers
+from cnn_explorer.data import Digits, bundled_digits, more_digits
+from cnn_explorer.evaluation import accuracy, as_input
+from cnn_explorer.fitting import fit, fitted, fold, recalibrate
+from cnn_explorer.layers import ACTIVATIONS, ActivationSpec, Conv2dSpec, LinearSpec, Pool2dSpec
+from cnn_explorer.network import NetworkSpec, parse
+from cnn_explorer.shapes import ReceptiveField, infer_shapes
+from cnn_explorer.shared import GRID, READOUT_SCALE, plan, sampled_readout, shared_weights
+from cnn_explorer.trace import trace_activations
+from cnn_explorer.training.shared import (
+    SharedRecipe,
+    exported,
+    forward,
+    initial,
+    random_setting,
+    train_shared,
+    without_bundled,
+    write_shared,
+)
+from cnn_explorer.weights import load_network
+
+TEXTS = [
+    "conv10k5-avg2-relu-conv20k5-max2-relu-fc10",
+    "conv10k3s2p1-relu-conv20k3s2p1-relu-fc10",
+    "conv8k7d2-tanh-fc10",
+    "conv6k5p2-tanh-avg2-conv16k5-tanh-avg2-fc120-tanh-fc84-tanh-fc10",
+    "conv40k3-max2-gelu-conv8k3-max2-gelu-conv4k3-gelu-fc10",
+    "conv2k1s3-max3-relu-fc10",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_the_label_tells_the_truth_and_every_load_is_the_same(text: str) -> None:
+    network, again = load_network(parse(text)), load_network(parse(text))
+    label, digits = network.label, bundled_digits()
+    assert label.trained
+    assert label.measured >= 300
+    assert label.accuracy is not None
+    own = accuracy(network.module, digits.images[: label.measured], digits.labels[: label.measured])
+    assert own == pytest.approx(label.accuracy, abs=0.004)  # other batches round otherwise
+    assert re.search(
+        rf"fitted on {label.fitted:,} digits: right on {100 * label.accuracy:.1f} % of {label.measured:,} digits", label.sentence
+    )
+    assert label == again.label
+    assert all(torch.equal(a, b) for a, b in zip(network.module.state_dict().values(), again.module.state_dict().values(), strict=True))
+
+
+def test_sentences_name_what_is_random_and_what_is_too_small() -> None:
+    assert "conv1's channels from the 33rd on are random" in load_network(parse(TEXTS[4])).label.sentence
+    lenet = load_network(parse(TEXTS[3])).label.sentence
+    assert "fc1 and fc2 random, last layer fitted" in lenet
+    assert "too small" not in lenet
+    assert "With 18 numbers before the last layer it is too small" in load_network(parse(TEXTS[5])).label.sentence
+
+
+def test_one_knob_changes_are_good() -> None:
+    texts = (TEXTS[0], "conv10k3-max2-relu-conv20k5-max2-relu-fc10", "conv16k5-max2-relu-conv20k3-max2-relu-fc10")
+    assert min(load_network(parse(text)).label.accuracy or 0 for text in texts) >= 0.95
+
+
+def test_nothing_shared_is_changed() -> None:
+    before = {name: tensor.clone() for name, tensor in shared_weights().items()}
+    network = load_network(parse(TEXTS[0]))
+    with torch.no_grad():
+        for parameter in network.module.parameters():
+            parameter.fill_(7)
+    assert all(torch.equal(before[name], tensor) for name, tensor in shared_weights().items())
+    assert load_network(parse(TEXTS[0])).label == network.label
+
+
+@st.composite
+def page_settings(draw: st.DrawFn) -> NetworkSpec:
+    layers: list = []
+    for _ in range(draw(st.integers(1, 3))):
+        numbers = (st.integers(1, 40), st.integers(1, 7), st.integers(1, 3), st.integers(0, 3), st.integers(1, 2))
+        layers.append(Conv2dSpec(*(draw(number) for number in numbers)))
+        pools = [Pool2dSpec(draw(st.sampled_from(["max", "avg"])), draw(st.integers(2, 3)))] if draw(st.booleans()) else []
+        layers += draw(st.permutations([*pools, ActivationSpec(draw(st.sampled_from([*ACTIVATIONS])))]))
+    hidden = [LinearSpec(draw(st.integers(1, 64))), ActivationSpec("relu")] if draw(st.integers(0, 4)) == 0 else []
+    return NetworkSpec((*layers, *hidden, LinearSpec(10)))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@given(page_settings().filter(lambda spec: infer_shapes(spec).classifies))
+def test_any_setting_gives_finite_maps_and_probabilities(spec: NetworkSpec) -> None:
+    network = load_network(spec)
+    trace = trace_activations(network.module, torch.from_numpy(bundled_digits().images[3] / np.float32(255)).reshape(1, 1, 28, 28))
+    assert all(torch.isfinite(activation.output).all() for activation in trace.activations)
+    assert trace.probabilities is not None
+    assert float(trace.probabilities.sum()) == pytest.approx(1, abs=1e-4)
+    assert network.label.trained == (infer_shapes(spec).macs <= 25_000_000)
+
+
+@pytest.mark.parametrize("pool", [nn.MaxPool2d(2), nn.AvgPool2d(2), nn.Identity()])
+def test_a_folded_batch_norm_is_a_convolution_with_a_batch_norm_behind_it(pool: nn.Module) -> None:
+    torch.manual_seed(0)
+    conv, norm, x = nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), torch.randn(40, 3, 11, 11)
+    with torch.no_grad():
+        norm.bias.uniform_(-1, 1)
+        expected = norm(pool(conv(x)))  # in training mode: with the batch's own statistics
+        returned = fold(conv, pool(conv(x)), norm.bias)
+        folded = pool(conv(x))
+    torch.testing.assert_close(folded, expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(returned, expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("text", ["conv10k5-max2-relu-conv20k3-avg2-tanh-fc10", "conv8k3-relu-max2-conv8k3s2p1-relu-conv4k2-fc10"])
+def test_the_fitted_module_computes_what_training_computed(text: str) -> None:
+    """Convolutions folded, readout sampled: the same logits as the training's own forward pass on the same digits."""
+    shapes, parameters = infer_shapes(parse(text)), initial(1)
+    steps = plan(shapes)
+    assert steps is not None
+    with torch.no_grad():
+        for name, tensor in parameters.items():
+            if name.startswith("readout") or name.endswith("beta"):
+                tensor.normal_(generator=torch.Generator().manual_seed(len(name)))
+        stored = {name: tensor.float() for name, tensor in exported(parameters).items()}
+        images = torch.tensor(more_digits().images[:60])
+        expected = forward(parameters, steps, as_input(images))
+        module = build_layers(shapes).eval()
+        mean, std = recalibrate(module, steps, stored, images)
+        features = module[:-1](as_input(images)).flatten(1)
+        weight = sampled_readout(stored[f"{steps.readout}.weight"], steps.field, steps.maps).flatten(1)
+        logits = (features - mean) / std @ weight.T + stored[f"{steps.readout}.bias"]
+    torch.testing.assert_close(logits, expected, atol=0.03 * float(expected.std()), rtol=0.02)  # stored in 16 bits
+
+
+def test_the_readout_is_sampled_where_a_value_looks() -> None:
+    """A grid that holds its own place on the image gives every value the centre of its receptive field."""
+    places = torch.arange(GRID) * 2 + 0.5
+    grid = torch.zeros(10, 32, GRID, GRID)
+    grid[0], grid[1] = places[:, None], places[None, :]
+    field = ReceptiveField((6, 6), (2, 3), (2.5, 3.5))
+    weight = sampled_readout(grid, field, (2, 4, 5)) / (READOUT_SCALE * 6)
+    for row in range(4):
+        for column in range(5):
+            assert weight[0, 1, row, column] == pytest.approx(2.5 + 2 * row)
+            assert weight[1, 1, row, column] == pytest.approx(3.5 + 3 * column)
+    assert sampled_readout(grid, field, (40, 4, 5))[:, 32:].abs().max() == 0
+
+
+def test_refitting_starts_from_the_readout_and_improves_it() -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(400) % 10
+    features = torch.randn(400, 30, generator=generator) + 2 * torch.randn(10, 30, generator=generator)[labels]
+    held_out = torch.arange(400) // 10 % 4 == 3
+    weight, bias, kept = fitted(features, labels, held_out, torch.zeros(10, 30), torch.zeros(10), 0.02)
+    assert kept > 0
+    assert ((features @ weight.T + bias).argmax(1) == labels)[held_out].float().mean() > 0.95
+    far, _, _ = fitted(features, labels, held_out, weight, bias, 1e6)
+    assert torch.allclose(far / far.norm(), weight / weight.norm(), atol=1e-2)  # held so tightly, only its scale can change
+
+
+def test_what_the_shared_network_does_not_serve() -> None:
+    for text in ("fc10", "conv8k8-fc10", "conv8k5x3-fc10", "conv8k3-conv8k3g2-fc10", "conv8k3-fc9", "max2-conv8k3-fc10", "conv8k3-relu"):
+        assert plan(infer_shapes(parse(text))) is None, text
+    assert plan(infer_shapes(parse("-".join(["conv4k3"] * 4) + "-fc10"))) is None
+
+
+# --- its training ---
+
+
+def tiny() -> SharedRecipe:
+    return SharedRecipe(epochs=2, work=2_000_000, batch_sizes=(16, 32))
+
+
+def some_digits(generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.tensor(more_digits().images[:150]), torch.tensor(more_digits().labels[:150])
+
+
+def test_training_repeats_itself_resumes_and_writes_what_can_be_read(tmp_path: Path) -> None:
+    whole, resumed = initial(0), initial(0)
+    lines = [*train_shared(whole, some_digits, tiny())]
+    assert len(lines) == 2
+    checkpoint = tmp_path / "progress.pt"
+    next(train_shared(initial(0), some_digits, tiny(), checkpoint))
+    assert len([*train_shared(resumed, some_digits, tiny(), checkpoint)]) == 1
+    assert all(torch.equal(whole[name], tensor) for name, tensor in resumed.items())
+    assert not torch.equal(whole["conv1"], initial(0)["conv1"])
+    write_shared(tmp_path, whole, tiny(), 1.0)
+    tensors = torch.load(tmp_path / "shared.pt", weights_only=True)
+    assert {name: tensor.shape for name, tensor in tensors.items()} == {name: tensor.shape for name, tensor in shared_weights().items()}
+
+
+def test_settings_of_the_training_are_served_and_bounded() -> None:
+    rng, recipe = np.random.default_rng(0), SharedRecipe()
+    for _ in range(50):
+        shapes = random_setting(rng, recipe)
+        assert plan(shapes) is not None
+        assert shapes.macs * recipe.batch_sizes[0] <= recipe.work
+
+
+def test_training_never_sees_the_digits_that_come_with_the_package() -> None:
+    digits = bundled_digits()
+    other = np.full((1, 28, 28), 9, dtype=np.uint8)
+    assert len(without_bundled(replace(digits, images=np.concatenate([digits.images, other]), labels=np.append(digits.labels, 1)))) == 1
+    assert len(without_bundled(Digits(more_digits().images, more_digits().labels))) == 0
+
+
+def test_fitting_says_how_much_it_used() -> None:
+    shapes = infer_shapes(parse("conv4k3-max3-relu-fc10"))
+    steps = plan(shapes)
+    assert steps is not None
+    result = fit(build_layers(shapes).eval(), shapes, steps, shared_weights())
+    assert 200 <= result.digits <= 2000
+    assert 300 <= result.measured <= 1000
+    assert result.seconds > 0
