@@ -25,14 +25,16 @@ sys.path.insert(0, str(ROOT / "tests"))
 from browser.driver import launch, running_app  # noqa: E402
 from browser.explorer import Explorer  # noqa: E402
 
-from cnn_explorer.network import LECTURE  # noqa: E402
+from cnn_explorer.network import LECTURE, parse  # noqa: E402
+from cnn_explorer.shapes import infer_shapes  # noqa: E402
+from cnn_explorer.ui.state import excess_of  # noqa: E402
 
 # Followed by the browser's own pass, with all 256 channels of a layer in the sum; and as much as the page allows (ui/state.py),
 # too much for the browser's own pass.
 NETS = {
     "the lecture's": str(LECTURE),
     "256 channels": "conv8k3-conv256k3s2-max2-conv64k3-fc10",
-    "at the limits": "conv256k3-conv256k3s2-max2-conv64k3p1-fc10",
+    "at the limits": "conv224k3-relu-conv256k3s2-conv256k3-conv256k3-fc10",
 }
 
 HOVER = """async ([view, selector, count, share]) => {
@@ -92,6 +94,7 @@ def main() -> None:
     with running_app(ROOT / "app.py") as server, sync_playwright() as playwright:
         browser = launch(playwright)
         for name, net in NETS.items():
+            assert not excess_of(infer_shapes(parse(net))), net
             seconds = options.seconds if net == str(LECTURE) else options.seconds / 5
             look_closer(browser, f"{server.url}/?net={net}", name, options.hovers, seconds)
         browser.close()
