@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import zlib
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property, reduce
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ WEAK, FEW_FEATURES = 0.9, 100  # below both, a network is called too small
 class Label:
     """Where weights come from: `source` in a word or two, the training `data` ("" for none), `accuracy` as a fraction of the `measured`
     digits, none of which it learned from (None where it was not measured), a `sentence` for the page, the number of digits `fitted` on
-    when the network was loaded and the `seconds` that this took."""
+    when the network was loaded and the `seconds` that this took; `trained_for` so many seconds of CPU time since."""
 
     source: str
     data: str
@@ -36,6 +37,7 @@ class Label:
     measured: int = 0
     fitted: int = 0
     seconds: float = field(default=0.0, compare=False)
+    trained_for: float = 0.0
 
     @property
     def trained(self) -> bool:
@@ -49,6 +51,11 @@ class TrainedNetwork:
 
     module: nn.Sequential
     label: Label
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Eight hexadecimal digits that differ where weights differ: a CRC-32 of them all."""
+        return f"{reduce(lambda crc, tensor: zlib.crc32(tensor.contiguous().numpy(), crc), self.module.state_dict().values(), 0):08x}"
 
 
 def load_network(spec: NetworkSpec) -> TrainedNetwork:

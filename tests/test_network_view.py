@@ -12,7 +12,7 @@ from cnn_explorer.drawing import example_drawing, parse_drawing
 from cnn_explorer.network import LECTURE, PRESETS, parse
 from cnn_explorer.shapes import infer_shapes
 from cnn_explorer.trace import Activation, Trace, trace_activations
-from cnn_explorer.ui.network_view import PenEvent, pack, pack_weights, pen_event
+from cnn_explorer.ui.network_view import PenEvent, Training, pack, pack_weights, pen_event
 from cnn_explorer.weights import load_network
 
 MAX_BYTES = 24_000  # of an update of the lecture's network while the pen moves: several a second, over a school's network
@@ -112,7 +112,7 @@ def test_the_header_of_the_lectures_network() -> None:
     sentence = header.pop("sentence")
     assert header == {
         "seq": 3, "drawing": "d7", "net": str(LECTURE), "pending": False, "exact": True, "weights": 0,
-        "trained": True, "error": None, "classes": 10,
+        "trained": True, "error": None, "classes": 10, "version": "", "training": None,
     }  # fmt: skip
     assert "Trained on MNIST" in sentence
     assert [(layer["name"], layer["kind"], layer["shape"], layer["parameters"], layer["macs"], layer["field"]) for layer in layers] == [
@@ -200,4 +200,18 @@ def test_no_event_before_the_first_stroke(state: dict[str, Any] | None, monkeypa
 def test_a_stroke_is_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
     pen = {"seq": 4.0, "drawing": "s", "final": False, "moving": True, "lacking": ""}
     monkeypatch.setattr("streamlit.session_state", {"view": {"pen": pen}})
-    assert pen_event("view") == PenEvent(4, "s", final=False, moving=True, lacking="")
+    event = PenEvent(4, "s", final=False, moving=True, lacking="", train="", seconds=0)  # from a page opened before an upgrade
+    assert pen_event("view") == event
+    pen |= {"train": "fc10", "seconds": 4}
+    assert pen_event("view") == replace(event, train="fc10", seconds=4)
+
+
+def test_training_is_told() -> None:
+    shapes, network = infer_shapes(LECTURE), load_network(LECTURE)
+    seen = example_drawing().preprocess()
+    trace = trace_activations(network.module, seen.image)
+    training = Training("Training, 1.5 of 4 s", going=True, has=1.5, to=4)
+    header = decoded(pack(1, "s", shapes, seen.pixels, trace, network.label, version="ab", training=training)).header
+    assert header["sentence"] == "Training, 1.5 of 4 s"
+    assert header["training"] == {"sentence": "Training, 1.5 of 4 s", "going": True, "has": 1.5, "to": 4}
+    assert header["version"] == "ab"

@@ -3,6 +3,7 @@
 import json
 import re
 import struct
+import time
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from widgets import control, name_of
 from cnn_explorer.drawing import example_drawing, parse_drawing
 from cnn_explorer.network import LECTURE, PRESETS, parse
 from cnn_explorer.shapes import infer_shapes
+from cnn_explorer.ui import live
 
 LECTURES = str(LECTURE)
 EXAMPLE = example_drawing().text
@@ -50,9 +52,10 @@ def shows(page: AppTest, net: str) -> None:
     assert sent(page)["net"] == net
 
 
-def draw(page: AppTest, seq: int, drawing: str, final: bool, lacking: str = "") -> AppTest:
+def draw(page: AppTest, seq: int, drawing: str, final: bool, lacking: str = "", train: str = "", seconds: float = 0) -> AppTest:
     """What the network view does when the pen moves."""
-    page.session_state["network_view"] = {"pen": {"seq": seq, "drawing": drawing, "final": final, "moving": not final, "lacking": lacking}}
+    pen = {"seq": seq, "drawing": drawing, "final": final, "moving": not final, "lacking": lacking, "train": train, "seconds": seconds}
+    page.session_state["network_view"] = {"pen": pen}
     return page.run()
 
 
@@ -468,3 +471,61 @@ def test_sessions_share_nothing() -> None:
     other.run()
     assert address(other) == {"net": LECTURES, "drawing": EXAMPLE}
     assert (sent(other)["seq"], sent(one)["seq"]) == (0, 1)
+
+
+# --- training ---
+
+
+def trained(page: AppTest, train: str = "", seconds: float = 0) -> dict[str, Any]:
+    """What the view shows at last, asking again and again as it does."""
+    for seq in range(100, 1000):
+        header = sent(draw(page, seq, EXAMPLE, final=False, train=train, seconds=seconds))
+        if not header["training"]["going"]:
+            return header
+        time.sleep(0.02)
+    raise AssertionError("the training does not end")
+
+
+def test_a_network_of_which_nothing_is_known_is_trained_without_being_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "ON_THE_SPOT", 1)
+    page = opened(net="conv9k5s2-relu-conv8k3g1-relu-conv4k3g2-relu-fc10")
+    first = sent(page)
+    assert (first["trained"], first["training"]["going"], first["training"]["to"]) == (False, True, 1)
+    assert "Untrained" in first["sentence"]
+    last = trained(page)
+    assert last["trained"] is True
+    assert last["training"] == {"sentence": last["sentence"], "going": False, "has": 1, "to": 1 + live.BRIEFLY}
+    assert last["sentence"].startswith("Trained here for 1 s on 4,000 digits: right on ")
+    assert last["version"] != first["version"]
+
+
+def test_a_fitted_network_is_trained_when_that_is_asked_for() -> None:
+    net = "conv10k5s2-max2-relu-conv11k3-relu-fc10"
+    page = opened(net=net)
+    assert sent(page)["training"]["going"] is False
+    assert sent(page)["training"]["to"] == live.BRIEFLY
+    last = trained(page, net, 1)
+    assert last["sentence"].startswith("Fine-tuned for 1 s ")
+    assert sent(opened(net=net))["version"] == last["version"]  # everybody has it
+
+
+def test_a_wish_for_another_network_is_none_for_this() -> None:
+    page = opened(net="conv10k5s2-max2-relu-conv12k3-relu-fc10")
+    header = sent(draw(page, 1, EXAMPLE, final=False, train=LECTURES, seconds=4))
+    assert header["training"]["going"] is False
+    assert header["training"]["has"] == 0
+
+
+@pytest.mark.parametrize("net", [LECTURES, "conv4k3-max2", "conv4k3-fc7", "max2-relu"])
+def test_no_training_is_offered_where_there_is_none_to_be_had(net: str) -> None:
+    assert sent(opened(net=net))["training"] is None
+
+
+@pytest.mark.parametrize("seconds", [1e9, float("inf"), float("nan"), -3])
+def test_seconds_are_bounded(seconds: float) -> None:
+    net = "conv10k5s2-max2-relu-conv13k3-relu-fc10"
+    page = opened(net=net)
+    training = sent(draw(page, 1, EXAMPLE, final=False, train=net, seconds=seconds))["training"]
+    assert training["to"] == (live.MOST if seconds > 0 else live.BRIEFLY)
+    assert training["going"] is (seconds > 0)
+    draw(page, 2, EXAMPLE, final=False)

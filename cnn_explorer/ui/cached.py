@@ -14,6 +14,7 @@ from cnn_explorer.network import parse
 from cnn_explorer.shapes import NetworkShapes, infer_shapes
 
 if TYPE_CHECKING:
+    from cnn_explorer.training.queue import TrainingQueue
     from cnn_explorer.weights import TrainedNetwork
 
 
@@ -82,3 +83,11 @@ def network_of(architecture: str) -> TrainedNetwork:
     from cnn_explorer.weights import load_network
 
     return load_network(parse(architecture))
+
+
+@st.cache_resource(show_spinner=False)
+def trainings() -> TrainingQueue:
+    """The queue in which all visitors' networks are trained."""
+    from cnn_explorer.training.queue import TrainingQueue
+
+    return TrainingQueue()

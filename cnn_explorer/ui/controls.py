@@ -34,14 +34,19 @@ UPLOAD = "upload"
 PAGE = "page"  # key of the fragment that shows the controls
 
 
-def _controlled(name: str, value: object, act: Callable[[Any], None]) -> dict[str, Any]:
-    """`controlled`, and the whole page follows: a stroke that comes with the change would otherwise have the view alone run."""
+def _then_page(act: Callable[..., None]) -> Callable[..., None]:
+    """`act`, and the whole page follows: a stroke that comes with a change would otherwise have the view alone run."""
 
-    def acted(new: Any) -> None:
-        act(new)
+    def acted(*args: Any) -> None:
+        act(*args)
         st.rerun(PAGE)
 
-    return controlled(name, value, acted)
+    return acted
+
+
+def _controlled(name: str, value: object, act: Callable[[Any], None]) -> dict[str, Any]:
+    """`controlled`, and the whole page follows."""
+    return controlled(name, value, _then_page(act))
 
 
 # --- the top row ---
@@ -97,7 +102,7 @@ def _show(spec: NetworkSpec) -> None:
 def picture_popover() -> None:
     """Upload a picture of a digit."""
     with st.popover("Upload a picture", icon=":material/upload:"):
-        picture_uploader("A picture of one digit, light on dark or dark on light", UPLOAD, _draw)
+        picture_uploader("A picture of one digit, light on dark or dark on light", UPLOAD, _draw, _then_page)
         if upload_error(UPLOAD):
             st.error(upload_error(UPLOAD))
 
@@ -126,7 +131,7 @@ def repair_offer(shapes: NetworkShapes) -> None:
         offers = [*repairs(shapes.spec, shapes.error), *([("back to the network before", last)] if last else [])]
         affordable = [(label, spec) for label, spec in offers if not state.excess_of(cached.shapes_of(str(spec)))]
         for number, (label, spec) in enumerate(affordable):
-            st.button(label, key=f"repair_{number}", icon=":material/build:", on_click=_show, args=(spec,))
+            st.button(label, key=f"repair_{number}", icon=":material/build:", on_click=_then_page(_show), args=(spec,))
 
 
 # --- blocks ---
@@ -141,6 +146,9 @@ def _edit(edit: Callable[[Blocks], Blocks]) -> None:
             _show(edit(split(parse(state.architecture()))).spec())
     except ValueError as problem:
         st.toast(state.sentence(problem), icon=":material/block:", duration="long")
+
+
+_edit_page = _then_page(_edit)
 
 
 def _number(key: str, label: str, value: int, low: int, high: int, edit: Edit) -> None:
@@ -180,7 +188,7 @@ def _choice(key: str, label: str, value: str | None, options: tuple[str, ...], e
 
 def _button(key: str, icon: str, name: str, edit: Callable[[Blocks], Blocks], *, disabled: bool = False) -> None:
     """An action, of which the icon is shown and the name is read."""
-    st.button(name, icon=f":material/{icon}:", key=f"icon_{key}_{name}", help=name, disabled=disabled, on_click=_edit, args=(edit,))
+    st.button(name, icon=f":material/{icon}:", key=f"icon_{key}_{name}", help=name, disabled=disabled, on_click=_edit_page, args=(edit,))
 
 
 def block_rows(shapes: NetworkShapes) -> None:
@@ -266,10 +274,18 @@ def _head_row(parts: Blocks, layers: int) -> None:
         _button("linear", "remove", "Remove the last hidden linear layer", Blocks.without_last_hidden, disabled=not hidden)
     else:
         full = layers + 1 > MAX_LAYERS
-        st.button("Add fc10: ten outputs, one a digit", key="add_fc10", on_click=_edit, args=(Blocks.with_answer,), disabled=full)
+        st.button("Add fc10: ten outputs, one a digit", key="add_fc10", on_click=_edit_page, args=(Blocks.with_answer,), disabled=full)
     full = len(parts.blocks) >= MAX_BLOCKS or layers + 2 > MAX_LAYERS
     why = f"{MAX_BLOCKS} blocks, or {MAX_LAYERS} layers, are the most that this page shows" if full else None
-    st.button("Add a block", icon=":material/add:", key="add_block", help=why, on_click=_edit, args=(Blocks.with_new_block,), disabled=full)
+    st.button(
+        "Add a block",
+        icon=":material/add:",
+        key="add_block",
+        help=why,
+        on_click=_then_page(_edit),
+        args=(Blocks.with_new_block,),
+        disabled=full,
+    )
 
 
 def _hidden_edit(number: int) -> Edit:

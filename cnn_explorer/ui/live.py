@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import uuid
+from typing import TYPE_CHECKING
+
 import numpy as np
 import streamlit as st
 from PIL import Image
 
+from cnn_explorer.shapes import NetworkShapes
 from cnn_explorer.ui import cached, network_view, state
 
-KEY = "network_view"
+if TYPE_CHECKING:
+    from cnn_explorer.weights import TrainedNetwork
+
+KEY, VISITOR = "network_view", "visitor"  # session keys
+BRIEFLY, ON_THE_SPOT, MOST = 4, 10, 40  # seconds of training: on a press of the button, without one, altogether
 STAGE_SIDE = 140  # CSS pixels
 
 
@@ -29,11 +37,51 @@ def live_view() -> None:
         return
     from cnn_explorer.trace import trace_activations
 
-    network = cached.network_of(architecture)
+    network, training = trained(shapes, pen)
     trace = trace_activations(network.module, seen.image)
     exact = pen is None or not pen.moving
     weights = network_view.pack_weights(network.module) if pen and pen.lacking == architecture else b""
-    network_view.mount(network_view.pack(seq, drawing.text, shapes, seen.pixels, trace, network.label, exact=exact, weights=weights), KEY)
+    network_view.mount(
+        network_view.pack(
+            seq,
+            drawing.text,
+            shapes,
+            seen.pixels,
+            trace,
+            network.label,
+            exact=exact,
+            weights=weights,
+            version=network.fingerprint,
+            training=training,
+        ),
+        KEY,
+    )
+
+
+def trained(shapes: NetworkShapes, pen: network_view.PenEvent | None) -> tuple[TrainedNetwork, network_view.Training | None]:
+    """The network with the best weights there are for this visitor now, and what is to be said of training it; None where that is out of
+    the question.
+
+    Where nothing is known of a network's weights, it is trained without being asked.
+    """
+    from cnn_explorer.training.brief import is_trainable
+
+    network = cached.network_of(str(shapes.spec))
+    if not is_trainable(shapes) or network.label.source == "trained":
+        return network, None
+    asked = min(pen.seconds, MOST) if pen and pen.train == str(shapes.spec) and pen.seconds > 0 else 0  # no number at all: 0
+    seconds = max(asked, 0 if network.label.trained else ON_THE_SPOT)
+    visitor = st.session_state.setdefault(VISITOR, uuid.uuid4().hex)
+    standing = cached.trainings().attend(visitor, shapes, network, seconds)
+    sentence, has = standing.network.label.sentence, standing.network.label.trained_for
+    if standing.ahead:
+        others = "another training" if standing.ahead == 1 else f"{standing.ahead} other trainings"
+        sentence = f"Waiting for {others} to end. {sentence}"
+    if standing.problem:
+        sentence = f"{standing.problem} {sentence}"
+    going = standing.ahead is not None
+    to = seconds if going else min(has + BRIEFLY, MOST) if has < MOST else 0
+    return standing.network, network_view.Training(sentence, going, has, to)
 
 
 @st.fragment

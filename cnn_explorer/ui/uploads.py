@@ -12,9 +12,17 @@ from cnn_explorer.ui import state
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 
 
-def picture_uploader(label: str, key: str, use: Callable[[Image.Image], str]) -> None:
-    """Upload a picture. `use` takes it over, or returns what is wrong with it; a `ValueError` of its says why it cannot be used."""
-    st.file_uploader(label, type=[*map(str.lower, FORMATS), "jpg"], key=key, on_change=_read, args=(key, use), width=320)
+Callback = Callable[..., None]
+
+
+def picture_uploader(
+    label: str, key: str, use: Callable[[Image.Image], str], follow: Callable[[Callback], Callback] = lambda act: act
+) -> None:
+    """Upload a picture. `use` takes it over, or returns what is wrong with it; a `ValueError` of its says why it cannot be used.
+
+    `follow` makes of a callback one that is followed by what depends on the picture.
+    """
+    st.file_uploader(label, type=[*map(str.lower, FORMATS), "jpg"], key=key, on_change=follow(_read), args=(key, use), width=320)
 
 
 def upload_error(key: str) -> str:

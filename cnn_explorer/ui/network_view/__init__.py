@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,13 +36,27 @@ MAX_CLASSES = 16
 @dataclass(frozen=True)
 class PenEvent:
     """What the browser sends: a running number, the drawing string, whether the drawing is `final` and the address is to hold it,
-    whether the pen is `moving`, and the architecture string of the network whose weights it lacks ("" for none)."""
+    whether the pen is `moving`, the architecture string of the network whose weights it lacks ("" for none), and that of the one that is
+    to be trained, for so many `seconds` altogether ("" and 0 for none)."""
 
     seq: int
     drawing: str
     final: bool
     moving: bool
     lacking: str
+    train: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Training:
+    """What the view says of training: the `sentence`, whether it is `going` on, for how many seconds the network `has` been trained here
+    and for how many it is to be on a press of the button (`to`, 0 where there is no more to be had)."""
+
+    sentence: str
+    going: bool
+    has: float
+    to: float
 
 
 def mount(data: bytes, key: str) -> None:
@@ -56,7 +70,15 @@ def pen_event(key: str) -> PenEvent | None:
     pen = state.get("pen")
     if not pen:
         return None
-    return PenEvent(int(pen["seq"]), str(pen["drawing"]), bool(pen["final"]), bool(pen["moving"]), str(pen["lacking"]))
+    return PenEvent(
+        int(pen["seq"]),
+        str(pen["drawing"]),
+        bool(pen["final"]),
+        bool(pen["moving"]),
+        str(pen["lacking"]),
+        str(pen.get("train", "")),  # a page that was open before an upgrade says nothing of it
+        float(pen.get("seconds", 0)),
+    )
 
 
 def pack(
@@ -69,9 +91,18 @@ def pack(
     *,
     exact: bool = True,
     weights: bytes = b"",
+    version: str = "",
+    training: Training | None = None,
 ) -> bytes:
-    """One update as bytes. Without a `trace` (PyTorch is still loading) the view shows the structure alone."""
-    head = _header(seq, drawing, shapes, label, pending=trace is None, exact=exact, weights=len(weights))
+    """One update as bytes. Without a `trace` (PyTorch is still loading) the view shows the structure alone.
+
+    `version` tells one set of weights of the same network from another.
+    """
+    header = _header(seq, shapes, label, training)
+    header |= {"pending": trace is None, "exact": exact, "version": version, "weights": len(weights) // 4}
+    header["drawing"] = drawing if exact else ""  # while the pen moves, the browser knows better
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":"))
+    head = f'{text[:-1]},"layers":{_layers(shapes)}}}'.encode()
     parts = [struct.pack("<I", len(head)), head, pixels.astype(np.uint8).tobytes()]
     if trace is not None:
         names = {layer.name for layer in _shown(shapes)}
@@ -89,21 +120,16 @@ def pack_weights(module: nn.Sequential) -> bytes:
     return b"".join(tensor.numpy().astype("<f4").tobytes() for tensor in tensors)
 
 
-def _header(seq: int, drawing: str, shapes: NetworkShapes, label: Label | None, *, pending: bool, exact: bool, weights: int) -> bytes:
-    header = {
+def _header(seq: int, shapes: NetworkShapes, label: Label | None, training: Training | None) -> dict[str, Any]:
+    return {
         "seq": seq,
-        "drawing": drawing if exact else "",  # while the pen moves, the browser knows better
         "net": str(shapes.spec),
-        "pending": pending,
-        "exact": exact,
-        "weights": weights // 4,
         "trained": label.trained if label else True,
-        "sentence": label.sentence if label else "Loading PyTorch…",
+        "sentence": training.sentence if training else label.sentence if label else "Loading PyTorch…",
+        "training": asdict(training) if training else None,
         "error": {"layer": shapes.error.layer, "text": shapes.error.problem} if shapes.error else None,
         "classes": _classes(shapes),
     }
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":"))
-    return f'{text[:-1]},"layers":{_layers(shapes)}}}'.encode()
 
 
 def _classes(shapes: NetworkShapes) -> int:

@@ -5,8 +5,8 @@ const PATIENCE = 3000; // ms without an answer (a restart, a lost connection) un
 
 export class Link {
   /**
-   * @param {() => {drawing: string, moving: boolean, lacking: string}} state what is to be told, asked only when it is sent
-   * @param {(message: {seq: number, drawing: string, final: boolean, moving: boolean, lacking: string}) => void} send
+   * @param {() => {drawing: string, moving: boolean, lacking: string, train: string, seconds: number}} state what is to be told, asked only when it is sent
+   * @param {(message: {seq: number, drawing: string, final: boolean, moving: boolean, lacking: string, train: string, seconds: number}) => void} send
    */
   constructor(state, send) {
     this.state = state;

@@ -10,8 +10,8 @@ const CLOSE = 1e-4; // of a layer's largest magnitude, by which float32 sums in 
 /** @typedef {import("./protocol.js").Update} Update */
 
 export class Preview {
-  /** The network whose weights are here. */
-  net = "";
+  /** The network and the weights that are here. */
+  id = "";
 
   /** @type {Forward | null} */
   forward = null;
@@ -22,14 +22,14 @@ export class Preview {
   /** How far PyTorch's numbers and these are apart at most, as a share of a layer's scale; null until both have been compared. */
   difference = null;
 
-  /** True where the browser lacks the weights of this network. @param {Update} update */
+  /** True where the browser lacks the weights of this network, or has those of before a training. @param {Update} update */
   lacks(update) {
-    return !update.pending && this.net !== update.net;
+    return !update.pending && this.id !== update.id;
   }
 
   /** Take the weights that came with an update, and see how long a pass takes. @param {Update} update */
   learn(update) {
-    this.net = update.net;
+    this.id = update.id;
     this.forward = new Forward(update.layers, update.weights);
     this.difference = null;
     this.usable = update.layers.reduce((sum, layer) => sum + layer.macs, 0) < HEAVY && this.#fast(update.image);
@@ -46,9 +46,9 @@ export class Preview {
     return false;
   }
 
-  /** @param {string} net @returns {boolean} true if this network's maps can follow the pen here */
-  follows(net) {
-    return this.usable && this.net === net;
+  /** @param {Update} update @returns {boolean} true if its network's maps can follow the pen here */
+  follows(update) {
+    return this.usable && this.id === update.id;
   }
 
   /** What an image gives. @param {Uint8Array} image */
@@ -58,7 +58,7 @@ export class Preview {
 
   /** Compare with PyTorch's numbers for the same image. @param {Update} update an exact one */
   check(update) {
-    if (!this.follows(update.net)) return;
+    if (!this.follows(update)) return;
     const { values } = this.forward.run(update.image);
     this.difference = values.reduce((most, own, index) => Math.max(most, apart(own, update.values[index])), 0);
     if (!(this.difference <= CLOSE)) this.usable = false; // PyTorch is right

@@ -9,7 +9,9 @@ import { product } from "./geometry.js";
  * @typedef {{name: string, kind: string, shape: number[], formula: string, unused: number[], field: number[], parameters: number, macs: number,
  *   window: [number, number][] | null, groups: number}} Layer window: kernel_size, stride, padding, dilation as [height, width]
  * @typedef {{layer: string, text: string}} Break why the next layer cannot take its input
- * @typedef {{seq: number, drawing: string, net: string, pending: boolean, exact: boolean, trained: boolean, sentence: string,
+ * id: the network and its weights, which training changes; training: seconds that it has had and is to have
+ * @typedef {{seq: number, drawing: string, net: string, id: string, pending: boolean, exact: boolean, trained: boolean, sentence: string,
+ *   training: {going: boolean, has: number, to: number} | null,
  *   layers: Layer[], error: Break | null, classes: number, image: Uint8Array, values: Float32Array[], logits: Float32Array,
  *   probabilities: Float32Array, weights: Float32Array}} Update
  */
@@ -35,7 +37,8 @@ export function decode(bytes) {
   const read = header.exact ? float32 : float16;
   const values = header.pending ? [] : header.layers.map(({ shape }) => read(product(shape)));
   const classes = header.pending ? 0 : header.classes;
-  return { ...header, image, values, logits: float32(classes), probabilities: float32(classes), weights: float32(header.weights) };
+  const id = `${header.net} ${header.version}`;
+  return { ...header, id, image, values, logits: float32(classes), probabilities: float32(classes), weights: float32(header.weights) };
 }
 
 // Every 16-bit float as a number: a look-up is faster than arithmetic, and Float16Array is not everywhere yet.

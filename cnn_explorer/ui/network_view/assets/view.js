@@ -10,6 +10,7 @@ import { cssGradient, paintImage } from "./painting.js";
 import { Preview } from "./preview.js";
 import { decode } from "./protocol.js";
 import { Surface } from "./surface.js";
+import { Training } from "./training.js";
 
 const NARROW = 700; // below, the columns stack
 const SEEN = 84; // CSS pixels of the 28×28 image: 3 each
@@ -18,6 +19,7 @@ const CONFIRMED = 250; // ms between drawings sent while this browser's own maps
 const UNCONFIRMED = 80; // while only PyTorch's do
 const LARGE = 500_000; // parameters of a network whose weights are asked for only once the page is at rest
 const REST = 1500; // ms
+const AGAIN = 250; // ms until the server is asked how far it is
 const ABOUT = {
   s: "28×28 pixels, cropped, scaled and centred",
   d: "a digit from MNIST as it is; your pen starts a new one",
@@ -59,6 +61,7 @@ const MARKUP = `
     <span class="legend"><span>−</span><i></i><span>+</span></span>
   </div>
   <p class="label"></p>
+  <p class="training" hidden><button type="button"></button><label><input type="checkbox">after each change</label></p>
   <p class="agree" hidden></p>
   <details class="ledger"><summary title="Shapes, parameters and multiply-adds, layer by layer">Ledger</summary><div class="scroll" tabindex="0"><table></table></div></details>
 </footer>
@@ -92,6 +95,7 @@ export class View {
       kernels: (index) => this.depth.openKernels(index),
     });
     this.depth = new Depth(this.host, this.columns, () => this.#scene(), say);
+    this.training = new Training(find(".training"), () => this.link.push(false));
     this.image = find(".image");
     this.image.setAttribute("aria-label", "The 28 by 28 pixel image that the network sees");
     this.#listen();
@@ -112,7 +116,7 @@ export class View {
     this.last = update;
     if (!before || before.seq === update.seq) this.#theme();
     if (update.weights.length || !update.layers.some((layer) => layer.parameters)) this.#learn(update);
-    if (this.own?.net !== update.net || !this.link.outdates(update.seq)) this.own = null; // what stays on screen is PyTorch's
+    if (this.own?.id !== update.id || !this.link.outdates(update.seq)) this.own = null; // what stays on screen is PyTorch's
     this.#paint();
     this.host.dataset.paintedNet = update.pending ? "" : update.net;
     this.host.dataset.paintedSeq = String(update.seq);
@@ -123,14 +127,16 @@ export class View {
     // live view, which is what Streamlit asks a restarted server for, leaves no older drawing behind in the component's state, and
     // asks for the weights.
     if (!answered && !this.link.busy) this.link.push(false);
-    else if (update.pending) this.link.retry(250);
-    else if (this.preview.lacks(update)) this.link.retry(REST);
+    else if (update.pending || update.training?.going) this.link.retry(AGAIN);
+    else if (this.preview.lacks(update)) this.link.retry(this.#large ? REST : AGAIN);
     if (before?.net !== update.net) writeLedger(this.#find("table"), update);
     if (before?.sentence !== update.sentence) this.#find(".label").textContent = update.sentence;
     this.host.dataset.trained = String(update.trained);
+    this.training.show(update);
     if (update.pending) return;
     this.#agree();
-    if (!this.surface.drawingNow) this.#say(this.columns.answer(update));
+    if (this.surface.drawingNow || update.training?.going) return;
+    this.#say(before?.training?.going ? `${update.sentence} ${this.columns.answer(update)}` : this.columns.answer(update));
   }
 
   /** What there is to look into. @returns {import("./depth.js").Scene} */
@@ -141,7 +147,7 @@ export class View {
     const share = size / 280;
     return {
       update,
-      parameters: this.preview.net === update.net ? this.preview.forward.parameters : null,
+      parameters: this.preview.id === update.id ? this.preview.forward.parameters : null,
       look: this.look,
       narrow: this.room.narrow,
       placement: { left: left * share, top: top * share, scale: scale * share },
@@ -162,16 +168,22 @@ export class View {
 
   /** What the server is told. */
   #state() {
-    return { drawing: this.surface.text, moving: this.surface.drawingNow, lacking: this.#lacking };
+    return { drawing: this.surface.text, moving: this.surface.drawingNow, lacking: this.#lacking, ...this.training.asked };
   }
 
-  /** The network whose weights are to come with the next update, "" for none. */
+  /** The network whose weights are to come with the next update, "" for none. While it is trained, they change with every update. */
   get #lacking() {
-    if (!this.last || !this.preview.lacks(this.last)) return "";
-    const large = this.last.layers.reduce((sum, layer) => sum + layer.parameters, 0) > LARGE;
+    const { last, preview } = this;
+    const changing = Boolean(last?.training?.going);
+    if (!last || !(changing || preview.lacks(last))) return "";
     const now = performance.now();
-    if (this.wished !== this.last.net) { this.wished = this.last.net; this.wishedAt = now; }
-    return large && now - this.wishedAt < REST ? "" : this.last.net;
+    if (this.wished !== last.id) { this.wished = last.id; this.wishedAt = now; }
+    return this.#large && (changing || now - this.wishedAt < REST) ? "" : last.net;
+  }
+
+  /** True for a network with so many weights that they are worth waiting with. */
+  get #large() {
+    return this.last.layers.reduce((sum, layer) => sum + layer.parameters, 0) > LARGE;
   }
 
   #learn(update) {
@@ -184,7 +196,7 @@ export class View {
   /** Let the maps follow the drawing at once, where this browser can work them out: at most once a frame. */
   #follow() {
     cancelAnimationFrame(this.following);
-    if (!this.last || !this.preview.follows(this.last.net)) { this.own = null; return; }
+    if (!this.last || !this.preview.follows(this.last)) { this.own = null; return; }
     const now = performance.now();
     if (now - this.followedAt < FRAME) { this.following = requestAnimationFrame(() => this.#follow()); return; }
     this.followedAt = now;
@@ -201,7 +213,7 @@ export class View {
     const { last, preview } = this;
     if (last.exact && !this.own) preview.check(last);
     const mark = this.#find(".agree");
-    const checked = !this.own && preview.net === last.net && preview.difference !== null;
+    const checked = !this.own && preview.id === last.id && preview.difference !== null;
     mark.hidden = !checked;
     if (!checked) return;
     mark.textContent = preview.usable ? "✓ PyTorch agrees" : "These are PyTorch's numbers; this browser's own differ";

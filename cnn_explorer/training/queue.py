@@ -1,0 +1,139 @@
+"""One training at a time, for all visitors of a process: who asks for one waits in a queue, who leaves gives it up.
+
+    attend(visitor, shapes, network, seconds) ─► Standing: the network to show, and the place in the queue
+
+A visitor attends again and again, a few times a second; whoever does not for `patience` seconds has left. What nobody attends is
+dropped, with all that it has learnt. What is finished is kept by architecture string, for everybody, up to a number of bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections import OrderedDict
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from cnn_explorer.shapes import NetworkShapes
+from cnn_explorer.training.brief import train_briefly
+from cnn_explorer.weights import TrainedNetwork
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The `network` to show now; `ahead` is the number of trainings before the one that was asked for, 0 while that one runs and None
+    if there is none: it is finished, failed (`problem` says why) or was not asked for."""
+
+    network: TrainedNetwork
+    ahead: int | None = None
+    problem: str = ""
+
+
+@dataclass
+class _Job:
+    shapes: NetworkShapes
+    network: TrainedNetwork
+    seconds: float
+    attended: dict[str, float] = field(default_factory=dict)  # when each visitor attended last
+
+    @property
+    def architecture(self) -> str:
+        return str(self.shapes.spec)
+
+
+class TrainingQueue:
+    """Trainings in the order in which they were first asked for; safe to use from many threads.
+
+    `bytes_kept` bounds the parameters of finished networks, `waiting` the jobs, `patience` is in seconds.
+    """
+
+    def __init__(self, bytes_kept: int = 24_000_000, waiting: int = 50, patience: float = 5.0) -> None:
+        self.bytes_kept, self.waiting, self.patience = bytes_kept, waiting, patience
+        self._lock = threading.Lock()
+        self._jobs: list[_Job] = []
+        self._finished: OrderedDict[str, TrainedNetwork] = OrderedDict()  # the least recently used first
+        self._failed: dict[str, str] = {}  # the last one: why
+        self._worker: threading.Thread | None = None
+
+    def attend(self, visitor: str, shapes: NetworkShapes, network: TrainedNetwork, seconds: float = 0) -> Standing:
+        """The network to show to `visitor`, who wants it trained for `seconds` of CPU time altogether, or takes it as it is (0).
+
+        `network` is what there is without a training, for `shapes`. What the visitor asked for before is given up.
+        """
+        architecture = str(shapes.spec)
+        with self._lock:
+            for other in self._jobs:
+                if other.architecture != architecture or not seconds:
+                    other.attended.pop(visitor, None)
+            best = self._finished.get(architecture, network)
+            if best is not network:
+                self._finished.move_to_end(architecture)
+            if best.label.trained_for >= seconds:
+                return Standing(best)
+            if architecture in self._failed:
+                return Standing(best, problem=self._failed[architecture])
+            self._jobs[1:] = filter(self._is_attended, self._jobs[1:])  # the first one's turn is over when it sees that by itself
+            job = self._job(shapes, best, seconds)
+            if job is None:
+                return Standing(best, problem=f"{self.waiting} trainings are waiting already. Try again in a minute.")
+            job.attended[visitor] = time.monotonic()
+            return Standing(job.network, self._jobs.index(job))
+
+    def _job(self, shapes: NetworkShapes, network: TrainedNetwork, seconds: float) -> _Job | None:
+        """The job for an architecture, a new one if need be; None if too many are waiting."""
+        found = next((job for job in self._jobs if job.shapes.spec == shapes.spec), None)
+        if found or len(self._jobs) >= self.waiting:
+            return found
+        job = _Job(shapes, network, seconds)
+        self._jobs.append(job)
+        if self._worker is None:
+            self._worker = threading.Thread(target=self._work, name="train networks", daemon=True)
+            self._worker.start()
+        return job
+
+    def _work(self) -> None:
+        """Train one job after another; ends when none is left."""
+        if sys.platform == "linux":
+            with suppress(OSError):  # who draws goes first
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+        while True:
+            with self._lock:
+                if not self._jobs:
+                    self._worker = None
+                    return
+                job = self._jobs[0]
+            self._train(job)
+            with self._lock:
+                self._jobs.remove(job)
+
+    def _train(self, job: _Job) -> None:
+        with self._lock:
+            if not self._is_attended(job):
+                return
+        try:
+            for network in train_briefly(job.network, job.shapes, job.seconds):
+                with self._lock:
+                    if not self._is_attended(job):
+                        return
+                    job.network = network
+                    if network.label.trained_for >= job.seconds:
+                        self._keep(job.architecture, network)
+        except Exception as problem:  # whatever it is, whoever asked hears of it, and the next one's turn comes
+            with self._lock:
+                self._failed = {job.architecture: f"The training failed: {problem!r}"}
+
+    def _is_attended(self, job: _Job) -> bool:
+        left = time.monotonic() - self.patience
+        return any(last > left for last in job.attended.values())
+
+    def _keep(self, architecture: str, network: TrainedNetwork) -> None:
+        self._finished[architecture] = network
+        self._finished.move_to_end(architecture)
+        while len(self._finished) > 1 and sum(map(_bytes, self._finished.values())) > self.bytes_kept:
+            self._finished.popitem(last=False)
+
+
+def _bytes(network: TrainedNetwork) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in network.module.state_dict().values())

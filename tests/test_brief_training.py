@@ -1,0 +1,79 @@
+"""A few seconds of training: a copy learns, its label is true, what it started from stays as it was."""
+
+import pytest
+import torch
+
+from cnn_explorer.data import bundled_digits
+from cnn_explorer.network import parse
+from cnn_explorer.shapes import NetworkShapes, infer_shapes
+from cnn_explorer.training import brief
+from cnn_explorer.training.brief import is_trainable, train_briefly
+from cnn_explorer.weights import TrainedNetwork, load_network
+
+SMALL = "conv8k5s2-relu-conv16k3s2g2-relu-fc10"  # groups: beyond the shared weights
+
+
+def loaded(net: str) -> tuple[TrainedNetwork, NetworkShapes]:
+    return load_network(parse(net)), infer_shapes(parse(net))
+
+
+def right(network: TrainedNetwork, count: int) -> float:
+    """How often a network is right on the first bundled digits, without any of the package's own means."""
+    digits = bundled_digits()
+    images = torch.tensor(digits.images[:count]).unsqueeze(1) / 255
+    with torch.no_grad():
+        return float((network.module(images).argmax(1).numpy() == digits.labels[:count]).mean())
+
+
+def test_it_learns_and_says_what_it_reached() -> None:
+    network, shapes = loaded(SMALL)
+    before = {name: tensor.clone() for name, tensor in network.module.state_dict().items()}
+    *on_the_way, last = train_briefly(network, shapes, 1.5)
+    assert not network.label.trained
+    assert right(network, 1000) < 0.3
+    assert last.label.accuracy == right(last, 1000) > 0.8
+    assert (last.label.source, last.label.measured, last.label.trained_for) == ("trained here", 1000, 1.5)
+    assert f"right on {100 * right(last, 1000):.1f} % of 1,000 digits" in last.label.sentence
+    assert 1 <= len(on_the_way) <= 5
+    for look in on_the_way:
+        assert 0.3 <= look.label.trained_for < 1.5
+        assert look.label.accuracy == right(look, look.label.measured)
+        assert look.label.sentence.startswith(f"Training, {look.label.trained_for:.1f} of ")
+        assert not look.module.training
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.module.state_dict().items())
+    assert len({look.fingerprint for look in (network, *on_the_way, last)}) == len(on_the_way) + 2
+
+
+def test_it_goes_on_where_it_ended() -> None:
+    network, shapes = loaded(SMALL)
+    *_, once = train_briefly(network, shapes, 0.7)
+    *_, twice = train_briefly(once, shapes, 1.4)
+    assert twice.label.trained_for == 1.4
+    assert twice.label.accuracy is not None
+    assert once.label.accuracy is not None
+    assert twice.label.accuracy > once.label.accuracy - 0.02
+
+
+def test_shared_weights_are_tuned() -> None:
+    network, shapes = loaded("conv10k5-max2-relu-conv20k5s3-max2-relu-fc10")
+    *_, tuned = train_briefly(network, shapes, 1.5)
+    assert tuned.label.source == "fine-tuned"
+    assert tuned.label.sentence.startswith("Fine-tuned for ")
+    assert right(tuned, 1000) > right(network, 1000)
+
+
+def test_a_costly_network_is_measured_on_fewer_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(brief, "FINAL_WORK", 40_000_000)
+    network, shapes = loaded("conv8k3-relu-conv8k3g2-relu-fc10")
+    *_, last = train_briefly(network, shapes, 0.1)
+    assert last.label.measured == 300
+    assert "of 300 digits" in last.label.sentence
+    assert last.label.accuracy == right(last, 300)
+
+
+@pytest.mark.parametrize("net", ["max2-relu", "conv4k3-max2", "conv4k3-fc7", "conv4k28-conv4k2-fc10", "avg28-flatten"])
+def test_what_cannot_learn_to_tell_digits_apart_says_so(net: str) -> None:
+    network, shapes = loaded(net)
+    assert not is_trainable(shapes)
+    with pytest.raises(ValueError, match="cannot learn to tell digits apart: it needs weights and 10 outputs"):
+        next(train_briefly(network, shapes, 1))
