@@ -3,10 +3,12 @@
 import streamlit as st
 
 from cnn_explorer.ui import cached, controls, shell, state
+from cnn_explorer.ui.controlled import listening
 from cnn_explorer.ui.live import live_view, stages_popover
 
 
 @st.fragment(key=controls.PAGE)
+@listening()
 def page() -> None:
     """Everything that follows the drawing and the network; a change reruns this and leaves the page's frame alone."""
     shapes = cached.shapes_of(state.architecture())

@@ -6,6 +6,7 @@ from cnn_explorer import codegen
 from cnn_explorer.examples import POOL_PRESETS
 from cnn_explorer.scenes import PoolScene
 from cnn_explorer.ui import grid_player, number_controls, shell
+from cnn_explorer.ui.controlled import listening
 from cnn_explorer.ui.number_state import POOLING
 
 STEPS = {"compare": "Max, average, none", "shift": "A shift by a pixel", "adaptive": "Adaptive and global"}
@@ -24,6 +25,7 @@ ABOUT = {
 
 
 @st.fragment
+@listening()
 def page() -> None:
     """Everything that follows the numbers; a change reruns this alone."""
     POOLING.take_edits()

@@ -1,31 +1,64 @@
-"""Widgets that show a value which the visitor and others change alike: a preset, the address, another widget."""
+"""Widgets that show a value which the visitor and others change alike: a preset, the address, another widget.
+
+With every message a browser sends the values of all its widgets, as it last knew them. So a message can hold the old value of a widget
+that others have changed a moment ago, or a value of one that is gone. Neither is anybody's wish: a widget that others change is replaced
+by a new one, by its key, and nobody listens any more to one that has been replaced or is not shown.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import streamlit as st
 
-VERSIONS = "widget_versions"  # session key: how often each widget has been replaced by a new one
+VERSIONS, SHOWN = "widget_versions", "widgets_shown"  # session keys: how often each widget has been replaced; names shown in this run
 
 
-def controlled(name: str, value: object, act: Callable[[Any], None]) -> dict[str, Any]:
-    """Key and callback for a widget that is to show `value`; `act` gets what the visitor has changed it to.
+@contextmanager
+def listening() -> Iterator[None]:
+    """Around (or decorating) all that shows such widgets on a page: what is not shown in it is not listened to after it.
 
-    With every change a browser sends the values of all its widgets, and where others have changed one a moment ago, it still sends
-    the old value. So a widget that others change is replaced by a new one, and nobody listens to the old one any more.
+    A run that is interrupted says nothing about what is shown.
     """
-    versions: dict[str, int] = st.session_state.setdefault(VERSIONS, {})
+    shown: set[str] = set()
+    st.session_state[SHOWN] = shown
+    yield
+    versions = _versions()
+    for name in versions.keys() - shown:
+        versions[name] += 1
+
+
+def controlled(name: str, value: object, act: Callable[[Any], None], parameter: str = "value") -> dict[str, Any]:
+    """Key, value and callback for a widget that is to show `value`; `act` gets what the visitor has changed it to.
+
+    `parameter` is what the widget calls its value.
+    """
+    versions = _versions()
     key = f"{name} v{versions.get(name, 0)}"
     if key not in st.session_state or st.session_state[key] != value:
         versions[name] = versions.get(name, 0) + 1
         key = f"{name} v{versions[name]}"
-        st.session_state[key] = value
-    version = versions.get(name, 0)
+    version = versions[name]
+    st.session_state.setdefault(SHOWN, set()).add(name)
 
     def changed() -> None:
         if versions.get(name, 0) == version:
             act(st.session_state[key])
 
-    return {"key": key, "on_change": changed}
+    # The value goes along with the widget: one that is set in the session instead is told to the browser once only, and is lost where
+    # a run follows before the browser has drawn that.
+    return {"key": key, "on_change": changed, parameter: value}
+
+
+def chosen(name: str, value: object, options: Sequence[Any], act: Callable[[Any], None]) -> dict[str, Any]:
+    """`controlled` for a selectbox with its `options`, of which none may be chosen (None)."""
+    widget = controlled(name, value, act)
+    value = widget.pop("value")
+    return {**widget, "options": options, "index": options.index(value) if value in options else None}
+
+
+def _versions() -> dict[str, int]:
+    versions: dict[str, int] = st.session_state.setdefault(VERSIONS, {})
+    return versions

@@ -16,7 +16,7 @@ from cnn_explorer.network import MAX_LAYERS, PRESETS, NetworkSpec, parse
 from cnn_explorer.preprocessing import preprocess_picture
 from cnn_explorer.shapes import NetworkShapes
 from cnn_explorer.ui import cached, state
-from cnn_explorer.ui.controlled import controlled
+from cnn_explorer.ui.controlled import chosen, controlled
 from cnn_explorer.ui.uploads import picture_uploader, upload_error
 
 NUMBER_WIDTH, CHOICE_WIDTH, NAME_WIDTH = 108, 108, 52  # pixels; a narrower number loses its − and + buttons
@@ -44,11 +44,6 @@ def _then_page(act: Callable[..., None]) -> Callable[..., None]:
     return acted
 
 
-def _controlled(name: str, value: object, act: Callable[[Any], None]) -> dict[str, Any]:
-    """`controlled`, and the whole page follows."""
-    return controlled(name, value, _then_page(act))
-
-
 # --- the top row ---
 
 
@@ -57,11 +52,10 @@ def preset_choice(spec: NetworkSpec) -> None:
     names = {str(preset): name for name, preset in PRESETS.items()}
     st.selectbox(
         "Network",
-        list(PRESETS),
         placeholder="Your own network",
         label_visibility="collapsed",
         width=250,
-        **_controlled("preset", names.get(str(spec)), _choose),
+        **chosen("preset", names.get(str(spec)), list(PRESETS), _then_page(_choose)),
     )
 
 
@@ -83,7 +77,9 @@ def architecture_text(spec: NetworkSpec) -> str:
     typed, error, before = st.session_state.get(TEXT_ERROR, (str(spec), "", str(spec)))
     if before != str(spec):  # the network has changed by other means since
         typed, error = str(spec), ""
-    st.text_input("Architecture", max_chars=400, label_visibility="collapsed", **_controlled("architecture", typed, _read_architecture))
+    st.text_input(
+        "Architecture", max_chars=400, label_visibility="collapsed", **controlled("architecture", typed, _then_page(_read_architecture))
+    )
     return str(error)
 
 
@@ -158,7 +154,7 @@ def _number(key: str, label: str, value: int, low: int, high: int, edit: Edit) -
         _edit(lambda now: edit(now, new))
 
     high = max(high, value)
-    widget = _controlled(f"{key}_{label}", value, changed)
+    widget = controlled(f"{key}_{label}", value, _then_page(changed))
     st.number_input(label, low, high, width=NUMBER_WIDTH, help=_help(label, low, high) if key in EXPLAINED else None, **widget)
 
 
@@ -183,7 +179,8 @@ def _choice(key: str, label: str, value: str | None, options: tuple[str, ...], e
     def changed(new: str) -> None:
         _edit(lambda now: edit(now, None if new == "none" else new))
 
-    st.selectbox(label, ["none", *options], width=CHOICE_WIDTH, **_controlled(f"{key}_{label}", value or "none", changed))
+    widget = chosen(f"{key}_{label}", value or "none", ["none", *options], _then_page(changed))
+    st.selectbox(label, width=CHOICE_WIDTH, **widget)
 
 
 def _button(key: str, icon: str, name: str, edit: Callable[[Blocks], Blocks], *, disabled: bool = False) -> None:
@@ -282,7 +279,7 @@ def _head_row(parts: Blocks, layers: int) -> None:
         icon=":material/add:",
         key="add_block",
         help=why,
-        on_click=_then_page(_edit),
+        on_click=_edit_page,
         args=(Blocks.with_new_block,),
         disabled=full,
     )

@@ -11,7 +11,7 @@ import streamlit as st
 from cnn_explorer.layers import GeometryError
 from cnn_explorer.scenes import LIMITS, ConvScene, PictureScene, PoolScene
 from cnn_explorer.ui import cached, grid_player, state
-from cnn_explorer.ui.controlled import controlled
+from cnn_explorer.ui.controlled import chosen, controlled
 from cnn_explorer.ui.controls import NUMBER_WIDTH
 from cnn_explorer.ui.number_state import NumberPage
 
@@ -26,7 +26,7 @@ def header(page: NumberPage, title: str, steps: Mapping[str, str]) -> None:
             required=True,
             format_func=steps.__getitem__,
             label_visibility="collapsed",
-            **controlled(page.key("steps"), page.step, page.show_step),
+            **controlled(page.key("steps"), page.step, page.show_step, "default"),
         )
     with st.container():  # a place of its own, here as on the pages: what comes and goes moves nothing below
         if page.notice():
@@ -48,8 +48,8 @@ def _preset(page: NumberPage, presets: Mapping[str, Any]) -> None:
         if name:
             page.show(presets[name])
 
-    widget = controlled(page.key(f"preset_{page.step}"), shown, choose)
-    st.selectbox("Example", list(presets), placeholder="Your own numbers", width=290, **widget)
+    widget = chosen(page.key(f"preset_{page.step}"), shown, list(presets), choose)
+    st.selectbox("Example", placeholder="Your own numbers", width=290, **widget)
 
 
 def value_of(scene: ConvScene | PoolScene, name: str) -> int:

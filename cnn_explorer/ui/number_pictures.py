@@ -11,7 +11,7 @@ from cnn_explorer.network import LECTURE
 from cnn_explorer.preprocessing import grey_pixels
 from cnn_explorer.scenes import LEARNED, NAMED_KERNELS, ConvScene, Grid, PictureScene
 from cnn_explorer.ui import cached, number_controls, state
-from cnn_explorer.ui.controlled import controlled
+from cnn_explorer.ui.controlled import chosen
 from cnn_explorer.ui.number_state import NumberPage
 from cnn_explorer.ui.uploads import picture_uploader, upload_error
 
@@ -120,8 +120,8 @@ def _shown(picture: Image.Image, caption: str, alt: str) -> None:
 
 
 def _kernel_choice(page: NumberPage, scene: PictureScene) -> None:
-    widget = controlled(page.key("filter"), scene.kernel, lambda name: page.show(PictureScene(name)))
-    st.selectbox("Kernel", [*NAMED_KERNELS, *LEARNED], width=200, **widget)
+    kernels = [*NAMED_KERNELS, *LEARNED]
+    st.selectbox("Kernel", width=200, **chosen(page.key("filter"), scene.kernel, kernels, lambda name: page.show(PictureScene(name))))
 
 
 def _picture() -> np.ndarray:

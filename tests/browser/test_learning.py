@@ -79,4 +79,4 @@ def test_what_nobody_knows_is_trained_on_the_spot(visit: Visit) -> None:
     app.step("linear_fc1 out_features")
     app.wait_net("fc33-relu-fc10")
     app.page.locator(".network-view[data-trained=false]").wait_for(timeout=PATIENCE)
-    assert app.page.get_by_text("untrained").count() == 1
+    assert app.page.get_by_text("untrained", exact=True).count() == 1
