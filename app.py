@@ -18,11 +18,9 @@ def page() -> None:
         typing_error = controls.architecture_text(shapes.spec)
         controls.picture_popover()
         stages_popover()
-    with st.container():  # places of their own: what comes and goes moves nothing, and what is below is not built anew
-        controls.notices(typing_error)
+    controls.notices(typing_error)
     live_view()
-    with st.container():
-        controls.repair_offer(shapes)
+    controls.repair_offer(shapes)
     controls.block_rows(shapes)
 
 

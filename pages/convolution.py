@@ -47,8 +47,7 @@ def page() -> None:
         return
     assert isinstance(scene, ConvScene)
     number_controls.parameters(CONVOLUTION, PARAMETERS[step], CONV_PRESETS[step])
-    with st.container():
-        number_controls.problem(CONVOLUTION)
+    number_controls.problem(CONVOLUTION)
     if not number_controls.ready():
         return
     if step == "flip":

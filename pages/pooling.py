@@ -33,9 +33,10 @@ def page() -> None:
     step, scene = POOLING.step, POOLING.scene
     assert isinstance(scene, PoolScene)
     number_controls.parameters(POOLING, PARAMETERS[step], POOL_PRESETS[step])
-    with st.container():
-        if step != "adaptive":  # whose windows always fit
-            number_controls.problem(POOLING)
+    if step != "adaptive":  # whose windows always fit
+        number_controls.problem(POOLING)
+    else:
+        st.empty()
     number_controls.player(POOLING, VIEWS[step](step, scene), ABOUT[step], CODE[step](scene))
 
 

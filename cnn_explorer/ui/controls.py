@@ -1,4 +1,9 @@
-"""Widgets for a network, by torch's parameter names. Each shows the network as it is and changes it at once."""
+"""Widgets for a network, by torch's parameter names. Each shows the network as it is and changes it at once.
+
+Everything has a place of its own, which `st.empty` holds where there is nothing to show: what comes and goes then moves nothing, and
+nothing is built anew for it. Nor is it left to Streamlit to take away what a run has not shown again, which it omits where the next run
+is waiting already, as it may be with every stroke.
+"""
 
 from __future__ import annotations
 
@@ -68,8 +73,13 @@ def notices(typing_error: str) -> None:
     """What could not be read: what was typed, what the page's address says."""
     if typing_error:
         st.error(typing_error, icon=":material/edit:")
+    else:
+        st.empty()
     for text in state.notices():
-        st.warning(text, icon=":material/link_off:")
+        if text:
+            st.warning(text, icon=":material/link_off:")
+        else:
+            st.empty()
 
 
 def architecture_text(spec: NetworkSpec) -> str:
@@ -101,6 +111,8 @@ def picture_popover() -> None:
         picture_uploader("A picture of one digit, light on dark or dark on light", UPLOAD, _draw, _then_page)
         if upload_error(UPLOAD):
             st.error(upload_error(UPLOAD))
+        else:
+            st.empty()
 
 
 def _draw(picture: Image.Image) -> str:
@@ -117,6 +129,7 @@ def _draw(picture: Image.Image) -> str:
 def repair_offer(shapes: NetworkShapes) -> None:
     """Say why the network breaks and offer the nearest ones that work."""
     if shapes.error is None:
+        st.empty()
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(
@@ -167,6 +180,7 @@ def _window(key: str, label: str, value: IntOrPair, low: int, high: tuple[int, i
     """A parameter of a window: one number, or two where height and width differ."""
     if not isinstance(value, tuple):
         _number(key, label, value, low, min(high), edit)
+        st.empty()
         return
     height, width = value
     _number(key, f"{label} H", height, low, high[0], lambda now, new: edit(now, (new, width)))
@@ -197,7 +211,12 @@ def block_rows(shapes: NetworkShapes) -> None:
         inputs[id(broken)] = shapes.output_shape
     if parts.stem:
         st.markdown(f"First {', '.join(map(str, parts.stem))}, then:")
-    for index in range(len(parts.blocks)):
+    else:
+        st.empty()
+    for index in range(max(MAX_BLOCKS, len(parts.blocks))):
+        if index >= len(parts.blocks):
+            st.empty()
+            continue
         with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
             _block_row(parts, index, inputs)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
@@ -229,10 +248,14 @@ def _block_row(parts: Blocks, index: int, inputs: dict[int, Shape]) -> None:
         room = _room(pool, inputs.get(id(pool)))
         _window(key, "pool kernel_size", pool.kernel_size, 1, room["kernel_size"], of_pool(pool.kind, "kernel_size"))
         _window(key, "pool stride", pool.stride, 1, room["stride"], of_pool(pool.kind, "stride"))
+    else:
+        _nothing(4)
     _choice(key, "activation", activation.kind if activation else None, get_args(ActivationKind), of_block(Block.with_activation))
     others = [str(layer) for layer in block.layers[1:] if layer is not pool and layer is not activation]
     if others:
         st.markdown(f"and {', '.join(others)}", width="content")
+    else:
+        st.empty()
     number = index + 1
     _button(key, "arrow_upward", f"Move block {number} up", lambda now: now.with_block_moved_up(index), disabled=index == 0)
     alone = len(parts.blocks) == 1 and not parts.head and not parts.stem
@@ -262,9 +285,12 @@ def _head_row(parts: Blocks, layers: int) -> None:
     hidden = len(parts.hidden)
     for number, features in enumerate(parts.hidden):
         _number("linear", f"fc{number + 1} out_features", features, 1, MAX_FEATURES, _hidden_edit(number))
+    _nothing(MAX_HIDDEN - hidden)
     between = dict.fromkeys(str(layer) for layer in parts.head if not isinstance(layer, LinearSpec))
     if between:
         st.markdown(f"with {', '.join(between)}", width="content")
+    else:
+        st.empty()
     if any(isinstance(layer, LinearSpec) for layer in parts.head):
         full = hidden == MAX_HIDDEN or layers + 2 > MAX_LAYERS
         _button("linear", "add", "Add a linear layer", Blocks.with_new_hidden, disabled=full)
@@ -272,6 +298,7 @@ def _head_row(parts: Blocks, layers: int) -> None:
     else:
         full = layers + 1 > MAX_LAYERS
         st.button("Add fc10: ten outputs, one a digit", key="add_fc10", on_click=_edit_page, args=(Blocks.with_answer,), disabled=full)
+        st.empty()
     full = len(parts.blocks) >= MAX_BLOCKS or layers + 2 > MAX_LAYERS
     why = f"{MAX_BLOCKS} blocks, or {MAX_LAYERS} layers, are the most that this page shows" if full else None
     st.button(
@@ -283,6 +310,11 @@ def _head_row(parts: Blocks, layers: int) -> None:
         args=(Blocks.with_new_block,),
         disabled=full,
     )
+
+
+def _nothing(places: int) -> None:
+    for _ in range(places):
+        st.empty()
 
 
 def _hidden_edit(number: int) -> Edit:

@@ -29,9 +29,10 @@ def live_view() -> None:
     shapes = cached.shapes_of(architecture)
     seen = drawing.preprocess()
     loading = cached.loading()
-    with st.container():
-        if loading.error:
-            st.error(state.plain(loading.error), icon=":material/error:")
+    if loading.error:
+        st.error(state.plain(loading.error), icon=":material/error:")
+    else:
+        st.empty()  # holds the place: the view below is not built anew
     if not loading.ready:
         network_view.mount(network_view.pack(seq, drawing.text, shapes, seen.pixels, None, None), KEY)
         return

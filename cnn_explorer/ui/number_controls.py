@@ -28,9 +28,10 @@ def header(page: NumberPage, title: str, steps: Mapping[str, str]) -> None:
             label_visibility="collapsed",
             **controlled(page.key("steps"), page.step, page.show_step, "default"),
         )
-    with st.container():  # a place of its own, here as on the pages: what comes and goes moves nothing below
-        if page.notice():
-            st.warning(page.notice(), icon=":material/link_off:")
+    if page.notice():
+        st.warning(page.notice(), icon=":material/link_off:")
+    else:
+        st.empty()  # holds the place, here and elsewhere: what is below is not built anew
 
 
 def parameters(page: NumberPage, names: Sequence[str], presets: Mapping[str, Any]) -> None:
@@ -79,10 +80,10 @@ def change(page: NumberPage, name: str, value: int) -> None:
 def problem(page: NumberPage) -> None:
     """Say why the layer cannot take this input, and offer the nearest parameters with which it can."""
     scene = page.scene
-    if isinstance(scene, PictureScene):
-        return
+    assert not isinstance(scene, PictureScene)
     try:
         scene.spec().output_shape(scene.shape)
+        st.empty()
     except GeometryError as error:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             st.markdown(f":material/construction: {state.plain(f'{error.problem}; {error.remedy}')}.", width="stretch")

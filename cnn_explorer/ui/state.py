@@ -100,8 +100,8 @@ def _show_drawing(text: str) -> None:
 
 
 def notices() -> list[str]:
-    """What the address asked for in vain, until the network or the drawing changes."""
-    return [st.session_state[key] for name in (NET, DRAWING) if (key := f"{name}_notice") in st.session_state]
+    """What the address asked for in vain, until it changes: of the network and of the drawing, "" for nothing."""
+    return [st.session_state.get(f"{name}_notice", "") for name in (NET, DRAWING)]
 
 
 def architecture() -> str:

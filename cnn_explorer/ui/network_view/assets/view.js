@@ -19,6 +19,7 @@ const CONFIRMED = 250; // ms between drawings sent while this browser's own maps
 const UNCONFIRMED = 80; // while only PyTorch's do
 const LARGE = 500_000; // parameters of a network whose weights are asked for only once the page is at rest
 const REST = 1500; // ms
+const SOON = 100; // ms: the page is to have come to its end
 const AGAIN = 250; // ms until the server is asked how far it is
 const ABOUT = {
   s: "28×28 pixels, cropped, scaled and centred",
@@ -126,7 +127,7 @@ export class View {
     // Not asked for from here: the page has been opened or the network changed. A message of our own makes the last run one of the
     // live view, which is what Streamlit asks a restarted server for, leaves no older drawing behind in the component's state, and
     // asks for the weights.
-    if (!answered && !this.link.busy) this.link.push(false);
+    if (!answered && !this.link.busy) this.link.retry(SOON);
     else if (update.pending || update.training?.going) this.link.retry(AGAIN);
     else if (this.preview.lacks(update)) this.link.retry(this.#large ? REST : AGAIN);
     if (before?.net !== update.net) writeLedger(this.#find("table"), update);
