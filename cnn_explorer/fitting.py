@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -195,12 +196,19 @@ def _losses(logits: Tensor, labels: Tensor, factors: Tensor) -> Tensor:
     return (scaled.logsumexp(dim=2) - scaled[:, torch.arange(len(labels)), labels]).mean(dim=1)
 
 
+class _LBFGS(torch.optim.LBFGS):
+    """torch's own, without a decorator that would load torch's compiler, 150 MB and two seconds."""
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        torch.optim.Optimizer.add_param_group.__wrapped__(self, param_group)  # type: ignore[attr-defined]
+
+
 def _refit(features: Tensor, labels: Tensor, start: Tensor, pull: float) -> tuple[Tensor, Tensor]:
     """The change of weight and bias that L-BFGS finds in a few steps; `start` are the logits before it, `(N, 10)`."""
     count, width = features.shape
     change = torch.zeros(CLASSES, width + 1)  # the bias in the last column
     truth = functional.one_hot(labels, CLASSES).float()
-    optimizer = torch.optim.LBFGS([change], max_iter=STEPS, max_eval=2 * STEPS, history_size=STEPS, line_search_fn="strong_wolfe")
+    optimizer = _LBFGS([change], max_iter=STEPS, max_eval=2 * STEPS, history_size=STEPS, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:  # the gradient by hand: (softmax − truth)ᵀ·features
         logits = torch.addmm(start + change[:, -1], features, change[:, :-1].T)

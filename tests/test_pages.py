@@ -15,6 +15,7 @@ from cnn_explorer.drawing import example_drawing, parse_drawing
 from cnn_explorer.network import LECTURE, PRESETS, parse
 from cnn_explorer.shapes import infer_shapes
 from cnn_explorer.ui import live
+from cnn_explorer.weights import load_network
 
 LECTURES = str(LECTURE)
 EXAMPLE = example_drawing().text
@@ -529,3 +530,12 @@ def test_seconds_are_bounded(seconds: float) -> None:
     assert training["to"] == (live.MOST if seconds > 0 else live.BRIEFLY)
     assert training["going"] is (seconds > 0)
     draw(page, 2, EXAMPLE, final=False)
+
+
+def test_sessions_with_different_networks_have_their_own_weights() -> None:
+    nets = ("conv9k5-max2-relu-conv20k5-max2-relu-fc10", "conv9k4-max2-relu-conv20k5-max2-relu-fc10")
+    pages = [opened(net=net) for net in nets]
+    for seq in (1, 2):
+        for page, net in zip(pages, nets, strict=True):
+            header = sent(draw(page, seq, f"d{seq}", final=True))
+            assert (header["net"], header["version"]) == (net, load_network(parse(net)).fingerprint)

@@ -1,6 +1,8 @@
 """One training at a time for everybody: places, sharing, leaving, bounds. What trains here is a stand-in that the test leads by the hand,
 but for the first test and the last."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -176,3 +178,29 @@ def test_a_failure_is_told_and_the_next_is_trained() -> None:
     small = load_network(parse(NETS[6]))
     until(lambda: trainings.attend("one", shapes_of(NETS[6]), small, 0.5).ahead is None)
     assert trainings.attend("one", shapes_of(NETS[6]), small).network.label.trained_for == 0.5
+
+
+def test_a_process_that_ends_gives_trainings_up() -> None:
+    script = """
+from cnn_explorer import infer_shapes, load_network, parse
+from cnn_explorer.training.queue import TrainingQueue
+spec = parse("fc64-relu-fc10")
+print(TrainingQueue(patience=60).attend("one", infer_shapes(spec), load_network(spec), 1000).ahead)
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert (ended.stdout, ended.stderr) == ("0\n", "")
+
+
+def test_training_does_not_load_torchs_compiler() -> None:
+    script = """
+import sys
+from cnn_explorer import infer_shapes, load_network, parse
+from cnn_explorer.training.brief import train_briefly
+for net in ("fc16-relu-fc10", "conv4k3s2-relu-fc10"):
+    spec = parse(net)
+    for _ in train_briefly(load_network(spec), infer_shapes(spec), 0.1):
+        pass
+print("torch._dynamo" in sys.modules)
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout == "False\n"

@@ -8,15 +8,16 @@ dropped, with all that it has learnt. What is finished is kept by architecture s
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import threading
 import time
-from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from cnn_explorer.shapes import NetworkShapes
+from cnn_explorer.shelf import Shelf
 from cnn_explorer.training.brief import train_briefly
 from cnn_explorer.weights import TrainedNetwork
 
@@ -49,13 +50,15 @@ class TrainingQueue:
     `bytes_kept` bounds the parameters of finished networks, `waiting` the jobs, `patience` is in seconds.
     """
 
-    def __init__(self, bytes_kept: int = 24_000_000, waiting: int = 50, patience: float = 5.0) -> None:
-        self.bytes_kept, self.waiting, self.patience = bytes_kept, waiting, patience
+    def __init__(self, bytes_kept: int = 16_000_000, waiting: int = 50, patience: float = 5.0) -> None:
+        self.waiting, self.patience = waiting, patience
         self._lock = threading.Lock()
         self._jobs: list[_Job] = []
-        self._finished: OrderedDict[str, TrainedNetwork] = OrderedDict()  # the least recently used first
+        self._finished = Shelf(bytes_kept)
         self._failed: dict[str, str] = {}  # the last one: why
         self._worker: threading.Thread | None = None
+        self._closed = False
+        atexit.register(self.close)
 
     def attend(self, visitor: str, shapes: NetworkShapes, network: TrainedNetwork, seconds: float = 0) -> Standing:
         """The network to show to `visitor`, who wants it trained for `seconds` of CPU time altogether, or takes it as it is (0).
@@ -67,9 +70,7 @@ class TrainingQueue:
             for other in self._jobs:
                 if other.architecture != architecture or not seconds:
                     other.attended.pop(visitor, None)
-            best = self._finished.get(architecture, network)
-            if best is not network:
-                self._finished.move_to_end(architecture)
+            best = self._finished.get(architecture) or network
             if best.label.trained_for >= seconds:
                 return Standing(best)
             if architecture in self._failed:
@@ -80,6 +81,14 @@ class TrainingQueue:
                 return Standing(best, problem=f"{self.waiting} trainings are waiting already. Try again in a minute.")
             job.attended[visitor] = time.monotonic()
             return Standing(job.network, self._jobs.index(job))
+
+    def close(self) -> None:
+        """Give everything up and wait for the end of what is going on: torch must not be at work when the process ends."""
+        with self._lock:
+            self._closed = True
+            worker = self._worker
+        if worker:
+            worker.join()
 
     def _job(self, shapes: NetworkShapes, network: TrainedNetwork, seconds: float) -> _Job | None:
         """The job for an architecture, a new one if need be; None if too many are waiting."""
@@ -119,21 +128,11 @@ class TrainingQueue:
                         return
                     job.network = network
                     if network.label.trained_for >= job.seconds:
-                        self._keep(job.architecture, network)
+                        self._finished.keep(job.architecture, network)
         except Exception as problem:  # whatever it is, whoever asked hears of it, and the next one's turn comes
             with self._lock:
                 self._failed = {job.architecture: f"The training failed: {problem!r}"}
 
     def _is_attended(self, job: _Job) -> bool:
         left = time.monotonic() - self.patience
-        return any(last > left for last in job.attended.values())
-
-    def _keep(self, architecture: str, network: TrainedNetwork) -> None:
-        self._finished[architecture] = network
-        self._finished.move_to_end(architecture)
-        while len(self._finished) > 1 and sum(map(_bytes, self._finished.values())) > self.bytes_kept:
-            self._finished.popitem(last=False)
-
-
-def _bytes(network: TrainedNetwork) -> int:
-    return sum(tensor.numel() * tensor.element_size() for tensor in network.module.state_dict().values())
+        return not self._closed and any(last > left for last in job.attended.values())

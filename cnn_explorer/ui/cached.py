@@ -14,8 +14,12 @@ from cnn_explorer.network import parse
 from cnn_explorer.shapes import NetworkShapes, infer_shapes
 
 if TYPE_CHECKING:
+    from cnn_explorer.shelf import Shelf
     from cnn_explorer.training.queue import TrainingQueue
     from cnn_explorer.weights import TrainedNetwork
+
+
+KEPT = 16_000_000  # bytes of weights that are kept ready, and of those that were trained on the page: about 200 usual networks each
 
 
 class Loading:
@@ -77,12 +81,22 @@ def shapes_of(architecture: str) -> NetworkShapes:
     return infer_shapes(parse(architecture))
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
 def network_of(architecture: str) -> TrainedNetwork:
     """The network of an architecture string; shared by all sessions, never changed."""
     from cnn_explorer.weights import load_network
 
-    return load_network(parse(architecture))
+    network = _networks().get(architecture)
+    if network is None:
+        network = load_network(parse(architecture))
+        _networks().keep(architecture, network)
+    return network
+
+
+@st.cache_resource(show_spinner=False)
+def _networks() -> Shelf:
+    from cnn_explorer.shelf import Shelf
+
+    return Shelf(KEPT)
 
 
 @st.cache_resource(show_spinner=False)
@@ -90,4 +104,4 @@ def trainings() -> TrainingQueue:
     """The queue in which all visitors' networks are trained."""
     from cnn_explorer.training.queue import TrainingQueue
 
-    return TrainingQueue()
+    return TrainingQueue(KEPT)

@@ -1,0 +1,91 @@
+"""What a few seconds of training add, network by network, and what all of it costs in memory.
+
+    python tests/benchmarks/bench_training.py [--seconds 2] [--count 24] [--data DIR]
+
+The hard ones of bench_settings' random settings (below 90 % on MNIST's test digits before), the first `--count` of them, are trained as
+the page does on a press of its button. Memory is the growth of a process that holds the lecture's network, once it has fitted sixty
+settings, keeps what the page keeps, and has trained.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+from pathlib import Path
+
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from bench_settings import random_settings
+
+from cnn_explorer import LECTURE, load_network, trace_activations
+from cnn_explorer.data import data_folder, mnist
+from cnn_explorer.evaluation import accuracy
+from cnn_explorer.shapes import infer_shapes
+from cnn_explorer.shelf import Shelf
+from cnn_explorer.training.brief import train_briefly
+from cnn_explorer.ui.cached import KEPT
+
+HARD = 0.9
+VISITED = 60  # networks
+
+
+def main() -> None:
+    """Command line: see the top of this file."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--count", type=int, default=24)
+    parser.add_argument("--data", type=Path, default=data_folder())
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    memory()
+    test = mnist(options.data, train=False)
+    print(f"{'before':>8} {'after':>8}  {options.seconds:g} s of training, MNIST's test digits")
+    befores, afters = [], []
+    for spec in random_settings(200):
+        if len(befores) == options.count:
+            break
+        network, shapes = load_network(spec), infer_shapes(spec)
+        before = accuracy(network.module, test.images, test.labels)
+        if before >= HARD:
+            continue
+        *_, trained = train_briefly(network, shapes, options.seconds)
+        befores.append(before)
+        afters.append(accuracy(trained.module, test.images, test.labels))
+        print(f"{befores[-1]:8.2%} {afters[-1]:8.2%}  {spec}", flush=True)
+    gains = [after - before for before, after in zip(befores, afters, strict=True)]
+    print(f"median {statistics.median(befores):.2%} → {statistics.median(afters):.2%}, gain {statistics.median(gains):.2%}", end="")
+    print(f" (lowest {min(gains):.2%}) over {len(gains)} hard settings")
+
+
+def memory() -> None:
+    """Print the growth of resident memory."""
+    image = torch.zeros(1, 1, 28, 28)
+    trace_activations(load_network(LECTURE).module, image)
+    bare = resident()
+    shelf = Shelf(KEPT)
+    for spec in random_settings(VISITED, seed=1):
+        network = load_network(spec)
+        trace_activations(network.module, image)
+        shelf.keep(str(spec), network)
+    fitted = resident()
+    for _ in train_briefly(network, infer_shapes(spec), 2):
+        pass
+    print(
+        f"resident memory: {bare:.0f} MB bare, +{fitted - bare:.0f} MB with {VISITED} settings, +{resident() - bare:.0f} MB with a training"
+    )
+
+
+def resident() -> float:
+    """Megabytes (10⁶ bytes) of this process."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) * 1024 / 1e6
+
+
+if __name__ == "__main__":
+    main()
