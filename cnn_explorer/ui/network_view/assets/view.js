@@ -213,6 +213,7 @@ export class View {
   #agree() {
     const { last, preview } = this;
     if (last.exact && !this.own) preview.check(last);
+    if (!preview.usable) this.link.interval = UNCONFIRMED;
     const mark = this.#find(".agree");
     const checked = !this.own && preview.id === last.id && preview.difference !== null;
     mark.hidden = !checked;
