@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from cnn_explorer.builder import build_layers
 from cnn_explorer.fitting import Fit, fit
 from cnn_explorer.layers import Conv2dSpec, LinearSpec
-from cnn_explorer.network import LECTURE, NetworkSpec
+from cnn_explorer.network import LECTURE, NetworkSpec, parse
 from cnn_explorer.shapes import NetworkShapes, infer_shapes
 from cnn_explorer.shared import MAX_CHANNELS, Plan, plan, shared_weights
 
@@ -61,16 +61,17 @@ class TrainedNetwork:
 def load_network(spec: NetworkSpec) -> TrainedNetwork:
     """Build `spec` with the best weights there are, the same every time.
 
-    The lecture's network gets its own trained weights. Any other of one to three convolutions that ends in ten outputs gets shared
-    weights, with the readout fitted on digits that come with the package, in a fraction of a second. What is left gets, layer by layer,
-    the trained tensors where the layer's name and shapes agree with the lecture's, and a seeded initialisation elsewhere; its label then
-    says "untrained". Where the geometry breaks, the module has the layers before the break.
+    The lecture's network and the page's other presets get weights of their own. Any other of one to three convolutions that ends in ten
+    outputs gets shared weights, with the readout fitted on digits that come with the package, in a fraction of a second. What is left
+    gets, layer by layer, the trained tensors where the layer's name and shapes agree with the lecture's, and a seeded initialisation
+    elsewhere; its label then says "untrained". Where the geometry breaks, the module has the layers before the break.
     """
     shapes = infer_shapes(spec)
     module = build_layers(shapes).eval()
-    if [*spec.named_layers()] == [*LECTURE.named_layers()] and spec.input_shape == LECTURE.input_shape:
-        module.load_state_dict(_lecture_tensors())
-        return TrainedNetwork(module, _lecture_label())
+    own = _trained().get(_identity(spec))
+    if own:
+        module.load_state_dict(own.tensors)  # a copy of each: what all networks share stays as it is
+        return TrainedNetwork(module, _trained_label(own.results))
     steps = plan(shapes)
     if steps and shapes.macs <= MAX_MACS:
         return TrainedNetwork(module, _shared_label(steps, fit(module, shapes, steps, shared_weights())))
@@ -79,7 +80,7 @@ def load_network(spec: NetworkSpec) -> TrainedNetwork:
 
 def _with_what_fits(module: nn.Sequential, shapes: NetworkShapes) -> Label:
     """Load the lecture's tensors into the layers that agree with its own, in place."""
-    trained, own = _lecture_tensors(), module.state_dict()
+    trained, own = _tensors("lecture"), module.state_dict()
     # A layer is taken whole or not at all: no trained bias beside a random weight.
     misfits = {name.split(".")[0] for name, tensor in trained.items() if name not in own or own[name].shape != tensor.shape}
     fitting = {name: tensor for name, tensor in trained.items() if name.split(".")[0] not in misfits}
@@ -88,8 +89,7 @@ def _with_what_fits(module: nn.Sequential, shapes: NetworkShapes) -> Label:
     return _untrained_label(weighted, [name for name in weighted if f"{name}.weight" in fitting], shapes.classifies)
 
 
-def _lecture_label() -> Label:
-    results = recipe()["results"]
+def _trained_label(results: dict[str, Any]) -> Label:
     mnist, pen = results["mnist_test"], results["pen_unseen_writers"]
     return Label(
         source="trained",
@@ -158,14 +158,39 @@ def _names(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+# --- what is shipped ---
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """A network's own `tensors`, single or half precision, and the `results` that they reach."""
+
+    tensors: dict[str, Tensor]
+    results: dict[str, Any]
+
+
 @cache
-def recipe() -> dict[str, Any]:
-    """How the shipped weights were made and what they reach: the contents of `assets/lecture.json`."""
-    loaded: dict[str, Any] = json.loads((ASSETS / "lecture.json").read_text(encoding="utf-8"))
+def _trained() -> dict[object, _Trained]:
+    """Every network that has weights of its own, by its `_identity`."""
+    trained = {LECTURE: _Trained(_tensors("lecture"), recipe()["results"])}
+    for architecture, described in recipe("presets")["networks"].items():
+        trained[parse(architecture)] = _Trained(_tensors("presets")[architecture], described["results"])
+    return {_identity(spec): network for spec, network in trained.items()}
+
+
+def _identity(spec: NetworkSpec) -> object:
+    """Equal for specs that are one network: a written flatten makes no difference."""
+    return spec.input_shape, tuple(spec.named_layers())
+
+
+@cache
+def recipe(name: str = "lecture") -> dict[str, Any]:
+    """How shipped weights were made and what they reach: the contents of `assets/{name}.json`, "lecture" or "presets"."""
+    loaded: dict[str, Any] = json.loads((ASSETS / f"{name}.json").read_text(encoding="utf-8"))
     return loaded
 
 
 @cache
-def _lecture_tensors() -> dict[str, Tensor]:
-    tensors: dict[str, Tensor] = torch.load(ASSETS / "lecture.pt", weights_only=True)
-    return tensors
+def _tensors(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = torch.load(ASSETS / f"{name}.pt", weights_only=True)
+    return loaded

@@ -25,6 +25,7 @@ MODULES = [
     "shared",
     "trace",
     "training",
+    "training.presets",
     "training.shared",
     "weights",
 ]

@@ -34,9 +34,9 @@ from cnn_explorer.weights import load_network
 
 TEXTS = [
     "conv10k5-avg2-relu-conv20k5-max2-relu-fc10",
-    "conv10k3s2p1-relu-conv20k3s2p1-relu-fc10",
+    "conv10k3s2p1-relu-conv20k3s2p1-tanh-fc10",
     "conv8k7d2-tanh-fc10",
-    "conv6k5p2-tanh-avg2-conv16k5-tanh-avg2-fc120-tanh-fc84-tanh-fc10",
+    "conv6k5p2-tanh-avg2-conv16k5-tanh-avg2-fc120-tanh-fc84-relu-fc10",
     "conv40k3-max2-gelu-conv8k3-max2-gelu-conv4k3-gelu-fc10",
     "conv2k1s3-max3-relu-fc10",
 ]
@@ -60,9 +60,9 @@ def test_the_label_tells_the_truth_and_every_load_is_the_same(text: str) -> None
 
 def test_sentences_name_what_is_random_and_what_is_too_small() -> None:
     assert "conv1's channels from the 33rd on are random" in load_network(parse(TEXTS[4])).label.sentence
-    lenet = load_network(parse(TEXTS[3])).label.sentence
-    assert "fc1 and fc2 random, last layer fitted" in lenet
-    assert "too small" not in lenet
+    hidden = load_network(parse(TEXTS[3])).label.sentence
+    assert "fc1 and fc2 random, last layer fitted" in hidden
+    assert "too small" not in hidden
     assert "With 18 numbers before the last layer it is too small" in load_network(parse(TEXTS[5])).label.sentence
 
 

@@ -25,7 +25,7 @@ from cnn_explorer.training import (
     slant,
     split_writers,
     train,
-    train_lecture_network,
+    train_network,
     vary,
     write_assets,
 )
@@ -222,8 +222,8 @@ def test_where_a_digit_lies_does_not_matter():
 def test_the_recipe_repeats_itself_and_describes_itself(tmp_path: Path):
     digits = twenty_digits()
     pool = make_pool(digits, [pen(1), pen(2)], tiny_recipe())
-    module = train_lecture_network(pool, tiny_recipe())
-    again = train_lecture_network(pool, tiny_recipe(), tmp_path / "progress.pt")
+    module = train_network(LECTURE, pool, tiny_recipe())
+    again = train_network(LECTURE, pool, tiny_recipe(), tmp_path / "progress.pt")
     write_assets(tmp_path / "out", module, tiny_recipe(), {"mnist_test": {"accuracy": 0.5, "digits": 2}})
     loaded = build_network(LECTURE, seed=7)
     loaded.load_state_dict(torch.load(tmp_path / "out" / "lecture.pt", weights_only=True))

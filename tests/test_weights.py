@@ -1,6 +1,7 @@
 """Trained weights where they fit, and a label that says so."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,13 +9,23 @@ import torch
 
 from cnn_explorer.builder import build_network
 from cnn_explorer.data import bundled_digits
-from cnn_explorer.network import LECTURE, PRESETS, parse
+from cnn_explorer.layers import FlattenSpec, LinearSpec
+from cnn_explorer.network import LECTURE, PRESETS, NetworkSpec, parse
 from cnn_explorer.weights import ASSETS, load_network, recipe
 
 
-def trained() -> dict[str, torch.Tensor]:
-    tensors: dict[str, torch.Tensor] = torch.load(ASSETS / "lecture.pt", weights_only=True)
+def trained(spec: NetworkSpec = LECTURE) -> dict[str, torch.Tensor]:
+    """The tensors in the shipped files."""
+    file = torch.load(ASSETS / ("lecture.pt" if spec == LECTURE else "presets.pt"), weights_only=True)
+    tensors: dict[str, torch.Tensor] = file if spec == LECTURE else file[str(spec)]
     return tensors
+
+
+def results_of(spec: NetworkSpec) -> dict[str, Any]:
+    """The results in the shipped files."""
+    described = recipe() if spec == LECTURE else recipe("presets")["networks"][str(spec)]
+    results: dict[str, Any] = described["results"]
+    return results
 
 
 def test_the_lecture_network_is_trained() -> None:
@@ -37,9 +48,33 @@ def test_it_reads_the_bundled_digits() -> None:
     assert (answers.numpy() == digits.labels).mean() > 0.97
 
 
-def test_a_written_flatten_makes_no_difference() -> None:
-    network = load_network(parse("conv10k5-max2-relu-conv20k5-max2-relu-flatten-fc10"))
-    assert network.label == load_network(LECTURE).label
+@pytest.mark.parametrize("spec", PRESETS.values(), ids=str)
+def test_every_preset_is_trained(spec: NetworkSpec) -> None:
+    network = load_network(spec)
+    tensors, results = trained(spec), results_of(spec)
+    state = network.module.state_dict()
+    assert state.keys() == tensors.keys()
+    assert all(torch.equal(state[name], tensor.float()) for name, tensor in tensors.items())
+    assert all(tensor.dtype == torch.float32 for tensor in state.values())
+    assert not network.module.training
+    label = network.label
+    assert (label.source, label.accuracy, label.measured) == ("trained", results["mnist_test"]["accuracy"], 10_000)
+    assert f"Right on {100 * results['mnist_test']['accuracy']:.1f} % of MNIST's 10,000 test digits" in label.sentence
+    assert f"on {100 * results['pen_unseen_writers']['accuracy']:.1f} % of 1,498 digits by 6 people it never saw" in label.sentence
+
+
+@pytest.mark.parametrize("spec", PRESETS.values(), ids=str)
+def test_a_written_flatten_makes_no_difference(spec: NetworkSpec) -> None:
+    first = next(place for place, layer in enumerate(spec.layers) if isinstance(layer, LinearSpec))
+    written = load_network(NetworkSpec((*spec.layers[:first], FlattenSpec(), *spec.layers[first:])))
+    assert written.label == load_network(spec).label
+    assert written.label.source == "trained"
+
+
+def test_one_step_away_from_a_preset_is_another_network() -> None:
+    for text in ("fc512-relu-fc256-relu-fc128-relu-fc64-tanh-fc10", "conv10k5-avg2-relu-conv20k5-max2-relu-fc10"):
+        assert load_network(parse(text)).label.source != "trained"
+    assert load_network(NetworkSpec(LECTURE.layers, (1, 32, 32))).label.source != "trained"
 
 
 @pytest.mark.parametrize(
@@ -80,23 +115,20 @@ def test_an_edited_network_keeps_what_fits_and_says_so(text: str, kept: set[str]
     assert not network.module.training
 
 
-def test_presets_of_convolutions_are_fitted_and_others_say_untrained() -> None:
-    labels = {name: load_network(spec).label for name, spec in PRESETS.items()}
-    assert {name for name, label in labels.items() if not label.trained} == {"the lecture's fully connected network"}
-    assert all(label.accuracy is None or label.accuracy > 0.75 for name, label in labels.items())
-
-
 def test_what_is_not_trained_is_seeded() -> None:
     text = "conv10k5-max2-relu-conv20k9p4-max2-relu-fc10"
     loaded, built = load_network(parse(text)).module.state_dict(), build_network(parse(text)).state_dict()
     assert torch.equal(loaded["conv2.weight"], built["conv2.weight"])
 
 
-def test_every_load_is_a_network_of_its_own() -> None:
-    first = load_network(LECTURE).module
+@pytest.mark.parametrize("spec", PRESETS.values(), ids=str)
+def test_every_load_is_a_network_of_its_own(spec: NetworkSpec) -> None:
+    first = load_network(spec).module
     with torch.no_grad():
-        first.conv1.weight.zero_()  # type: ignore[union-attr, operator]
-    assert torch.equal(load_network(LECTURE).module.state_dict()["conv1.weight"], trained()["conv1.weight"])
+        for parameter in first.parameters():
+            parameter.zero_()
+    again = load_network(spec).module.state_dict()
+    assert all(torch.equal(again[name], tensor.float()) for name, tensor in trained(spec).items())
 
 
 def test_threads_load_the_same() -> None:

@@ -32,10 +32,15 @@ from torch.nn import functional
 from cnn_explorer.builder import build_network
 from cnn_explorer.data import ASSETS, PEN_DIGITS, Digits, PenDigit, data_folder, mnist, pen_digits
 from cnn_explorer.evaluation import accuracy, as_input
-from cnn_explorer.network import LECTURE
+from cnn_explorer.network import LECTURE, NetworkSpec
 from cnn_explorer.preprocessing import SIZE, Stroke, preprocess_picture, preprocess_strokes
 
 Examples = Callable[[Generator], tuple[Tensor, Tensor]]
+
+SOURCES = [
+    "MNIST: Y. LeCun, C. Cortes, C. Burges, http://yann.lecun.com/exdb/mnist/, CC BY-SA 3.0",
+    "Pen-Based Recognition of Handwritten Digits: E. Alpaydin and F. Alimoglu, UCI Machine Learning Repository, CC BY 4.0",
+]
 
 
 @dataclass(frozen=True)
@@ -144,7 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(1)  # sums in one order: the run repeats itself
     seen, unseen = split_writers(pen_digits(options.pendigits), recipe.unseen_writers)
     pool = make_pool(mnist(options.data), seen, recipe)
-    module = train_lecture_network(pool, recipe, options.checkpoint)
+    module = train_network(LECTURE, pool, recipe, options.checkpoint)
     results = measure(module, mnist(options.data, train=False), unseen)
     write_assets(options.out, module, recipe, results)
     print(json.dumps(results, indent=2))
@@ -289,9 +294,9 @@ def _trembling(stroke: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 # --- learning from it ---
 
 
-def train_lecture_network(pool: Pool, recipe: Recipe, checkpoint: Path | None = None) -> nn.Module:
-    """Train the lecture's network on the pool, the same mixture every epoch."""
-    module = build_network(LECTURE, recipe.seed).to(memory_format=torch.channels_last)
+def train_network(spec: NetworkSpec, pool: Pool, recipe: Recipe, checkpoint: Path | None = None) -> nn.Module:
+    """Build `spec` and train it on the pool, the same mixture every epoch."""
+    module = build_network(spec, recipe.seed).to(memory_format=torch.channels_last)
     for epoch in train(
         module,
         examples_from(pool, recipe),
@@ -325,9 +330,18 @@ def examples_from(pool: Pool, recipe: Recipe) -> Examples:
 
 
 def measure(module: nn.Module, digits: Digits, unseen: Sequence[PenDigit], small: int = 5000, large: int = 2000) -> dict[str, Any]:
-    """Accuracy on MNIST's test digits, on unseen writers, and on test digits scaled and put anywhere on a canvas of 280 pixels."""
+    """Accuracy as `measure_reading` has it, and on test digits scaled and put anywhere on a canvas of 280 pixels."""
+    results = measure_reading(module, digits, unseen)
+    for name, side, count in (("shifted_scaled_14_to_56", 28, small), ("shifted_scaled_70_to_280", 140, large)):
+        moved, labels = shifted_and_scaled(digits, side, count)
+        results[name] = {"accuracy": accuracy(module, moved, labels), "digits": count}
+    return results
+
+
+def measure_reading(module: nn.Module, digits: Digits, unseen: Sequence[PenDigit]) -> dict[str, Any]:
+    """Accuracy on MNIST's test digits and on unseen writers."""
     written = np.stack([render(digit.strokes) for digit in unseen])
-    results: dict[str, Any] = {
+    return {
         "mnist_test": {"accuracy": accuracy(module, digits.images, digits.labels), "digits": len(digits)},
         "pen_unseen_writers": {
             "accuracy": accuracy(module, written, np.array([digit.label for digit in unseen])),
@@ -335,10 +349,6 @@ def measure(module: nn.Module, digits: Digits, unseen: Sequence[PenDigit], small
             "writers": sorted({digit.writer for digit in unseen}),
         },
     }
-    for name, side, count in (("shifted_scaled_14_to_56", 28, small), ("shifted_scaled_70_to_280", 140, large)):
-        moved, labels = shifted_and_scaled(digits, side, count)
-        results[name] = {"accuracy": accuracy(module, moved, labels), "digits": count}
-    return results
 
 
 def shifted_and_scaled(digits: Digits, side: int, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -361,24 +371,31 @@ def write_assets(folder: Path, module: nn.Module, recipe: Recipe, results: dict[
         "architecture": str(LECTURE),
         "parameters": sum(parameter.numel() for parameter in module.parameters()),
         "results": results,
-        "recipe": {
-            **asdict(recipe),
-            "parts": ["MNIST as it is", "MNIST rescaled", "pen strokes"],
-            "training_data": "MNIST's 60,000 training digits; the pen digits of all writers but the unseen ones",
-            "augmentation": {
-                "MNIST, as it is and rescaled, anew every epoch": _sentence(slant),
-                "MNIST rescaled": "Scaled to 14 to 56 pixels and fed through preprocess_picture.",
-                "pen strokes": _sentence(vary),
-            },
-            "method": "AdamW on cross-entropy; the learning rate rises for a tenth of the run and falls to 0 along a cosine.",
-        },
-        "data": [
-            "MNIST: Y. LeCun, C. Cortes, C. Burges, http://yann.lecun.com/exdb/mnist/, CC BY-SA 3.0",
-            "Pen-Based Recognition of Handwritten Digits: E. Alpaydin and F. Alimoglu, UCI Machine Learning Repository, CC BY 4.0",
-        ],
+        "recipe": describe(recipe),
+        "data": SOURCES,
         "rebuild": "python -m cnn_explorer.training --data DIR --pendigits FILE --out cnn_explorer/assets",
     }
-    (folder / "lecture.json").write_text(json.dumps(described, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(folder / "lecture.json", described)
+
+
+def describe(recipe: Recipe) -> dict[str, Any]:
+    """A recipe's numbers, and in words what they stand for."""
+    return {
+        **asdict(recipe),
+        "parts": ["MNIST as it is", "MNIST rescaled", "pen strokes"],
+        "training_data": "MNIST's 60,000 training digits; the pen digits of all writers but the unseen ones",
+        "augmentation": {
+            "MNIST, as it is and rescaled, anew every epoch": _sentence(slant),
+            "MNIST rescaled": "Scaled to 14 to 56 pixels and fed through preprocess_picture.",
+            "pen strokes": _sentence(vary),
+        },
+        "method": "AdamW on cross-entropy; the learning rate rises for a tenth of the run and falls to 0 along a cosine.",
+    }
+
+
+def write_json(file: Path, described: dict[str, Any]) -> None:
+    """Write what is said about weights, to be read by people too."""
+    file.write_text(json.dumps(described, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _sentence(function: Callable[..., Any]) -> str:

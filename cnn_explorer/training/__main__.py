@@ -1,17 +1,20 @@
-"""`python -m cnn_explorer.training [lecture | shared] …`: train weights that come with the package."""
+"""`python -m cnn_explorer.training [lecture | presets | shared] …`: train weights that come with the package."""
 
 import sys
 from collections.abc import Sequence
 
 from cnn_explorer.training import main as lecture
 from cnn_explorer.training import options_of
+from cnn_explorer.training.presets import run as presets
 from cnn_explorer.training.shared import run as shared
+
+OTHERS = {"presets": presets, "shared": shared}
 
 
 def main(arguments: Sequence[str]) -> None:
     """The first word says which weights; without it, the lecture's network."""
-    if arguments[:1] == ["shared"]:
-        shared(options_of(arguments[1:], "shared"))
+    if arguments and arguments[0] in OTHERS:
+        OTHERS[arguments[0]](options_of(arguments[1:], arguments[0]))
     else:
         lecture(arguments[1:] if arguments[:1] == ["lecture"] else arguments)
 

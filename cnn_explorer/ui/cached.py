@@ -63,14 +63,15 @@ def _load_torch() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     import torch
 
-    from cnn_explorer.network import LECTURE, PRESETS
+    from cnn_explorer.network import LECTURE
     from cnn_explorer.trace import trace_activations
     from cnn_explorer.weights import load_network
 
     torch.set_num_threads(1)
     sys.setswitchinterval(0.001)  # threads hand the interpreter over sooner: an update passes through three of them
     trace_activations(load_network(LECTURE).module, torch.zeros(1, 1, 28, 28))  # the first pass is slow
-    load_network(PRESETS["average pooling"])  # and so is the first fit: it reads the shared weights and warms the optimiser up
+    # So is the first fit, of any network without weights of its own: it reads the shared weights and warms the optimiser up.
+    load_network(parse("conv10k5-max2-relu-conv20k5-max2-tanh-fc10"))
     gc.collect()
     gc.freeze()  # what is loaded now stays: later collections need not look at it
 

@@ -52,7 +52,7 @@ def open_page(title: str) -> None:
             "max2 or avg3s2p1, relu, tanh, sigmoid, leakyrelu, gelu, bn, drop50, flatten, fc10."
         )
         st.caption(
-            "The lecture's network was trained on MNIST (Y. LeCun, C. Cortes, C. Burges; CC BY-SA 3.0) and on Pen-Based Recognition of "
+            "The weights were trained on MNIST (Y. LeCun, C. Cortes, C. Burges; CC BY-SA 3.0) and on Pen-Based Recognition of "
             "Handwritten Digits (E. Alpaydin, F. Alimoglu; UCI; CC BY 4.0)."
         )
 
