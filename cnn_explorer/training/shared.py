@@ -299,7 +299,10 @@ def write_shared(folder: Path, parameters: dict[str, Tensor], recipe: SharedReci
         "recipe": {
             **asdict(recipe),
             "training_data": "MNIST's training digits but for the 5,000 bundled ones; the pen digits of all writers but 25 to 30",
-            "method": "AdamW on cross-entropy, another random network every mini-batch; the learning rate falls to 0 along a cosine.",
+            "method": (
+                "AdamW on cross-entropy at the temperature that suits the mini-batch, another random network every mini-batch; the "
+                "learning rate falls to 0 along a cosine."
+            ),
         },
         "data": [
             "MNIST: Y. LeCun, C. Cortes, C. Burges, http://yann.lecun.com/exdb/mnist/, CC BY-SA 3.0",
