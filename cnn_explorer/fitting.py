@@ -1,9 +1,11 @@
 """Fit a network of shared weights to its setting: statistics, readout and confidence, on digits that come with the package.
 
-    recalibrate ─► sample the readout ─► refit it, held near the sampled one ─► choose on held-out digits ─► temperature ─► measure
+    recalibrate ─► sample the readout ─► refit it, held near the sampled one ─► where that is weak, tune the convolutions with it
+                ─► choose on held-out digits ─► temperature ─► measure
 
-The digits fitted on are the first of `more_digits`, of which every fourth ten are held out of the refit; those measured on are the
-first of `bundled_digits`. How many depends on what the network costs, so that the whole takes a fraction of a second.
+The digits fitted on are the first of `more_digits`, of which every fourth ten are held out of the refit and the tuning; those measured
+on are the first of `bundled_digits`. How many depends on what the network costs, so that the whole takes a fraction of a second. Costs
+are counted in multiply-adds, not in time: the result does not depend on how busy the machine is.
 """
 
 from __future__ import annotations
@@ -11,7 +13,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,25 +20,29 @@ from torch.nn import functional
 
 from cnn_explorer.builder import Normalize
 from cnn_explorer.data import bundled_digits, more_digits
+from cnn_explorer.optimizers import LBFGS
 from cnn_explorer.shapes import NetworkShapes
-from cnn_explorer.shared import CLASSES, EPSILON, Plan, SharedWeights, sampled_readout, taken
+from cnn_explorer.shared import CLASSES, EPSILON, Plan, SharedWeights, sampled_readout, scale_and_shift, taken
+from cnn_explorer.tuning import Readout, cost, temperature, through, tune
 
-WORK = 600_000_000  # multiply-adds that may go into passing digits through the network
+WORK = 500_000_000  # multiply-adds that may go into passing digits through the network
 FIT_DIGITS, MEASURED_DIGITS, CALIBRATION_DIGITS = (200, 2000), (300, 1000), (60, 200)  # at least, at most
 FIT_VALUES = 1_500_000  # digits · features that the readout is fitted on
-CHUNK = 50  # digits at a time: what one layer hands to the next stays in the processor's cache
 STEPS = 12  # of L-BFGS
 PULL = 0.02  # towards the sampled readout; per feature, as a share of the features
 PULL_UNSAMPLED = 0.02  # towards nothing, behind hidden layers
+GOOD = 0.9  # of the held-out digits: a network that gets as many right is not tuned
 
 
 @dataclass(frozen=True)
 class Fit:
     """What was done: the number of `digits` fitted on (held-out ones included), the share of the refit that was kept (0 is the sampled
-    readout, 1 the refitted one), the `accuracy` on `measured` digits that took no part, and the `seconds` it took."""
+    readout, 1 the refitted one), the names of the convolutions that were `tuned` with it, the `accuracy` on `measured` digits that took
+    no part, and the `seconds` it took."""
 
     digits: int
     kept: float
+    tuned: tuple[str, ...]
     accuracy: float
     measured: int
     seconds: float
@@ -52,18 +57,22 @@ def fit(module: nn.Sequential, shapes: NetworkShapes, steps: Plan, weights: Shar
     started = time.perf_counter()
     digits, measured, calibration = _counts(shapes, steps)
     images, labels = _pixels(False)[0][:digits], _pixels(False)[1][:digits]
-    mean, std = recalibrate(module, steps, weights, images[:calibration])
-    features = _through(_body(module, steps), images).sub_(mean).div_(std)
     held_out = torch.arange(digits) // CLASSES % 4 == 3  # digits come in tens of one of each class
+    body = _body(module, steps)
+    mean, std = recalibrate(module, steps, weights, images[:calibration])
+    features = through(body, images).flatten(1).sub_(mean).div_(std)
     weight, bias = _sampled(steps, weights)
     weight, bias, kept = fitted(features, labels, held_out, weight, bias, pull=PULL if steps.hidden_linear == () else PULL_UNSAMPLED)
+    readout, convs = Readout(weight, bias, mean, std), tuple[str, ...]()
+    right = float((features[held_out] @ weight.T + bias).argmax(dim=1).eq(labels[held_out]).float().mean())
+    if right < GOOD and not steps.hidden_linear:
+        readout, convs = tune(body, _costs(shapes, steps), images, labels, held_out, readout)
     last = module.get_submodule(steps.last.name)
     assert isinstance(last, nn.Linear)
-    last.weight.copy_(weight / std)
-    last.bias.copy_(bias - last.weight @ mean)
+    readout.copy_into(last)
     unseen, truth = _pixels(True)[0][:measured], _pixels(True)[1][:measured]
-    right = int((_through(module, unseen).argmax(dim=1) == truth).sum())
-    return Fit(digits, kept, right / measured, measured, time.perf_counter() - started)
+    right = int((through(module, unseen).argmax(dim=1) == truth).sum())
+    return Fit(digits, kept, convs, right / measured, measured, time.perf_counter() - started)
 
 
 def _counts(shapes: NetworkShapes, steps: Plan) -> tuple[int, int, int]:
@@ -72,7 +81,7 @@ def _counts(shapes: NetworkShapes, steps: Plan) -> tuple[int, int, int]:
     def within(wanted: float, bounds: tuple[int, int]) -> int:
         return int(min(max(wanted, bounds[0]), bounds[1])) // CLASSES * CLASSES
 
-    affordable = WORK / shapes.macs
+    affordable = WORK / cost(shapes.layers)
     features = steps.last.input_shape[0]
     return (
         within(min(0.6 * affordable, FIT_VALUES / features), FIT_DIGITS),
@@ -88,9 +97,10 @@ def _pixels(measuring: bool) -> tuple[Tensor, Tensor]:
     return torch.tensor(digits.images), torch.tensor(digits.labels)
 
 
-def _through(module: nn.Module, images: Tensor) -> Tensor:
-    """`(N, 28, 28)` uint8 → what a module in eval mode makes of it, `(N, F)`."""
-    return torch.cat([module(part.unsqueeze(1).float() / 255).flatten(1) for part in torch.split(images, CHUNK)])
+def _costs(shapes: NetworkShapes, steps: Plan) -> dict[str, int]:
+    """By convolution, what it takes to pass a digit from there to the end."""
+    starts = [block.conv for block in steps.blocks]
+    return {conv.name: cost(shapes.layers[shapes.layers.index(conv) :]) for conv in starts}
 
 
 def _body(module: nn.Sequential, steps: Plan) -> nn.Sequential:
@@ -112,12 +122,11 @@ def recalibrate(module: nn.Sequential, steps: Plan, weights: SharedWeights, imag
         conv = module.get_submodule(block.conv.name)
         assert isinstance(conv, nn.Conv2d)
         assert conv.bias is not None
-        conv.weight.copy_(taken(weights, block.bank, conv.weight))
+        conv.weight.copy_(taken(weights, block.parts, conv.weight))
         conv.bias.zero_()
         for layer in block.before:
             x = module.get_submodule(layer.name)(x)
-        known = weights[f"{block.bank}.beta"][: len(conv.bias)]
-        x = fold(conv, x, functional.pad(known, (0, len(conv.bias) - len(known))))
+        x = fold(conv, x, *scale_and_shift(weights, block, len(conv.bias)))
         for layer in block.after:
             x = module.get_submodule(layer.name)(x)
     if not steps.hidden_linear:
@@ -128,21 +137,23 @@ def recalibrate(module: nn.Sequential, steps: Plan, weights: SharedWeights, imag
         hidden = module.get_submodule(layer.name)
         x = hidden(x)
         if isinstance(hidden, nn.Linear):
-            x = fold(hidden, x, torch.zeros(x.shape[1]))
+            x = fold(hidden, x, torch.ones(x.shape[1]), torch.zeros(x.shape[1]))
     return _statistics(x)
 
 
-def fold(layer: nn.Conv2d | nn.Linear, output: Tensor, beta: Tensor) -> Tensor:
-    """Change `layer` so that its `output`, `(N, C, …)`, has mean `beta` and variance 1 in every channel, as a batch norm behind it would.
+def fold(layer: nn.Conv2d | nn.Linear, output: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
+    """Change `layer` so that its `output`, `(N, C, …)`, has mean `beta` and standard deviation `gamma` in every channel, as a batch norm
+    behind it would. `gamma` is positive.
 
     `output` may have passed through pooling. Returns the output of the changed layer.
     """
     mean, std = _statistics(output)
+    scale = gamma / std
     assert layer.bias is not None
-    layer.weight.div_(std.reshape(-1, *[1] * (layer.weight.dim() - 1)))
-    layer.bias.copy_((layer.bias - mean) / std + beta)
+    layer.weight.mul_(scale.reshape(-1, *[1] * (layer.weight.dim() - 1)))
+    layer.bias.copy_((layer.bias - mean) * scale + beta)
     shape = (-1, *[1] * (output.dim() - 2))
-    return (output - mean.reshape(shape)) / std.reshape(shape) + beta.reshape(shape)
+    return (output - mean.reshape(shape)) * scale.reshape(shape) + beta.reshape(shape)
 
 
 def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -171,7 +182,7 @@ def fitted(features: Tensor, labels: Tensor, held_out: Tensor, weight: Tensor, b
     """
     start = features @ weight.T + bias
     seen = ~held_out
-    scale = _temperature(start[seen], labels[seen])
+    scale = temperature(start[seen], labels[seen])
     start, weight, bias = start * scale, weight * scale, bias * scale
     change, change_bias = _refit(features[seen], labels[seen], start[seen], pull)
     outside = features[held_out]
@@ -179,28 +190,10 @@ def fitted(features: Tensor, labels: Tensor, held_out: Tensor, weight: Tensor, b
     results = []
     for kept in (0.0, 0.5, 1.0):
         logits = start[held_out] + kept * moved
-        scale = _temperature(logits, labels[held_out])
+        scale = temperature(logits, labels[held_out])
         results.append((float(functional.cross_entropy(scale * logits, labels[held_out])), kept, scale))
     _, kept, scale = min(results)
     return scale * (weight + kept * change), scale * (bias + kept * change_bias), kept
-
-
-def _temperature(logits: Tensor, labels: Tensor) -> float:
-    """The factor, from 1/16 to 4, with which `(N, 10)` logits have the smallest loss."""
-    factors = 2 ** torch.linspace(-4, 2, 49)
-    return float(factors[_losses(logits, labels, factors).argmin()])
-
-
-def _losses(logits: Tensor, labels: Tensor, factors: Tensor) -> Tensor:
-    scaled = factors[:, None, None] * logits
-    return (scaled.logsumexp(dim=2) - scaled[:, torch.arange(len(labels)), labels]).mean(dim=1)
-
-
-class _LBFGS(torch.optim.LBFGS):
-    """torch's own, without a decorator that would load torch's compiler, 150 MB and two seconds."""
-
-    def add_param_group(self, param_group: dict[str, Any]) -> None:
-        torch.optim.Optimizer.add_param_group.__wrapped__(self, param_group)  # type: ignore[attr-defined]
 
 
 def _refit(features: Tensor, labels: Tensor, start: Tensor, pull: float) -> tuple[Tensor, Tensor]:
@@ -208,7 +201,7 @@ def _refit(features: Tensor, labels: Tensor, start: Tensor, pull: float) -> tupl
     count, width = features.shape
     change = torch.zeros(CLASSES, width + 1)  # the bias in the last column
     truth = functional.one_hot(labels, CLASSES).float()
-    optimizer = _LBFGS([change], max_iter=STEPS, max_eval=2 * STEPS, history_size=STEPS, line_search_fn="strong_wolfe")
+    optimizer = LBFGS([change], max_iter=STEPS, max_eval=2 * STEPS, history_size=STEPS, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:  # the gradient by hand: (softmax − truth)ᵀ·features
         logits = torch.addmm(start + change[:, -1], features, change[:, :-1].T)

@@ -106,6 +106,7 @@ def _trained_label(results: dict[str, Any]) -> Label:
 def _shared_label(steps: Plan, fit: Fit) -> Label:
     layers = f"{_names([layer.name for layer in steps.hidden_linear])} random, " if steps.hidden_linear else ""
     readout = "last layer" if steps.hidden_linear else "readout"
+    tuned = f"{_names([*fit.tuned])} tuned and " if fit.tuned else ""
     notes = [
         f"{block.conv.name}'s channels from the {MAX_CHANNELS + 1}rd on are random."
         for block in steps.blocks
@@ -119,7 +120,7 @@ def _shared_label(steps: Plan, fit: Fit) -> Label:
     elif fit.accuracy < WEAK and steps.blocks[0].conv.spec.window()[0] == (1, 1):  # type: ignore[attr-defined]  # a Conv2dSpec
         notes.append("A first convolution of 1×1 can only rescale the contrast.")
     sentence = (
-        f"Shared weights, {layers}{readout} fitted on {fit.digits:,} digits: "
+        f"Shared weights, {layers}{tuned}{readout} fitted on {fit.digits:,} digits: "
         f"right on {100 * fit.accuracy:.1f} % of {fit.measured:,} digits it has not seen."
     )
     return Label(

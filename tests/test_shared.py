@@ -1,6 +1,7 @@
 """Shared weights: what a setting gets, what is folded, and whether the label tells the truth."""
 
 import re
+from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,14 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from cnn_explorer.builder import build_layers
+from cnn_explorer.builder import Normalize, build_layers
 from cnn_explorer.data import Digits, bundled_digits, more_digits
 from cnn_explorer.evaluation import accuracy, as_input
 from cnn_explorer.fitting import fit, fitted, fold, recalibrate
 from cnn_explorer.layers import ACTIVATIONS, ActivationSpec, Conv2dSpec, LinearSpec, Pool2dSpec
 from cnn_explorer.network import NetworkSpec, parse
 from cnn_explorer.shapes import ReceptiveField, infer_shapes
-from cnn_explorer.shared import GRID, READOUT_SCALE, plan, sampled_readout, shared_weights
+from cnn_explorer.shared import READOUT_SCALE, plan, sampled_readout, shared_weights, taken
 from cnn_explorer.trace import trace_activations
 from cnn_explorer.training.shared import (
     SharedRecipe,
@@ -30,6 +31,7 @@ from cnn_explorer.training.shared import (
     without_bundled,
     write_shared,
 )
+from cnn_explorer.tuning import Readout, temperature, through, tune
 from cnn_explorer.weights import load_network
 
 TEXTS = [
@@ -109,15 +111,16 @@ def test_a_folded_batch_norm_is_a_convolution_with_a_batch_norm_behind_it(pool: 
     torch.manual_seed(0)
     conv, norm, x = nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), torch.randn(40, 3, 11, 11)
     with torch.no_grad():
+        norm.weight.uniform_(0.5, 4)
         norm.bias.uniform_(-1, 1)
         expected = norm(pool(conv(x)))  # in training mode: with the batch's own statistics
-        returned = fold(conv, pool(conv(x)), norm.bias)
+        returned = fold(conv, pool(conv(x)), norm.weight, norm.bias)
         folded = pool(conv(x))
     torch.testing.assert_close(folded, expected, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(returned, expected, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("text", ["conv10k5-max2-relu-conv20k3-avg2-tanh-fc10", "conv8k3-relu-max2-conv8k3s2p1-relu-conv4k2-fc10"])
+@pytest.mark.parametrize("text", ["conv10k5-max2-relu-conv20k3-avg2-tanh-fc10", "conv8k3-relu-max2-conv8k3s2p1-sigmoid-conv4k2-fc10"])
 def test_the_fitted_module_computes_what_training_computed(text: str) -> None:
     """Convolutions folded, readout sampled: the same logits as the training's own forward pass on the same digits."""
     shapes, parameters = infer_shapes(parse(text)), initial(1)
@@ -125,8 +128,10 @@ def test_the_fitted_module_computes_what_training_computed(text: str) -> None:
     assert steps is not None
     with torch.no_grad():
         for name, tensor in parameters.items():
-            if name.startswith("readout") or name.endswith("beta"):
+            if name.startswith("readout") or name.endswith(("beta", "log_gamma")):
                 tensor.normal_(generator=torch.Generator().manual_seed(len(name)))
+            elif "." in name:  # what a kernel size, a spacing or a role adds: another number for each, so that none can be mistaken
+                tensor.uniform_(-0.1, 0.1, generator=torch.Generator().manual_seed(sum(name.encode())))
         stored = {name: tensor.float() for name, tensor in exported(parameters).items()}
         images = torch.tensor(more_digits().images[:60])
         expected = forward(parameters, steps, as_input(images))
@@ -138,10 +143,11 @@ def test_the_fitted_module_computes_what_training_computed(text: str) -> None:
     torch.testing.assert_close(logits, expected, atol=0.03 * float(expected.std()), rtol=0.02)  # stored in 16 bits
 
 
-def test_the_readout_is_sampled_where_a_value_looks() -> None:
+@pytest.mark.parametrize("nodes", [14, 7])
+def test_the_readout_is_sampled_where_a_value_looks(nodes: int) -> None:
     """A grid that holds its own place on the image gives every value the centre of its receptive field."""
-    places = torch.arange(GRID) * 2 + 0.5
-    grid = torch.zeros(10, 32, GRID, GRID)
+    places = torch.arange(nodes) * 28 / nodes + (28 / nodes - 1) / 2
+    grid = torch.zeros(10, 32, nodes, nodes)
     grid[0], grid[1] = places[:, None], places[None, :]
     field = ReceptiveField((6, 6), (2, 3), (2.5, 3.5))
     weight = sampled_readout(grid, field, (2, 4, 5)) / (READOUT_SCALE * 6)
@@ -162,6 +168,115 @@ def test_refitting_starts_from_the_readout_and_improves_it() -> None:
     assert ((features @ weight.T + bias).argmax(1) == labels)[held_out].float().mean() > 0.95
     far, _, _ = fitted(features, labels, held_out, weight, bias, 1e6)
     assert torch.allclose(far / far.norm(), weight / weight.norm(), atol=1e-2)  # held so tightly, only its scale can change
+
+
+def test_temperature_finds_the_smallest_loss() -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(10, (300,), generator=generator)
+    for sure in (0.2, 1.0, 5.0):
+        logits = sure * (torch.randn(300, 10, generator=generator) + 2 * nn.functional.one_hot(labels, 10))
+        factors = torch.logspace(-4, 2, 601, base=2)
+        losses = [float(nn.functional.cross_entropy(factor * logits, labels)) for factor in factors]
+        assert temperature(logits, labels) == pytest.approx(float(factors[int(np.argmin(losses))]), rel=0.1)
+
+
+def weights_of(text: str) -> set[str]:
+    steps = plan(infer_shapes(parse(text)))
+    assert steps is not None
+    return {part for block in steps.blocks for part in (*block.parts, block.activation)}
+
+
+def test_a_convolution_has_weights_for_its_role() -> None:
+    assert weights_of("conv4k3s2-max2-sigmoid-fc10") == {  # with 6×6 places it has the usual role
+        *("conv1.k3", "conv1.k3.d1", "conv1.k3.j4", "conv1.k3.maxpool", "conv1.k3.sigmoid", "conv1.sigmoid")
+    }
+    assert weights_of("conv4k3d2-conv4k5-max2-relu-fc10") - weights_of("conv4k3d2-relu-fc10") >= {
+        *("conv1.k3.inner", "conv2.k5.s1", "conv2.k5.many", "conv2.relu")
+    }
+    assert "conv2.k5.few" in weights_of("conv10k5-max2-relu-conv20k5s3-max2-relu-fc10")
+    assert {"conv2.k5.s4"} < weights_of("conv10k5-max2-relu-conv20k5d2-fc10")
+
+
+def test_parts_are_added_up_channel_by_channel() -> None:
+    shared = shared_weights()
+    steps = plan(infer_shapes(parse("conv40k3-max2-relu-conv6k5-max2-relu-fc10")))
+    assert steps is not None
+    like = torch.randn(6, 40, 5, 5)
+    weight = taken(shared, steps.blocks[1].parts, like)
+    expected = torch.stack([shared[f"{part}.weight"][:6] for part in steps.blocks[1].parts]).sum(dim=0)
+    torch.testing.assert_close(weight[:, :32], expected)
+    assert weight[:, 32:].abs().max() == 0
+    like = torch.randn(40, 1, 3, 3)
+    assert torch.equal(taken(shared, steps.blocks[0].parts, like)[32:], like[32:])
+
+
+# --- tuning ---
+
+WEAK = "conv3k5s3p3-max3-tanh-conv10k1-tanh-fc10"
+
+
+def test_a_weak_network_is_tuned_and_says_so() -> None:
+    shapes = infer_shapes(parse(WEAK))
+    steps = plan(shapes)
+    assert steps is not None
+    network = load_network(parse(WEAK))
+    assert "conv1 and conv2 tuned and readout fitted on" in network.label.sentence
+    left = build_layers(shapes).eval()
+    with torch.no_grad(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cnn_explorer.fitting.GOOD", 0.0)
+        assert fit(left, shapes, steps, shared_weights()).tuned == ()
+    digits = bundled_digits()
+    assert accuracy(network.module, digits.images, digits.labels) > accuracy(left, digits.images, digits.labels) + 0.01
+    assert all(parameter.grad is None and parameter.requires_grad for parameter in network.module.parameters())
+    assert "tuned" not in load_network(parse(TEXTS[0])).label.sentence  # good as it is
+
+
+def problem(affordable: str) -> tuple[nn.Sequential, dict[str, int], torch.Tensor, torch.Tensor, torch.Tensor, Readout]:
+    """A network, and what a digit costs from each convolution on: tuning can afford those from `affordable` on."""
+    torch.manual_seed(0)
+    body = nn.Sequential(
+        OrderedDict(normalize=Normalize(), conv1=nn.Conv2d(1, 4, 5, 3), relu1=nn.ReLU(), conv2=nn.Conv2d(4, 6, 3, 2), relu2=nn.ReLU())
+    )
+    costs = {name: 1 if name >= affordable else 10**9 for name in ("conv1", "conv2")}
+    images, labels = torch.tensor(more_digits().images[:800]), torch.tensor(more_digits().labels[:800])
+    with torch.no_grad():
+        features = through(body, images).flatten(1)
+    readout = Readout(torch.zeros(10, features.shape[1]), torch.zeros(10), features.mean(dim=0), features.std(dim=0) + 1e-3)
+    return body, costs, images, labels, torch.arange(800) // 10 % 4 == 3, replace(readout, weight=0.01 * torch.randn(readout.weight.shape))
+
+
+def copied(body: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in body.state_dict().items()}
+
+
+@pytest.mark.parametrize(("affordable", "changed"), [("conv1", ("conv1", "conv2")), ("conv2", ("conv2",)), ("none", ())])
+@torch.no_grad()
+def test_tuning_changes_what_it_can_afford_and_improves_it(affordable: str, changed: tuple[str, ...]) -> None:
+    body, costs, images, labels, held_out, readout = problem(affordable)
+    before = copied(body)
+    tuned, names = tune(body, costs, images, labels, held_out, readout)
+    assert names == changed
+    assert {name.split(".")[0] for name, tensor in copied(body).items() if not torch.equal(tensor, before[name])} == {*changed}
+    loss = nn.functional.cross_entropy(tuned(through(body, images[held_out])), labels[held_out])
+    assert (loss < 1.9) == bool(changed)  # without any training it is about log 10 = 2.3
+
+
+@torch.no_grad()
+def test_tuning_that_does_not_suit_the_held_out_digits_is_undone() -> None:
+    body, costs, images, labels, held_out, readout = problem("conv1")
+    before = copied(body)
+    wrong = torch.where(held_out, labels, (labels + 1) % 10)  # what is learnt is wrong of those held out
+    tuned, names = tune(body, costs, images, wrong, held_out, readout)
+    assert (tuned, names) == (readout, ())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in copied(body).items())
+
+
+@torch.no_grad()
+def test_a_readout_is_a_linear_layer() -> None:
+    readout = Readout(torch.randn(10, 7), torch.randn(10), torch.randn(7), torch.rand(7) + 0.5)
+    layer, features = nn.Linear(7, 10), torch.randn(20, 7)
+    readout.copy_into(layer)
+    torch.testing.assert_close(layer(features), readout(features), atol=1e-5, rtol=1e-5)
 
 
 def test_what_the_shared_network_does_not_serve() -> None:

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
-from torch.optim.adamw import adamw
 
 from cnn_explorer.data import bundled_digits, more_digits
 from cnn_explorer.evaluation import accuracy, as_input
+from cnn_explorer.optimizers import AdamW
 from cnn_explorer.shapes import NetworkShapes
 from cnn_explorer.training import schedule, slant
 from cnn_explorer.weights import Label, TrainedNetwork
@@ -48,7 +48,7 @@ def train_briefly(network: TrainedNetwork, shapes: NetworkShapes, seconds: float
     before = network.label.trained_for
     module = copy.deepcopy(network.module).train()
     rate = RATE if network.label.trained else FRESH_RATE
-    step = _adamw(module)
+    optimizer = AdamW(module.parameters(), weight_decay=1e-3)
     began = looked = time.thread_time()
     for images, labels in _batches(_affordable(BATCH_WORK, BATCH, shapes), seed=round(1000 * before)):
         now = time.thread_time()
@@ -57,28 +57,10 @@ def train_briefly(network: TrainedNetwork, shapes: NetworkShapes, seconds: float
         if now - looked >= INTERVAL:
             yield _snapshot(network.label, module, shapes, before + now - began, seconds)
             looked = time.thread_time()
-        module.zero_grad()
         functional.cross_entropy(module(as_input(images)), labels).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(module.parameters(), 1.0)
-        step(rate * schedule((now - began) / (seconds - before)))
+        optimizer.step([rate * schedule((now - began) / (seconds - before))] * len(optimizer.tensors))
     yield _snapshot(network.label, module, shapes, seconds, seconds)
-
-
-def _adamw(module: nn.Module) -> Callable[[float], None]:
-    """A step of AdamW at a learning rate, with torch's own function: its class would load torch's compiler, 150 MB and two seconds."""
-    parameters: list[Tensor] = list(module.parameters())
-    means, squares = ([torch.zeros_like(parameter) for parameter in parameters] for _ in range(2))
-    steps = [torch.zeros(()) for _ in parameters]
-
-    @torch.no_grad()
-    def step(rate: float) -> None:
-        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        adamw(
-            parameters, gradients, means, squares, [], steps,
-            foreach=False, amsgrad=False, beta1=0.9, beta2=0.999, lr=rate, weight_decay=1e-3, eps=1e-8, maximize=False,
-        )  # fmt: skip
-
-    return step
 
 
 def _affordable(work: int, bounds: tuple[int, int], shapes: NetworkShapes) -> int:

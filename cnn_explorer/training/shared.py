@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -26,8 +27,11 @@ from cnn_explorer.evaluation import as_input
 from cnn_explorer.layers import ACTIVATIONS, ActivationKind, ActivationSpec, Conv2dSpec, LayerSpec, LinearSpec, Pool2dSpec, PoolKind
 from cnn_explorer.network import NetworkSpec
 from cnn_explorer.shapes import NetworkShapes, infer_shapes
-from cnn_explorer.shared import CLASSES, EPSILON, GRID, MAX_CHANNELS, MAX_DEPTH, MAX_KERNEL, SPACINGS, Plan, plan, sampled_readout
+from cnn_explorer.shared import CLASSES, EPSILON, GRIDS, JUMPS, MAX_CHANNELS, MAX_DEPTH, MAX_KERNEL, SPACINGS, Plan, plan, sampled_readout
 from cnn_explorer.training import Recipe, examples_from, make_pool, schedule, split_writers
+from cnn_explorer.tuning import temperature
+
+FIRST_GAMMA = {"sigmoid": 3.0, "tanh": 1.5, "gelu": 1.5}  # where the standard deviation before an activation starts; 1 for the others
 
 
 @dataclass(frozen=True)
@@ -40,11 +44,11 @@ class SharedRecipe:
     slant: float = 1.0
     rescaled: int = 8_000
     per_epoch: tuple[int, ...] = (9_000, 1_500, 3_500)
-    epochs: int = 330
+    epochs: int = 700
     work: int = 160_000_000  # multiply-adds of a mini-batch's forward pass, at most
     batch_sizes: tuple[int, int] = (48, 128)
-    learning_rate: float = 2e-3
-    readout_rate: float = 4e-4
+    learning_rate: float = 3e-3
+    readout_rate: float = 1.2e-3
 
     def pool(self) -> Recipe:
         """The part that says which digits are learnt from."""
@@ -77,22 +81,26 @@ def without_bundled(digits: Digits) -> Digits:
 
 
 def initial(seed: int) -> dict[str, Tensor]:
-    """Parameters by name. All kernels of one depth are cut from the middle of one of 7×7; each kernel size, and each spacing, learns what
-    it adds to that, and so do the readouts. What is shared learns from every mini-batch, the rest only when its turn comes."""
+    """Parameters by name. All kernels of one depth are cut from the middle of one of 7×7; each kernel size, each spacing and each role
+    learns what it adds to that, and so do the readouts. What is shared learns from every mini-batch, the rest only when its turn comes."""
     generator = torch.Generator().manual_seed(seed)
     parameters: dict[str, Tensor] = {}
     for depth in range(1, MAX_DEPTH + 1):
         inputs = 1 if depth == 1 else MAX_CHANNELS
         widest = (MAX_CHANNELS, inputs, MAX_KERNEL, MAX_KERNEL)
         parameters[f"conv{depth}"] = (2 * torch.rand(widest, generator=generator) - 1) / (inputs * 25) ** 0.5
-        parameters[f"readout{depth}"] = torch.zeros(CLASSES, MAX_CHANNELS, GRID, GRID)
+        parameters[f"readout{depth}"] = torch.zeros(CLASSES, MAX_CHANNELS, GRIDS[depth], GRIDS[depth])
         for kernel in range(1, MAX_KERNEL + 1):
-            for bank in {f"conv{depth}.k{kernel}", *_banks(depth, kernel)}:
-                parameters[bank] = torch.zeros(MAX_CHANNELS, inputs, kernel, kernel)
-            for bank in _banks(depth, kernel):
-                parameters[f"{bank}.beta"] = torch.zeros(MAX_CHANNELS)
-            parameters[f"readout{depth}.k{kernel}"] = torch.zeros(CLASSES, MAX_CHANNELS, GRID, GRID)
+            parts = [*_banks(depth, kernel), *_additions(depth, kernel)]
+            for part in {f"conv{depth}.k{kernel}", *parts}:
+                parameters[part] = torch.zeros(MAX_CHANNELS, inputs, kernel, kernel)
+            for part in parts:
+                parameters[f"{part}.beta"] = torch.zeros(MAX_CHANNELS)
+            parameters[f"readout{depth}.k{kernel}"] = torch.zeros(CLASSES, MAX_CHANNELS, GRIDS[depth], GRIDS[depth])
             parameters[f"readout{depth}.k{kernel}.bias"] = torch.zeros(CLASSES)
+        for kind in (*ACTIVATIONS, "none"):
+            parameters[f"conv{depth}.{kind}.beta"] = torch.zeros(MAX_CHANNELS)
+            parameters[f"conv{depth}.{kind}.log_gamma"] = torch.full((MAX_CHANNELS,), math.log(FIRST_GAMMA.get(kind, 1.0)))
     return {name: tensor.requires_grad_() for name, tensor in parameters.items()}
 
 
@@ -101,7 +109,14 @@ def _banks(depth: int, kernel: int) -> list[str]:
     return [f"{name}.s{spacing}" for spacing in SPACINGS[depth]] or [name]
 
 
-def _sum(parameters: dict[str, Tensor], name: str) -> Tensor:
+def _additions(depth: int, kernel: int) -> list[str]:
+    words = ["few", "many", *(["inner"] if depth < MAX_DEPTH else [])]
+    if depth == 1:
+        words += ["d1", "d2", *(f"j{jump}" for jump in JUMPS), "maxpool", "avgpool", "nonepool", *ACTIVATIONS, "none"]
+    return [f"conv{depth}.k{kernel}.{word}" for word in words]
+
+
+def _whole(parameters: dict[str, Tensor], name: str) -> Tensor:
     """A bank or a readout: what its depth, its kernel size and its spacing have learned, added up; "conv2.k5.s4" has three parts."""
     words = name.split(".")
     parts = [parameters[".".join(words[:count])] for count in range(1, len(words) + 1)]
@@ -109,9 +124,13 @@ def _sum(parameters: dict[str, Tensor], name: str) -> Tensor:
         kernel = parts[-1].shape[-1]
         start = (MAX_KERNEL - kernel) // 2
         parts[0] = parts[0][:, :, start : start + kernel, start : start + kernel]
-    total = parts[0]
-    for part in parts[1:]:
-        total = total + part
+    return _total(parts)
+
+
+def _total(tensors: Sequence[Tensor]) -> Tensor:
+    total = tensors[0]
+    for tensor in tensors[1:]:
+        total = total + tensor
     return total
 
 
@@ -122,27 +141,37 @@ def forward(parameters: dict[str, Tensor], steps: Plan, images: Tensor) -> Tenso
         conv = block.conv.spec
         assert isinstance(conv, Conv2dSpec)
         outputs, inputs = conv.out_channels, x.shape[1]
-        weight = _sum(parameters, block.bank)[:outputs, :inputs]
+        bank, *additions = block.parts
+        weight = _total([_whole(parameters, bank), *(parameters[part] for part in additions)])[:outputs, :inputs]
         x = functional.conv2d(x, weight, None, conv.stride, conv.padding, conv.dilation)
         for layer in block.before[1:]:
             x = layer.spec.build(layer.input_shape)(x)
-        x = functional.batch_norm(x, None, None, None, parameters[f"{block.bank}.beta"][:outputs], training=True, eps=EPSILON)
+        gamma = parameters[f"{block.activation}.log_gamma"][:outputs].exp()
+        beta = _total([parameters[f"{name}.beta"] for name in (*block.parts, block.activation)])[:outputs]
+        x = functional.batch_norm(x, None, None, gamma, beta, training=True, eps=EPSILON)
         for layer in block.after:
             x = layer.spec.build(layer.input_shape)(x)
     x = functional.batch_norm(x, None, None, training=True, eps=EPSILON)
-    readout = sampled_readout(_sum(parameters, steps.readout), steps.field, steps.maps)
+    readout = sampled_readout(_whole(parameters, steps.readout), steps.field, steps.maps)
     return functional.linear(x.flatten(1), readout.flatten(1), parameters[f"{steps.readout}.bias"])
 
 
 def exported(parameters: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What `cnn_explorer.shared` reads, fp16: every bank's weight and β, every readout and its bias."""
-    tensors: dict[str, Tensor] = {}
+    """What `cnn_explorer.shared` reads, fp16: weight and β of every bank and of all that is added to it, γ and β of every activation,
+    every readout and its bias."""
+    wholes = {bank for depth in SPACINGS for kernel in range(1, MAX_KERNEL + 1) for bank in _banks(depth, kernel)}
+    additions = {part for depth in SPACINGS for kernel in range(1, MAX_KERNEL + 1) for part in _additions(depth, kernel)}
+    tensors = {f"{name}.weight": _whole(parameters, name) for name in wholes}
+    tensors |= {f"{name}.weight": parameters[name] for name in additions}
     for name, tensor in parameters.items():
-        if name.endswith((".beta", ".bias")):
+        if name.endswith(".log_gamma"):
+            tensors[name.replace(".log_gamma", ".gamma")] = tensor.exp()
+        elif name.endswith(".beta"):
             tensors[name] = tensor
-            whole = name.rpartition(".")[0]
-            tensors[f"{whole}.weight"] = _sum(parameters, whole)
-    return {name: tensor.detach().half() for name, tensor in tensors.items()}
+        elif name.endswith(".bias"):
+            tensors[name] = tensor
+            tensors[name.replace(".bias", ".weight")] = _whole(parameters, name.removesuffix(".bias"))
+    return {name: tensors[name].detach().half() for name in sorted(tensors)}
 
 
 # --- random settings ---
@@ -158,26 +187,42 @@ def random_setting(rng: np.random.Generator, recipe: SharedRecipe) -> NetworkSha
 
 
 def _setting(rng: np.random.Generator) -> NetworkSpec:
-    depth = int(rng.choice([1, 2, 3], p=[0.15, 0.6, 0.25]))
+    """Half of the networks have every knob drawn from its whole range, the others most of them as in the lecture's."""
+    return _anything(rng) if rng.random() < 0.5 else _usual(rng)
+
+
+def _anything(rng: np.random.Generator) -> NetworkSpec:
     layers: list[LayerSpec] = []
-    kind = cast(ActivationKind, str(rng.choice([*ACTIVATIONS])) if rng.random() < 0.5 else "relu")
-    for number in range(depth):
-        usual = rng.random() < 0.5  # half of the blocks are close to the lecture's
-        often = 0.75 if usual else 0.25
-        channels = (10, 20, 20)[number] if rng.random() < often else int(2 ** rng.uniform(1, 5.01))
-        kernel = (5, 5, 3)[number] if rng.random() < 0.6 * often else int(rng.integers(1, MAX_KERNEL + 1))
-        stride = int(rng.choice([1, 2, 3], p=[0.8, 0.15, 0.05]))
-        padding = 0 if rng.random() < often else int(rng.integers(0, 4))
-        dilation = 1 if rng.random() < 0.85 else 2
-        conv = Conv2dSpec(channels, kernel, stride, padding, dilation)
-        pools: list[LayerSpec] = []
-        if rng.random() < 0.75:
-            size = 2 if rng.random() < 0.8 else 3
-            pool_stride = size if rng.random() < 0.85 else int(rng.integers(1, 4))
-            pools = [Pool2dSpec(cast(PoolKind, str(rng.choice(["max", "avg"], p=[0.65, 0.35]))), size, pool_stride)]
-        activation: list[LayerSpec] = [ActivationSpec(kind)]
-        layers += [conv, *(pools + activation if rng.random() < 0.8 else activation + pools)]
+    for _ in range(int(rng.integers(1, MAX_DEPTH + 1))):
+        channels, kernel = int(rng.integers(1, MAX_CHANNELS + 1)), int(rng.integers(1, MAX_KERNEL + 1))
+        layers.append(Conv2dSpec(channels, kernel, int(rng.integers(1, 4)), int(rng.integers(0, 4)), int(rng.integers(1, 3))))
+        kind = str(rng.choice(["max", "avg", "none"]))
+        pools: list[LayerSpec] = [] if kind == "none" else [Pool2dSpec(cast(PoolKind, kind), int(rng.integers(2, 4)))]
+        layers += _with_activation(rng, pools, str(rng.choice([*ACTIVATIONS])))
     return NetworkSpec((*layers, LinearSpec(CLASSES)))
+
+
+def _usual(rng: np.random.Generator) -> NetworkSpec:
+    layers: list[LayerSpec] = []
+    same = str(rng.choice([*ACTIVATIONS])) if rng.random() < 0.3 else "relu"
+    for number in range(int(rng.choice([1, 2, 3], p=[0.1, 0.7, 0.2]))):
+        channels = (10, 20, 20)[number] if rng.random() < 0.6 else int(2 ** rng.uniform(1, 5.01))
+        kernel = (5, 5, 3)[number] if rng.random() < 0.6 else int(rng.integers(1, MAX_KERNEL + 1))
+        stride = int(rng.choice([1, 2, 3], p=[0.86, 0.08, 0.06]))
+        padding = 0 if rng.random() < 0.75 else int(rng.integers(1, 4))
+        layers.append(Conv2dSpec(channels, kernel, stride, padding, 1 if rng.random() < 0.9 else 2))
+        pools: list[LayerSpec] = []
+        if rng.random() < 0.85:
+            size = 2 if rng.random() < 0.85 else 3
+            pool_stride = size if rng.random() < 0.9 else int(rng.integers(1, 4))
+            pools = [Pool2dSpec(cast(PoolKind, str(rng.choice(["max", "avg"], p=[0.8, 0.2]))), size, pool_stride)]
+        layers += _with_activation(rng, pools, same if rng.random() < 0.9 else str(rng.choice([*ACTIVATIONS, "none"])))
+    return NetworkSpec((*layers, LinearSpec(CLASSES)))
+
+
+def _with_activation(rng: np.random.Generator, pools: list[LayerSpec], kind: str) -> list[LayerSpec]:
+    activation: list[LayerSpec] = [] if kind == "none" else [ActivationSpec(cast(ActivationKind, kind))]
+    return [*pools, *activation] if rng.random() < 0.85 else [*activation, *pools]
 
 
 # --- training ---
@@ -209,7 +254,8 @@ def train_shared(parameters: dict[str, Tensor], examples: Any, recipe: SharedRec
             for group, rate in zip(optimizer.param_groups, rates.values(), strict=True):
                 group["lr"] = rate * schedule((epoch + at / len(order)) / recipe.epochs, warm_up=0.03)
             logits = forward(parameters, steps_of, as_input(images[batch]))
-            loss = functional.cross_entropy(logits, labels[batch])
+            # As when a network is loaded: how sure it is gets settled last, and a setting that is too sure teaches no more than others.
+            loss = functional.cross_entropy(temperature(logits.detach(), labels[batch]) * logits, labels[batch])
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(parameters.values(), 1.0)  # a setting unlike all others must not undo what they learned
@@ -253,7 +299,10 @@ def write_shared(folder: Path, parameters: dict[str, Tensor], recipe: SharedReci
         "recipe": {
             **asdict(recipe),
             "training_data": "MNIST's training digits but for the 5,000 bundled ones; the pen digits of all writers but 25 to 30",
-            "method": "AdamW on cross-entropy, another random network every mini-batch; the learning rate falls to 0 along a cosine.",
+            "method": (
+                "AdamW on cross-entropy at the temperature that suits the mini-batch, another random network every mini-batch; the "
+                "learning rate falls to 0 along a cosine."
+            ),
         },
         "data": [
             "MNIST: Y. LeCun, C. Cortes, C. Burges, http://yann.lecun.com/exdb/mnist/, CC BY-SA 3.0",

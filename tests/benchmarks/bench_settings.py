@@ -4,7 +4,8 @@
 
 Two lists: one knob of the lecture's network changed, and random valid settings of the page, seeded, none left out. Accuracy is measured
 on MNIST's 10,000 test digits and, for the first list, on the pen digits of writers 25 to 30, none of which took part in anything. The
-calibration error is the expected one in ten bins (Guo et al., 2017). The time is that of `load_network` and one trace.
+calibration error is the expected one in ten bins (Guo et al., 2017). The time is that of `load_network` and one trace; the processor's
+own time says more where others use the machine.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from cnn_explorer.training import render, split_writers
 
 @dataclass(frozen=True)
 class Result:
-    """What one setting reaches; accuracies and calibration error as fractions, time in milliseconds."""
+    """What one setting reaches; accuracies and calibration error as fractions, time and processor time in milliseconds."""
 
     spec: NetworkSpec
     features: int
@@ -42,6 +43,7 @@ class Result:
     pen: float
     calibration: float
     milliseconds: float
+    processor: float
 
 
 def one_knob_changes() -> list[NetworkSpec]:
@@ -79,10 +81,10 @@ def random_settings(count: int, seed: int = 0) -> list[NetworkSpec]:
 def measure(spec: NetworkSpec, test: Digits, pen: Digits | None) -> Result:
     """Load, time and test one network."""
     image = example_drawing().preprocess().image
-    start = time.perf_counter()
+    start, processor = time.perf_counter(), time.thread_time()
     network = load_network(spec)
     trace_activations(network.module, image)
-    milliseconds = 1000 * (time.perf_counter() - start)
+    milliseconds, processor = 1000 * (time.perf_counter() - start), 1000 * (time.thread_time() - processor)
     assert network.label.trained, spec
     probabilities = predict(network.module, test.images).softmax(dim=1).numpy()
     sure, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == test.labels
@@ -90,11 +92,11 @@ def measure(spec: NetworkSpec, test: Digits, pen: Digits | None) -> Result:
     calibration = sum(abs(right[bins == b].sum() - sure[bins == b].sum()) for b in range(10)) / len(right)
     answers = predict(network.module, pen.images).argmax(dim=1).numpy() == pen.labels if pen else np.zeros(1)
     features = infer_shapes(spec).layers[-1].input_shape[0]
-    return Result(spec, features, float(right.mean()), float(answers.mean()), float(calibration), milliseconds)
+    return Result(spec, features, float(right.mean()), float(answers.mean()), float(calibration), milliseconds, processor)
 
 
-def report(name: str, results: list[Result], pen: bool) -> None:
-    """Print a list's figures and its weakest settings."""
+def report(name: str, results: list[Result], pen: bool, least: float | None = None) -> None:
+    """Print a list's figures and the settings that reach less than `least` on MNIST, or its eight weakest."""
     print(f"\n{name}: {len(results)} settings")
     for what, values in {
         "MNIST": [result.mnist for result in results],
@@ -103,9 +105,12 @@ def report(name: str, results: list[Result], pen: bool) -> None:
         print(f"  {what}: median {statistics.median(values):.2%}, minimum {min(values):.2%}")
     errors = [result.calibration for result in results]
     print(f"  calibration error: median {statistics.median(errors):.3f}, maximum {max(errors):.3f}")
-    times = sorted(result.milliseconds for result in results)
-    print(f"  ms: p50 {np.percentile(times, 50):.0f}, p95 {np.percentile(times, 95):.0f}, max {times[-1]:.0f}")
-    for result in sorted(results, key=lambda result: result.mnist)[:8]:
+    for what, times in {"ms": [r.milliseconds for r in results], "ms of processor": [r.processor for r in results]}.items():
+        print(f"  {what}: p50 {np.percentile(times, 50):.0f}, p95 {np.percentile(times, 95):.0f}, max {max(times):.0f}")
+    short = [result for result in results if least is not None and result.mnist < least]
+    if least is not None:
+        print(f"  below {least:.0%}: {len(short)} settings")
+    for result in sorted(results if least is None else short, key=lambda result: result.mnist)[: 8 if least is None else None]:
         print(f"    {result.mnist:.2%}  {result.features:6,} features  {result.spec}")
 
 
@@ -123,11 +128,11 @@ def main() -> None:
     if options.quick:
         test, knobs, random = replace(test, images=test.images[:2000], labels=test.labels[:2000]), knobs[::8], random[::8]
     load_network(knobs[0])  # the first fit is slow
-    report("one knob of the lecture's network changed", [measure(spec, test, pen) for spec in knobs], pen=True)
+    report("one knob of the lecture's network changed", [measure(spec, test, pen) for spec in knobs], pen=True, least=0.92)
     results = [measure(spec, test, None) for spec in random]
     report("random settings", results, pen=False)
     large = [r for r in results if r.features >= 100 and r.spec.layers[0].kernel_size != 1]  # type: ignore[attr-defined]
-    report("of these, 100 features or more and a first kernel above 1", large, pen=False)
+    report("of these, 100 features or more and a first kernel above 1", large, pen=False, least=0.85)
 
 
 if __name__ == "__main__":

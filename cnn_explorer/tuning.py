@@ -1,0 +1,105 @@
+"""Tune a network's convolutions together with its readout: a few steps on a few digits, bounded by what they cost.
+
+Costs are counted in multiply-adds, not in time: the result does not depend on how busy the machine is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cnn_explorer.optimizers import AdamW
+from cnn_explorer.shapes import LayerShapes
+
+CHUNK = 50  # digits at a time: what one layer hands to the next stays in the processor's cache
+VALUE = 12  # multiply-adds that take as long as writing one value and reading it again
+WORK = 700_000_000  # multiply-adds that may go into tuning
+STEPS, DIGITS = 30, (50, 100)  # of Adam; digits a step, at least and at most
+RATE = 0.1  # of a step: the share of what a layer's weights usually are that one may change by, and half of it for biases
+
+
+@dataclass(frozen=True)
+class Readout:
+    """A linear layer's `weight`, `(10, F)`, and `bias` for features, `(N, F)`, less their `mean` and divided by their `std`."""
+
+    weight: Tensor
+    bias: Tensor
+    mean: Tensor
+    std: Tensor
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """`(N, …)` → logits, `(N, 10)`."""
+        return functional.linear((features.flatten(1) - self.mean) / self.std, self.weight, self.bias)
+
+    def copy_into(self, layer: nn.Linear) -> None:
+        """Make `layer` this readout, for features as they are."""
+        layer.weight.copy_(self.weight / self.std)
+        layer.bias.copy_(self.bias - layer.weight @ self.mean)
+
+
+def cost(layers: Iterable[LayerShapes]) -> int:
+    """What it takes to pass a digit through layers, in multiply-adds."""
+    return sum(layer.macs + VALUE * math.prod(layer.output_shape) for layer in layers)
+
+
+def through(module: nn.Module, images: Tensor) -> Tensor:
+    """`(N, 28, 28)` uint8 → what a module in eval mode makes of it, `(N, …)`."""
+    return torch.cat([module(part.unsqueeze(1).float() / 255) for part in torch.split(images, CHUNK)])
+
+
+def temperature(logits: Tensor, labels: Tensor) -> float:
+    """The factor, from 1/16 to 4, with which `(N, 10)` logits have the smallest loss."""
+    factors = 2 ** torch.linspace(-4, 2, 49)
+    scaled = factors[:, None, None] * logits
+    losses = (scaled.logsumexp(dim=2) - scaled[:, torch.arange(len(labels)), labels]).mean(dim=1)
+    return float(factors[losses.argmin()])
+
+
+def tune(
+    body: nn.Sequential, costs: Mapping[str, int], images: Tensor, labels: Tensor, held_out: Tensor, readout: Readout
+) -> tuple[Readout, tuple[str, ...]]:
+    """Tune the convolutions of `body` together with the readout, in place, if that suits the held-out digits.
+
+    From the first convolution on from which it is affordable: `costs` says what a digit takes from each on, forward. The layers before
+    it are passed once. A few steps of Adam on the digits not held out, in the same order every time. Returns the readout that belongs to
+    it and the names of the convolutions that were changed.
+    """
+    affordable = {name: int(WORK / (3 * STEPS * cost)) for name, cost in costs.items()}  # back costs twice the way there
+    first = next((name for name, digits in affordable.items() if digits >= DIGITS[0]), None)
+    if first is None:
+        return readout, ()
+    start = [name for name, _ in body.named_children()].index(first)
+    before, moving = body[:start], body[start:]
+    names = tuple(name for name, _ in moving.named_children() if name in costs)
+    untouched = {name: tensor.clone() for name, tensor in moving.state_dict().items()}
+    inputs = through(before, images)
+    outside, truth = inputs[held_out], labels[held_out]
+    loss = functional.cross_entropy(readout(moving(outside)), truth)
+    moved = _descend(moving, readout, inputs[~held_out], labels[~held_out], min(affordable[first], DIGITS[1]))
+    logits = moved(moving(outside))
+    scale = temperature(logits, truth)
+    if functional.cross_entropy(scale * logits, truth) >= loss:
+        moving.load_state_dict(untouched)
+        return readout, ()
+    return replace(moved, weight=scale * moved.weight, bias=scale * moved.bias), names
+
+
+def _descend(moving: nn.Sequential, readout: Readout, inputs: Tensor, labels: Tensor, batch: int) -> Readout:
+    """Adam with a short warm-up and a rate that falls to 0. A tensor's rate is a share of what its values usually are."""
+    learning = replace(readout, weight=readout.weight.clone().requires_grad_(), bias=readout.bias.clone().requires_grad_())
+    tensors = [learning.weight, learning.bias, *moving.parameters()]
+    rates = [RATE * (float(tensor.square().mean().sqrt()) if tensor.dim() > 1 else 0.5) for tensor in tensors]
+    optimizer = AdamW(tensors, betas=(0.9, 0.95))
+    for step in range(STEPS):
+        share = min((step + 1) / 5, 1) * (1 - step / STEPS)
+        picked = torch.arange(step * batch, (step + 1) * batch) % len(labels)
+        with torch.enable_grad():
+            loss = functional.cross_entropy(learning(moving(inputs[picked])), labels[picked])
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step([share * rate for rate in rates])
+    return replace(learning, weight=learning.weight.detach(), bias=learning.bias.detach())
