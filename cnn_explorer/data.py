@@ -54,9 +54,9 @@ def bundled_digits() -> Digits:
     return _stored("digits.npz")
 
 
-@cache
 def more_digits() -> Digits:
-    """4,000 more MNIST training digits, none of which is among `bundled_digits`; digit `i` is of class `i % 10`. Read-only arrays."""
+    """4,000 more MNIST training digits, none of which is among `bundled_digits`; digit `i` is of class `i % 10`. Read-only arrays,
+    read from the file every time."""
     return _stored("more_digits.npz")
 
 

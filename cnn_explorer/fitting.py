@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cnn_explorer.builder import Normalize
-from cnn_explorer.data import bundled_digits, more_digits
+from cnn_explorer.data import Digits, bundled_digits, more_digits
 from cnn_explorer.optimizers import LBFGS
 from cnn_explorer.shapes import NetworkShapes
 from cnn_explorer.shared import CLASSES, EPSILON, Plan, SharedWeights, sampled_readout, scale_and_shift, taken
@@ -56,7 +56,7 @@ def fit(module: nn.Sequential, shapes: NetworkShapes, steps: Plan, weights: Shar
     """
     started = time.perf_counter()
     digits, measured, calibration = _counts(shapes, steps)
-    images, labels = _pixels(False)[0][:digits], _pixels(False)[1][:digits]
+    images, labels = (part[:digits] for part in digits_to_fit())
     held_out = torch.arange(digits) // CLASSES % 4 == 3  # digits come in tens of one of each class
     body = _body(module, steps)
     mean, std = recalibrate(module, steps, weights, images[:calibration])
@@ -70,7 +70,7 @@ def fit(module: nn.Sequential, shapes: NetworkShapes, steps: Plan, weights: Shar
     last = module.get_submodule(steps.last.name)
     assert isinstance(last, nn.Linear)
     readout.copy_into(last)
-    unseen, truth = _pixels(True)[0][:measured], _pixels(True)[1][:measured]
+    unseen, truth = (part[:measured] for part in digits_to_measure())
     right = int((through(module, unseen).argmax(dim=1) == truth).sum())
     return Fit(digits, kept, convs, right / measured, measured, time.perf_counter() - started)
 
@@ -91,9 +91,18 @@ def _counts(shapes: NetworkShapes, steps: Plan) -> tuple[int, int, int]:
 
 
 @cache
-def _pixels(measuring: bool) -> tuple[Tensor, Tensor]:
-    """`(N, 28, 28)` uint8 and labels, never to be changed."""
-    digits = bundled_digits() if measuring else more_digits()
+def digits_to_fit() -> tuple[Tensor, Tensor]:
+    """The 4,000 of `more_digits`, `(N, 28, 28)` uint8, and their labels, `(N,)` int64; never to be changed in place."""
+    return _as_tensors(more_digits())
+
+
+@cache
+def digits_to_measure() -> tuple[Tensor, Tensor]:
+    """The 1,000 of `bundled_digits`, likewise."""
+    return _as_tensors(bundled_digits())
+
+
+def _as_tensors(digits: Digits) -> tuple[Tensor, Tensor]:
     return torch.tensor(digits.images), torch.tensor(digits.labels)
 
 
@@ -166,8 +175,8 @@ def _sampled(steps: Plan, weights: SharedWeights) -> tuple[Tensor, Tensor]:
     """The shared readout for the last maps, `(10, F)` and `(10,)`; zeros behind hidden layers, for which there is none."""
     if steps.hidden_linear:
         return torch.zeros(CLASSES, steps.last.input_shape[0]), torch.zeros(CLASSES)
-    readout = sampled_readout(weights[f"{steps.readout}.weight"], steps.field, steps.maps)
-    return readout.flatten(1), weights[f"{steps.readout}.bias"]
+    readout = sampled_readout(weights[f"{steps.readout}.weight"].float(), steps.field, steps.maps)
+    return readout.flatten(1), weights[f"{steps.readout}.bias"].float()
 
 
 # --- the readout ---

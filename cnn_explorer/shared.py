@@ -184,15 +184,15 @@ def taken(weights: SharedWeights, parts: tuple[str, ...], like: Tensor) -> Tenso
 
 def scale_and_shift(weights: SharedWeights, block: SharedBlock, channels: int) -> tuple[Tensor, Tensor]:
     """γ and β of a block's batch norm, `(channels,)` each; 1 and 0 from the 33rd channel on."""
-    beta = sum(weights[f"{name}.beta"] for name in (*block.parts, block.activation))
+    beta = sum(weights[f"{name}.beta"].float() for name in (*block.parts, block.activation))
     assert isinstance(beta, Tensor)
     beyond = (0, max(channels - MAX_CHANNELS, 0))
-    gamma = functional.pad(weights[f"{block.activation}.gamma"], beyond, value=1.0)
+    gamma = functional.pad(weights[f"{block.activation}.gamma"].float(), beyond, value=1.0)
     return gamma[:channels], functional.pad(beta, beyond)[:channels]
 
 
 @cache
 def shared_weights() -> SharedWeights:
-    """The contents of `assets/shared.pt`, float32; never to be changed in place."""
+    """The contents of `assets/shared.pt`, float16; never to be changed in place."""
     tensors: dict[str, Tensor] = torch.load(ASSETS / "shared.pt", weights_only=True)
-    return {name: tensor.float() for name, tensor in tensors.items()}
+    return tensors

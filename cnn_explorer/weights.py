@@ -21,7 +21,7 @@ from cnn_explorer.shared import MAX_CHANNELS, Plan, plan, shared_weights
 
 ASSETS = Path(__file__).parent / "assets"
 MAX_MACS = 25_000_000  # of a network that is fitted when it is loaded; more would take seconds
-WEAK, FEW_FEATURES = 0.9, 100  # below both, a network is called too small
+WEAK, FEW_FEATURES = 0.9, 100  # below both, a network is called small
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def _shared_label(steps: Plan, fit: Fit) -> Label:
     if fit.accuracy < WEAK and steps.hidden_linear:
         notes.append("Trained as a whole it would do better.")
     elif fit.accuracy < WEAK and features < FEW_FEATURES:
-        notes.append(f"With {features} {'number' if features == 1 else 'numbers'} before the last layer it is too small to do better.")
+        notes.append(f"A small network: {features} {'number' if features == 1 else 'numbers'} before the last layer.")
     elif fit.accuracy < WEAK and steps.blocks[0].conv.spec.window()[0] == (1, 1):  # type: ignore[attr-defined]  # a Conv2dSpec
         notes.append("A first convolution of 1×1 can only rescale the contrast.")
     sentence = (

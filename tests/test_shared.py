@@ -60,12 +60,12 @@ def test_the_label_tells_the_truth_and_every_load_is_the_same(text: str) -> None
     assert all(torch.equal(a, b) for a, b in zip(network.module.state_dict().values(), again.module.state_dict().values(), strict=True))
 
 
-def test_sentences_name_what_is_random_and_what_is_too_small() -> None:
+def test_sentences_name_what_is_random_and_what_is_small() -> None:
     assert "conv1's channels from the 33rd on are random" in load_network(parse(TEXTS[4])).label.sentence
     hidden = load_network(parse(TEXTS[3])).label.sentence
     assert "fc1 and fc2 random, last layer fitted" in hidden
-    assert "too small" not in hidden
-    assert "With 18 numbers before the last layer it is too small" in load_network(parse(TEXTS[5])).label.sentence
+    assert "small network" not in hidden
+    assert "A small network: 18 numbers before the last layer." in load_network(parse(TEXTS[5])).label.sentence
 
 
 def test_one_knob_changes_are_good() -> None:
@@ -203,7 +203,7 @@ def test_parts_are_added_up_channel_by_channel() -> None:
     assert steps is not None
     like = torch.randn(6, 40, 5, 5)
     weight = taken(shared, steps.blocks[1].parts, like)
-    expected = torch.stack([shared[f"{part}.weight"][:6] for part in steps.blocks[1].parts]).sum(dim=0)
+    expected = torch.stack([shared[f"{part}.weight"][:6].float() for part in steps.blocks[1].parts]).sum(dim=0)
     torch.testing.assert_close(weight[:, :32], expected)
     assert weight[:, 32:].abs().max() == 0
     like = torch.randn(40, 1, 3, 3)

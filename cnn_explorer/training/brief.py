@@ -9,14 +9,13 @@ import copy
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from cnn_explorer.data import bundled_digits, more_digits
 from cnn_explorer.evaluation import accuracy, as_input
+from cnn_explorer.fitting import digits_to_fit, digits_to_measure
 from cnn_explorer.optimizers import AdamW
 from cnn_explorer.shapes import NetworkShapes
 from cnn_explorer.training import schedule, slant
@@ -72,29 +71,24 @@ def _affordable(work: int, bounds: tuple[int, int], shapes: NetworkShapes) -> in
 def _batches(size: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Slanted digits, `(size, 28, 28)` uint8, and their labels, without an end."""
     generator = Generator().manual_seed(seed)
-    images, labels = _digits(False)
+    images, labels = digits_to_fit()
     while True:
         for batch in torch.split(torch.randperm(len(images), generator=generator), size):
             yield slant(images[batch], generator, SLANT), labels[batch]
 
 
-@cache
-def _digits(measuring: bool) -> tuple[Tensor, Tensor]:
-    """`(N, 28, 28)` uint8 and labels, never to be changed."""
-    digits = bundled_digits() if measuring else more_digits()
-    return torch.tensor(digits.images), torch.tensor(digits.labels)
-
-
 def _snapshot(label: Label, module: nn.Sequential, shapes: NetworkShapes, spent: float, seconds: float) -> TrainedNetwork:
     """A copy of `module` as it is after `spent` of `seconds`, with how often it is right on digits that it does not learn from."""
     done = spent >= seconds
-    images, labels = _digits(True)
+    images, labels = digits_to_measure()
     count = _affordable(FINAL_WORK, FINAL, shapes) if done else _affordable(LOOK_WORK, LOOK, shapes)
     right = accuracy(module, images[:count], labels[:count])
     result = f"right on {100 * right:.1f} % of {count:,} digits it has not seen."
     tuned = label.source in ("shared weights", "fine-tuned")
     doing, did = ("Fine-tuning", "Fine-tuned") if tuned else ("Training", "Trained here")
-    sentence = f"{did} for {seconds:.0f} s on {len(_digits(False)[0]):,} digits: " if done else f"{doing}, {spent:.1f} of {seconds:.0f} s: "
+    sentence = (
+        f"{did} for {seconds:.0f} s on {len(digits_to_fit()[0]):,} digits: " if done else f"{doing}, {spent:.1f} of {seconds:.0f} s: "
+    )
     new = replace(
         label,
         source="fine-tuned" if tuned else "trained here",
