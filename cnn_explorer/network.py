@@ -103,6 +103,7 @@ PRESETS: Mapping[str, NetworkSpec] = {
     "LeNet-5": parse("conv6k5p2-tanh-avg2-conv16k5-tanh-avg2-fc120-tanh-fc84-tanh-fc10"),
     "padding=1 keeps the size": parse("conv10k3p1-relu-conv20k3p1-relu-fc10"),
     "stride=2 halves": parse("conv10k3s2p1-relu-conv20k3s2p1-relu-fc10"),
+    "stride=3: one number a channel": parse("conv10k5-max2-relu-conv20k5s3-max2-relu-fc10"),
     "average pooling": parse("conv10k5-avg2-relu-conv20k5-avg2-relu-fc10"),
     "no pooling": parse("conv10k5-relu-conv20k5-relu-fc10"),
 }

@@ -55,7 +55,7 @@ def test_it_goes_on_where_it_ended() -> None:
 
 
 def test_shared_weights_are_tuned() -> None:
-    network, shapes = loaded("conv10k5-max2-relu-conv20k5s3-max2-relu-fc10")
+    network, shapes = loaded("conv6k5s3-relu-conv8k3s3-relu-fc10")
     *_, tuned = train_briefly(network, shapes, 1.5)
     assert tuned.label.source == "fine-tuned"
     assert tuned.label.sentence.startswith("Fine-tuned for ")

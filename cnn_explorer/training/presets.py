@@ -42,6 +42,7 @@ RECIPES: Mapping[str, Recipe] = {
         ("stride=2 halves", 50, 8e-3),
         ("no pooling", 30, 4e-3),
         ("padding=1 keeps the size", 20, 4e-3),
+        ("stride=3: one number a channel", 50, 8e-3),
     ]
 }
 

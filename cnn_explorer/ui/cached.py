@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import sys
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -90,7 +92,15 @@ def network_of(architecture: str) -> TrainedNetwork:
     if network is None:
         network = load_network(parse(architecture))
         _networks().keep(architecture, network)
+        give_back_memory()
     return network
+
+
+def give_back_memory() -> None:
+    """Hand what a fit took for a moment back to the system; C's library would keep it, a hundred megabytes after some dozens of fits."""
+    if sys.platform == "linux":
+        with suppress(AttributeError, OSError):  # another library than glibc
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 @st.cache_resource(show_spinner=False)

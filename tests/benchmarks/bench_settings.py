@@ -2,8 +2,9 @@
 
     python tests/benchmarks/bench_settings.py [--quick] [--data DIR]
 
-Two lists: one knob of the lecture's network changed, and random valid settings of the page, seeded, none left out. Accuracy is measured
-on MNIST's 10,000 test digits and, for the first list, on the pen digits of writers 25 to 30, none of which took part in anything. The
+Three lists: the presets; one knob of the lecture's network changed; random valid settings of the page, seeded, none left out. What
+training adds and all of it costs in memory follows from bench_training.py. Accuracy is measured on MNIST's 10,000 test digits and, but
+for the random settings, on the pen digits of writers 25 to 30, none of which took part in anything. The
 calibration error is the expected one in ten bins (Guo et al., 2017). The time is that of `load_network` and one trace; the processor's
 own time says more where others use the machine.
 """
@@ -13,6 +14,8 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
+import subprocess
+import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,9 +29,9 @@ from cnn_explorer import LECTURE, load_network, trace_activations
 from cnn_explorer.blocks import split
 from cnn_explorer.data import PEN_DIGITS, Digits, data_folder, mnist, pen_digits
 from cnn_explorer.drawing import example_drawing
-from cnn_explorer.evaluation import predict
+from cnn_explorer.evaluation import accuracy, predict
 from cnn_explorer.layers import ACTIVATIONS, ActivationSpec, Conv2dSpec, LayerSpec, LinearSpec, Pool2dSpec
-from cnn_explorer.network import NetworkSpec
+from cnn_explorer.network import PRESETS, NetworkSpec
 from cnn_explorer.shapes import infer_shapes
 from cnn_explorer.training import render, split_writers
 
@@ -114,6 +117,14 @@ def report(name: str, results: list[Result], pen: bool, least: float | None = No
         print(f"    {result.mnist:.2%}  {result.features:6,} features  {result.spec}")
 
 
+def report_presets(test: Digits, pen: Digits) -> None:
+    """Print what the networks with weights of their own reach."""
+    print(f"presets: {'MNIST':>8} {'pen':>8}")
+    for name, spec in PRESETS.items():
+        module = load_network(spec).module
+        print(f"{accuracy(module, test.images, test.labels):17.2%} {accuracy(module, pen.images, pen.labels):8.2%}  {name}")
+
+
 def main() -> None:
     """Command line: see the top of this file."""
     parser = argparse.ArgumentParser()
@@ -127,12 +138,16 @@ def main() -> None:
     knobs, random = one_knob_changes(), random_settings(200)
     if options.quick:
         test, knobs, random = replace(test, images=test.images[:2000], labels=test.labels[:2000]), knobs[::8], random[::8]
-    load_network(knobs[0])  # the first fit is slow
+    report_presets(test, pen)
+    load_network(random[0])  # the first fit is slow
     report("one knob of the lecture's network changed", [measure(spec, test, pen) for spec in knobs], pen=True, least=0.92)
     results = [measure(spec, test, None) for spec in random]
     report("random settings", results, pen=False)
     large = [r for r in results if r.features >= 100 and r.spec.layers[0].kernel_size != 1]  # type: ignore[attr-defined]
     report("of these, 100 features or more and a first kernel above 1", large, pen=False, least=0.85)
+    count = ["--count", "3"] if options.quick else []
+    command = [sys.executable, str(Path(__file__).with_name("bench_training.py")), "--data", str(options.data), *count]
+    subprocess.run(command, check=True)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from cnn_explorer.evaluation import accuracy
 from cnn_explorer.shapes import infer_shapes
 from cnn_explorer.shelf import Shelf
 from cnn_explorer.training.brief import train_briefly
-from cnn_explorer.ui.cached import KEPT
+from cnn_explorer.ui.cached import KEPT, give_back_memory
 
 HARD = 0.9
 VISITED = 60  # networks
@@ -73,6 +73,7 @@ def memory() -> None:
         network = load_network(spec)
         trace_activations(network.module, image)
         shelf.keep(str(spec), network)
+        give_back_memory()
     fitted = resident()
     for _ in train_briefly(network, infer_shapes(spec), 2):
         pass
