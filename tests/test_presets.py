@@ -18,7 +18,7 @@ from cnn_explorer.network import LECTURE, PRESETS, parse
 from cnn_explorer.training import Recipe, options_of, presets, render, split_writers
 from cnn_explorer.training.presets import RECIPES
 
-ON_MNIST = {"LeNet-5": 0.992, "the lecture's fully connected network": 0.983}  # at least; others 0.985
+LEAST = {"LeNet-5": 0.992, "the lecture's fully connected network": 0.983, "stride=3: one number a channel": 0.92}  # others 0.985
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +57,8 @@ def test_shipped_presets_on_mnist_and_on_writers_never_seen(described: dict[str,
     assert (on_mnist["digits"], pen["digits"], pen["writers"]) == (len(digits), len(unseen), [25, 26, 27, 28, 29, 30])
     assert accuracy(module, digits.images, digits.labels) == pytest.approx(on_mnist["accuracy"], abs=0.0002)  # others round otherwise
     assert accuracy(module, images, labels) == pytest.approx(pen["accuracy"], abs=0.0014)  # two digits
-    assert on_mnist["accuracy"] >= ON_MNIST.get(name, 0.985)
-    assert pen["accuracy"] >= 0.985
+    assert on_mnist["accuracy"] >= LEAST.get(name, 0.985)
+    assert pen["accuracy"] >= min(LEAST.get(name, 0.985), 0.985)
 
 
 # --- training ---
