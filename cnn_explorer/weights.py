@@ -109,7 +109,8 @@ def _shared_label(steps: Plan, fit: Fit) -> Label:
     if fit.accuracy < WEAK and steps.hidden_linear:
         notes.append("Trained as a whole it would do better.")
     elif fit.accuracy < WEAK and features < FEW_FEATURES:
-        notes.append(f"With {features} {'number' if features == 1 else 'numbers'} before the last layer it is too small to do better.")
+        numbers = f"{features} {'number' if features == 1 else 'numbers'}"
+        notes.append(f"With {numbers} before the last layer it is too small to do well at once; trained for longer it may do better.")
     elif fit.accuracy < WEAK and steps.blocks[0].conv.spec.window()[0] == (1, 1):  # type: ignore[attr-defined]  # a Conv2dSpec
         notes.append("A first convolution of 1×1 can only rescale the contrast.")
     sentence = (

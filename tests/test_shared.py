@@ -65,7 +65,7 @@ def test_sentences_name_what_is_random_and_what_is_too_small() -> None:
     lenet = load_network(parse(TEXTS[3])).label.sentence
     assert "fc1 and fc2 random, last layer fitted" in lenet
     assert "too small" not in lenet
-    assert "With 18 numbers before the last layer it is too small" in load_network(parse(TEXTS[5])).label.sentence
+    assert "With 18 numbers before the last layer it is too small to do well" in load_network(parse(TEXTS[5])).label.sentence
 
 
 def test_one_knob_changes_are_good() -> None:
