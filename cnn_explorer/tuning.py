@@ -16,7 +16,7 @@ from torch.nn import functional
 from cnn_explorer.optimizers import AdamW
 from cnn_explorer.shapes import LayerShapes
 
-CHUNK = 50  # digits at a time: what one layer hands to the next stays in the processor's cache
+CHUNK = 100  # digits at a time: what one layer hands to the next stays in the processor's cache
 VALUE = 12  # multiply-adds that take as long as writing one value and reading it again
 WORK = 700_000_000  # multiply-adds that may go into tuning
 STEPS, DIGITS = 30, (50, 100)  # of Adam; digits a step, at least and at most
