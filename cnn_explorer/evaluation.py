@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-BATCH = 1000
+BATCH = 100  # digits at a time: more would take more memory than time
 
 
 def predict(module: nn.Module, images: Tensor | np.ndarray) -> Tensor:

@@ -63,6 +63,8 @@ def _load_torch() -> None:
     # On small networks two threads wait for each other longer than they compute. `torch.set_num_threads` alone does not reach
     # oneDNN in the threads that Streamlit starts for every rerun; the variable, read when torch is imported, does.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # oneDNN keeps code for every shape it has met: a thousand of them take 20 MB more than these, and are no faster.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
     import torch
 
     from cnn_explorer.network import LECTURE

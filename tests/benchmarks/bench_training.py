@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] = "128"  # as the page has it
 
 import torch
 
