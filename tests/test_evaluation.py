@@ -37,8 +37,8 @@ def test_predict_takes_bytes_and_floats_alike():
 
 def test_predict_works_batch_by_batch_without_gradients():
     module = Brightest()
-    assert predict(module, lit([1] * 2500)).shape == (2500, 10)
-    assert module.calls == [(1000, False, False), (1000, False, False), (500, False, False)]
+    assert predict(module, lit([1] * 250)).shape == (250, 10)
+    assert module.calls == [(100, False, False), (100, False, False), (50, False, False)]
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -74,7 +74,7 @@ def test_a_network_is_trained_and_kept_for_everybody() -> None:
         return seen[-1]
 
     until(lambda: attended().ahead is None)
-    assert seen[0] == Standing(network, 0)
+    assert seen[0] == Standing(network, 0, 1)
     assert any(0 < standing.network.label.trained_for < 1 for standing in seen)
     last = seen[-1].network
     assert last.label.trained_for == 1
@@ -89,7 +89,7 @@ def test_twenty_visitors_stand_in_line(teacher: Teacher) -> None:
     trainings, network = TrainingQueue(patience=60), bare()
     for number in range(20):  # all want one of seven networks, one after the other
         standing = trainings.attend(f"visitor {number}", shapes_of(NETS[number % 7]), network, 4)
-        assert standing == Standing(network, number % 7)
+        assert standing == Standing(network, number % 7, 4)
     for done in range(7):
         until(lambda done=done: len(teacher.begun) == done + 1)  # type: ignore[misc]
         teacher.steps.release(2)
@@ -164,8 +164,8 @@ def test_a_queue_that_is_full_says_so(teacher: Teacher) -> None:
     for number in range(2):
         assert trainings.attend(f"visitor {number}", shapes_of(NETS[number]), network, 4).ahead == number
     standing = trainings.attend("late", shapes_of(NETS[2]), network, 4)
-    assert (standing.network, standing.ahead) == (network, None)
-    assert standing.problem == "2 trainings are waiting already. Try again in a minute."
+    assert (standing.network, standing.ahead) == (network, 2)
+    assert standing.problem == "2 trainings are waiting already, and this one for its place."
 
 
 def test_a_failure_is_told_and_the_next_is_trained() -> None:

@@ -14,6 +14,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
+from cnn_explorer.builder import build_layers
 from cnn_explorer.evaluation import accuracy, as_input
 from cnn_explorer.fitting import digits_to_fit, digits_to_measure
 from cnn_explorer.optimizers import AdamW
@@ -25,8 +26,8 @@ CLASSES = 10
 INTERVAL = 0.3  # seconds of CPU between two looks at the network
 RATE, FRESH_RATE = 2e-3, 4e-3  # of a network that knows something already, and of one that does not
 BATCH_WORK, BATCH = 60_000_000, (16, 64)  # multiply-adds of a step's forward pass, and the digits that this allows
-LOOK_WORK, LOOK = 40_000_000, (50, 200)  # likewise for the accuracy while it learns
-FINAL_WORK, FINAL = 2_000_000_000, (300, 1000)  # and for the one at the end
+LOOK_WORK, LOOK = 40_000_000, (20, 200)  # likewise for the accuracy while it learns
+FINAL_WORK, FINAL = 2_000_000_000, (100, 1000)  # and for the one at the end
 SLANT = 0.7  # times the reach that `slant` names
 
 
@@ -45,8 +46,11 @@ def train_briefly(network: TrainedNetwork, shapes: NetworkShapes, seconds: float
     if not is_trainable(shapes):
         raise ValueError(f"{shapes.spec} cannot learn to tell digits apart: it needs weights and {CLASSES} outputs")
     before = network.label.trained_for
-    module = copy.deepcopy(network.module).train()
-    rate = RATE if network.label.trained else FRESH_RATE
+    if network.label.trained:
+        module, rate = copy.deepcopy(network.module), RATE
+    else:  # what it may have of the lecture's network has seen the digits that are measured on
+        module, rate = build_layers(shapes), FRESH_RATE
+    module.train()
     optimizer = AdamW(module.parameters(), weight_decay=1e-3)
     began = looked = time.thread_time()
     for images, labels in _batches(_affordable(BATCH_WORK, BATCH, shapes), seed=round(1000 * before)):
@@ -73,7 +77,8 @@ def _batches(size: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
     generator = Generator().manual_seed(seed)
     images, labels = digits_to_fit()
     while True:
-        for batch in torch.split(torch.randperm(len(images), generator=generator), size):
+        order = torch.randperm(len(images), generator=generator)
+        for batch in order[: len(order) // size * size].view(-1, size):  # whole batches: a batch norm cannot learn from a single value
             yield slant(images[batch], generator, SLANT), labels[batch]
 
 
@@ -86,9 +91,8 @@ def _snapshot(label: Label, module: nn.Sequential, shapes: NetworkShapes, spent:
     result = f"right on {100 * right:.1f} % of {count:,} digits it has not seen."
     tuned = label.source in ("shared weights", "fine-tuned")
     doing, did = ("Fine-tuning", "Fine-tuned") if tuned else ("Training", "Trained here")
-    sentence = (
-        f"{did} for {seconds:.0f} s on {len(digits_to_fit()[0]):,} digits: " if done else f"{doing}, {spent:.1f} of {seconds:.0f} s: "
-    )
+    known = len(digits_to_fit()[0])
+    sentence = f"{did} for {seconds:.0f} s on {known:,} digits: " if done else f"{doing}, {spent:.1f} of {seconds:.0f} s: "
     new = replace(
         label,
         source="fine-tuned" if tuned else "trained here",
@@ -96,6 +100,8 @@ def _snapshot(label: Label, module: nn.Sequential, shapes: NetworkShapes, spent:
         accuracy=right,
         sentence=sentence + result,
         measured=count,
+        fitted=known,
+        seconds=spent,
         trained_for=spent,
     )
     return TrainedNetwork(copy.deepcopy(module).eval(), new)

@@ -9,6 +9,7 @@ dropped, with all that it has learnt. What is finished is kept by architecture s
 from __future__ import annotations
 
 import atexit
+import math
 import os
 import sys
 import threading
@@ -21,14 +22,18 @@ from cnn_explorer.shelf import Shelf
 from cnn_explorer.training.brief import train_briefly
 from cnn_explorer.weights import TrainedNetwork
 
+FORGOTTEN = 60.0  # seconds after a failure until another attempt
+
 
 @dataclass(frozen=True)
 class Standing:
     """The `network` to show now; `ahead` is the number of trainings before the one that was asked for, 0 while that one runs and None
-    if there is none: it is finished, failed (`problem` says why) or was not asked for."""
+    if there is none: it is finished, failed or was not asked for. `seconds` are those that it goes on to altogether; `problem` says why
+    it failed, or why it cannot be taken yet."""
 
     network: TrainedNetwork
     ahead: int | None = None
+    seconds: float = 0
     problem: str = ""
 
 
@@ -50,12 +55,12 @@ class TrainingQueue:
     `bytes_kept` bounds the parameters of finished networks, `waiting` the jobs, `patience` is in seconds.
     """
 
-    def __init__(self, bytes_kept: int = 16_000_000, waiting: int = 50, patience: float = 5.0) -> None:
+    def __init__(self, bytes_kept: int = 48_000_000, waiting: int = 50, patience: float = 5.0) -> None:
         self.waiting, self.patience = waiting, patience
         self._lock = threading.Lock()
         self._jobs: list[_Job] = []
         self._finished = Shelf(bytes_kept)
-        self._failed: dict[str, str] = {}  # the last one: why
+        self._failed: dict[str, tuple[float, str]] = {}  # when, and why
         self._worker: threading.Thread | None = None
         self._closed = False
         atexit.register(self.close)
@@ -73,14 +78,16 @@ class TrainingQueue:
             best = self._finished.get(architecture) or network
             if best.label.trained_for >= seconds:
                 return Standing(best)
-            if architecture in self._failed:
-                return Standing(best, problem=self._failed[architecture])
+            failed, problem = self._failed.get(architecture, (-math.inf, ""))
+            if time.monotonic() - failed < FORGOTTEN:
+                return Standing(best, problem=problem)
             self._jobs[1:] = filter(self._is_attended, self._jobs[1:])  # the first one's turn is over when it sees that by itself
             job = self._job(shapes, best, seconds)
             if job is None:
-                return Standing(best, problem=f"{self.waiting} trainings are waiting already. Try again in a minute.")
+                problem = f"{self.waiting} trainings are waiting already, and this one for its place."
+                return Standing(best, len(self._jobs), seconds, problem)
             job.attended[visitor] = time.monotonic()
-            return Standing(job.network, self._jobs.index(job))
+            return Standing(job.network, self._jobs.index(job), job.seconds)
 
     def close(self) -> None:
         """Give everything up and wait for the end of what is going on: torch must not be at work when the process ends."""
@@ -131,7 +138,9 @@ class TrainingQueue:
                         self._finished.keep(job.architecture, network)
         except Exception as problem:  # whatever it is, whoever asked hears of it, and the next one's turn comes
             with self._lock:
-                self._failed = {job.architecture: f"The training failed: {problem!r}"}
+                now = time.monotonic()
+                self._failed = {net: known for net, known in self._failed.items() if now - known[0] < FORGOTTEN}
+                self._failed[job.architecture] = (now, f"The training failed: {problem}.")
 
     def _is_attended(self, job: _Job) -> bool:
         left = time.monotonic() - self.patience

@@ -8,7 +8,6 @@ digits that come with the package are left out: they are for fitting and measuri
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -28,7 +27,7 @@ from cnn_explorer.layers import ACTIVATIONS, ActivationKind, ActivationSpec, Con
 from cnn_explorer.network import NetworkSpec
 from cnn_explorer.shapes import NetworkShapes, infer_shapes
 from cnn_explorer.shared import CLASSES, EPSILON, GRIDS, JUMPS, MAX_CHANNELS, MAX_DEPTH, MAX_KERNEL, SPACINGS, Plan, plan, sampled_readout
-from cnn_explorer.training import Recipe, examples_from, make_pool, schedule, split_writers
+from cnn_explorer.training import SOURCES, Recipe, examples_from, make_pool, schedule, split_writers, write_json
 from cnn_explorer.tuning import temperature
 
 FIRST_GAMMA = {"sigmoid": 3.0, "tanh": 1.5, "gelu": 1.5}  # where the standard deviation before an activation starts; 1 for the others
@@ -304,11 +303,8 @@ def write_shared(folder: Path, parameters: dict[str, Tensor], recipe: SharedReci
                 "learning rate falls to 0 along a cosine."
             ),
         },
-        "data": [
-            "MNIST: Y. LeCun, C. Cortes, C. Burges, http://yann.lecun.com/exdb/mnist/, CC BY-SA 3.0",
-            "Pen-Based Recognition of Handwritten Digits: E. Alpaydin and F. Alimoglu, UCI Machine Learning Repository, CC BY 4.0",
-        ],
+        "data": SOURCES,
         "rebuild": "python -m cnn_explorer.training shared --data DIR --pendigits FILE --out cnn_explorer/assets",
         "results": "python tests/benchmarks/bench_settings.py measures them; the README has them.",
     }
-    (folder / "shared.json").write_text(json.dumps(described, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(folder / "shared.json", described)

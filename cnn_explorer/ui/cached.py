@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cnn_explorer.weights import TrainedNetwork
 
 
-KEPT = 16_000_000  # bytes of weights that are kept ready, and of those that were trained on the page: about 200 usual networks each
+KEPT = 48_000_000  # bytes of weights that are kept ready, and of those that were trained on the page: of hundreds of usual networks each
 
 
 class Loading:

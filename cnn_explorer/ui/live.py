@@ -68,20 +68,22 @@ def trained(shapes: NetworkShapes, pen: network_view.PenEvent | None) -> tuple[T
     from cnn_explorer.training.brief import is_trainable
 
     network = cached.network_of(str(shapes.spec))
+    visitor = st.session_state.setdefault(VISITOR, uuid.uuid4().hex)
     if not is_trainable(shapes) or network.label.source == "trained":
+        cached.trainings().attend(visitor, shapes, network)  # gives up what was asked for before
         return network, None
     asked = min(pen.seconds, MOST) if pen and pen.train == str(shapes.spec) and pen.seconds > 0 else 0  # no number at all: 0
     seconds = max(asked, 0 if network.label.trained else ON_THE_SPOT)
-    visitor = st.session_state.setdefault(VISITOR, uuid.uuid4().hex)
     standing = cached.trainings().attend(visitor, shapes, network, seconds)
     sentence, has = standing.network.label.sentence, standing.network.label.trained_for
-    if standing.ahead:
-        others = "another training" if standing.ahead == 1 else f"{standing.ahead} other trainings"
-        sentence = f"Waiting for {others} to end. {sentence}"
     if standing.problem:
         sentence = f"{standing.problem} {sentence}"
+    elif standing.ahead:
+        others = "another training" if standing.ahead == 1 else f"{standing.ahead} other trainings"
+        sentence = f"Waiting for {others} to end. {sentence}"
     going = standing.ahead is not None
-    to = seconds if going else min(has + BRIEFLY, MOST) if has < MOST else 0
+    more = min(has + BRIEFLY, MOST) if standing.network.label.trained else ON_THE_SPOT
+    to = standing.seconds if going else more if more > has else 0
     return standing.network, network_view.Training(sentence, going, has, to)
 
 

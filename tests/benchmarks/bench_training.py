@@ -59,6 +59,8 @@ def main() -> None:
         befores.append(before)
         afters.append(accuracy(trained.module, test.images, test.labels))
         print(f"{befores[-1]:8.2%} {afters[-1]:8.2%}  {spec}", flush=True)
+    if not befores:
+        return
     gains = [after - before for before, after in zip(befores, afters, strict=True)]
     print(f"median {statistics.median(befores):.2%} → {statistics.median(afters):.2%}, gain {statistics.median(gains):.2%}", end="")
     print(f" (lowest {min(gains):.2%}) over {len(gains)} hard settings")

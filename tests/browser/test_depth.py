@@ -319,7 +319,7 @@ def readable(app: Explorer) -> None:
 
 
 def test_the_other_kinds_of_layers_tell_how_a_value_comes_about(visit: Visit) -> None:
-    net = "conv4k3p1-bn-tanh-avg2-conv8k3p1g2-max2-relu-fc10"  # 28, 14, 7
+    net = "conv4k3p1-bn-tanh-avg2-conv8k3p1g2-max2-relu-fc9"  # 28, 14, 7; nine outputs: not trained on the spot
     app = rest(visit(net=net, drawing="d8"))
     values = computed(net, "d8")
     open_map(app, "conv2", 5, 7, 7, 14)

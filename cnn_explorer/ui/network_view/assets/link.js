@@ -32,8 +32,8 @@ export class Link {
 
   /** The drawing has changed. @param {boolean} final true at the end of a stroke: the address is to hold it */
   push(final) {
+    this.final = final || (this.waiting && this.final);
     this.waiting = true;
-    this.final = final;
     this.#next();
   }
 

@@ -117,6 +117,8 @@ export class View {
     this.last = update;
     if (!before || before.seq === update.seq) this.#theme();
     if (update.weights.length || !update.layers.some((layer) => layer.parameters)) this.#learn(update);
+    this.link.interval = this.preview.follows(update) ? CONFIRMED : UNCONFIRMED;
+    if (this.wished !== update.id) { this.wished = update.id; this.wishedAt = performance.now(); }
     if (this.own?.id !== update.id || !this.link.outdates(update.seq)) this.own = null; // what stays on screen is PyTorch's
     this.#paint();
     this.host.dataset.paintedNet = update.pending ? "" : update.net;
@@ -177,9 +179,7 @@ export class View {
     const { last, preview } = this;
     const changing = Boolean(last?.training?.going);
     if (!last || !(changing || preview.lacks(last))) return "";
-    const now = performance.now();
-    if (this.wished !== last.id) { this.wished = last.id; this.wishedAt = now; }
-    return this.#large && (changing || now - this.wishedAt < REST) ? "" : last.net;
+    return this.#large && (changing || performance.now() - this.wishedAt < REST) ? "" : last.net;
   }
 
   /** True for a network with so many weights that they are worth waiting with. */
@@ -190,7 +190,6 @@ export class View {
   #learn(update) {
     if (!this.preview.lacks(update)) return;
     this.preview.learn(update);
-    this.link.interval = this.preview.usable ? CONFIRMED : UNCONFIRMED;
     this.host.dataset.follows = String(this.preview.usable);
   }
 
@@ -213,7 +212,6 @@ export class View {
   #agree() {
     const { last, preview } = this;
     if (last.exact && !this.own) preview.check(last);
-    if (!preview.usable) this.link.interval = UNCONFIRMED;
     const mark = this.#find(".agree");
     const checked = !this.own && preview.id === last.id && preview.difference !== null;
     mark.hidden = !checked;
