@@ -14,6 +14,9 @@ from PIL import Image
 from playwright.sync_api import CDPSession
 
 from cnn_explorer.drawing import example_drawing, parse_drawing
+from cnn_explorer.network import LECTURE
+from cnn_explorer.trace import trace_activations
+from cnn_explorer.weights import load_network
 
 pytestmark = pytest.mark.browser
 
@@ -309,15 +312,14 @@ def test_reload_and_a_shared_link_show_the_same(visit: Visit) -> None:
 def test_back_and_forward(visit: Visit) -> None:
     app = visit(drawing=EMPTY)
     one = app.draw((140, 40), (140, 240))
-    answer = app.probabilities()
     two = app.draw((60, 140), (220, 140))
-    answer = app.wait_probabilities(answer)
-    app.page.go_back()
-    assert app.wait_drawing(two) == one
-    answer = app.wait_probabilities(answer)
-    app.page.go_forward()
-    assert app.wait_drawing(one) == two
-    app.wait_probabilities(answer)
+    for go, left, reached in ((app.page.go_back, two, one), (app.page.go_forward, one, two)):
+        go()
+        assert app.wait_drawing(left) == reached
+        seen = parse_drawing(reached).preprocess().image
+        probabilities = trace_activations(load_network(LECTURE).module, seen).probabilities
+        assert probabilities is not None
+        app.wait_answer(probabilities.numpy())
 
 
 def test_the_way_out_of_the_page_is_not_blocked(visit: Visit) -> None:

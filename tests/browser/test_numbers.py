@@ -1,5 +1,6 @@
 """The number-by-number pages in a real browser: looking, changing, playing, by mouse, keys and finger."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -297,7 +298,7 @@ def test_a_finger_drags_and_taps_to_look_and_changes_with_the_second_tap(visit_n
     app.cell("output", 2, 2).scroll_into_view_if_needed()
     app.cell("output", 2, 2).tap()
     app.wait_sum("✓ PyTorch: 282")
-    assert app.spoken.startswith("output, row 2, column 2")
+    app.page.locator(".grid-player .spoken").filter(has_text=re.compile("^output, row 2, column 2")).wait_for(state="attached")
     app.cell("input", 1, 1).tap()
     app.wait_sum("✓ PyTorch: 211")
     assert app.grid("input").locator("input").count() == 0
@@ -372,7 +373,9 @@ def test_nothing_scrolls_sideways_on_a_phone(visit_numbers: VisitNumbers, artifa
         app.page.screenshot(path=artifacts / f"numbers-{path}-{scene}-phone.png")
         for scrolled in ("html", "[data-testid=stMain]"):
             assert app.page.locator(scrolled).evaluate("element => element.scrollWidth") == 390
-        assert app.button("play").evaluate("button => button.offsetHeight") >= 40
+        app.page.wait_for_function(
+            "button => button.offsetHeight >= 40", arg=app.button("play").element_handle()
+        )  # styles come by themselves
 
 
 def test_a_kernel_on_the_drawn_digit(visit_numbers: VisitNumbers, artifacts: Path) -> None:

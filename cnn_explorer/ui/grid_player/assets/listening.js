@@ -28,12 +28,13 @@ export function listen(place, { touched, look, announce, edit }) {
     firstTap = event.pointerType === "touch" && placeOf(event.target)?.grid.current !== event.target.closest("td");
     follow(event);
   };
+  // A first tap looks, a second one edits. Behind a drag a browser may keep the tap's click to itself.
+  place.onpointerup = () => { if (firstTap) announce(); };
   place.onclick = (event) => {
     const found = placeOf(event.target);
     if (!found || event.target.closest("input") || !found.grid.has(found.row, found.column)) return;
     found.grid.focus(found.row, found.column);
-    if (firstTap) announce(); // a first tap looks, a second one edits
-    else edit(found, "");
+    if (!firstTap) edit(found, "");
   };
   place.onkeydown = (event) => {
     const found = placeOf(event.target);
