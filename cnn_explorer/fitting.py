@@ -30,8 +30,7 @@ FIT_DIGITS, MEASURED_DIGITS, CALIBRATION_DIGITS = (200, 2000), (300, 1000), (60,
 FIT_VALUES = 1_500_000  # digits · features that the readout is fitted on
 FIRST_LOOK = 500  # digits that say how sure the sampled readout may be
 STEPS = 8  # of L-BFGS
-PULL = 0.02  # towards the sampled readout; per feature, as a share of the features
-PULL_UNSAMPLED = 0.02  # towards nothing, behind hidden layers
+PULL = 0.02  # towards the sampled readout, behind hidden layers towards nothing; per feature, as a share of the features
 GOOD = 0.92  # of the held-out digits: a network that gets as many right is not tuned
 
 
@@ -63,7 +62,7 @@ def fit(module: nn.Sequential, shapes: NetworkShapes, steps: Plan, weights: Shar
     mean, std = recalibrate(module, steps, weights, images[:calibration])
     features = through(body, images).flatten(1).sub_(mean).div_(std)
     weight, bias = _sampled(steps, weights)
-    weight, bias, kept = fitted(features, labels, held_out, weight, bias, pull=PULL if steps.hidden_linear == () else PULL_UNSAMPLED)
+    weight, bias, kept = fitted(features, labels, held_out, weight, bias, pull=PULL)
     readout, convs = Readout(weight, bias, mean, std), tuple[str, ...]()
     right = float((features[held_out] @ weight.T + bias).argmax(dim=1).eq(labels[held_out]).float().mean())
     if right < GOOD and not steps.hidden_linear:

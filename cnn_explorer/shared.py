@@ -24,18 +24,17 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from cnn_explorer.blocks import split
+from cnn_explorer.data import ASSETS
 from cnn_explorer.layers import ActivationSpec, Conv2dSpec, FlattenSpec, LinearSpec, Pool2dSpec
 from cnn_explorer.network import IMAGE_SHAPE
 from cnn_explorer.shapes import LayerShapes, NetworkShapes, ReceptiveField
 
-ASSETS = Path(__file__).parent / "assets"
 CLASSES = 10
 MAX_KERNEL = 7
 MAX_CHANNELS = 32

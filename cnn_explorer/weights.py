@@ -6,20 +6,19 @@ import json
 import zlib
 from dataclasses import dataclass, field
 from functools import cache, cached_property, reduce
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from cnn_explorer.builder import build_layers
+from cnn_explorer.data import ASSETS
 from cnn_explorer.fitting import Fit, fit
 from cnn_explorer.layers import Conv2dSpec, LinearSpec
 from cnn_explorer.network import LECTURE, NetworkSpec, parse
 from cnn_explorer.shapes import NetworkShapes, infer_shapes
 from cnn_explorer.shared import MAX_CHANNELS, Plan, plan, shared_weights
 
-ASSETS = Path(__file__).parent / "assets"
 MAX_MACS = 25_000_000  # of a network that is fitted when it is loaded; more would take seconds
 WEAK, FEW_FEATURES = 0.9, 100  # below both, a network is called small
 

@@ -101,9 +101,14 @@ def schedule(progress: float, warm_up: float = 0.1) -> float:
 
 def _save(checkpoint: Path | None, module: nn.Module, optimizer: torch.optim.Optimizer, done: int) -> None:
     if checkpoint:
-        partial = checkpoint.with_suffix(".partial")
-        torch.save({"done": done, "module": module.state_dict(), "optimizer": optimizer.state_dict()}, partial)
-        partial.replace(checkpoint)  # in one step: an interruption leaves the old file or the new one
+        save_at_once(checkpoint, {"done": done, "module": module.state_dict(), "optimizer": optimizer.state_dict()})
+
+
+def save_at_once(file: Path, saved: Any) -> None:
+    """`torch.save` in one step: an interruption leaves the old file or the new one."""
+    partial = file.with_suffix(".partial")
+    torch.save(saved, partial)
+    partial.replace(file)
 
 
 def _restore(checkpoint: Path | None, module: nn.Module, optimizer: torch.optim.Optimizer) -> int:

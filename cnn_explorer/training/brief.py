@@ -19,10 +19,10 @@ from cnn_explorer.evaluation import accuracy, as_input
 from cnn_explorer.fitting import digits_to_fit, digits_to_measure
 from cnn_explorer.optimizers import AdamW
 from cnn_explorer.shapes import NetworkShapes
+from cnn_explorer.shared import CLASSES
 from cnn_explorer.training import schedule, slant
 from cnn_explorer.weights import Label, TrainedNetwork
 
-CLASSES = 10
 INTERVAL = 0.3  # seconds of CPU between two looks at the network
 RATE, FRESH_RATE = 2e-3, 4e-3  # of a network that knows something already, and of one that does not
 BATCH_WORK, BATCH = 60_000_000, (16, 64)  # multiply-adds of a step's forward pass, and the digits that this allows

@@ -28,6 +28,7 @@ from cnn_explorer.training import (
     describe,
     make_pool,
     measure_reading,
+    save_at_once,
     split_writers,
     train_network,
     write_json,
@@ -83,7 +84,7 @@ def train_presets(
             finished[architecture] = {"tensors": tensors, "results": results, "seconds": seconds}
             print({name: result["accuracy"] for name, result in results.items()}, flush=True)
             if checkpoint and learning:
-                _replace(checkpoint, finished)
+                save_at_once(checkpoint, finished)
                 learning.unlink()
     return {architecture: Trained(**finished[architecture]) for architecture in recipes}
 
@@ -93,12 +94,6 @@ def rounded(module: nn.Module) -> dict[str, Tensor]:
     tensors = {name: tensor.half().contiguous() for name, tensor in module.state_dict().items()}
     module.load_state_dict(tensors)
     return tensors
-
-
-def _replace(file: Path, saved: Any) -> None:
-    partial = file.with_suffix(".partial")
-    torch.save(saved, partial)
-    partial.replace(file)
 
 
 def write_presets(folder: Path, trained: Mapping[str, Trained], recipes: Mapping[str, Recipe]) -> None:

@@ -27,7 +27,7 @@ from cnn_explorer.layers import ACTIVATIONS, ActivationKind, ActivationSpec, Con
 from cnn_explorer.network import NetworkSpec
 from cnn_explorer.shapes import NetworkShapes, infer_shapes
 from cnn_explorer.shared import CLASSES, EPSILON, GRIDS, JUMPS, MAX_CHANNELS, MAX_DEPTH, MAX_KERNEL, SPACINGS, Plan, plan, sampled_readout
-from cnn_explorer.training import SOURCES, Recipe, examples_from, make_pool, schedule, split_writers, write_json
+from cnn_explorer.training import SOURCES, Recipe, examples_from, make_pool, save_at_once, schedule, split_writers, write_json
 from cnn_explorer.tuning import temperature
 
 FIRST_GAMMA = {"sigmoid": 3.0, "tanh": 1.5, "gelu": 1.5}  # where the standard deviation before an activation starts; 1 for the others
@@ -268,11 +268,8 @@ def train_shared(parameters: dict[str, Tensor], examples: Any, recipe: SharedRec
 
 def _saved(checkpoint: Path | None, parameters: dict[str, Tensor], optimizer: torch.optim.Optimizer, done: int) -> None:
     if checkpoint:
-        partial = checkpoint.with_suffix(".partial")
-        torch.save(
-            {"done": done, "parameters": {k: v.detach() for k, v in parameters.items()}, "optimizer": optimizer.state_dict()}, partial
-        )
-        partial.replace(checkpoint)
+        values = {name: tensor.detach() for name, tensor in parameters.items()}
+        save_at_once(checkpoint, {"done": done, "parameters": values, "optimizer": optimizer.state_dict()})
 
 
 def _restored(checkpoint: Path | None, parameters: dict[str, Tensor], optimizer: torch.optim.Optimizer) -> int:

@@ -67,12 +67,13 @@ def trained(shapes: NetworkShapes, pen: network_view.PenEvent | None) -> tuple[T
     """
     from cnn_explorer.training.brief import is_trainable
 
-    network = cached.network_of(str(shapes.spec))
+    architecture = str(shapes.spec)
+    network = cached.network_of(architecture)
     visitor = st.session_state.setdefault(VISITOR, uuid.uuid4().hex)
     if not is_trainable(shapes) or network.label.source == "trained":
         cached.trainings().attend(visitor, shapes, network)  # gives up what was asked for before
         return network, None
-    asked = min(pen.seconds, MOST) if pen and pen.train == str(shapes.spec) and pen.seconds > 0 else 0  # no number at all: 0
+    asked = min(pen.seconds, MOST) if pen and pen.train == architecture and pen.seconds > 0 else 0  # no number at all: 0
     seconds = max(asked, 0 if network.label.trained else ON_THE_SPOT)
     standing = cached.trainings().attend(visitor, shapes, network, seconds)
     sentence, has = standing.network.label.sentence, standing.network.label.trained_for
