@@ -1,5 +1,7 @@
 """A few seconds of training: a copy learns, its label is true, what it started from stays as it was."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -60,6 +62,17 @@ def test_shared_weights_are_tuned() -> None:
     assert tuned.label.source == "fine-tuned"
     assert tuned.label.sentence.startswith("Fine-tuned for ")
     assert right(tuned, 1000) > right(network, 1000)
+
+
+def test_a_training_that_does_not_help_is_not_kept() -> None:
+    network, shapes = loaded("conv10k5-max2-relu-conv20k5-max2-tanh-fc10")
+    best = replace(network.label, accuracy=1.0)
+    *_, kept = train_briefly(replace(network, label=best), shapes, 0.2)
+    *_, again = train_briefly(kept, shapes, 0.4)
+    for after, seconds in ((kept, 0.2), (again, 0.4)):
+        assert after.module is network.module
+        assert after.label.trained_for == seconds
+        assert after.label.sentence == f"{seconds:.0f} s of training did not help. {network.label.sentence}"
 
 
 def test_a_costly_network_is_measured_on_fewer_digits(monkeypatch: pytest.MonkeyPatch) -> None:

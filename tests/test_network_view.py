@@ -112,7 +112,8 @@ def test_the_header_of_the_lectures_network() -> None:
     sentence = header.pop("sentence")
     assert header == {
         "seq": 3, "drawing": "d7", "net": str(LECTURE), "pending": False, "exact": True, "weights": 0,
-        "trained": True, "error": None, "classes": 10, "version": "", "training": None,
+        "trained": True,
+        "measured": True, "error": None, "classes": 10, "version": "", "training": None,
     }  # fmt: skip
     assert "Trained on MNIST" in sentence
     assert [(layer["name"], layer["kind"], layer["shape"], layer["parameters"], layer["macs"], layer["field"]) for layer in layers] == [

@@ -27,7 +27,8 @@ INTERVAL = 0.3  # seconds of CPU between two looks at the network
 RATE, FRESH_RATE = 2e-3, 4e-3  # of a network that knows something already, and of one that does not
 BATCH_WORK, BATCH = 60_000_000, (16, 64)  # multiply-adds of a step's forward pass, and the digits that this allows
 LOOK_WORK, LOOK = 40_000_000, (20, 200)  # likewise for the accuracy while it learns
-FINAL_WORK, FINAL = 2_000_000_000, (100, 1000)  # and for the one at the end
+FINAL_WORK, FINAL = 25_000_000_000, (100, 1000)  # and for the one at the end
+DID_NOT_HELP = " did not help. "
 SLANT = 0.7  # times the reach that `slant` names
 
 
@@ -63,7 +64,16 @@ def train_briefly(network: TrainedNetwork, shapes: NetworkShapes, seconds: float
         functional.cross_entropy(module(as_input(images)), labels).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(module.parameters(), 1.0)
         optimizer.step([rate * schedule((now - began) / (seconds - before))] * len(optimizer.tensors))
-    yield _snapshot(network.label, module, shapes, seconds, seconds)
+    yield _better(network, _snapshot(network.label, module, shapes, seconds, seconds))
+
+
+def _better(before: TrainedNetwork, after: TrainedNetwork) -> TrainedNetwork:
+    """What is to be kept: a training that has only made things worse, on as many digits, is not."""
+    known, now = before.label, after.label
+    if known.accuracy is None or now.accuracy is None or known.measured != now.measured or known.accuracy <= now.accuracy:
+        return after
+    sentence = f"{now.trained_for:.0f} s of training{DID_NOT_HELP}{known.sentence.split(DID_NOT_HELP)[-1]}"
+    return TrainedNetwork(before.module, replace(known, sentence=sentence, trained_for=now.trained_for))
 
 
 def _affordable(work: int, bounds: tuple[int, int], shapes: NetworkShapes) -> int:

@@ -17,6 +17,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from cnn_explorer.memory import give_back_memory
 from cnn_explorer.shapes import NetworkShapes
 from cnn_explorer.shelf import Shelf
 from cnn_explorer.training.brief import train_briefly
@@ -121,6 +122,7 @@ class TrainingQueue:
                     return
                 job = self._jobs[0]
             self._train(job)
+            give_back_memory()
             with self._lock:
                 self._jobs.remove(job)
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
 import sys
 import threading
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from cnn_explorer.memory import give_back_memory
 from cnn_explorer.network import parse
 from cnn_explorer.shapes import NetworkShapes, infer_shapes
 
@@ -63,8 +62,8 @@ def _load_torch() -> None:
     # On small networks two threads wait for each other longer than they compute. `torch.set_num_threads` alone does not reach
     # oneDNN in the threads that Streamlit starts for every rerun; the variable, read when torch is imported, does.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    # oneDNN keeps code for every shape it has met: a thousand of them take 20 MB more than these, and are no faster.
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
+    # PyTorch keeps oneDNN's code for the shapes it has met: for a thousand it takes 14 MB more than for these, and is no faster.
+    os.environ.setdefault("LRU_CACHE_CAPACITY", "64")
     import torch
 
     from cnn_explorer.network import LECTURE
@@ -87,22 +86,18 @@ def shapes_of(architecture: str) -> NetworkShapes:
 
 
 def network_of(architecture: str) -> TrainedNetwork:
-    """The network of an architecture string; shared by all sessions, never changed."""
-    from cnn_explorer.weights import load_network
+    """The network of an architecture string; shared by all sessions, never changed.
 
-    network = _networks().get(architecture)
-    if network is None:
-        network = load_network(parse(architecture))
+    Who asks first is answered before it is known how often fitted weights are right; who asks next, after.
+    """
+    from cnn_explorer.weights import load_network, measured
+
+    known = _networks().get(architecture)
+    network = measured(known) if known else load_network(parse(architecture), measure=False)
+    if network is not known:
         _networks().keep(architecture, network)
         give_back_memory()
     return network
-
-
-def give_back_memory() -> None:
-    """Hand what a fit took for a moment back to the system; C's library would keep it, a hundred megabytes after some dozens of fits."""
-    if sys.platform == "linux":
-        with suppress(AttributeError, OSError):  # another library than glibc
-            ctypes.CDLL(None).malloc_trim(0)
 
 
 @st.cache_resource(show_spinner=False)

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"
-os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] = "128"  # as the page has it
+os.environ["LRU_CACHE_CAPACITY"] = "64"  # as the page has it
 
 import torch
 
@@ -27,10 +27,11 @@ from bench_settings import random_settings
 from cnn_explorer import LECTURE, load_network, trace_activations
 from cnn_explorer.data import data_folder, mnist
 from cnn_explorer.evaluation import accuracy
+from cnn_explorer.memory import give_back_memory
 from cnn_explorer.shapes import infer_shapes
 from cnn_explorer.shelf import Shelf
 from cnn_explorer.training.brief import train_briefly
-from cnn_explorer.ui.cached import KEPT, give_back_memory
+from cnn_explorer.ui.cached import KEPT
 
 HARD = 0.9
 VISITED = 60  # networks
@@ -80,6 +81,7 @@ def memory() -> None:
     fitted = resident()
     for _ in train_briefly(network, infer_shapes(spec), 2):
         pass
+    give_back_memory()  # as the queue does
     print(
         f"resident memory: {bare:.0f} MB bare, +{fitted - bare:.0f} MB with {VISITED} settings, +{resident() - bare:.0f} MB with a training"
     )

@@ -25,6 +25,7 @@ def wait_label(app: Explorer, text: str) -> None:
 
 def test_a_press_of_the_button_trains_and_everything_follows(visit: Visit) -> None:
     app = visit(net=WEAK)
+    wait_label(app, "right on")  # it is measured once the maps are there
     before, look = right(app), app.colours("conv2")
     button = app.page.locator(".training button")
     assert button.inner_text() == "Train 4 s"

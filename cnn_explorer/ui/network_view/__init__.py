@@ -125,6 +125,7 @@ def _header(seq: int, shapes: NetworkShapes, label: Label | None, training: Trai
         "seq": seq,
         "net": str(shapes.spec),
         "trained": label.trained if label else True,
+        "measured": label.measured > 0 or not label.trained if label else True,
         "sentence": training.sentence if training else label.sentence if label else "Loading PyTorch…",
         "training": asdict(training) if training else None,
         "error": {"layer": shapes.error.layer, "text": shapes.error.problem} if shapes.error else None,

@@ -10,7 +10,7 @@ import { product } from "./geometry.js";
  *   window: [number, number][] | null, groups: number}} Layer window: kernel_size, stride, padding, dilation as [height, width]
  * @typedef {{layer: string, text: string}} Break why the next layer cannot take its input
  * id: the network and its weights, which training changes; training: seconds that it has had and is to have
- * @typedef {{seq: number, drawing: string, net: string, id: string, pending: boolean, exact: boolean, trained: boolean, sentence: string,
+ * @typedef {{seq: number, drawing: string, net: string, id: string, pending: boolean, exact: boolean, trained: boolean, measured: boolean, sentence: string,
  *   training: {going: boolean, has: number, to: number} | null,
  *   layers: Layer[], error: Break | null, classes: number, image: Uint8Array, values: Float32Array[], logits: Float32Array,
  *   probabilities: Float32Array, weights: Float32Array}} Update

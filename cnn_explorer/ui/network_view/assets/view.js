@@ -130,7 +130,7 @@ export class View {
     // live view, which is what Streamlit asks a restarted server for, leaves no older drawing behind in the component's state, and
     // asks for the weights.
     if (!answered && !this.link.busy) this.link.retry(SOON);
-    else if (update.pending || update.training?.going) this.link.retry(AGAIN);
+    else if (update.pending || update.training?.going || !update.measured) this.link.retry(AGAIN);
     else if (this.preview.lacks(update)) this.link.retry(this.#large ? REST : AGAIN);
     if (before?.net !== update.net) writeLedger(this.#find("table"), update);
     if (before?.sentence !== update.sentence) this.#find(".label").textContent = update.sentence;
