@@ -14,7 +14,12 @@ import argparse
 import gzip
 import json
 import os
-from collections.abc import Sequence
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,6 +31,14 @@ ASSETS = Path(__file__).parent / "assets"
 FOLDER_VARIABLE = "CNN_EXPLORER_DATA"
 PER_CLASS = 100
 PEN_DIGITS = Path("pendigits") / "train.jsonl.gz"  # inside the data folder
+MNIST_RAW = Path("MNIST") / "raw"  # likewise, as torchvision has it
+# MNIST's files: bytes as they are read, and as they are fetched, gzipped.
+MNIST_FILES = {
+    "train-images-idx3-ubyte": (47_040_016, 9_912_422),
+    "train-labels-idx1-ubyte": (60_008, 28_881),
+    "t10k-images-idx3-ubyte": (7_840_016, 1_648_877),
+    "t10k-labels-idx1-ubyte": (10_008, 4_542),
+}
 
 
 @dataclass(frozen=True)
@@ -72,22 +85,28 @@ def data_folder(root: str | Path | None = None) -> Path:
     return Path(root or os.environ.get(FOLDER_VARIABLE) or "data")
 
 
+def has_mnist(root: str | Path | None = None) -> bool:
+    """True if all four files of full MNIST lie in `MNIST/raw` inside `data_folder(root)`, none of them cut short."""
+    raw = data_folder(root) / MNIST_RAW
+    return all(_size(raw / name) == size for name, (size, _) in MNIST_FILES.items())
+
+
 def mnist(root: str | Path | None = None, train: bool = True, download: bool = False) -> Digits:
     """Full MNIST: 60,000 training or 10,000 test digits.
 
     The files lie in `MNIST/raw` inside `data_folder(root)`; `download=True` puts them there if they are missing.
-    Raises `FileNotFoundError` if they are missing and not to be downloaded.
+    Raises `FileNotFoundError` if they are missing and not to be downloaded, and `OSError` if that fails.
     """
+    folder = data_folder(root)
+    if download:
+        download_mnist(root)
+    if not has_mnist(root):
+        raise FileNotFoundError(
+            f"no MNIST in {folder}; pass `download=True`, or name its folder by `root` or by the variable {FOLDER_VARIABLE}"
+        )
     from torchvision.datasets import MNIST
 
-    folder = data_folder(root)
-    try:
-        dataset = MNIST(str(folder), train=train, download=download)
-    except RuntimeError as error:
-        if download:
-            raise
-        message = f"no MNIST in {folder}; pass `download=True`, or name its folder by `root` or by the variable {FOLDER_VARIABLE}"
-        raise FileNotFoundError(message) from error
+    dataset = MNIST(str(folder), train=train)
     return Digits(dataset.data.numpy(), dataset.targets.numpy())
 
 
@@ -103,6 +122,116 @@ def pen_digits(file: str | Path) -> list[PenDigit]:
 def _pen_digit(record: dict[str, Any]) -> PenDigit:
     strokes = tuple(tuple((float(x), float(y)) for x, y in stroke) for stroke in record["strokes"])
     return PenDigit(int(record["label"]), int(record["writer"]), strokes)
+
+
+# --- fetching full MNIST ---
+
+
+class MnistDownload:
+    """Full MNIST on its way into `data_folder(root)`, in the background, once for a whole process; a failure can be tried again.
+
+    `progress` is 0 to 1, by the bytes that have come; `problem` is "", or a sentence that says why the last attempt failed.
+    """
+
+    def __init__(self, root: str | Path | None = None, patience: float = 60.0):
+        self.folder, self.patience = data_folder(root), patience
+        self.progress, self.problem = 0.0, ""
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def ready(self) -> bool:
+        """True once all files are there, whoever put them there."""
+        return has_mnist(self.folder)
+
+    @property
+    def going(self) -> bool:
+        """True while an attempt is under way."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self) -> None:
+        """Begin an attempt, unless one is under way or nothing is missing; returns at once."""
+        with self._lock:
+            if not self.going and not self.ready:
+                self.progress, self.problem = 0.0, ""
+                self._thread = threading.Thread(target=self._attempt, name="MNIST download", daemon=True)
+                self._thread.start()
+
+    def _attempt(self) -> None:
+        try:
+            download_mnist(self.folder, self._note, self.patience)
+        except OSError as error:
+            self.problem = str(error)
+
+    def _note(self, progress: float) -> None:
+        self.progress = progress
+
+
+@cache
+def mnist_download() -> MnistDownload:
+    """The one download of this process, into `data_folder()`."""
+    return MnistDownload()
+
+
+def download_mnist(root: str | Path | None = None, note: Callable[[float], None] = lambda progress: None, patience: float = 60.0) -> None:
+    """Have torchvision fetch MNIST into `data_folder(root)`, if it is not there; `note` is told the progress, 0 to 1, as it comes.
+
+    Complete files only ever appear there: they are fetched into a folder beside and moved. Raises `OSError` with a sentence for a page
+    if the folder cannot be written to, the servers cannot be reached or nothing comes for `patience` seconds.
+    """
+    folder = data_folder(root)
+    if has_mnist(folder):
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        beside = tempfile.TemporaryDirectory(prefix=".mnist-", dir=folder, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise OSError(f"MNIST cannot be kept in {folder}; name another folder by {FOLDER_VARIABLE}.") from error
+    with beside:
+        fetched = Path(beside.name)
+        _fetch(fetched, note, patience)
+        (folder / MNIST_RAW).mkdir(parents=True, exist_ok=True)
+        for name in MNIST_FILES:
+            (fetched / MNIST_RAW / name).replace(folder / MNIST_RAW / name)
+
+
+def _fetch(folder: Path, note: Callable[[float], None], patience: float) -> None:
+    """Run torchvision's download in a process of its own: it waits for a silent server for ever, and only a process can be ended."""
+    code = "import sys; from torchvision.datasets import MNIST; MNIST(sys.argv[1], download=True)"
+    with (folder / "log").open("w+", encoding="utf-8", errors="replace") as log:
+        process = subprocess.Popen([sys.executable, "-c", code, str(folder)], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            came, since = -1, time.monotonic()
+            while process.poll() is None and time.monotonic() - since < patience:
+                bytes_now = sum(min(_size(folder / MNIST_RAW / f"{name}.gz"), size) for name, (_, size) in MNIST_FILES.items())
+                if bytes_now != came:
+                    came, since = bytes_now, time.monotonic()
+                    note(came / sum(size for _, size in MNIST_FILES.values()))
+                time.sleep(0.1)
+            silent = process.poll() is None
+        finally:
+            process.kill()
+            process.wait()
+        if silent or not has_mnist(folder):
+            log.seek(0)
+            reason = f"nothing came for {patience:.0f} seconds" if silent else _last_line(log.read())
+            raise OSError(
+                f"MNIST could not be downloaded ({reason}). Check the network and try again, "
+                f"or name a folder that has MNIST/raw by {FOLDER_VARIABLE}."
+            )
+
+
+def _size(file: Path) -> int:
+    """In bytes; 0 for a file that is not there."""
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip(" <>.") for line in text.splitlines() if line.strip()]
+    return lines[-1][:120] if lines else "no reason was given"
 
 
 # --- rebuilding the bundled digits ---

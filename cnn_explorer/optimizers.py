@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.optim.adamw import adamw
+from torch.optim.sgd import sgd
 
 
 class LBFGS(torch.optim.LBFGS):
@@ -37,4 +38,27 @@ class AdamW:
                 fused=True, amsgrad=False, beta1=self.betas[0], beta2=self.betas[1], lr=rate, weight_decay=self.weight_decay,
                 eps=1e-8, maximize=False,
             )  # fmt: skip
+            tensor.grad = None
+
+
+class SGD:
+    """Steps of stochastic gradient descent by torch's function: v ← momentum·v + gradient, tensor ← tensor − rate·v."""
+
+    def __init__(self, tensors: Iterable[Tensor], *, momentum: float = 0.0) -> None:
+        self.tensors = list(tensors)
+        self.momentum = momentum
+        self._velocities: list[Tensor | None] = [None] * len(self.tensors)
+
+    @torch.no_grad()
+    def step(self, rates: Sequence[float]) -> None:
+        """Move every tensor against its gradient and drop that; a tensor without one stays."""
+        for index, (tensor, rate) in enumerate(zip(self.tensors, rates, strict=True)):
+            if tensor.grad is None:
+                continue
+            velocity = [self._velocities[index]]
+            sgd(
+                [tensor], [tensor.grad], velocity,
+                foreach=False, weight_decay=0.0, momentum=self.momentum, lr=rate, dampening=0.0, nesterov=False, maximize=False,
+            )  # fmt: skip
+            self._velocities[index] = velocity[0]  # torch makes it at the first step
             tensor.grad = None

@@ -1,5 +1,7 @@
 import gzip
 import json
+import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +9,22 @@ import pytest
 from full_data import full_mnist, written_digits
 
 from cnn_explorer import data
-from cnn_explorer.data import ASSETS, PenDigit, bundled_digits, data_folder, mnist, more_digits, pen_digits, select_digits
+from cnn_explorer.data import (
+    ASSETS,
+    MNIST_FILES,
+    MNIST_RAW,
+    MnistDownload,
+    PenDigit,
+    bundled_digits,
+    data_folder,
+    download_mnist,
+    has_mnist,
+    mnist,
+    mnist_download,
+    more_digits,
+    pen_digits,
+    select_digits,
+)
 from cnn_explorer.preprocessing import preprocess_strokes
 
 
@@ -86,6 +103,15 @@ def test_missing_mnist_is_an_error_with_a_remedy(tmp_path: Path):
         mnist(tmp_path)
 
 
+def test_a_file_that_was_cut_short_is_not_mnist(tmp_path: Path):
+    put_mnist(tmp_path)
+    assert has_mnist(tmp_path)
+    os.truncate(tmp_path / MNIST_RAW / "train-images-idx3-ubyte", 1_000_000)
+    assert not has_mnist(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no MNIST in"):
+        mnist(tmp_path)
+
+
 @pytest.mark.full_mnist
 def test_mnist_has_two_parts():
     mnist_train, mnist_test = full_mnist(train=True), full_mnist(train=False)
@@ -93,6 +119,151 @@ def test_mnist_has_two_parts():
     assert mnist_test.images.shape == (10_000, 28, 28)
     assert mnist_train.labels[:5].tolist() == [5, 0, 4, 1, 9]
     assert mnist_test.labels[:5].tolist() == [7, 2, 1, 0, 4]
+
+
+# --- fetching full MNIST ---
+
+FAKE_TORCHVISION = """
+import os, time
+from pathlib import Path
+
+SIZES = {sizes}
+
+class MNIST:
+    def __init__(self, root, download):
+        raw = Path(root) / "MNIST" / "raw"
+        raw.mkdir(parents=True)
+        for name, (size, gzipped) in SIZES.items():
+            (raw / (name + ".gz")).write_bytes(bytes(gzipped // 2))
+            Path({step!r}).touch()
+            {meanwhile}
+            (raw / (name + ".gz")).write_bytes(bytes(gzipped))
+            with open(raw / name, "wb") as file:
+                file.truncate(size)
+"""
+
+
+def put_mnist(folder: Path) -> None:
+    """Files of MNIST's sizes, with nothing in them."""
+    (folder / MNIST_RAW).mkdir(parents=True)
+    for name, (size, _) in MNIST_FILES.items():
+        with (folder / MNIST_RAW / name).open("wb") as file:
+            file.truncate(size)
+
+
+@pytest.fixture
+def fake_torchvision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Have the downloading process find another torchvision, which runs `meanwhile` in the middle of each file; returns a file that
+    exists from then on."""
+
+    def put(meanwhile: str) -> Path:
+        (tmp_path / "fake" / "torchvision").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "fake" / "torchvision" / "__init__.py").touch()
+        code = FAKE_TORCHVISION.format(sizes=MNIST_FILES, step=str(tmp_path / "step"), meanwhile=meanwhile)
+        (tmp_path / "fake" / "torchvision" / "datasets.py").write_text(code)
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path / "fake"))
+        return tmp_path / "step"
+
+    return put
+
+
+def finished(download: MnistDownload, seconds: float = 20) -> None:
+    until = time.monotonic() + seconds
+    while download.going:
+        assert time.monotonic() < until, "still going"
+        time.sleep(0.01)
+
+
+def test_a_download_shows_its_progress_and_leaves_just_the_files(tmp_path: Path, fake_torchvision):
+    goes_on = tmp_path / "goes on"
+    half = fake_torchvision(f"while not os.path.exists({str(goes_on)!r}): time.sleep(0.01)")
+    download = MnistDownload(tmp_path / "data")
+    assert (download.ready, download.going, download.progress, download.problem) == (False, False, 0, "")
+    download.start()
+    download.start()  # a second press changes nothing
+    until = time.monotonic() + 20
+    while not half.exists() or download.progress == 0:
+        assert time.monotonic() < until, download.problem
+        time.sleep(0.01)
+    assert download.going
+    assert download.progress == pytest.approx(9_912_422 / 2 / 11_594_722, abs=1e-6)
+    assert not has_mnist(tmp_path / "data")
+    goes_on.touch()
+    finished(download)
+    assert download.ready
+    assert download.problem == ""
+    assert sorted(str(file.relative_to(tmp_path / "data")) for file in (tmp_path / "data").rglob("*") if file.is_file()) == sorted(
+        str(MNIST_RAW / name) for name in MNIST_FILES
+    )
+    download.start()
+    assert not download.going  # nothing is missing
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "reason"),
+    [
+        ("raise RuntimeError('Tried here, got:\\n<urlopen error [Errno 5] no way>')", "urlopen error [Errno 5] no way"),
+        ("os._exit(3)", "no reason was given"),
+    ],
+)
+def test_a_download_that_failed_can_be_tried_again(tmp_path: Path, fake_torchvision, meanwhile: str, reason: str):
+    fake_torchvision(meanwhile)
+    put_mnist(tmp_path)
+    os.truncate(tmp_path / MNIST_RAW / "t10k-labels-idx1-ubyte", 5)  # left by another download; in torchvision's eyes it is complete
+    download = MnistDownload(tmp_path)
+    download.start()
+    finished(download)
+    remedy = "Check the network and try again, or name a folder that has MNIST/raw by CNN_EXPLORER_DATA."
+    assert download.problem == f"MNIST could not be downloaded ({reason}). {remedy}"
+    assert not download.ready
+    assert not [*tmp_path.glob(".mnist*")]
+    fake_torchvision("pass")
+    download.start()
+    assert download.problem == ""
+    finished(download)
+    assert download.ready
+
+
+def test_a_silent_server_is_given_up(tmp_path: Path, fake_torchvision):
+    fake_torchvision("time.sleep(600)")
+    with pytest.raises(OSError, match=r"\(nothing came for 1 seconds\)"):
+        download_mnist(tmp_path, patience=1.0)
+    assert {file.name for file in tmp_path.iterdir()} == {"fake", "step"}
+
+
+def test_torchvision_itself_behind_a_proxy_that_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(OSError, match=r"MNIST could not be downloaded \(urlopen error .*refused\)\. Check the network and try again"):
+        download_mnist(tmp_path, patience=60)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_folder_that_cannot_be_written_to(tmp_path: Path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"MNIST cannot be kept in .*file; name another folder by CNN_EXPLORER_DATA"):
+        download_mnist(tmp_path / "file")
+
+
+def test_mnist_downloads_on_request_only(tmp_path: Path, fake_torchvision):
+    fake_torchvision("os._exit(0)")
+    with pytest.raises(OSError, match="could not be downloaded"):
+        mnist(tmp_path / "data", download=True)
+
+
+def test_there_is_one_download_a_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv(data.FOLDER_VARIABLE, str(tmp_path))
+    mnist_download.cache_clear()
+    try:
+        assert mnist_download() is mnist_download()
+        assert mnist_download().folder == tmp_path
+    finally:
+        mnist_download.cache_clear()
+
+
+# --- pen digits, the example ---
 
 
 def test_pen_digits_reads_a_line_a_digit(tmp_path: Path):

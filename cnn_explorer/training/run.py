@@ -1,0 +1,340 @@
+"""One training, from its first batch to its last, in units that are over in a moment.
+
+    Run(spec, recipe) ─ advance, advance, … ─► looks (the curves), snapshots (weights to go back to), network(batch)
+
+A run is a pure function of its two arguments: whoever advances it, in whichever pieces, beside whatever else, on one thread it comes to
+the same weights and the same curves, to the last bit, as this loop in plain torch does:
+
+    for epoch in range(recipe.epochs):
+        generator = torch.Generator().manual_seed(1000 * recipe.seed + epoch)
+        for batch in whole batches of torch.randperm(len(images), generator=generator):
+            pixels = slant(images[batch], generator) if recipe.augment else images[batch]
+            functional.cross_entropy(module(as_input(pixels)), labels[batch]).backward()
+            optimizer.step(); optimizer.zero_grad()
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional
+
+from cnn_explorer.builder import build_layers
+from cnn_explorer.data import Digits
+from cnn_explorer.evaluation import as_input
+from cnn_explorer.network import NetworkSpec
+from cnn_explorer.optimizers import SGD, AdamW
+from cnn_explorer.shapes import NetworkShapes, infer_shapes
+from cnn_explorer.shared import CLASSES
+from cnn_explorer.training import schedule, slant
+from cnn_explorer.training.brief import is_trainable
+from cnn_explorer.training.recipes import LIMITS, Data, RunRecipe, digits_for
+from cnn_explorer.training.turns import Turns
+
+# Costs are counted in work, not in time, so that looks are where they are however busy the machine is: multiply-adds of the forward
+# pass, and for what costs time without any, as many as take about as long. One core does about 10,000,000,000 a second, backward included.
+WORK_OF_VALUE, WORK_OF_PARAMETER, WORK_OF_BATCH = 40, 10, 3_000_000
+MAX_WORK = 1_000_000_000  # of a batch: about 0.1 s, and 0.25 s for the layers that torch is slowest at
+LOOK_INTERVAL = 4_000_000_000  # work from one look to the next
+MAX_LOOKS = 1000
+LOOK_WORK, LOOK = 200_000_000, (20, 400)  # work of a look between epochs, and the test digits that this allows
+TEST_WORK, TEST = 10_000_000_000, (100, 10_000)  # likewise for the test after an epoch
+UNIT_WORK, UNIT = 300_000_000, (1, 250)  # and for a part of a test
+SNAPSHOT_BYTES, MAX_SNAPSHOTS = 12_000_000, 60
+
+
+@dataclass(frozen=True)
+class Look:
+    """One point of the curves, at a place that depends on network and recipe alone.
+
+    `batch`: how many were trained by then; `epoch`: the same in epochs. `loss`: the mean training loss since the look before, None at
+    the start. `accuracy`: of the first `measured` test digits. `seconds`: CPU time of the training so far, tests left out.
+    `gradient_norms`: the Euclidean norm of every layer's gradient in the last batch, none at the start.
+    """
+
+    batch: int
+    epoch: float
+    loss: float | None
+    accuracy: float
+    measured: int
+    seconds: float = field(compare=False)
+    gradient_norms: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Copies of a state dict's `tensors` after so many trained batches."""
+
+    batch: int
+    tensors: Mapping[str, Tensor]
+
+
+class SeededDropout(nn.Module):
+    """`nn.Dropout` with a generator of its own: torch's global one is shared by all threads."""
+
+    def __init__(self, p: float, generator: Generator) -> None:
+        super().__init__()
+        self.p, self.generator = p, generator
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Sets a share `p` to zero and scales the rest by 1/(1 − p) in train mode; any shape."""
+        if not self.training:
+            return x
+        return x * torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator).div_(1 - self.p)
+
+
+def ready_to_train(module: nn.Sequential, seed: int) -> nn.Sequential:
+    """`module` in train mode, changed in place: its dropout layers draw from one generator of that `seed`."""
+    generator = Generator().manual_seed(seed)
+    for name, child in module.named_children():
+        if isinstance(child, nn.Dropout):
+            module.register_module(name, SeededDropout(child.p, generator))
+    return module.train()
+
+
+class _Diverged(Exception):
+    """A loss or an answer is no number any more."""
+
+
+class Run:
+    """A training of `spec` by `recipe`; `advance` it until it is `finished`.
+
+    Safe to use from several threads. `looks` and `snapshots` begin before the first batch; `problem` says why a run ended early.
+    Raises `ValueError` with a sentence for a network that cannot be trained here, `FileNotFoundError` where the digits are missing.
+    """
+
+    def __init__(self, spec: NetworkSpec, recipe: RunRecipe) -> None:
+        self.spec, self.recipe, self.shapes = spec, recipe, infer_shapes(spec)
+        check_trainable(self.shapes, recipe)
+        self._train, self._test = _tensors(recipe.data)
+        self.batches_per_epoch = len(self._train[0]) // recipe.batch_size
+        self.batches = recipe.epochs * self.batches_per_epoch
+        self.batch = 0
+        self.finished = False
+        self.problem = ""
+        self.looks: tuple[Look, ...] = ()
+        self.snapshots: tuple[Snapshot, ...] = ()
+        self._module = ready_to_train(build_layers(self.shapes, recipe.seed), recipe.seed)
+        self._optimizer = _optimizer(self._module, recipe)
+        self._look_every = _look_interval(self.shapes, recipe, self.batches)
+        self._seconds = 0.0
+        self._losses: list[float] = []  # since the last look
+        self._testing = True  # what comes next is a part of a test
+        self._turns = Turns()  # whoever wants to copy the weights gets the turn after this unit
+        self._units = self._work()
+
+    def advance(self) -> None:
+        """Do one unit of work, a batch or a part of a test; nothing when finished."""
+        with self._turns:
+            if self.finished:
+                return
+            try:
+                next(self._units)
+            except _Diverged:
+                rate = self.recipe.learning_rate
+                self.problem = (
+                    f"Training broke down after {self.batch:,} batches: learning_rate (={rate:g}) is too large; choose a smaller one."
+                )
+                self.finished = True
+
+    def is_due(self, until: int) -> bool:
+        """True while something is left to do before `until` batches are trained and, if there is a look at that place, tested."""
+        return until > 0 and not self.finished and (self.batch < until or (self.batch == until and self._testing))
+
+    def reached(self, seconds: float) -> int:
+        """The batch of the last look by which up to so many seconds of CPU time had been spent; 0 if there is none."""
+        looks = self.looks
+        passed = bisect_right(looks, seconds, key=lambda look: look.seconds)
+        return looks[passed - 1].batch if passed else 0
+
+    def network(self, batch: int | None = None) -> tuple[int, nn.Sequential]:
+        """An independent module in eval mode, and after how many batches it was like that.
+
+        It has the weights of the latest snapshot at or before `batch`; the present ones where that is None or not below those trained.
+        """
+        snapshot = self._present() if batch is None or batch >= self.batch else self._kept(batch)
+        module = build_layers(self.shapes, self.recipe.seed).eval()
+        module.load_state_dict(snapshot.tensors)
+        return snapshot.batch, module
+
+    @property
+    def bytes(self) -> int:
+        """Memory that the run takes, at most: weights, their gradients, the optimizer's state and the snapshots."""
+        one = _size(self._module.state_dict())
+        if self.finished:
+            return one + sum(_size(snapshot.tensors) for snapshot in self.snapshots)
+        optimizer = 2 if self.recipe.optimizer == "adam" else 1
+        return (2 + optimizer + _capacity(one)) * one
+
+    # --- the work ---
+
+    def _work(self) -> Iterator[None]:
+        """The whole run, a unit between two yields."""
+        size = self.recipe.batch_size
+        yield from self._look(_affordable(LOOK_WORK, LOOK, self.shapes))
+        for epoch in range(self.recipe.epochs):
+            generator = Generator().manual_seed(1000 * self.recipe.seed + epoch)  # an epoch depends on its number, not on those before
+            order = torch.randperm(len(self._train[0]), generator=generator)
+            for index, batch in enumerate(order[: self.batches_per_epoch * size].view(-1, size), start=1):
+                ends = index == self.batches_per_epoch
+                self._testing = ends or index % self._look_every == 0
+                norms = self._learn(batch, generator)
+                yield
+                if self._testing:
+                    work, bounds = (TEST_WORK, TEST) if ends else (LOOK_WORK, LOOK)
+                    yield from self._look(_affordable(work, bounds, self.shapes), norms)
+
+    def _learn(self, batch: Tensor, generator: Generator) -> tuple[tuple[str, float], ...]:
+        """Train on the digits of these numbers; the layers' gradient norms if a look follows."""
+        started = time.thread_time()
+        images, labels = self._train[0][batch], self._train[1][batch]
+        if self.recipe.augment:
+            images = slant(images, generator)
+        loss = functional.cross_entropy(self._module(as_input(images)), labels)
+        self._losses.append(loss.item())
+        if not math.isfinite(self._losses[-1]):
+            raise _Diverged
+        loss.backward()  # type: ignore[no-untyped-call]
+        norms = _gradient_norms(self._module) if self._testing else ()
+        progress = self.batch / self.batches
+        rate = self.recipe.learning_rate * (schedule(progress) if self.recipe.schedule == "onecycle" else 1)
+        self._optimizer.step([rate] * len(self._optimizer.tensors))
+        self.batch += 1
+        self._seconds += time.thread_time() - started
+        return norms
+
+    def _look(self, count: int, norms: tuple[tuple[str, float], ...] = ()) -> Iterator[None]:
+        """Test on the first `count` digits, part by part, and keep what is seen."""
+        images, labels = (part[:count] for part in self._test)
+        size = _affordable(UNIT_WORK, UNIT, self.shapes)
+        right = 0
+        for start in range(0, len(labels), size):
+            if start:
+                yield
+            right += self._right(images[start : start + size], labels[start : start + size])
+        loss = sum(self._losses) / len(self._losses) if self._losses else None
+        self._losses.clear()
+        epoch = self.batch / self.batches_per_epoch
+        look = Look(self.batch, epoch, loss, right / len(labels), len(labels), self._seconds, norms)
+        self.looks = (*self.looks, look)
+        self.snapshots = self._thinned((*self.snapshots, Snapshot(self.batch, _copies(self._module))))
+        self._testing = False
+        self.finished = self.batch == self.batches
+        yield
+
+    @torch.no_grad()
+    def _right(self, images: Tensor, labels: Tensor) -> int:
+        """How many of the digits the network knows; it gets its train mode back."""
+        self._module.eval()
+        try:
+            logits = self._module(as_input(images))
+        finally:
+            self._module.train()
+        if not logits.isfinite().all():
+            raise _Diverged
+        return int((logits.argmax(dim=1) == labels).sum())
+
+    # --- weights to go back to ---
+
+    def _present(self) -> Snapshot:
+        with self._turns:
+            if self.problem and self.snapshots:  # what broke down is of no use to anybody
+                return self.snapshots[-1]
+            return Snapshot(self.batch, _copies(self._module))
+
+    def _kept(self, batch: int) -> Snapshot:
+        snapshots = self.snapshots
+        return snapshots[max(bisect_right(snapshots, batch, key=lambda snapshot: snapshot.batch) - 1, 0)]
+
+    def _thinned(self, snapshots: tuple[Snapshot, ...]) -> tuple[Snapshot, ...]:
+        """One less if there are too many: of those that are neither first, newest nor a whole epoch, the one that is missed least."""
+        if len(snapshots) <= _capacity(_size(snapshots[0].tensors)):
+            return snapshots
+        inner = range(1, len(snapshots) - 1)
+        between = [index for index in inner if snapshots[index].batch % self.batches_per_epoch] or inner
+        least = min(between, key=lambda index: snapshots[index + 1].batch - snapshots[index - 1].batch)
+        return snapshots[:least] + snapshots[least + 1 :]
+
+
+def check_trainable(shapes: NetworkShapes, recipe: RunRecipe) -> None:
+    """Raise `ValueError` with a sentence if a network cannot be trained here by this recipe."""
+    if shapes.error:
+        raise ValueError(f"This network does not work out: {shapes.error}.")
+    if not is_trainable(shapes):
+        why = f"its output is {'×'.join(map(str, shapes.output_shape))}" if shapes.parameters else "it has no weights"
+        raise ValueError(f"This network cannot learn to tell digits apart: {why}; end it with a linear layer of {CLASSES} outputs.")
+    most = math.floor((MAX_WORK - _work_of_batch(shapes, 0)) / _work_of_digit(shapes))
+    if recipe.batch_size > most:
+        work = _work_of_batch(shapes, recipe.batch_size)
+        lowest = int(LIMITS["batch_size"][0])
+        remedy = f"choose a batch_size of at most {most}" if most >= lowest else "choose smaller layers"
+        raise ValueError(
+            f"A batch of batch_size (={recipe.batch_size}) costs as much as {work / 1e6:,.0f} million multiply-adds, "
+            f"more than the {MAX_WORK / 1e6:,.0f} million that are possible here; {remedy}."
+        )
+
+
+def _work_of_digit(shapes: NetworkShapes) -> int:
+    return shapes.macs + WORK_OF_VALUE * sum(layer.values for layer in shapes.layers)
+
+
+def _work_of_batch(shapes: NetworkShapes, batch_size: int) -> int:
+    return WORK_OF_BATCH + WORK_OF_PARAMETER * shapes.parameters + batch_size * _work_of_digit(shapes)
+
+
+def _look_interval(shapes: NetworkShapes, recipe: RunRecipe, batches: int) -> int:
+    """Batches from one look to the next."""
+    return max(round(LOOK_INTERVAL / _work_of_batch(shapes, recipe.batch_size)), math.ceil(batches / MAX_LOOKS), 1)
+
+
+def _affordable(work: int, bounds: tuple[int, int], shapes: NetworkShapes) -> int:
+    """How many digits may pass through the network for so much work."""
+    return min(max(work // _work_of_digit(shapes), bounds[0]), bounds[1])
+
+
+def _optimizer(module: nn.Module, recipe: RunRecipe) -> SGD | AdamW:
+    if recipe.optimizer == "sgd":
+        return SGD(module.parameters(), momentum=recipe.momentum)
+    return AdamW(module.parameters())  # without a weight decay: Adam
+
+
+def _gradient_norms(module: nn.Module) -> tuple[tuple[str, float], ...]:
+    norms = []
+    for name, layer in module.named_children():
+        gradients = [parameter.grad for parameter in layer.parameters() if parameter.grad is not None]
+        if gradients:
+            norms.append((name, math.sqrt(sum(float(gradient.square().sum()) for gradient in gradients))))
+    return tuple(norms)
+
+
+def _copies(module: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in module.state_dict().items()}
+
+
+def _size(tensors: Mapping[str, Tensor]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+
+
+def _capacity(size: int) -> int:
+    """How many snapshots of so many bytes are kept."""
+    return min(max(SNAPSHOT_BYTES // size, 2), MAX_SNAPSHOTS)
+
+
+@cache
+def _tensors(data: Data) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Images, `(N, 28, 28)` uint8, and labels, `(N,)` int64, to train on and to test with."""
+    train, test = digits_for(data)
+    return _as_tensors(train), _as_tensors(test)
+
+
+def _as_tensors(digits: Digits) -> tuple[Tensor, Tensor]:
+    # torch warns of read-only arrays; full MNIST is writable and not copied
+    images, labels = ((array if array.flags.writeable else array.copy()) for array in (digits.images, digits.labels))
+    return torch.from_numpy(images), torch.from_numpy(labels)
