@@ -82,15 +82,15 @@ def memory() -> None:
     for _ in train_briefly(network, infer_shapes(spec), 2):
         pass
     give_back_memory()  # as the queue does
-    print(
-        f"resident memory: {bare:.0f} MB bare, +{fitted - bare:.0f} MB with {VISITED} settings, +{resident() - bare:.0f} MB with a training"
-    )
+    for what, kind in (("memory of its own", "RssAnon"), ("PyTorch's code, read from its files as it is used", "RssFile")):
+        growth = f"+{fitted[kind] - bare[kind]:.0f} MB with {VISITED} settings, +{resident()[kind] - bare[kind]:.0f} MB with a training"
+        print(f"{what}: {bare[kind]:.0f} MB bare, {growth}")
 
 
-def resident() -> float:
-    """Megabytes (10⁶ bytes) of this process."""
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) * 1024 / 1e6
+def resident() -> dict[str, float]:
+    """Megabytes (10⁶ bytes) of this process in memory, by kind."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return {line.split(":")[0]: int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("Rss")}
 
 
 if __name__ == "__main__":
