@@ -9,17 +9,23 @@ import threading
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from cnn_explorer.memory import give_back_memory
 from cnn_explorer.network import parse
 from cnn_explorer.shapes import NetworkShapes, infer_shapes
 
 if TYPE_CHECKING:
+    from cnn_explorer.evaluation import Evaluation
     from cnn_explorer.shelf import Shelf
     from cnn_explorer.training.queue import TrainingQueue
+    from cnn_explorer.training.recipes import Data
+    from cnn_explorer.training.runs import Runs
+    from cnn_explorer.training.turns import Turns
     from cnn_explorer.weights import TrainedNetwork
 
 
+SHIFTED = 1000  # test digits that are moved about
 KEPT = 48_000_000  # bytes of weights that are kept ready, and of those that were trained on the page: of hundreds of usual networks each
 
 
@@ -109,7 +115,64 @@ def _networks() -> Shelf:
 
 @st.cache_resource(show_spinner=False)
 def trainings() -> TrainingQueue:
-    """The queue in which all visitors' networks are trained."""
+    """The queue in which all visitors' networks are trained briefly."""
     from cnn_explorer.training.queue import TrainingQueue
 
-    return TrainingQueue(KEPT)
+    return TrainingQueue(KEPT, turns=_turns())
+
+
+@st.cache_resource(show_spinner=False)
+def runs() -> Runs:
+    """All visitors' runs."""
+    from cnn_explorer.training.runs import Runs
+
+    return Runs(_turns(), is_present)
+
+
+@st.cache_resource(show_spinner=False)
+def _turns() -> Turns:
+    """Whatever trains in this process takes turns."""
+    from cnn_explorer.training.turns import Turns
+
+    return Turns()
+
+
+def visitor() -> str:
+    """Streamlit's name for this session."""
+    context = get_script_run_ctx()
+    return context.session_id if context else ""
+
+
+def is_present(visitor: str) -> bool:
+    """True while a visitor's browser is connected."""
+    return not st.runtime.exists() or st.runtime.get_instance().is_active_session(visitor)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def initial(architecture: str, seed: int) -> TrainedNetwork:
+    """A network before any training, as a run of this `seed` begins."""
+    from cnn_explorer.builder import build_layers
+    from cnn_explorer.weights import Label, TrainedNetwork
+
+    sentence = f"Untrained: random weights, as seed {seed} makes them."
+    return TrainedNetwork(build_layers(shapes_of(architecture), seed).eval(), Label("random", "", None, sentence))
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def evaluation(fingerprint: str, data: Data, _network: TrainedNetwork) -> Evaluation:
+    """What a network of these weights says of all test digits."""
+    from cnn_explorer.evaluation import evaluate
+    from cnn_explorer.training.recipes import digits_for
+
+    return evaluate(_network.module, digits_for(data)[1])
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def shift_accuracy(fingerprint: str, data: Data, _network: TrainedNetwork) -> list[float]:
+    """How often it is right on test digits moved by 0 to 6 pixels."""
+    from cnn_explorer.data import Digits
+    from cnn_explorer.evaluation import shift_accuracy
+    from cnn_explorer.training.recipes import digits_for
+
+    digits = digits_for(data)[1]
+    return shift_accuracy(_network.module, Digits(digits.images[:SHIFTED], digits.labels[:SHIFTED]))

@@ -26,11 +26,11 @@ MAX_VALUES = 400_000
 def read_url() -> None:
     """Take over what the URL says, where it says something new; a part that cannot be read gets a sentence and is left as it was."""
     opening = NET not in st.session_state
-    _read(NET, str(LECTURE), _show_network, "network")
-    _read(DRAWING, example_drawing().text, _show_drawing, "drawing")
+    read(NET, str(LECTURE), _show_network, "network")
+    read(DRAWING, example_drawing().text, _show_drawing, "drawing")
     if opening:
         st.session_state.pop(LAST_VALID, None)  # what stood in for the address was never on screen
-        _write_url()
+        write_url()
 
 
 def carried() -> dict[str, str]:
@@ -46,8 +46,8 @@ def carry(own: dict[str, str], names: Set[str]) -> None:
     The session's are newer than those of a link that was drawn before the last stroke.
     """
     if NET not in st.session_state:
-        _read(NET, str(LECTURE), _show_network, "network")
-        _read(DRAWING, example_drawing().text, _show_drawing, "drawing")
+        read(NET, str(LECTURE), _show_network, "network")
+        read(DRAWING, example_drawing().text, _show_drawing, "drawing")
     before = st.query_params.to_dict()
     kept = {name: value for name, value in before.items() if name not in names}
     wanted = kept | {name: st.session_state[name] for name in (NET, DRAWING)} | own
@@ -57,8 +57,11 @@ def carry(own: dict[str, str], names: Set[str]) -> None:
         st.session_state[f"{name}_in_url"] = st.session_state[name]
 
 
-def _read(name: str, default: str, show: Callable[[str], None], word: str) -> None:
-    """An address without the part, as the browser's way back can lead to, stands for the default."""
+def read(name: str, default: str, show: Callable[[str], None], word: str) -> None:
+    """Take over one part of the URL, where it says something new, by `show`, which raises `ValueError` for what cannot be shown.
+
+    An address without the part, as the browser's way back can lead to, stands for the default.
+    """
     opening = name not in st.session_state
     if opening:
         show(default)
@@ -73,9 +76,9 @@ def _read(name: str, default: str, show: Callable[[str], None], word: str) -> No
         st.session_state[f"{name}_notice"] = f"The {word} in this page's address cannot be read, so here is {kept}. {sentence(problem)}"
 
 
-def _write_url() -> None:
-    """Both parts at once: every write is a step of the browser's way back."""
-    values = {name: st.session_state[name] for name in (NET, DRAWING)}
+def write_url(*more: str) -> None:
+    """Drawing and network, and what else has a name in the session, at once: every write is a step of the browser's way back."""
+    values = {name: st.session_state[name] for name in (NET, DRAWING, *more)}
     if any(st.query_params.get(name) != value for name, value in values.items()):
         st.query_params.update(values)
     for name, value in values.items():
@@ -99,9 +102,9 @@ def _show_drawing(text: str) -> None:
     st.session_state.pop(f"{DRAWING}_notice", None)
 
 
-def notices() -> list[str]:
-    """What the address asked for in vain, until it changes: of the network and of the drawing, "" for nothing."""
-    return [st.session_state.get(f"{name}_notice", "") for name in (NET, DRAWING)]
+def notices(*more: str) -> list[str]:
+    """What the address asked for in vain, until it changes: of the network, the drawing and what else is named, "" for nothing."""
+    return [st.session_state.get(f"{name}_notice", "") for name in (NET, DRAWING, *more)]
 
 
 def architecture() -> str:
@@ -124,13 +127,13 @@ def drawing() -> Drawing:
 def set_network(spec: NetworkSpec) -> None:
     """Show another network. Raises `ValueError` if it is too large for a live page; the one before then stays."""
     _show_network(str(spec))
-    _write_url()
+    write_url()
 
 
 def set_drawing(drawing: Drawing) -> None:
     """Show another drawing."""
     _show_drawing(drawing.text)
-    _write_url()
+    write_url()
 
 
 def take(event: PenEvent | None) -> int:
@@ -144,7 +147,7 @@ def take(event: PenEvent | None) -> int:
         st.toast(sentence(problem), icon=":material/block:")
     st.session_state[SEQ] = event.seq
     if event.final:
-        _write_url()
+        write_url()
     return event.seq
 
 

@@ -1,0 +1,47 @@
+"""What a run has come to at a place of its curves, as a network with an honest label."""
+
+from __future__ import annotations
+
+from cnn_explorer.evaluation import Evaluation
+from cnn_explorer.training.run import Look, Run
+from cnn_explorer.weights import Label, TrainedNetwork
+
+
+def look_at(run: Run, batch: int) -> Look | None:
+    """The last look at or before `batch`, None before the first."""
+    return next((look for look in reversed(run.looks) if look.batch <= batch), None)
+
+
+def trained_at(run: Run, batch: int, evaluation: Evaluation | None = None) -> TrainedNetwork:
+    """The network as it was after `batch` batches, or at the latest place before from which weights are kept.
+
+    Its accuracy is that of `evaluation`, which is to be of these weights; without one, of the last look.
+    """
+    there, module = run.network(batch)
+    look = look_at(run, there)
+    right = evaluation.accuracy if evaluation else look.accuracy if look else 0.0
+    count = len(evaluation) if evaluation else look.measured if look else 0
+    when = "" if evaluation or not look or look.batch == there else f" at epoch {epochs(run, look.batch)}"
+    known = len(run.learnt_from)
+    if not there:
+        start = f"Untrained: random weights, as seed {run.recipe.seed} makes them"
+    else:
+        start = f"Trained here, {_counted(epochs(run, there))} on {known:,} digits"
+    label = Label(
+        source="trained here" if there else "random",
+        data="MNIST" if there else "",
+        accuracy=right if count else None,
+        sentence=f"{start}: right on {100 * right:.1f} % of {count:,} test digits{when}." if count else f"{start}.",
+        measured=count,
+        fitted=known if there else 0,
+    )
+    return TrainedNetwork(module, label)
+
+
+def epochs(run: Run, batch: int) -> str:
+    """How many epochs so many batches are, to a tenth where they are not whole."""
+    return f"{batch / run.batches_per_epoch:.1f}".removesuffix(".0")
+
+
+def _counted(number: str) -> str:
+    return f"{number} epoch" if number == "1" else f"{number} epochs"
