@@ -211,7 +211,7 @@ def test_snapshots_are_bounded_and_whole_epochs_stay_longest(monkeypatch: pytest
     spec = parse("fc10")
     run = Run(spec, replace(SGD, epochs=3))
     size = 4 * 7850
-    assert run.bytes == (2 + 1 + 5) * size
+    assert run.bytes == (3 + 1 + 5) * size
     most = 0
     while not run.finished:
         run.advance()
@@ -223,7 +223,7 @@ def test_snapshots_are_bounded_and_whole_epochs_stay_longest(monkeypatch: pytest
             assert batches[-1] == run.looks[-1].batch
     assert most == 5
     assert {0, 15, 30, 45} <= {snapshot.batch for snapshot in run.snapshots}
-    assert run.bytes == (1 + 5) * size
+    assert run.bytes == (2 + 5) * size
     assert len(run.looks) == 46
     assert run.network(20)[0] == max(batch for batch in batches if batch <= 20)
 

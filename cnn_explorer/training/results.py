@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cnn_explorer.evaluation import Evaluation
+from cnn_explorer.training.recipes import digits_for
 from cnn_explorer.training.run import Look, Run
 from cnn_explorer.weights import Label, TrainedNetwork
 
@@ -22,7 +23,7 @@ def trained_at(run: Run, batch: int, evaluation: Evaluation | None = None) -> Tr
     right = evaluation.accuracy if evaluation else look.accuracy if look else 0.0
     count = len(evaluation) if evaluation else look.measured if look else 0
     when = "" if evaluation or not look or look.batch == there else f" at epoch {epochs(run, look.batch)}"
-    known = len(run.learnt_from)
+    known = len(digits_for(run.recipe.data)[0])
     if not there:
         start = f"Untrained: random weights, as seed {run.recipe.seed} makes them"
     else:
