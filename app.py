@@ -18,6 +18,7 @@ def page() -> None:
         typing_error = controls.architecture_text(shapes.spec)
         controls.picture_popover()
         stages_popover()
+        controls.own_weights_button()
     controls.notices(typing_error)
     live_view()
     controls.repair_offer(shapes)

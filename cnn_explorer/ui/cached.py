@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cnn_explorer.shelf import Shelf
     from cnn_explorer.training.queue import TrainingQueue
     from cnn_explorer.training.recipes import Data
+    from cnn_explorer.training.run import Run
     from cnn_explorer.training.runs import Runs
     from cnn_explorer.training.turns import Turns
     from cnn_explorer.weights import TrainedNetwork
@@ -165,6 +166,14 @@ def evaluation(fingerprint: str, data: Data, _network: TrainedNetwork) -> Evalua
     from cnn_explorer.training.recipes import digits_for
 
     return evaluate(_network.module, digits_for(data)[1])
+
+
+def evaluation_at(run: Run, batch: int) -> Evaluation:
+    """What a run's network said of all test digits after so many batches."""
+    from cnn_explorer.training.results import trained_at
+
+    network = trained_at(run, batch)
+    return evaluation(network.fingerprint, run.recipe.data, network)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

@@ -20,7 +20,7 @@ from cnn_explorer.layers import MAX_CHANNELS, MAX_EXTENT, MAX_FEATURES, Activati
 from cnn_explorer.network import MAX_LAYERS, PRESETS, NetworkSpec, parse
 from cnn_explorer.preprocessing import preprocess_picture
 from cnn_explorer.shapes import NetworkShapes
-from cnn_explorer.ui import cached, state
+from cnn_explorer.ui import cached, own_weights, state
 from cnn_explorer.ui.controlled import chosen, controlled
 from cnn_explorer.ui.uploads import picture_uploader, upload_error
 
@@ -121,6 +121,14 @@ def _draw(picture: Image.Image) -> str:
         return "shows no writing: ink and ground are too much alike. Try more contrast."
     state.set_drawing(drawing_from_pixels(seen.pixels))
     return ""
+
+
+def own_weights_button() -> None:
+    """Back from the visitor's own weights to those that come with the package."""
+    if cached.loading().ready and own_weights.own():
+        st.button("Back to the shipped weights", icon=":material/undo:", key="forget_weights", on_click=_then_page(own_weights.forget))
+    else:
+        st.empty()
 
 
 # --- when the geometry breaks ---

@@ -10,7 +10,7 @@ import streamlit as st
 from PIL import Image
 
 from cnn_explorer.shapes import NetworkShapes
-from cnn_explorer.ui import cached, network_view, state
+from cnn_explorer.ui import cached, network_view, own_weights, state
 
 if TYPE_CHECKING:
     from cnn_explorer.weights import TrainedNetwork
@@ -67,6 +67,9 @@ def trained(shapes: NetworkShapes, pen: network_view.PenEvent | None) -> tuple[T
     """
     from cnn_explorer.training.brief import is_trainable
 
+    mine = own_weights.own()
+    if mine:
+        return mine, None
     architecture = str(shapes.spec)
     network = cached.network_of(architecture)
     visitor = st.session_state.setdefault(VISITOR, uuid.uuid4().hex)

@@ -11,6 +11,7 @@ from cnn_explorer.ui import state
 # file, label, icon
 PAGES = (
     ("app.py", "Draw a digit", ":material/draw:"),
+    ("pages/training.py", "Train", ":material/model_training:"),
     ("pages/convolution.py", "Convolution, number by number", ":material/grid_on:"),
     ("pages/pooling.py", "Pooling, number by number", ":material/grid_view:"),
 )

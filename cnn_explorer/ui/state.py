@@ -14,6 +14,7 @@ from cnn_explorer.ui import cached
 from cnn_explorer.ui.network_view import PenEvent
 
 NET, DRAWING = "net", "drawing"  # query parameters and session keys
+WEIGHTS = "weights"  # likewise: where the visitor's own weights come from, if there are any
 SEQ = "drawing_seq"
 LAST_VALID = "last_valid_network"
 
@@ -34,9 +35,10 @@ def read_url() -> None:
 
 
 def carried() -> dict[str, str]:
-    """Drawing and network for a link to another page: the session's, or the address's while the session has none."""
-    known = {**st.query_params.to_dict(), **{name: st.session_state[name] for name in (NET, DRAWING) if name in st.session_state}}
-    return {name: known[name] for name in (NET, DRAWING) if name in known}
+    """Drawing, network and its weights for a link to another page: the session's, or the address's while the session has none."""
+    names = (NET, DRAWING, WEIGHTS)
+    known = {**st.query_params.to_dict(), **{name: st.session_state[name] for name in names if name in st.session_state}}
+    return {name: known[name] for name in names if name in known}
 
 
 def carry(own: dict[str, str], names: Set[str]) -> None:
@@ -79,8 +81,12 @@ def read(name: str, default: str, show: Callable[[str], None], word: str) -> Non
 def write_url(*more: str) -> None:
     """Drawing and network, and what else has a name in the session, at once: every write is a step of the browser's way back."""
     values = {name: st.session_state[name] for name in (NET, DRAWING, *more)}
-    if any(st.query_params.get(name) != value for name, value in values.items()):
-        st.query_params.update(values)
+    before = st.query_params.to_dict()
+    wanted = {**before, **values, WEIGHTS: st.session_state.get(WEIGHTS, "")}
+    if not wanted[WEIGHTS]:
+        del wanted[WEIGHTS]
+    if wanted != before:
+        st.query_params.from_dict(wanted)
     for name, value in values.items():
         st.session_state[f"{name}_in_url"] = value
 

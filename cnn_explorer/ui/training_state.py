@@ -135,15 +135,21 @@ def attend(net: str) -> Standing:
         _drives()[_key(net)] = Drive(min(wanted, run.batch), min(wanted, run.batch))
     elif run and now.going:
         _drives()[_key(net)] = _moved(now, run)
+    elif run and not standing.going and _front(run) <= now.at < run.batch:  # it went a few batches further before it held
+        _drives()[_key(net)] = Drive(run.batch, run.batch)
     return standing
 
 
 def _moved(now: Drive, run: Run) -> Drive:
     """What has been seen by this time: the present, or a replay of what had been trained before."""
     replayed = run.reached(now.seconds + REPLAY * (time.monotonic() - now.since))
-    front = run.looks[-1].batch if run.looks else 0
-    at = min(run.batch if replayed >= front else max(replayed, now.at), now.until)
+    at = min(run.batch if replayed >= _front(run) else max(replayed, now.at), now.until)
     return replace(now, at=at, until=at if run.finished and at >= run.batch else now.until)
+
+
+def _front(run: Run) -> int:
+    """The batch of the newest look."""
+    return run.looks[-1].batch if run.looks else 0
 
 
 def hold_others() -> None:

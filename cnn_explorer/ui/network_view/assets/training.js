@@ -21,7 +21,7 @@ export class Training {
     const changed = this.update?.net !== update.net;
     this.update = update;
     const { training } = update;
-    this.element.hidden = !training;
+    this.element.hidden = !training?.to; // where there is no more to be had, or not from here
     if (changed) this.asked = { train: "", seconds: 0 };
     if (!training) return;
     const { going, has, to } = training;

@@ -1,0 +1,199 @@
+"""What moves while a network learns: progress, curves, filters, and every layer's maps of the visitor's own digit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from cnn_explorer import figures
+from cnn_explorer.training.results import epochs, trained_at
+from cnn_explorer.training.run import Look, Run, check_trainable
+from cnn_explorer.training.runs import Standing
+from cnn_explorer.ui import cached, network_view, state, training_controls, training_pictures, training_state
+from cnn_explorer.ui.controlled import controlled
+from cnn_explorer.weights import TrainedNetwork
+
+KEY = "training_view"  # of the network view
+GOING, SHOWN, PLACE = "training_going", "training_shown", "training_place"  # session keys
+
+
+@dataclass(frozen=True)
+class Learner:
+    """One of the networks on the page: its architecture string `net`, how its run stands and how far the visitor has seen it."""
+
+    net: str
+    standing: Standing
+    drive: training_state.Drive
+    problem: str
+
+    @property
+    def run(self) -> Run | None:
+        """Its run, once there is one."""
+        return self.standing.run
+
+    @property
+    def looks(self) -> list[Look]:
+        """The part of its curves that has been seen."""
+        return [look for look in self.run.looks if look.batch <= self.drive.at] if self.run else []
+
+    @property
+    def done(self) -> bool:
+        """True if it has been seen to its end."""
+        return self.run is not None and self.run.finished and self.drive.at >= self.run.batch
+
+    def network(self, batch: int | None = None) -> TrainedNetwork:
+        """As it was after so many batches, or as far as it has been seen."""
+        at = self.drive.at if batch is None else batch
+        return trained_at(self.run, at) if self.run else cached.initial(self.net, training_state.recipe().seed)
+
+
+def learners() -> list[Learner]:
+    """The networks on the page, attended to."""
+    recipe = training_state.recipe()
+    found = []
+    for net in training_state.networks():
+        try:
+            check_trainable(cached.shapes_of(net), recipe)
+            standing = training_state.attend(net)
+            found.append(Learner(net, standing, training_state.drive(net), standing.problem))
+        except ValueError as problem:
+            found.append(Learner(net, Standing(), training_state.Drive(), str(problem)))
+    return found
+
+
+@st.fragment
+def live() -> None:
+    """Everything that moves; runs again by itself while something goes on, since the network view asks for more."""
+    training_state.hold_others()
+    pen = network_view.pen_event(KEY)
+    seq = state.take(pen)
+    shown = learners()
+    going = any(learner.drive.going for learner in shown)
+    if st.session_state.get(GOING, False) and not going:
+        st.session_state[GOING] = False
+        training_state.note_place()
+        st.rerun()  # what rests on the result follows
+    st.session_state[GOING] = going
+    for learner in shown:
+        _problem(learner)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        started = any(learner.drive.at for learner in shown)
+        training_controls.buttons(going, started, all(learner.done or learner.problem for learner in shown))
+        with st.container(width="stretch"):
+            if going:
+                _progress(shown)
+            place = None if going else _scrubber(shown[0])
+    curves, seen = st.columns([3, 2])
+    with curves:
+        series = {training_controls.name_of(learner.net): learner.looks for learner in shown}
+        st.plotly_chart(figures.curves(series, training_state.recipe().epochs), key="curves", config={"displayModeBar": False})
+    with seen:
+        chosen_one = _choice(shown)
+        network = chosen_one.network(place if chosen_one is shown[0] else None)
+        training_pictures.show_filters(network.module)
+    _view(chosen_one, network, seq, pen, going)
+
+
+def _problem(learner: Learner) -> None:
+    if learner.problem:
+        st.warning(f"{training_controls.name_of(learner.net)}: {state.plain(learner.problem)}", icon=":material/block:")
+    else:
+        st.empty()
+
+
+def _progress(shown: list[Learner]) -> None:
+    """How far it is, and how long it will take."""
+    learner = max(shown, key=lambda one: one.drive.until - one.drive.at)
+    run, drive, standing = learner.run, learner.drive, learner.standing
+    if run is None:
+        st.progress(0.0, text="Starting")
+        return
+    share = min(drive.at / max(drive.until, 1), 1.0)
+    text = f"Epoch {epochs(run, drive.at)} of {run.recipe.epochs}"
+    if drive.at < run.batch:
+        text += ": trained here before, and replayed"
+    elif standing.seconds_left is not None:
+        text += f", {_time(standing.seconds_left)} left"
+    if standing.ahead:
+        text += f". {standing.ahead} other {'visitor trains' if standing.ahead == 1 else 'visitors train'} before your next turn"
+    st.progress(share, text=text)
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def _scrubber(learner: Learner) -> int | None:
+    """Go back to a place that weights are kept from; None for the end."""
+    run, at = learner.run, learner.drive.at
+    places = [snapshot.batch for snapshot in run.snapshots if snapshot.batch <= at] if run else []
+    if run is None or len(places) < 2:
+        st.caption("Press Train and watch filters, maps and curves change. Every step is the same again for the same seed.")
+        return None
+    if places[-1] != at:
+        places.append(at)
+    key = f"{learner.net} {run.recipe} {at}"
+    st.session_state.setdefault(PLACE, {})
+    place = st.session_state[PLACE].get(key, at)
+
+    def move(to: int) -> None:
+        st.session_state[PLACE] = {key: to}
+
+    widget = controlled("place", place if place in places else at, move)
+    st.select_slider(
+        "Back through the epochs",
+        options=places,
+        format_func=lambda batch: f"epoch {epochs(run, batch)}",
+        label_visibility="collapsed",
+        **widget,
+    )
+    return place if place in places else at
+
+
+def _choice(shown: list[Learner]) -> Learner:
+    """Which of two networks is looked into."""
+    if len(shown) == 1:
+        st.empty()
+        return shown[0]
+    nets = [learner.net for learner in shown]
+    net = st.session_state.get(SHOWN)
+
+    def show(chosen_net: str) -> None:
+        st.session_state[SHOWN] = chosen_net
+
+    value = net if net in nets else nets[0]
+    st.segmented_control(
+        "Look into",
+        nets,
+        required=True,
+        format_func=training_controls.name_of,
+        label_visibility="collapsed",
+        **controlled("look_into", value, show, "default"),
+    )
+    return shown[nets.index(value)]
+
+
+def _view(learner: Learner, network: TrainedNetwork, seq: int, pen: network_view.PenEvent | None, going: bool) -> None:
+    """Every layer, of the network as it is now, for what is drawn."""
+    from cnn_explorer.trace import trace_activations
+
+    shapes = cached.shapes_of(learner.net)
+    drawing = state.drawing()
+    image = drawing.preprocess()
+    asked = pen is not None and pen.lacking == learner.net
+    network_view.mount(
+        network_view.pack(
+            seq,
+            drawing.text,
+            shapes,
+            image.pixels,
+            trace_activations(network.module, image.image),
+            network.label,
+            exact=pen is None or not pen.moving,
+            weights=network_view.pack_weights(network.module) if asked else b"",
+            version=network.fingerprint,
+            training=network_view.Training(network.label.sentence, going, 0, 0),
+        ),
+        KEY,
+    )

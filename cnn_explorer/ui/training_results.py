@@ -1,0 +1,254 @@
+"""What a training has come to: where the network fails, how it compares, and what can be taken along."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from cnn_explorer import figures
+from cnn_explorer.drawing import drawing_from_pixels
+from cnn_explorer.evaluation import Evaluation
+from cnn_explorer.network import LECTURE, PRESETS, parse
+from cnn_explorer.training.files import read_weights, run_csv, weights_file
+from cnn_explorer.training.recipes import digits_for
+from cnn_explorer.training.results import trained_at
+from cnn_explorer.training.script import training_script
+from cnn_explorer.ui import cached, controls, own_weights, state, training_controls, training_state
+from cnn_explorer.ui.controlled import chosen, controlled
+from cnn_explorer.ui.training_live import GOING, Learner, learners
+from cnn_explorer.weights import TrainedNetwork
+
+SECTIONS = {"wrong": "Where it fails", "beside": "Side by side", "gradients": "Gradients", "along": "Take it along"}
+SECTION, CELL, FILE_NOTE = "results_section", "confusion_cell", "weights_file_note"  # session keys
+GALLERY = 12  # digits
+DIGIT_SIDE = 72  # CSS pixels
+
+
+@st.fragment
+def results() -> None:
+    """What rests on the result, once nothing moves."""
+    if st.session_state.get(GOING, False):
+        st.caption("Where it fails, how it compares and what you can take along: here, when it has stopped.")
+        return
+    shown = [learner for learner in learners() if not learner.problem]
+    if not shown:
+        return
+
+    def show(section: str) -> None:
+        st.session_state[SECTION] = section
+
+    section = st.session_state.get(SECTION, "wrong")
+    st.segmented_control(
+        "Results", list(SECTIONS), required=True, format_func=SECTIONS.__getitem__, label_visibility="collapsed",
+        **controlled("results", section, show, "default"),
+    )  # fmt: skip
+    {"wrong": _wrong, "beside": _side_by_side, "gradients": _gradients, "along": _along}[section](shown)
+
+
+def _evaluated(learner: Learner) -> tuple[TrainedNetwork, Evaluation]:
+    """The network as far as it has been seen, and what it says of all test digits."""
+    data = training_state.recipe().data
+    network = learner.network()
+    evaluation = cached.evaluation(network.fingerprint, data, network)
+    return (trained_at(learner.run, learner.drive.at, evaluation) if learner.run else network), evaluation
+
+
+# --- where it fails ---
+
+
+def _wrong(shown: list[Learner]) -> None:
+    learner = shown[0]
+    network, evaluation = _evaluated(learner)
+    st.markdown(f"**{training_controls.name_of(learner.net)}.** {network.label.sentence}")
+    counts = evaluation.confusion
+    pairs = sorted(((int(counts[t, a]), t, a) for t in range(10) for a in range(10) if t != a and counts[t, a]), reverse=True)
+    cells = {(t, a): f"{t} taken for {a}: {n}" for n, t, a in pairs} | {(t, t): f"{t} known as {t}: {counts[t, t]}" for t in range(10)}
+    left, right = st.columns([2, 3])
+    with left:
+        st.plotly_chart(
+            figures.confusion(evaluation), key=f"confusion {network.fingerprint}", on_select=_cell_clicked(network.fingerprint),
+            selection_mode="points", config={"displayModeBar": False},
+        )  # fmt: skip
+        st.plotly_chart(
+            figures.class_accuracy({training_controls.name_of(learner.net): evaluation}), key="classes", config={"displayModeBar": False}
+        )
+    with right:
+        cell = st.session_state.get(CELL)
+        cell = cell if cell in cells else None
+        st.selectbox(
+            "Which digits",
+            format_func=lambda one: "The most confidently wrong" if one is None else cells[one],
+            width=260,
+            **chosen("cell", cell, [None, *cells], _choose_cell) | {"index": [None, *cells].index(cell)},
+        )
+        indices = evaluation.most_confidently_wrong(GALLERY) if cell is None else evaluation.at(*cell)[:GALLERY]
+        if not len(indices):
+            st.caption("It is right on every one of them.")
+        _gallery([int(index) for index in indices], evaluation)
+
+
+def _choose_cell(cell: tuple[int, int] | None) -> None:
+    st.session_state[CELL] = cell
+
+
+def _cell_clicked(fingerprint: str) -> Callable[[], None]:
+    def clicked() -> None:
+        points = st.session_state[f"confusion {fingerprint}"].selection.points
+        st.session_state[CELL] = tuple(map(int, points[0]["customdata"])) if points else None
+
+    return clicked
+
+
+def _gallery(indices: list[int], evaluation: Evaluation) -> None:
+    """Digits, each to be looked into."""
+    images = digits_for(training_state.recipe().data)[1].images
+    with st.container(horizontal=True, gap="small"):
+        for place, index in enumerate(indices):
+            true, answer = int(evaluation.labels[index]), int(evaluation.answers[index])
+            sure = float(evaluation.probabilities[index, answer])
+            with st.container(width=DIGIT_SIDE + 16, gap="xsmall", horizontal_alignment="center"):
+                picture = Image.fromarray(images[index]).resize((DIGIT_SIDE, DIGIT_SIDE), Image.Resampling.NEAREST)
+                st.image(picture, width=DIGIT_SIDE, alt=f"Test digit {index}: a {true}, taken for a {answer}")
+                st.button(
+                    f"{true} → {answer}",
+                    key=f"digit_{place}",
+                    help=f"{100 * sure:.1f} % sure. Look into it: it becomes the drawing above.",
+                    on_click=_look_into,
+                    args=(images[index],),
+                )
+
+
+def _look_into(pixels: np.ndarray) -> None:
+    state.set_drawing(drawing_from_pixels(pixels))
+    st.rerun(controls.PAGE)
+
+
+# --- side by side ---
+
+
+def _side_by_side(shown: list[Learner]) -> None:
+    if len(shown) < 2:
+        other = _other(shown[0].net)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown("Train a second network by the same recipe on the same digits, and see both curves on one plot.", width="content")
+            st.button(
+                f"Compare with {training_controls.name_of(other)}",
+                icon=":material/compare_arrows:",
+                on_click=training_controls.then_page(training_state.set_beside),
+                args=(other,),
+            )
+    rows, lines = [], {}
+    data = training_state.recipe().data
+    for learner in shown:
+        name, shapes = training_controls.name_of(learner.net), cached.shapes_of(learner.net)
+        network, evaluation = _evaluated(learner)
+        look = learner.looks[-1] if learner.looks else None
+        rows.append(
+            {
+                "network": name,
+                "parameters": shapes.parameters,
+                "multiply-adds": shapes.macs,
+                "epochs": learner.drive.at / learner.run.batches_per_epoch if learner.run else 0.0,
+                "seconds": look.seconds if look else 0.0,
+                "right": 100 * evaluation.accuracy,
+            }
+        )
+        lines[name] = cached.shift_accuracy(network.fingerprint, data, network)
+    left, right = st.columns([1, 1])
+    with left:
+        st.dataframe(
+            rows,
+            hide_index=True,
+            column_config={
+                "parameters": st.column_config.NumberColumn(format="localized"),
+                "multiply-adds": st.column_config.NumberColumn(format="localized", help="of one digit's way through the network"),
+                "epochs": st.column_config.NumberColumn(format="%.1f"),
+                "seconds": st.column_config.NumberColumn(format="%.1f", help="of processor time that the training took"),
+                "right": st.column_config.NumberColumn(
+                    "right, %", format="%.2f", help=f"of {len(digits_for(data)[1]):,} test digits that no training has seen"
+                ),
+            },
+        )
+        st.caption(
+            "A convolution looks for the same thing everywhere. A fully connected layer has weights of their own for every pixel, "
+            "and what it has learned in one place it does not know in another."
+        )
+    with right:
+        count = min(cached.SHIFTED, len(digits_for(data)[1]))
+        st.caption(f"{count:,} test digits moved left, right, up and down by so many pixels: how many are still right")
+        st.plotly_chart(figures.shift_figure(lines), key="shifts", config={"displayModeBar": False})
+
+
+def _other(net: str) -> str:
+    """The lecture's fully connected network beside a convolutional one, and the other way round."""
+    dense, lecture = str(PRESETS["the lecture's fully connected network"]), str(LECTURE)
+    return lecture if "conv" not in net else dense
+
+
+# --- gradients ---
+
+
+def _gradients(shown: list[Learner]) -> None:
+    st.caption("How steep the loss is in each layer's weights: the Euclidean norm of the gradient, in the last batch before each look.")
+    for learner, column in zip(shown, st.columns(len(shown)), strict=True):
+        with column:
+            st.markdown(f"**{training_controls.name_of(learner.net)}**")
+            if len(learner.looks) > 1:
+                figure = figures.gradient_norms(learner.looks, training_state.recipe().epochs)
+                st.plotly_chart(figure, key=f"gradients {learner.net}", config={"displayModeBar": False})
+            else:
+                st.caption("Nothing yet: train it first.")
+
+
+# --- take it along ---
+
+
+def _along(shown: list[Learner]) -> None:
+    learner, recipe = shown[0], training_state.recipe()
+    network, _ = _evaluated(learner)
+    st.markdown(f"**{training_controls.name_of(learner.net)}.** {network.label.sentence}")
+    with st.container(horizontal=True):
+        if learner.run and learner.drive.at:
+            if st.button("Use it on the first page", icon=":material/draw:", type="primary"):
+                own_weights.use(learner.net, network, recipe, learner.drive.at)
+                st.switch_page("app.py", query_params=state.carried())
+            st.download_button(
+                "Weights (.pt)", weights_file(network.module), f"{learner.net}.pt", icon=":material/download:", on_click="ignore",
+                help="A state dict: module.load_state_dict(torch.load(file, weights_only=True))",
+            )  # fmt: skip
+            st.download_button(
+                "The run (.csv)", run_csv(learner.looks), "run.csv", "text/csv", icon=":material/download:", on_click="ignore"
+            )
+        script = training_script(parse(learner.net), recipe)
+        st.download_button(
+            "PyTorch script (.py)", script, "train.py", "text/x-python", icon=":material/code:", on_click="ignore",
+            help="The whole of this training in plain PyTorch. It comes to the very same numbers.",
+        )  # fmt: skip
+    with st.expander("The script"):
+        st.code(script, language="python", height=360)
+    st.file_uploader("Bring weights of this network back", type=["pt", "pth"], key="weights_file", on_change=_read_file, width=420)
+    error, loaded = st.session_state.get(FILE_NOTE, ("", ""))
+    if error:
+        st.error(error, icon=":material/block:")
+    elif loaded:
+        st.success(loaded, icon=":material/check:")
+        st.page_link("app.py", label="See it on the first page", icon=":material/draw:", query_params=state.carried())
+
+
+def _read_file() -> None:
+    """Take over the weights in a file, or say what is wrong with it."""
+    st.session_state.pop(FILE_NOTE, None)
+    file = st.session_state["weights_file"]
+    if file is None:
+        return
+    net = state.architecture()
+    try:
+        network = own_weights.loaded(read_weights(file.getvalue(), cached.shapes_of(net)))
+    except ValueError as problem:
+        st.session_state[FILE_NOTE] = (f"{state.plain(file.name)}: {state.plain(problem)}", "")
+        return
+    own_weights.keep(net, network)
+    st.session_state[FILE_NOTE] = ("", f"{state.plain(file.name)}: {state.plain(network.label.sentence)}")

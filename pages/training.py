@@ -1,0 +1,32 @@
+"""Train on MNIST: filters, maps, loss and accuracy while they change; where it fails; two networks side by side."""
+
+import streamlit as st
+
+from cnn_explorer.data import has_mnist
+from cnn_explorer.ui import controls, number_controls, shell
+from cnn_explorer.ui.controlled import listening
+
+
+@st.fragment(key=controls.PAGE)
+@listening()
+def page() -> None:
+    """Everything that follows networks, digits and recipe."""
+    from cnn_explorer.ui import training_controls, training_state
+    from cnn_explorer.ui.training_live import live
+    from cnn_explorer.ui.training_results import results
+
+    training_controls.header()
+    training_controls.notices()
+    if training_state.recipe().data == "mnist" and not has_mnist():
+        training_controls.digits_missing()
+        return
+    live()
+    results()
+
+
+shell.open_page("Train")
+if number_controls.ready():
+    from cnn_explorer.ui import training_state
+
+    training_state.read_url()
+    page()
