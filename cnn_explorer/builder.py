@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cnn_explorer.network import NetworkSpec
-from cnn_explorer.shapes import LayerShapes, NetworkShapes, infer_shapes
+from cnn_explorer.shapes import NetworkShapes, infer_shapes
 
 MNIST_MEAN, MNIST_STD = 0.1307, 0.3081  # of MNIST's 60,000 training images, in [0, 1]
 
@@ -42,17 +42,16 @@ def build_layers(shapes: NetworkShapes, seed: int = 0) -> nn.Sequential:
     children: OrderedDict[str, nn.Module] = OrderedDict(normalize=Normalize())
     with torch.random.fork_rng(devices=[]):  # torch's own initialisation, replaced below, draws from the global generator
         for layer in shapes.layers:
-            children[layer.name] = _initialised(layer, seed)
+            children[layer.name] = layer.spec.build(layer.input_shape)
+            initialise(children[layer.name], layer.name, seed)
     return nn.Sequential(children)
 
 
-def _initialised(layer: LayerShapes, seed: int) -> nn.Module:
-    """torch's default for Conv2d and Linear, U(±1/√fan_in), from a generator of the layer's own."""
-    module = layer.spec.build(layer.input_shape)
-    if isinstance(module, nn.Conv2d | nn.Linear):
-        generator = torch.Generator().manual_seed(zlib.crc32(f"{seed} {layer.name} {tuple(module.weight.shape)}".encode()))
-        bound = 1 / math.sqrt(module.weight[0].numel())
+def initialise(layer: nn.Module, name: str, seed: int) -> None:
+    """Give a convolution or a linear layer torch's default, U(±1/√fan_in), from a generator of its own; in place."""
+    if isinstance(layer, nn.Conv2d | nn.Linear):
+        generator = torch.Generator().manual_seed(zlib.crc32(f"{seed} {name} {tuple(layer.weight.shape)}".encode()))
+        bound = 1 / math.sqrt(layer.weight[0].numel())
         with torch.no_grad():
-            for parameter in module.parameters():
+            for parameter in layer.parameters():
                 parameter.uniform_(-bound, bound, generator=generator)
-    return module

@@ -7,16 +7,21 @@ from typing import NoReturn
 
 import pytest
 
-from cnn_explorer.data import PEN_DIGITS, Digits, PenDigit, data_folder, mnist, pen_digits
+from cnn_explorer.data import PEN_DIGITS, Digits, PenDigit, data_folder, has_mnist, mnist, pen_digits
 
 REPOSITORY = Path(__file__).parents[1]
 
 
 @cache
 def full_mnist(train: bool) -> Digits:
-    """MNIST's training or test half from the first of `_folders` that has it."""
-    found = [folder for folder in _folders() if (folder / "MNIST" / "raw").is_dir()]
-    return mnist(found[0], train) if found else _unavailable("MNIST/raw")
+    """MNIST's training or test half."""
+    return mnist(mnist_folder(), train)
+
+
+def mnist_folder() -> Path:
+    """The first of `_folders` that has MNIST."""
+    found = [folder for folder in _folders() if has_mnist(folder)]
+    return found[0] if found else _unavailable("MNIST/raw")
 
 
 @cache

@@ -1,0 +1,145 @@
+"""The script of a run is run as it is, in a process of its own and away from the package; the truth is the run itself."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from full_data import mnist_folder
+from hypothesis import given
+from strategies import networks
+from torch import nn
+
+from cnn_explorer.builder import Normalize
+from cnn_explorer.data import FOLDER_VARIABLE, bundled_digits, more_digits
+from cnn_explorer.network import LECTURE, NetworkSpec, parse
+from cnn_explorer.shapes import infer_shapes
+from cnn_explorer.training import script
+from cnn_explorer.training.files import read_weights
+from cnn_explorer.training.recipes import RunRecipe, digits_for, recipes_for
+from cnn_explorer.training.run import Run
+from cnn_explorer.training.script import training_script
+
+EVERYTHING = parse("conv4k5s3-bn-relu-drop20-fc16-tanh-drop30-fc10")
+RUNS = {
+    "everything": (EVERYTHING, RunRecipe("bundled", "adam", 0.01, schedule="onecycle", augment=True, batch_size=128, epochs=2, seed=3)),
+    "the lecture": (LECTURE, RunRecipe("bundled", "sgd", 0.05, 0.5, batch_size=64, epochs=1)),
+    "full MNIST": (parse("fc10"), RunRecipe("mnist", "sgd", 0.01, batch_size=500, epochs=1, seed=7)),
+}
+
+
+@pytest.fixture(scope="module")
+def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[Path, subprocess.Popen[str]]]]:
+    """All scripts, running beside each other, each in a folder of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(FOLDER_VARIABLE, str(mnist_folder()))
+        started = {}
+        for name, (spec, recipe) in RUNS.items():
+            folder = tmp_path_factory.mktemp("script")
+            (folder / "train.py").write_text(training_script(spec, recipe), encoding="utf-8")
+            without_package = {**os.environ, "PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": "1"}
+            started[name] = (
+                folder,
+                subprocess.Popen(
+                    [sys.executable, "train.py"], cwd=folder, env=without_package, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+                ),
+            )
+        try:
+            yield started
+        finally:
+            for _, process in started.values():
+                process.kill()
+                process.communicate()
+
+
+@pytest.mark.full_mnist
+@pytest.mark.parametrize("name", RUNS)
+def test_the_script_runs_as_it_is_and_is_the_same_run(name: str, processes: dict[str, tuple[Path, subprocess.Popen[str]]]):
+    spec, recipe = RUNS[name]
+    run = Run(spec, recipe)
+    while not run.finished:
+        run.advance()
+    folder, process = processes[name]
+    said, complaints = process.communicate(timeout=120)
+    assert process.returncode == 0, complaints
+    assert complaints == ""
+    ends = [look for look in run.looks if look.batch and look.batch % run.batches_per_epoch == 0]
+    assert re.findall(r"epoch (\d+) of (\d+): loss \d\.\d{4}, right on ([\d.]+) % of ([\d,]+) test digits\n", said) == [
+        (f"{number}", f"{recipe.epochs}", f"{100 * look.accuracy:.2f}", f"{look.measured:,}") for number, look in enumerate(ends, start=1)
+    ]
+    assert len(said.splitlines()) == recipe.epochs
+    read = read_weights((folder / "network.pt").read_bytes(), run.shapes)
+    ours = run.network()[1].state_dict()
+    assert [*read.state_dict()] == [*ours]
+    assert all(torch.equal(tensor, ours[name]) for name, tensor in read.state_dict().items())
+
+
+def test_the_numbers_of_digits_are_true():
+    assert script.COUNTS["bundled"] == (len(more_digits()), len(bundled_digits()))
+
+
+@pytest.mark.full_mnist
+def test_the_numbers_of_digits_of_full_mnist_are_true(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(FOLDER_VARIABLE, str(mnist_folder()))
+    assert script.COUNTS["mnist"] == tuple(map(len, digits_for("mnist")))
+
+
+def test_a_script_holds_what_its_run_needs_and_no_more():
+    whole = training_script(*RUNS["everything"])
+    assert all(part in whole for part in ("def slant(", "def schedule(", "class SeededDropout(", "torch.optim.Adam("))
+    lecture = training_script(LECTURE, recipes_for("mnist")["the lecture's recipe"])
+    assert not any(part in lecture for part in ("slant", "schedule", "Dropout", "\nSIZE =", "Adam"))
+    assert "momentum" not in training_script(LECTURE, RunRecipe("mnist", "sgd", 0.01))
+    assert "lr=LEARNING_RATE, momentum=0.5)" in lecture
+    assert str(LECTURE) in lecture
+    assert "mnist-sgd0.01m0.5-b64-e10-s0" in lecture
+    assert all("cnn_explorer" not in text for text in (whole, lecture))
+
+
+@pytest.mark.parametrize(
+    ("spec", "recipe"),
+    [
+        *RUNS.values(),
+        *((LECTURE, recipe) for data in ("bundled", "mnist") for recipe in recipes_for(data).values()),
+        (parse("conv64k5p2-relu-conv64k5p2-relu-fc10"), RunRecipe("mnist", batch_size=8)),  # tested on some of the digits only
+    ],
+    ids=str,
+)
+def test_a_script_is_as_tidy_as_this_project(spec: NetworkSpec, recipe: RunRecipe):
+    text = training_script(spec, recipe)
+    ruff = [sys.executable, "-m", "ruff"]
+    options = ["--line-length=140", "--isolated", "-"]
+    checked = subprocess.run(
+        [*ruff, "check", "--select=E,F,W,I,UP,B,SIM", *options], input=text, capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout
+    formatted = subprocess.run([*ruff, "format", *options], input=text, capture_output=True, text=True, check=True).stdout
+    assert formatted == text
+
+
+def test_a_costly_network_is_tested_on_as_many_digits_as_in_the_run():
+    spec, recipe = parse("conv64k5p2-relu-conv64k5p2-relu-fc10"), RunRecipe("bundled", batch_size=8)
+    cut = re.search(r"test_images\[:(\d+)\], test_labels\[:(\d+)\]", training_script(spec, recipe))
+    assert cut
+    assert cut[1] == cut[2]
+    assert 100 <= int(cut[1]) < 1000
+
+
+@given(networks())
+def test_every_layer_is_written_as_it_is_built(spec: NetworkSpec):
+    for layer in infer_shapes(spec).layers:
+        with torch.device("meta"):
+            module = layer.spec.build(layer.input_shape)
+            made = eval(script._call(module), {"nn": nn, "SeededDropout": lambda p, generator: nn.Dropout(p), "dropout_generator": None})
+        assert repr(made) == repr(module)
+    assert script._call(Normalize()) == "Normalize()"
+
+
+@pytest.mark.parametrize("architecture", ["conv10k5-relu", "relu", "conv4k9-conv4k9-conv4k9-conv4k9-fc10", "fc11"])
+def test_a_network_that_cannot_be_trained_has_no_script(architecture: str):
+    with pytest.raises(ValueError, match=r"^This network .*\.$"):
+        training_script(parse(architecture), RunRecipe())
