@@ -78,9 +78,9 @@ def name_of(architecture: str) -> str:
 
 def _beside_choice() -> None:
     now, beside = state.architecture(), training_state.beside()
-    names = {"": NOTHING} | {str(spec): f"beside {name}" for name, spec in PRESETS.items()}
+    names = {"": NOTHING} | {str(spec): f"vs {name}" for name, spec in PRESETS.items()}
     if beside:
-        names.setdefault(beside, f"beside {beside}")
+        names.setdefault(beside, f"vs {beside}")
     if now not in names:
         names[now] = KEEP
     st.selectbox(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import streamlit as st
 
 from cnn_explorer import figures
+from cnn_explorer.evaluation import Evaluation
 from cnn_explorer.training.results import epochs, trained_at
 from cnn_explorer.training.run import Look, Run, check_trainable
 from cnn_explorer.training.runs import Standing
@@ -14,6 +16,7 @@ from cnn_explorer.ui import cached, network_view, state, training_controls, trai
 from cnn_explorer.ui.controlled import controlled
 from cnn_explorer.weights import TrainedNetwork
 
+CURVES = 190  # CSS pixels: the maps below are to stay on the first screen
 KEY = "training_view"  # of the network view
 GOING, SHOWN, PLACE = "training_going", "training_shown", "training_place"  # session keys
 
@@ -43,9 +46,17 @@ class Learner:
         return self.run is not None and self.run.finished and self.drive.at >= self.run.batch
 
     def network(self, batch: int | None = None) -> TrainedNetwork:
-        """As it was after so many batches, or as far as it has been seen."""
-        at = self.drive.at if batch is None else batch
-        return trained_at(self.run, at) if self.run else cached.initial(self.net, training_state.recipe().seed)
+        """As it was after so many batches, or as far as it has been seen, where all test digits say how good it is once it rests."""
+        if self.run is None:
+            return cached.initial(self.net, training_state.recipe().seed)
+        if self.drive.going or batch not in (None, self.drive.at):
+            return trained_at(self.run, self.drive.at if batch is None else batch)
+        return trained_at(self.run, self.drive.at, cached.evaluation_at(self.run, self.drive.at))
+
+    def evaluation(self) -> Evaluation:
+        """What it says of all test digits, as far as it has been seen."""
+        network = self.network()
+        return cached.evaluation(network.fingerprint, training_state.recipe().data, network)
 
 
 def learners() -> list[Learner]:
@@ -83,16 +94,28 @@ def live() -> None:
         with st.container(width="stretch"):
             if going:
                 _progress(shown)
-            place = None if going else _scrubber(shown[0])
+            place = None if going else _scrubber(looked_into(shown))
     curves, seen = st.columns([3, 2])
     with curves:
         series = {training_controls.name_of(learner.net): learner.looks for learner in shown}
-        st.plotly_chart(figures.curves(series, training_state.recipe().epochs), key="curves", config={"displayModeBar": False})
+        figure = figures.curves(series, training_state.recipe().epochs).update_layout(height=CURVES)
+        st.plotly_chart(figure, key="curves", config={"displayModeBar": False})
     with seen:
-        chosen_one = _choice(shown)
-        network = chosen_one.network(place if chosen_one is shown[0] else None)
+        learner = _choice(shown)
+        network = learner.network(place)
         training_pictures.show_filters(network.module)
-    _view(chosen_one, network, seq, pen, going)
+        _numbers(learner, network)
+    _view(learner, network, seq, pen, going)
+
+
+def _numbers(learner: Learner, network: TrainedNetwork) -> None:
+    """How good it is, in large."""
+    shapes, label = cached.shapes_of(learner.net), network.label
+    losses = [look.loss for look in learner.looks if look.loss is not None]
+    with st.container(horizontal=True, gap="medium"):
+        st.metric("Right, of the test digits", f"{100 * label.accuracy:.1f} %" if label.accuracy is not None else "–", width="content")
+        st.metric("Training loss", f"{losses[-1]:.3g}" if losses else "–", width="content")
+        st.metric("Parameters", f"{shapes.parameters:,}", width="content")
 
 
 def _problem(learner: Learner) -> None:
@@ -156,22 +179,25 @@ def _choice(shown: list[Learner]) -> Learner:
     if len(shown) == 1:
         st.empty()
         return shown[0]
-    nets = [learner.net for learner in shown]
-    net = st.session_state.get(SHOWN)
+    learner = looked_into(shown)
 
-    def show(chosen_net: str) -> None:
-        st.session_state[SHOWN] = chosen_net
+    def show(net: str) -> None:
+        st.session_state[SHOWN] = net
 
-    value = net if net in nets else nets[0]
     st.segmented_control(
         "Look into",
-        nets,
+        [one.net for one in shown],
         required=True,
         format_func=training_controls.name_of,
         label_visibility="collapsed",
-        **controlled("look_into", value, show, "default"),
+        **controlled("look_into", learner.net, training_controls.then_page(show), "default"),
     )
-    return shown[nets.index(value)]
+    return learner
+
+
+def looked_into(shown: Sequence[Learner]) -> Learner:
+    """The one whose maps are shown."""
+    return next((learner for learner in shown if learner.net == st.session_state.get(SHOWN)), shown[0])
 
 
 def _view(learner: Learner, network: TrainedNetwork, seq: int, pen: network_view.PenEvent | None, going: bool) -> None:

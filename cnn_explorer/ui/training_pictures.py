@@ -11,8 +11,8 @@ import streamlit as st
 from PIL import Image
 from torch import nn
 
-SHOWN = 32  # filters
-SIDE, GAP = 38, 3  # CSS pixels of a filter, and between two
+SHOWN = 24  # filters
+SIDE, GAP = 36, 3  # CSS pixels of a filter, and between two
 # Purple below zero, green above, as the network view has weights: anchors from −1 to 1.
 STOPS = np.array([[90, 30, 130], [175, 140, 205], [246, 246, 246], [125, 190, 135], [10, 100, 50]], dtype=np.float64)
 

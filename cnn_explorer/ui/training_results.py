@@ -14,15 +14,15 @@ from cnn_explorer.evaluation import Evaluation
 from cnn_explorer.network import LECTURE, PRESETS, parse
 from cnn_explorer.training.files import read_weights, run_csv, weights_file
 from cnn_explorer.training.recipes import digits_for
-from cnn_explorer.training.results import trained_at
+from cnn_explorer.training.results import epochs
 from cnn_explorer.training.script import training_script
 from cnn_explorer.ui import cached, controls, own_weights, state, training_controls, training_state
 from cnn_explorer.ui.controlled import chosen, controlled
-from cnn_explorer.ui.training_live import GOING, Learner, learners
-from cnn_explorer.weights import TrainedNetwork
+from cnn_explorer.ui.training_live import GOING, Learner, learners, looked_into
 
 SECTIONS = {"wrong": "Where it fails", "beside": "Side by side", "gradients": "Gradients", "along": "Take it along"}
 SECTION, CELL, FILE_NOTE = "results_section", "confusion_cell", "weights_file_note"  # session keys
+HEAD = "| network | parameters | multiply-adds | epochs | time | right |"
 GALLERY = 12  # digits
 DIGIT_SIDE = 72  # CSS pixels
 
@@ -48,20 +48,12 @@ def results() -> None:
     {"wrong": _wrong, "beside": _side_by_side, "gradients": _gradients, "along": _along}[section](shown)
 
 
-def _evaluated(learner: Learner) -> tuple[TrainedNetwork, Evaluation]:
-    """The network as far as it has been seen, and what it says of all test digits."""
-    data = training_state.recipe().data
-    network = learner.network()
-    evaluation = cached.evaluation(network.fingerprint, data, network)
-    return (trained_at(learner.run, learner.drive.at, evaluation) if learner.run else network), evaluation
-
-
 # --- where it fails ---
 
 
 def _wrong(shown: list[Learner]) -> None:
-    learner = shown[0]
-    network, evaluation = _evaluated(learner)
+    learner = looked_into(shown)
+    network, evaluation = learner.network(), learner.evaluation()
     st.markdown(f"**{training_controls.name_of(learner.net)}.** {network.label.sentence}")
     counts = evaluation.confusion
     pairs = sorted(((int(counts[t, a]), t, a) for t in range(10) for a in range(10) if t != a and counts[t, a]), reverse=True)
@@ -144,33 +136,18 @@ def _side_by_side(shown: list[Learner]) -> None:
     data = training_state.recipe().data
     for learner in shown:
         name, shapes = training_controls.name_of(learner.net), cached.shapes_of(learner.net)
-        network, evaluation = _evaluated(learner)
+        network, evaluation = learner.network(), learner.evaluation()
         look = learner.looks[-1] if learner.looks else None
-        rows.append(
-            {
-                "network": name,
-                "parameters": shapes.parameters,
-                "multiply-adds": shapes.macs,
-                "epochs": learner.drive.at / learner.run.batches_per_epoch if learner.run else 0.0,
-                "seconds": look.seconds if look else 0.0,
-                "right": 100 * evaluation.accuracy,
-            }
-        )
+        seen = f"{epochs(learner.run, learner.drive.at)}" if learner.run else "0"
+        seconds = f"{look.seconds:.0f} s" if look else "–"
+        rows.append(f"| {name} | {shapes.parameters:,} | {shapes.macs:,} | {seen} | {seconds} | **{100 * evaluation.accuracy:.2f} %** |")
         lines[name] = cached.shift_accuracy(network.fingerprint, data, network)
     left, right = st.columns([1, 1])
     with left:
-        st.dataframe(
-            rows,
-            hide_index=True,
-            column_config={
-                "parameters": st.column_config.NumberColumn(format="localized"),
-                "multiply-adds": st.column_config.NumberColumn(format="localized", help="of one digit's way through the network"),
-                "epochs": st.column_config.NumberColumn(format="%.1f"),
-                "seconds": st.column_config.NumberColumn(format="%.1f", help="of processor time that the training took"),
-                "right": st.column_config.NumberColumn(
-                    "right, %", format="%.2f", help=f"of {len(digits_for(data)[1]):,} test digits that no training has seen"
-                ),
-            },
+        st.markdown("\n".join([HEAD, "|---|--:|--:|--:|--:|--:|", *rows]))
+        st.caption(
+            f"Multiply-adds are those of one digit's way through the network; time is the processor's, for training alone; right: of "
+            f"{len(digits_for(data)[1]):,} test digits."
         )
         st.caption(
             "A convolution looks for the same thing everywhere. A fully connected layer has weights of their own for every pixel, "
@@ -207,8 +184,8 @@ def _gradients(shown: list[Learner]) -> None:
 
 
 def _along(shown: list[Learner]) -> None:
-    learner, recipe = shown[0], training_state.recipe()
-    network, _ = _evaluated(learner)
+    learner, recipe = looked_into(shown), training_state.recipe()
+    network = learner.network()
     st.markdown(f"**{training_controls.name_of(learner.net)}.** {network.label.sentence}")
     with st.container(horizontal=True):
         if learner.run and learner.drive.at:
