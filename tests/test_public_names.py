@@ -26,6 +26,9 @@ MODULES = [
     "trace",
     "training",
     "training.presets",
+    "training.recipes",
+    "training.run",
+    "training.runs",
     "training.shared",
     "weights",
 ]

@@ -305,6 +305,17 @@ def test_a_failure_is_told_and_the_others_go_on(house: House, monkeypatch: pytes
     assert house.run(replace(SHORT, seed=1)).batch == 21
 
 
+def test_fifty_visitors_are_answered_at_once(house: House, slow: list[Run]) -> None:
+    for number in range(50):
+        house.drive(f"visitor {number}", seeded(number))
+    times = []
+    for number in range(50):
+        began = time.thread_time()
+        house.drive(f"visitor {number}", seeded(number))
+        times.append(time.thread_time() - began)
+    assert sorted(times)[25] < 0.001
+
+
 def test_asking_is_quick_while_a_run_computes(house: House) -> None:
     heavy, recipe = parse("conv32k5p2-relu-conv16k5p2-fc10"), replace(LONG, batch_size=64)
     house.drive("one", recipe, spec=heavy)

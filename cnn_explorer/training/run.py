@@ -40,7 +40,7 @@ from cnn_explorer.training.turns import Turns
 
 # Costs are counted in work, not in time, so that looks are where they are however busy the machine is: multiply-adds of the forward
 # pass, and for what costs time without any, as many as take about as long. One core does about 10,000,000,000 a second, backward included.
-WORK_OF_VALUE, WORK_OF_PARAMETER, WORK_OF_BATCH = 40, 10, 3_000_000
+WORK_OF_VALUE, WORK_OF_PARAMETER, WORK_OF_SLANT, WORK_OF_BATCH = 40, 10, 200_000, 3_000_000
 MAX_WORK = 1_000_000_000  # of a batch: about 0.1 s, and 0.25 s for the layers that torch is slowest at
 LOOK_INTERVAL = 4_000_000_000  # work from one look to the next
 MAX_LOOKS = 1000
@@ -122,7 +122,7 @@ class Run:
         self.looks: tuple[Look, ...] = ()
         self.snapshots: tuple[Snapshot, ...] = ()
         self._module = ready_to_train(build_layers(self.shapes, recipe.seed), recipe.seed)
-        # Tested is a copy, so that no test can change the training; in this layout torch's max pooling takes a fifth of the time.
+        # Tested is a copy, so that no test can change the training; in this layout torch's max pooling takes a quarter of the time.
         self._tested = build_layers(self.shapes, recipe.seed).eval().to(memory_format=torch.channels_last)
         self._optimizer = _optimizer(self._module, recipe)
         self._look_every = _look_interval(self.shapes, recipe, self.batches)
@@ -269,9 +269,9 @@ def check_trainable(shapes: NetworkShapes, recipe: RunRecipe) -> None:
     if not is_trainable(shapes):
         why = f"its output is {'×'.join(map(str, shapes.output_shape))}" if shapes.parameters else "it has no weights"
         raise ValueError(f"This network cannot learn to tell digits apart: {why}; end it with a linear layer of {CLASSES} outputs.")
-    most = math.floor((MAX_WORK - _work_of_batch(shapes, 0)) / _work_of_digit(shapes))
-    if recipe.batch_size > most:
-        work = _work_of_batch(shapes, recipe.batch_size)
+    fixed, work = _work_of_batch(shapes, recipe, 0), _work_of_batch(shapes, recipe, recipe.batch_size)
+    if work > MAX_WORK:
+        most = (MAX_WORK - fixed) * recipe.batch_size // (work - fixed)
         lowest = int(LIMITS["batch_size"][0])
         remedy = f"choose a batch_size of at most {most}" if most >= lowest else "choose smaller layers"
         raise ValueError(
@@ -292,13 +292,14 @@ def _work_of_digit(shapes: NetworkShapes) -> int:
     return shapes.macs + WORK_OF_VALUE * sum(layer.values for layer in shapes.layers)
 
 
-def _work_of_batch(shapes: NetworkShapes, batch_size: int) -> int:
-    return WORK_OF_BATCH + WORK_OF_PARAMETER * shapes.parameters + batch_size * _work_of_digit(shapes)
+def _work_of_batch(shapes: NetworkShapes, recipe: RunRecipe, batch_size: int) -> int:
+    of_digit = _work_of_digit(shapes) + WORK_OF_SLANT * recipe.augment
+    return WORK_OF_BATCH + WORK_OF_PARAMETER * shapes.parameters + batch_size * of_digit
 
 
 def _look_interval(shapes: NetworkShapes, recipe: RunRecipe, batches: int) -> int:
     """Batches from one look to the next."""
-    return max(round(LOOK_INTERVAL / _work_of_batch(shapes, recipe.batch_size)), math.ceil(batches / MAX_LOOKS), 1)
+    return max(round(LOOK_INTERVAL / _work_of_batch(shapes, recipe, recipe.batch_size)), math.ceil(batches / MAX_LOOKS), 1)
 
 
 def _affordable(work: int, bounds: tuple[int, int], shapes: NetworkShapes) -> int:

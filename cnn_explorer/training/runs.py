@@ -30,7 +30,7 @@ GROUP = 0.3  # seconds of one run before the visitor's other one, or a training 
 ASKED = 0.3  # seconds until it is asked again whether a visitor is present
 FORGOTTEN = 60.0  # seconds after a failure until another attempt
 
-_Key = tuple[NetworkSpec, RunRecipe]
+_Key = str
 
 
 @dataclass(frozen=True)
@@ -85,13 +85,13 @@ class Runs:
     def run(self, spec: NetworkSpec, recipe: RunRecipe) -> Run | None:
         """The run of a network by a recipe, if it is kept."""
         with self._lock:
-            kept = self._used((spec, recipe))
+            kept = self._used(_key(spec, recipe))
             return kept.run if kept else None
 
     def standing(self, visitor: str, spec: NetworkSpec, recipe: RunRecipe) -> Standing:
         """How it stands, without a wish."""
         with self._lock:
-            return self._standing(visitor, (spec, recipe))
+            return self._standing(visitor, _key(spec, recipe))
 
     def drive(self, visitor: str, spec: NetworkSpec, recipe: RunRecipe, until: int) -> Standing:
         """Have a run go on until so many batches are trained, from its start if it is not kept; hold it where `until` is below that.
@@ -99,25 +99,24 @@ class Runs:
         The wish lasts until another takes its place, the visitor leaves or is not present any more. Where the run cannot be made,
         `Standing.problem` says why.
         """
-        key = (spec, recipe)
+        key = _key(spec, recipe)
         with self._lock:
             if until <= 0:
                 self._wanted.get(visitor, {}).pop(key, None)
                 return self._standing(visitor, key)
-            problem = self._refusal(visitor, key)
+            problem = self._refusal(visitor, spec, recipe)
             if problem:
                 return Standing(ahead=self._ahead(visitor), problem=problem)
-            known = key in self._kept
-        try:  # a network takes milliseconds to build and MNIST seconds to read: nobody has to wait for that
-            made = None if known else _Kept(Run(spec, recipe))
+            kept = self._kept.get(key)
+        try:  # a network takes milliseconds to build and MNIST seconds to read: nobody else has to wait for that
+            kept = kept or _Kept(Run(spec, recipe))
         except (ValueError, FileNotFoundError) as error:
             return Standing(problem=str(error))
         with self._lock:
-            problem = self._refusal(visitor, key)
+            problem = self._refusal(visitor, spec, recipe)
             if problem or self._closed:
                 return Standing(ahead=self._ahead(visitor), problem=problem)
-            if made:
-                self._kept.setdefault(key, made)  # another visitor may have been quicker
+            self._kept.setdefault(key, kept)  # another visitor may have been quicker
             self._want(visitor, key, until)
             return self._standing(visitor, key)
 
@@ -162,9 +161,6 @@ class Runs:
     def _due(self, visitor: str) -> list[_Key]:
         return [key for key in self._wanted.get(visitor, {}) if self._is_due(visitor, key)]
 
-    def _driven(self) -> set[_Key]:
-        return {key for visitor in self._wanted for key in self._due(visitor)}
-
     def _ahead(self, visitor: str) -> int:
         ahead = [other for other in self._line if self._due(other)]
         return ahead.index(visitor) if visitor in ahead else len(ahead)
@@ -183,20 +179,21 @@ class Runs:
         share = sum(1 / len(due) for due in visitors if key in due) / len(visitors)  # of all the time
         return (self._wanted[visitor][key] - kept.run.batch) * kept.seconds / kept.batches / share
 
-    def _refusal(self, visitor: str, key: _Key) -> str:
+    def _refusal(self, visitor: str, spec: NetworkSpec, recipe: RunRecipe) -> str:
         """Why a visitor's wish cannot be taken, or ""; makes room for a new run."""
+        key = _key(spec, recipe)
         others = [other for other in self._wanted if other != visitor and self._due(other)]
         if len(others) >= self.waiting:
             return f"{len(others)} visitors are training already, as many as can take turns here; try again in a minute."
         kept = self._kept.get(key)
         if kept and time.monotonic() - kept.failed > FORGOTTEN:
             self._drop(key)
-        return "" if key in self._kept else self._room_for(key)
+        return "" if key in self._kept else self._room_for(bytes_needed(spec, recipe))
 
-    def _room_for(self, key: _Key) -> str:
-        """Drop what nobody drives, the least recently used first, until a new run has room; a sentence if that is not enough."""
-        needed, driven = bytes_needed(*key), self._driven()
-        fixed = sum(self._kept[other].run.bytes for other in driven)
+    def _room_for(self, needed: int) -> str:
+        """Drop what nobody drives, the least recently used first, until so many bytes are free; a sentence if that is not enough."""
+        driven = {key for visitor in self._wanted for key in self._due(visitor)}
+        fixed = sum(self._kept[key].run.bytes for key in driven)
         if fixed + needed > self.bytes_kept:
             others = f"other runs in progress take {_megabytes(fixed)}; try again when they are over, or" if fixed else "so"
             return (
@@ -204,11 +201,11 @@ class Runs:
                 f"{others} choose a smaller network."
             )
         total = sum(kept.run.bytes for kept in self._kept.values())
-        for other in [other for other in self._kept if other not in driven]:
+        for key in [key for key in self._kept if key not in driven]:
             if total + needed <= self.bytes_kept:
                 break
-            total -= self._kept[other].run.bytes
-            self._drop(other)
+            total -= self._kept[key].run.bytes
+            self._drop(key)
         return ""
 
     def _drop(self, key: _Key) -> None:
@@ -288,6 +285,10 @@ class Runs:
     def _goes_on(self, visitor: str, key: _Key) -> bool:
         with self._lock:
             return not self._closed and self._is_due(visitor, key)
+
+
+def _key(spec: NetworkSpec, recipe: RunRecipe) -> _Key:
+    return f"{spec.input_shape} {spec} {recipe}"  # looked up many times: a string knows its hash
 
 
 def _megabytes(number: int) -> str:
