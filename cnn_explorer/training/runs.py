@@ -4,7 +4,7 @@
 
 A run is a pure function of network and recipe, so whoever asks for the same one watches the same one. It goes on while some present
 visitor wants more batches of it than are trained, and holds where it is when nobody does; then it is kept for whoever comes back, until
-others need the room.
+others need the room. Who wants to see it happen all over again names a `take` of their own, which is another run.
 """
 
 from __future__ import annotations
@@ -82,29 +82,29 @@ class Runs:
         self._closed = False
         atexit.register(self.close)
 
-    def run(self, spec: NetworkSpec, recipe: RunRecipe) -> Run | None:
+    def run(self, spec: NetworkSpec, recipe: RunRecipe, take: str = "") -> Run | None:
         """The run of a network by a recipe, if it is kept."""
         with self._lock:
-            kept = self._used(_key(spec, recipe))
+            kept = self._used(_key(spec, recipe, take))
             return kept.run if kept else None
 
-    def standing(self, visitor: str, spec: NetworkSpec, recipe: RunRecipe) -> Standing:
+    def standing(self, visitor: str, spec: NetworkSpec, recipe: RunRecipe, take: str = "") -> Standing:
         """How it stands, without a wish."""
         with self._lock:
-            return self._standing(visitor, _key(spec, recipe))
+            return self._standing(visitor, _key(spec, recipe, take))
 
-    def drive(self, visitor: str, spec: NetworkSpec, recipe: RunRecipe, until: int) -> Standing:
+    def drive(self, visitor: str, spec: NetworkSpec, recipe: RunRecipe, until: int, take: str = "") -> Standing:
         """Have a run go on until so many batches are trained, from its start if it is not kept; hold it where `until` is below that.
 
         The wish lasts until another takes its place, the visitor leaves or is not present any more. Where the run cannot be made,
         `Standing.problem` says why.
         """
-        key = _key(spec, recipe)
+        key = _key(spec, recipe, take)
         with self._lock:
             if until <= 0:
                 self._wanted.get(visitor, {}).pop(key, None)
                 return self._standing(visitor, key)
-            problem = self._refusal(visitor, spec, recipe)
+            problem = self._refusal(visitor, key, spec, recipe)
             if problem:
                 return Standing(ahead=self._ahead(visitor), problem=problem)
             kept = self._kept.get(key)
@@ -113,7 +113,7 @@ class Runs:
         except (ValueError, FileNotFoundError) as error:
             return Standing(problem=str(error))
         with self._lock:
-            problem = self._refusal(visitor, spec, recipe)
+            problem = self._refusal(visitor, key, spec, recipe)
             if problem or self._closed:
                 return Standing(ahead=self._ahead(visitor), problem=problem)
             self._kept.setdefault(key, kept)  # another visitor may have been quicker
@@ -179,9 +179,8 @@ class Runs:
         share = sum(1 / len(due) for due in visitors if key in due) / len(visitors)  # of all the time
         return (self._wanted[visitor][key] - kept.run.batch) * kept.seconds / kept.batches / share
 
-    def _refusal(self, visitor: str, spec: NetworkSpec, recipe: RunRecipe) -> str:
+    def _refusal(self, visitor: str, key: _Key, spec: NetworkSpec, recipe: RunRecipe) -> str:
         """Why a visitor's wish cannot be taken, or ""; makes room for a new run."""
-        key = _key(spec, recipe)
         others = [other for other in self._wanted if other != visitor and self._due(other)]
         if len(others) >= self.waiting:
             return f"{len(others)} visitors are training already, as many as can take turns here; try again in a minute."
@@ -287,8 +286,8 @@ class Runs:
             return not self._closed and self._is_due(visitor, key)
 
 
-def _key(spec: NetworkSpec, recipe: RunRecipe) -> _Key:
-    return f"{spec.input_shape} {spec} {recipe}"  # looked up many times: a string knows its hash
+def _key(spec: NetworkSpec, recipe: RunRecipe, take: str) -> _Key:
+    return f"{spec.input_shape} {spec} {recipe} {take}"  # looked up many times: a string knows its hash
 
 
 def _megabytes(number: int) -> str:

@@ -55,7 +55,7 @@ def header() -> None:
             "Digits",
             format_func=DATA.__getitem__,
             label_visibility="collapsed",
-            width=210,
+            width=190,
             **chosen("digits", recipe.data, list(DATA), then_page(_choose_data)),
         )
         offered = recipes_for(recipe.data)
@@ -63,8 +63,9 @@ def header() -> None:
         st.selectbox(
             "Recipe",
             placeholder="Your own recipe",
+            format_func=lambda name: f"{name}: {OPTIMIZERS[offered[name].optimizer]}, {offered[name].epochs} epochs",
             label_visibility="collapsed",
-            width=190,
+            width=250,
             **chosen("recipes", known, list(offered), then_page(lambda name: _choose_recipe(offered, name))),
         )
         with st.popover("Settings", icon=":material/tune:"):
@@ -180,7 +181,7 @@ def digits_missing() -> None:
 
 def buttons(going: bool, started: bool, finished: bool) -> None:
     """Train or pause, step, stop, start over."""
-    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
         if going:
             st.button("Pause", icon=":material/pause:", key="pause", type="primary", on_click=then_page(training_state.hold), width=110)
         else:

@@ -16,7 +16,7 @@ from cnn_explorer.ui import cached, network_view, state, training_controls, trai
 from cnn_explorer.ui.controlled import controlled
 from cnn_explorer.weights import TrainedNetwork
 
-CURVES = 190  # CSS pixels: the maps below are to stay on the first screen
+CURVES, LEGEND = 190, 20  # CSS pixels: the maps below are to stay on the first screen
 KEY = "training_view"  # of the network view
 GOING, SHOWN, PLACE = "training_going", "training_shown", "training_place"  # session keys
 
@@ -91,14 +91,14 @@ def live() -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         started = any(learner.drive.at for learner in shown)
         training_controls.buttons(going, started, all(learner.done or learner.problem for learner in shown))
-        with st.container(width="stretch"):
+        with st.container(width="stretch", key="training_place"):
             if going:
                 _progress(shown)
             place = None if going else _scrubber(looked_into(shown))
     curves, seen = st.columns([3, 2])
     with curves:
         series = {training_controls.name_of(learner.net): learner.looks for learner in shown}
-        figure = figures.curves(series, training_state.recipe().epochs).update_layout(height=CURVES)
+        figure = figures.curves(series, training_state.recipe().epochs).update_layout(height=CURVES + LEGEND * (len(shown) > 1))
         st.plotly_chart(figure, key="curves", config={"displayModeBar": False})
     with seen:
         learner = _choice(shown)

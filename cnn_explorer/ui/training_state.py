@@ -1,7 +1,7 @@
 """What the page "Train" is about beside drawing and network: the recipe, a network to compare with, how far both have been trained.
 
 A run depends on network and recipe alone and is shared by everybody who asks for it. What is a visitor's own is how far they have it go,
-and how much of it they have seen: what others have trained before is replayed.
+and how much of it they have seen: what others have trained before is replayed. Who starts over gets a run of their own, a new take.
 """
 
 from __future__ import annotations
@@ -22,17 +22,18 @@ if TYPE_CHECKING:
     from cnn_explorer.training.runs import Standing
 
 RECIPE, BESIDE, AT = "recipe", "beside", "at"  # query parameters and session keys
-DRIVES = "drives"  # session key
+DRIVES, OPENED = "drives", "opened_at"  # session keys: by run; the run that the address was opened with
 REPLAY = 4  # times the pace of the training
 
 
 @dataclass(frozen=True)
 class Drive:
     """How far a visitor has a run go: they have seen it after `at` batches and want it to go on `until` so many are trained, since a
-    moment on the clock when the run had taken so many `seconds` of CPU time."""
+    moment on the clock when the run had taken so many `seconds` of CPU time. The first `take` is everybody's."""
 
     at: int = 0
     until: int = 0
+    take: int = 0
     since: float = 0.0
     seconds: float = 0.0
 
@@ -53,6 +54,7 @@ def read_url() -> None:
     state.read(BESIDE, "", _show_beside, "network to compare with")
     state.read(AT, "0", _show_at, "number of batches")
     if opening:
+        st.session_state[OPENED] = _key(state.architecture())
         _write_url()
 
 
@@ -128,16 +130,24 @@ def drive(net: str) -> Drive:
 def attend(net: str) -> Standing:
     """Have a network's run go as far as the visitor wants, and say how it stands; what has been seen of it moves on."""
     now = drive(net)
-    standing = cached.runs().drive(cached.visitor(), parse(net), recipe(), now.until if now.going else 0)
+    standing = _driven(net, now.until if now.going else 0)
     run = standing.run
     if run and _key(net) not in _drives():  # an address that was opened again finds what is still there
-        wanted = int(st.session_state[AT]) if net == state.architecture() else 0
-        _drives()[_key(net)] = Drive(min(wanted, run.batch), min(wanted, run.batch))
+        at = min(int(st.session_state[AT]), run.batch) if _key(net) == st.session_state.get(OPENED) else 0
+        _drives()[_key(net)] = Drive(at, at)
     elif run and now.going:
         _drives()[_key(net)] = _moved(now, run)
     elif run and not standing.going and _front(run) <= now.at < run.batch:  # it went a few batches further before it held
-        _drives()[_key(net)] = Drive(run.batch, run.batch)
+        _drives()[_key(net)] = replace(now, at=run.batch, until=run.batch)
     return standing
+
+
+def _driven(net: str, until: int) -> Standing:
+    return cached.runs().drive(cached.visitor(), parse(net), recipe(), until, _take(drive(net)))
+
+
+def _take(now: Drive) -> str:
+    return f"{cached.visitor()} {now.take}" if now.take else ""
 
 
 def _moved(now: Drive, run: Run) -> Drive:
@@ -158,7 +168,7 @@ def hold_others() -> None:
     for key, known in _drives().items():
         if known.going and key not in shown:
             net, text = key.split(" ")
-            cached.runs().drive(cached.visitor(), parse(net), parse_recipe(text), 0)
+            cached.runs().drive(cached.visitor(), parse(net), parse_recipe(text), 0, _take(known))
             _drives()[key] = replace(known, until=known.at)
 
 
@@ -175,42 +185,41 @@ def go_on_for_an_epoch() -> None:
 
 
 def _go(net: str, until: Callable[[int, Run], int]) -> None:
-    standing = cached.runs().drive(cached.visitor(), parse(net), recipe(), 1)
-    run, at = standing.run, drive(net).at
+    run, now = _driven(net, 1).run, drive(net)
     if run:
-        seen = max((look.seconds for look in run.looks if look.batch <= at), default=0.0)
-        _drives()[_key(net)] = Drive(at, min(until(at, run), run.batches), time.monotonic(), seen)
+        wanted = min(until(now.at, run), run.batches)
+        if wanted < _front(run) and not now.at:  # to be looked at batch by batch, and kept are some places only
+            _start_over(net)
+            run, now = _driven(net, 1).run or run, drive(net)
+        seen = max((look.seconds for look in run.looks if look.batch <= now.at), default=0.0)
+        _drives()[_key(net)] = Drive(now.at, wanted, now.take, time.monotonic(), seen)
 
 
 def hold() -> None:
     """Hold both networks where they are."""
-    for net, run in _runs():
-        now = _moved(drive(net), run) if drive(net).going else drive(net)
-        _hold(net, now.at)
+    for net in networks():
+        now, run = drive(net), _driven(net, 0).run
+        at = _moved(now, run).at if run and now.going else now.at
+        _drives()[_key(net)] = replace(now, at=at, until=at)
     note_place()
 
 
 def start_over() -> None:
     """Back to the very same initial weights."""
     for net in networks():
-        _hold(net, 0)
+        _driven(net, 0)
+        _start_over(net)
     note_place()
 
 
-def _hold(net: str, at: int) -> None:
-    cached.runs().drive(cached.visitor(), parse(net), recipe(), 0)
-    _drives()[_key(net)] = Drive(at, at)
+def _start_over(net: str) -> None:
+    _drives()[_key(net)] = Drive(take=drive(net).take + 1)
 
 
 def note_place() -> None:
     """Put the place that has been reached into the address."""
     st.session_state[AT] = str(drive(state.architecture()).at)
     _write_url()
-
-
-def _runs() -> list[tuple[str, Run]]:
-    found = [(net, cached.runs().run(parse(net), recipe())) for net in networks()]
-    return [(net, run) for net, run in found if run]
 
 
 def _key(net: str) -> str:
