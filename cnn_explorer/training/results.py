@@ -27,7 +27,7 @@ def trained_at(run: Run, batch: int, evaluation: Evaluation | None = None) -> Tr
     if not there:
         start = f"Untrained: random weights, as seed {run.recipe.seed} makes them"
     else:
-        start = f"Trained here, {_counted(epochs(run, there))} on {known:,} digits"
+        start = f"Trained here, {_how_long(run, there)} on {known:,} digits"
     label = Label(
         source="trained here" if there else "random",
         data="MNIST" if there else "",
@@ -44,5 +44,6 @@ def epochs(run: Run, batch: int) -> str:
     return f"{batch / run.batches_per_epoch:.1f}".removesuffix(".0")
 
 
-def _counted(number: str) -> str:
-    return f"{number} epoch" if number == "1" else f"{number} epochs"
+def _how_long(run: Run, batch: int) -> str:
+    number, word = (epochs(run, batch), "epoch") if batch >= run.batches_per_epoch / 10 else (f"{batch}", "batch")
+    return f"{number} {word}" if number == "1" else f"{number} {'epochs' if word == 'epoch' else 'batches'}"

@@ -43,15 +43,14 @@ def keep(net: str, network: TrainedNetwork) -> None:
     kept[net] = network
     while len(kept) > MOST:
         kept.pop(next(iter(kept)))
-    st.session_state.pop(state.WEIGHTS, None)
-    st.session_state.pop(LOOKED, None)
+    st.session_state[state.WEIGHTS] = ""
 
 
 def forget() -> None:
     """Back to the weights that come with the package."""
     _kept().pop(state.architecture(), None)
-    st.session_state.pop(state.WEIGHTS, None)
-    st.session_state[LOOKED] = st.query_params.get(state.WEIGHTS, "")
+    st.session_state[state.WEIGHTS] = ""
+    st.session_state.pop(LOOKED, None)
     state.write_url()
 
 
@@ -69,19 +68,24 @@ def loaded(module: nn.Sequential) -> TrainedNetwork:
 
 def _find(net: str) -> None:
     """Look up what the address says, once."""
-    text = st.query_params.get(state.WEIGHTS, "")
+    text = st.session_state.get(state.WEIGHTS, "")
     if not text or st.session_state.get(LOOKED) == text:
         return
     st.session_state[LOOKED] = text
     from cnn_explorer.training.recipes import parse_recipe
     from cnn_explorer.training.results import trained_at
 
-    with suppress(ValueError):
+    with suppress(ValueError):  # whatever an address may say
         recipe, batch = text.split("@")
         run = cached.runs().run(parse(net), parse_recipe(recipe))
         if run and 0 < int(batch) <= run.batch:
             _kept()[net] = trained_at(run, int(batch), cached.evaluation_at(run, int(batch)))
-            st.session_state[state.WEIGHTS] = text
+            return
+    st.session_state[state.WEIGHTS] = ""
+    st.session_state[f"{state.WEIGHTS}_notice"] = (
+        "The weights that this page's address names were trained here and are not kept any more, so here are others. "
+        "Train the network again: the same seed gives the same weights."
+    )
 
 
 def _kept() -> dict[str, TrainedNetwork]:

@@ -29,6 +29,7 @@ def read_url() -> None:
     opening = NET not in st.session_state
     read(NET, str(LECTURE), _show_network, "network")
     read(DRAWING, example_drawing().text, _show_drawing, "drawing")
+    read(WEIGHTS, "", _show_weights, "weights")
     if opening:
         st.session_state.pop(LAST_VALID, None)  # what stood in for the address was never on screen
         write_url()
@@ -38,7 +39,7 @@ def carried() -> dict[str, str]:
     """Drawing, network and its weights for a link to another page: the session's, or the address's while the session has none."""
     names = (NET, DRAWING, WEIGHTS)
     known = {**st.query_params.to_dict(), **{name: st.session_state[name] for name in names if name in st.session_state}}
-    return {name: known[name] for name in names if name in known}
+    return {name: known[name] for name in names if known.get(name)}
 
 
 def carry(own: dict[str, str], names: Set[str]) -> None:
@@ -108,9 +109,16 @@ def _show_drawing(text: str) -> None:
     st.session_state.pop(f"{DRAWING}_notice", None)
 
 
+def _show_weights(text: str) -> None:
+    """Whether they are to be had is found out when they are needed."""
+    st.session_state[WEIGHTS] = text
+    st.session_state.pop(f"{WEIGHTS}_notice", None)
+
+
 def notices(*more: str) -> list[str]:
-    """What the address asked for in vain, until it changes: of the network, the drawing and what else is named, "" for nothing."""
-    return [st.session_state.get(f"{name}_notice", "") for name in (NET, DRAWING, *more)]
+    """What the address asked for in vain, until it changes: of the network, the drawing, its weights and what else is named, "" for
+    nothing."""
+    return [st.session_state.get(f"{name}_notice", "") for name in (NET, DRAWING, WEIGHTS, *more)]
 
 
 def architecture() -> str:
