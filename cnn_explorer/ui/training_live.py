@@ -95,23 +95,26 @@ def live() -> None:
             if going:
                 _progress(shown)
             place = None if going else _scrubber(looked_into(shown))
+    learner = looked_into(shown)
     curves, seen = st.columns([3, 2])
     with curves:
         series = {training_controls.name_of(learner.net): learner.looks for learner in shown}
         figure = figures.curves(series, training_state.recipe().epochs).update_layout(height=CURVES + LEGEND * (len(shown) > 1))
+        if place is not None and place != learner.drive.at and learner.run:
+            figure.add_vline(place / learner.run.batches_per_epoch, line_dash="dot", line_width=1)
         st.plotly_chart(figure, key="curves", config={"displayModeBar": False})
     with seen:
-        learner = _choice(shown)
+        _choice(shown)
         network = learner.network(place)
         training_pictures.show_filters(network.module)
-        _numbers(learner, network)
+        _numbers(learner, network, place)
     _view(learner, network, seq, pen, going)
 
 
-def _numbers(learner: Learner, network: TrainedNetwork) -> None:
+def _numbers(learner: Learner, network: TrainedNetwork, place: int | None) -> None:
     """How good it is, in large."""
     shapes, label = cached.shapes_of(learner.net), network.label
-    losses = [look.loss for look in learner.looks if look.loss is not None]
+    losses = [look.loss for look in learner.looks if look.loss is not None and (place is None or look.batch <= place)]
     with st.container(horizontal=True, gap="medium"):
         st.metric("Right, of the test digits", f"{100 * label.accuracy:.1f} %" if label.accuracy is not None else "–", width="content")
         st.metric("Training loss", f"{losses[-1]:.3g}" if losses else "–", width="content")
@@ -174,12 +177,11 @@ def _scrubber(learner: Learner) -> int | None:
     return place if place in places else at
 
 
-def _choice(shown: list[Learner]) -> Learner:
+def _choice(shown: list[Learner]) -> None:
     """Which of two networks is looked into."""
     if len(shown) == 1:
         st.empty()
-        return shown[0]
-    learner = looked_into(shown)
+        return
 
     def show(net: str) -> None:
         st.session_state[SHOWN] = net
@@ -190,9 +192,8 @@ def _choice(shown: list[Learner]) -> Learner:
         required=True,
         format_func=training_controls.name_of,
         label_visibility="collapsed",
-        **controlled("look_into", learner.net, training_controls.then_page(show), "default"),
+        **controlled("look_into", looked_into(shown).net, training_controls.then_page(show), "default"),
     )
-    return learner
 
 
 def looked_into(shown: Sequence[Learner]) -> Learner:

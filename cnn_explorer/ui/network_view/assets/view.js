@@ -267,7 +267,11 @@ export class View {
   }
 
   #theme() {
-    const [red, green, blue] = getComputedStyle(this.host).backgroundColor.match(/[\d.]+/g).map(Number);
+    const [red, green, blue, alpha = 1] = getComputedStyle(this.host).backgroundColor.match(/[\d.]+/g).map(Number);
+    if (!alpha) { // a page that was just switched to has its colours a moment later
+      if (this.host.isConnected) requestAnimationFrame(() => { this.#theme(); this.#paint(); });
+      if (this.theme) return;
+    }
     this.theme = red + green + blue < 380 ? "dark" : "light";
     this.surface.paint();
     this.host.dataset.theme = this.theme;
