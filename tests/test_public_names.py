@@ -25,7 +25,11 @@ MODULES = [
     "shared",
     "trace",
     "training",
+    "training.files",
     "training.presets",
+    "training.recipes",
+    "training.run",
+    "training.script",
     "training.shared",
     "weights",
 ]

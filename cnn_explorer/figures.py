@@ -1,0 +1,294 @@
+"""What trainings and tests come to, as Plotly figures: the only module that imports plotly.
+
+Fonts and grid are left to the page's theme; the grounds are transparent, so that a figure reads on white and on dark. Colours are those
+that M. Okabe and K. Ito chose to be told apart by everybody; lines differ in their dashes too.
+
+Accuracy gets an axis that is stretched towards 100 %, where networks differ: as far from 90 % to 99 % as from there to 99.9 %. Its ticks
+say where it is, and hovering gives the exact value.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from cnn_explorer.evaluation import SHIFTS, Evaluation
+from cnn_explorer.shared import CLASSES
+
+if TYPE_CHECKING:
+    from cnn_explorer.training.run import Look
+
+BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"
+COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE)
+DASHES = ("solid", "dash", "dot", "dashdot")
+SYMBOLS = ("circle", "diamond")
+LINE, AXIS = "rgba(128, 128, 128, 0.25)", "rgba(128, 128, 128, 0.6)"
+CONFIG = {"displayModeBar": False}  # for `st.plotly_chart`: there is nothing to zoom
+HEIGHT, TITLE, LEGEND = 260, 24, 28  # pixels
+ACCURACIES = (0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
+LOSSES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10)
+
+
+def curves(series: Mapping[str, Sequence[Look]], epochs: float) -> go.Figure:
+    """Training loss and test accuracy against epochs, side by side, for runs by name, of which the longest has so many `epochs`.
+
+    Both axes are stretched where the end of a training goes on. Marks and clear lines: after whole epochs.
+    """
+    figure = make_subplots(cols=2, subplot_titles=("training loss", "test accuracy"), horizontal_spacing=0.13)
+    for (name, looks), style in zip(series.items(), _styles(), strict=False):
+        _add_loss(figure, name, looks, style)
+        _add_accuracy(figure, name, looks, style)
+    _lay_out(figure, HEIGHT, legend=len(series) > 1, title_height=TITLE)
+    figure.update_annotations(font_size=13)  # the titles
+    figure.update_xaxes(range=[0, epochs], title_text="epochs", rangemode="tozero")
+    losses = [look.loss for looks in series.values() for look in looks if look.loss]
+    figure.update_yaxes(col=1, type="log", **_loss_ticks(losses))
+    best = max((look.accuracy for looks in series.values() for look in looks if _ends_epoch(look)), default=0)
+    figure.update_yaxes(col=2, **_accuracy_ticks(best))
+    return figure
+
+
+def confusion(evaluation: Evaluation, ink: str | None = None) -> go.Figure:
+    """How many digits of each class (rows) got which answer (columns). Colour is for errors only; `customdata` of the point of a cell
+    is `[true, answered]`.
+
+    `ink` is the page's text colour: on the strongest shade the fainter one that a theme gives to figures is hard to read.
+    """
+    counts = evaluation.confusion
+    wrong = np.where(np.eye(CLASSES, dtype=bool) | (counts == 0), np.nan, np.log1p(counts))
+    cells = [(true, answered) for true in range(CLASSES) for answered in range(CLASSES)]
+    places = {"x": [answered for _, answered in cells], "y": [true for true, _ in cells]}
+    figure = go.Figure()
+    figure.add_heatmap(z=wrong, zmin=0, colorscale=_shades(VERMILLION), showscale=False, hoverinfo="skip", xgap=1, ygap=1)
+    figure.add_scatter(
+        **places,
+        text=[f"{counts[cell]:,}" if counts[cell] else "" for cell in cells],
+        mode="text",
+        textfont={"size": 12, "color": ink},
+        hoverinfo="skip",
+        selected={"textfont": {"color": BLUE}},  # never seen; without it a choice would make all other numbers faint
+    )
+    # A click chooses a point, not a part of a heatmap: every cell has one.
+    figure.add_scatter(
+        **places,
+        hovertext=[_taken(*cell, int(counts[cell])) for cell in cells],
+        customdata=[[*cell] for cell in cells],
+        mode="markers",
+        hoverinfo="text",
+        marker={"symbol": "square", "size": 28, "opacity": 0, "color": BLUE},
+        selected={"marker": {"opacity": 0.35}},
+        unselected={"marker": {"opacity": 0}},
+    )
+    _lay_out(figure, 400, legend=False)
+    ticks = {"tickvals": [*range(CLASSES)], "range": [-0.5, CLASSES - 0.5], "showgrid": False, "zeroline": False, "constrain": "domain"}
+    figure.update_xaxes(title_text="answer", **ticks)
+    figure.update_yaxes(title_text="digit", scaleanchor="x", **{**ticks, "range": [CLASSES - 0.5, -0.5]})
+    return figure
+
+
+def class_accuracy(evaluations: Mapping[str, Evaluation]) -> go.Figure:
+    """The fraction answered right of each class, for networks by name."""
+    figure = go.Figure()
+    for index, ((name, evaluation), style) in enumerate(zip(evaluations.items(), _styles(), strict=False)):
+        parts, totals = evaluation.per_class.tolist(), evaluation.confusion.sum(axis=1).tolist()
+        aside = 0.16 * (index - (len(evaluations) - 1) / 2)  # equals stand side by side
+        figure.add_scatter(
+            x=[label + aside for label in range(CLASSES)],
+            y=parts,
+            name=name,
+            mode="markers",
+            marker={"size": 9, "color": style["color"], "symbol": SYMBOLS[index % len(SYMBOLS)]},
+            hovertext=[
+                f"{name}<br>{_percent(part)} of {total:,} digits {label}"
+                for label, (part, total) in enumerate(zip(parts, totals, strict=True))
+            ],
+            hoverinfo="text",
+            cliponaxis=False,
+        )
+    _lay_out(figure, HEIGHT, legend=len(evaluations) > 1)
+    lowest = min((float(evaluation.per_class.min()) for evaluation in evaluations.values()), default=0.0)
+    bottom = max(0.0, math.floor(20 * lowest - 0.5) / 20)  # a twentieth that leaves some room
+    figure.update_xaxes(title_text="digit", tickvals=[*range(CLASSES)], range=[-0.5, CLASSES - 0.5], showgrid=False)
+    figure.update_yaxes(title_text="right", tickformat=".0%", range=[bottom, 1 + 0.04 * (1 - bottom)])
+    return figure
+
+
+def gradient_norms(looks: Sequence[Look], epochs: float) -> go.Figure:
+    """The Euclidean norm of each layer's gradient in the last batch before every look, against epochs of so many; log scale."""
+    figure = go.Figure()
+    seen = [look for look in looks if look.gradient_norms]
+    layers = list(dict.fromkeys(layer for look in seen for layer, _ in look.gradient_norms))
+    epoch = np.array([look.epoch for look in seen])
+    norms = [dict(look.gradient_norms) for look in seen]
+    for layer, style in zip(layers, _styles(), strict=False):
+        figure.add_scatter(
+            x=epoch,
+            y=np.array([norm.get(layer, math.nan) for norm in norms]),
+            name=layer,
+            mode="lines",
+            line={**style, "width": 1.5},
+            hovertemplate="%{y:.3~g}",
+            cliponaxis=False,
+        )
+    _lay_out(figure, HEIGHT, legend=True)
+    figure.update_layout(hovermode="x unified")
+    figure.update_xaxes(title_text="epochs", range=[0, epochs], hoverformat=".2f", unifiedhovertitle={"text": "epoch %{x:.2f}"})
+    figure.update_yaxes(title_text="norm of the gradient", type="log", dtick=1, tickformat="~g")
+    return figure
+
+
+def shift_figure(lines: Mapping[str, Sequence[float]], shifts: Sequence[int] = SHIFTS) -> go.Figure:
+    """Accuracy on the same digits against how far they are shifted, in pixels, for networks by name."""
+    figure = go.Figure()
+    for index, ((name, line), style) in enumerate(zip(lines.items(), _styles(), strict=False)):
+        figure.add_scatter(
+            x=[*shifts],
+            y=[*line],
+            name=name,
+            mode="lines+markers",
+            line={**style, "width": 2},
+            cliponaxis=False,
+            marker={"size": 8, "symbol": SYMBOLS[index % len(SYMBOLS)]},
+            hovertext=[f"{name}<br>{_percent(part)} right when shifted by {shift} px" for shift, part in zip(shifts, line, strict=True)],
+            hoverinfo="text",
+        )
+    _lay_out(figure, HEIGHT, legend=len(lines) > 1)
+    figure.update_xaxes(title_text="shift in pixels", tickvals=[*shifts])
+    figure.update_yaxes(title_text="right", tickformat=".0%", range=[0, 1.04], dtick=0.2)
+    return figure
+
+
+# --- curves ---
+
+
+def _add_loss(figure: go.Figure, name: str, looks: Sequence[Look], style: Mapping[str, str]) -> None:
+    seen = [look for look in looks if look.loss is not None]
+    hover = "%{fullData.name}<br>epoch %{x:.2f}<br>loss %{y:.4f}<extra></extra>"
+    figure.add_scatter(
+        x=np.array([look.epoch for look in seen]),
+        y=np.array([look.loss for look in seen]),
+        hovertemplate=hover,
+        showlegend=False,
+        marker_size=_marks(seen),
+        **_line(name, style),
+        row=1,
+        col=1,
+    )
+
+
+def _add_accuracy(figure: go.Figure, name: str, looks: Sequence[Look], style: Mapping[str, str]) -> None:
+    """A clear line through the tests after epochs; a faint one through all looks if there are others, which are at fewer digits."""
+    after_epochs = [look for look in looks if _ends_epoch(look)]
+    clear = looks
+    if len(after_epochs) < len(looks[1:]):
+        faint = {**style, "dash": "solid"}
+        _add_looks(figure, looks, {**_line(name, faint), "mode": "lines", "opacity": 0.4, "showlegend": False})
+        clear = after_epochs or looks[:1]  # one point at least, or the legend would lack the name
+    _add_looks(figure, clear, {**_line(name, style), "marker_size": _marks(clear)})
+
+
+def _add_looks(figure: go.Figure, looks: Sequence[Look], how: Mapping[str, Any]) -> None:
+    figure.add_scatter(
+        x=np.array([look.epoch for look in looks]),
+        y=np.array([_stretched(look.accuracy, look.measured) for look in looks]),
+        customdata=np.array([(100 * look.accuracy, look.measured) for look in looks]).reshape(-1, 2),
+        hovertemplate="%{fullData.name}<br>epoch %{x:.2f}<br>%{customdata[0]:.2f} % of %{customdata[1]:,} test digits<extra></extra>",
+        **how,
+        row=1,
+        col=2,
+    )
+
+
+def _ends_epoch(look: Look) -> bool:
+    return look.batch > 0 and float(look.epoch).is_integer()
+
+
+def _marks(looks: Sequence[Look]) -> list[int]:
+    """Sizes in pixels."""
+    return [6 if _ends_epoch(look) else 0 for look in looks]
+
+
+def _line(name: str, style: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "legendgroup": name,
+        "mode": "lines+markers",
+        "line": {**style, "width": 1.5},
+        "marker_opacity": 1,
+        "cliponaxis": False,
+    }
+
+
+def _stretched(accuracy: float, measured: int) -> float:
+    """Where an accuracy is on its axis: tenfold fewer errors are a step of one. No error counts as half a one."""
+    return -math.log10(max(1 - accuracy, 0.5 / max(measured, 1)))
+
+
+def _accuracy_ticks(best: float) -> dict[str, Any]:
+    """An axis up to 99.6 %, or to 99.95 % where that is not enough."""
+    top = 2.45 if best <= 0.996 else 3.35
+    ticks = [accuracy for accuracy in ACCURACIES if _stretched(accuracy, 10**9) <= top]
+    return {
+        "range": [0, top],
+        "tickvals": [_stretched(accuracy, 10**9) for accuracy in ticks],
+        "ticktext": [f"{100 * accuracy:.3g} %" for accuracy in ticks],
+    }
+
+
+def _loss_ticks(losses: Sequence[float]) -> dict[str, Any]:
+    """A logarithmic axis from 0.01, or lower where that is not enough, to 3, or higher."""
+    low, high = min([0.011, *losses]), max([2.9, *losses])
+    return {
+        "range": [math.floor(math.log10(low)), math.log10(3.2) if high <= 3.2 else math.ceil(math.log10(high))],
+        "tickvals": LOSSES,
+        "ticktext": [f"{loss:g}" for loss in LOSSES],
+    }
+
+
+# --- what all have in common ---
+
+
+def _styles() -> list[dict[str, str]]:
+    """Colour and dash of one line after the other; more than there are colours differ in their dashes."""
+    return [
+        {"color": COLOURS[index % len(COLOURS)], "dash": DASHES[(index + index // len(COLOURS)) % len(DASHES)]}
+        for index in range(len(COLOURS) * len(DASHES))
+    ]
+
+
+def _shades(colour: str) -> list[list[Any]]:
+    """From nothing to a colour that dark and light text can both be read on."""
+    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    return [[0, f"rgba({red}, {green}, {blue}, 0.04)"], [1, f"rgba({red}, {green}, {blue}, 0.65)"]]
+
+
+def _lay_out(figure: go.Figure, height: int, legend: bool, title_height: int = 0) -> None:
+    """Small margins, no ground, nothing to drag: a finger that meets a figure scrolls the page."""
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 12, "t": 12 + title_height + LEGEND * legend, "b": 8},
+        paper_bgcolor="rgba(0, 0, 0, 0)",
+        plot_bgcolor="rgba(0, 0, 0, 0)",
+        showlegend=legend,
+        legend={"orientation": "h", "x": 0, "y": 1, "yref": "container", "yanchor": "top", "itemclick": False, "itemdoubleclick": False},
+        dragmode=False,
+        hovermode="closest",
+        uirevision="kept",  # what a visitor has chosen outlives an update
+    )
+    axes = {"fixedrange": True, "automargin": True, "gridcolor": LINE, "linecolor": AXIS, "zeroline": False}
+    figure.update_xaxes(**axes, title_standoff=6)
+    figure.update_yaxes(**axes, title_standoff=14)
+
+
+def _percent(part: float) -> str:
+    return f"{100 * part:.2f} %"
+
+
+def _taken(true: int, answered: int, count: int) -> str:
+    digits = f"{count:,} digit{'' if count == 1 else 's'}"
+    return f"{true} answered right: {digits}" if true == answered else f"{true} taken for {answered}: {digits}"
