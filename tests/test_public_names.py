@@ -25,10 +25,15 @@ MODULES = [
     "shared",
     "trace",
     "training",
+    "training.files",
     "training.presets",
     "training.recipes",
     "training.run",
+<<<<<<< HEAD
     "training.runs",
+=======
+    "training.script",
+>>>>>>> tools
     "training.shared",
     "weights",
 ]
