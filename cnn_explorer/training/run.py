@@ -29,9 +29,10 @@ from torch.nn import functional
 from cnn_explorer.builder import build_layers
 from cnn_explorer.data import Digits
 from cnn_explorer.evaluation import as_input
+from cnn_explorer.layers import Conv2dSpec, Pool2dSpec
 from cnn_explorer.network import NetworkSpec
 from cnn_explorer.optimizers import SGD, AdamW
-from cnn_explorer.shapes import NetworkShapes, infer_shapes
+from cnn_explorer.shapes import LayerShapes, NetworkShapes, infer_shapes
 from cnn_explorer.shared import CLASSES
 from cnn_explorer.training import schedule, slant
 from cnn_explorer.training.brief import is_trainable
@@ -40,8 +41,9 @@ from cnn_explorer.training.turns import Turns
 
 # Costs are counted in work, not in time, so that looks are where they are however busy the machine is: multiply-adds of the forward
 # pass, and for what costs time without any, as many as take about as long. One core does about 10,000,000,000 a second, backward included.
-WORK_OF_VALUE, WORK_OF_PARAMETER, WORK_OF_SLANT, WORK_OF_BATCH = 40, 10, 200_000, 3_000_000
-MAX_WORK = 1_000_000_000  # of a batch: about 0.1 s, and 0.25 s for the layers that torch is slowest at
+WORK_OF_VALUE, WORK_OF_POOLED_CELL, WORK_OF_PARAMETER, WORK_OF_SLANT, WORK_OF_BATCH = 40, 5, 10, 200_000, 3_000_000
+WORK_OF_GROUPED_MAC = 4  # torch is slow at these
+MAX_WORK = 1_000_000_000  # of a batch: about 0.1 s, 0.25 s for the layers that fit the counting worst
 LOOK_INTERVAL = 4_000_000_000  # work from one look to the next
 MAX_LOOKS = 1000
 LOOK_WORK, LOOK = 280_000_000, (20, 400)  # work of a look between epochs, and the test digits that this allows
@@ -289,7 +291,16 @@ def bytes_needed(spec: NetworkSpec, recipe: RunRecipe) -> int:
 
 
 def _work_of_digit(shapes: NetworkShapes) -> int:
-    return shapes.macs + WORK_OF_VALUE * sum(layer.values for layer in shapes.layers)
+    return sum(map(_work_of_layer, shapes.layers))
+
+
+def _work_of_layer(layer: LayerShapes) -> int:
+    work = layer.macs + WORK_OF_VALUE * layer.values
+    if isinstance(layer.spec, Pool2dSpec):
+        work += WORK_OF_POOLED_CELL * layer.values * math.prod(layer.spec.window()[0])
+    if isinstance(layer.spec, Conv2dSpec) and layer.spec.groups > 1:
+        work += (WORK_OF_GROUPED_MAC - 1) * layer.macs
+    return work
 
 
 def _work_of_batch(shapes: NetworkShapes, recipe: RunRecipe, batch_size: int) -> int:
