@@ -29,11 +29,8 @@ MODULES = [
     "training.presets",
     "training.recipes",
     "training.run",
-<<<<<<< HEAD
     "training.runs",
-=======
     "training.script",
->>>>>>> tools
     "training.shared",
     "weights",
 ]
