@@ -81,9 +81,10 @@ def live() -> None:
     seq = state.take(pen)
     shown = learners()
     going = any(learner.drive.going for learner in shown)
+    if not going and shown[0].run:
+        training_state.note_place()
     if st.session_state.get(GOING, False) and not going:
         st.session_state[GOING] = False
-        training_state.note_place()
         st.rerun()  # what rests on the result follows
     st.session_state[GOING] = going
     for learner in shown:
