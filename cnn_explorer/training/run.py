@@ -149,6 +149,11 @@ class Run:
         """End the run here, with a sentence that says why."""
         self.problem, self.finished = problem, True
 
+    def wait(self) -> None:
+        """Until the unit that is under way is over."""
+        with self._turns:
+            pass
+
     def is_due(self, until: int) -> bool:
         """True while something is left to do before `until` batches are trained and, if there is a look at that place, tested."""
         return until > 0 and not self.finished and (self.batch < until or (self.batch == until and self._testing))
