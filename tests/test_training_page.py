@@ -180,7 +180,7 @@ def section(page: AppTest, name: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize("name", ["wrong", "beside", "gradients", "along"])
+@pytest.mark.parametrize("name", ["wrong", "beside", "along"])
 def test_every_section_before_and_after_a_training(name: str) -> None:
     page = opened()
     section(page, name)

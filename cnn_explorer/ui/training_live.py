@@ -110,6 +110,21 @@ def live() -> None:
         training_pictures.show_filters(network.module)
         _numbers(learner, network, place)
     _view(learner, network, seq, pen, going)
+    _gradients(shown)
+
+
+def _gradients(shown: list[Learner]) -> None:
+    """For experts, drawn only where it is unfolded."""
+    fold = st.expander("Gradient norms", on_change="rerun", key="gradients")
+    if not fold.open:
+        return
+    with fold:
+        st.caption("How steep the loss is in each layer's weights: the Euclidean norm of the gradient, in the last batch before each look.")
+        for column, learner in zip(st.columns(len(shown)), shown, strict=True):
+            with column:
+                st.markdown(f"**{training_controls.name_of(learner.net)}**")
+                figure = figures.gradient_norms(learner.looks, training_state.recipe().epochs)
+                st.plotly_chart(figure, key=f"gradients {learner.net}", config={"displayModeBar": False})
 
 
 def _numbers(learner: Learner, network: TrainedNetwork, place: int | None) -> None:

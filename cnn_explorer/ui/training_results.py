@@ -20,7 +20,7 @@ from cnn_explorer.ui import cached, controls, own_weights, state, training_contr
 from cnn_explorer.ui.controlled import chosen, controlled
 from cnn_explorer.ui.training_live import GOING, Learner, learners, looked_into
 
-SECTIONS = {"wrong": "Where it fails", "beside": "Side by side", "gradients": "Gradients", "along": "Take it along"}
+SECTIONS = {"wrong": "Where it fails", "beside": "Side by side", "along": "Take it along"}
 SECTION, CELL, FILE_NOTE = "results_section", "confusion_cell", "weights_file_note"  # session keys
 HEAD = "| network | parameters | multiply-adds | epochs | time | right |"
 GALLERY = 12  # digits
@@ -45,7 +45,7 @@ def results() -> None:
         "Results", list(SECTIONS), required=True, format_func=SECTIONS.__getitem__, label_visibility="collapsed",
         **controlled("results", section, show, "default"),
     )  # fmt: skip
-    {"wrong": _wrong, "beside": _side_by_side, "gradients": _gradients, "along": _along}[section](shown)
+    {"wrong": _wrong, "beside": _side_by_side, "along": _along}[section](shown)
 
 
 # --- where it fails ---
@@ -163,21 +163,6 @@ def _other(net: str) -> str:
     """The lecture's fully connected network beside a convolutional one, and the other way round."""
     dense, lecture = str(PRESETS["the lecture's fully connected network"]), str(LECTURE)
     return lecture if "conv" not in net else dense
-
-
-# --- gradients ---
-
-
-def _gradients(shown: list[Learner]) -> None:
-    st.caption("How steep the loss is in each layer's weights: the Euclidean norm of the gradient, in the last batch before each look.")
-    for learner, column in zip(shown, st.columns(len(shown)), strict=True):
-        with column:
-            st.markdown(f"**{training_controls.name_of(learner.net)}**")
-            if len(learner.looks) > 1:
-                figure = figures.gradient_norms(learner.looks, training_state.recipe().epochs)
-                st.plotly_chart(figure, key=f"gradients {learner.net}", config={"displayModeBar": False})
-            else:
-                st.caption("Nothing yet: train it first.")
 
 
 # --- take it along ---
