@@ -29,6 +29,7 @@ MODULES = [
     "training.presets",
     "training.recipes",
     "training.run",
+    "training.runs",
     "training.script",
     "training.shared",
     "weights",

@@ -14,12 +14,14 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from cnn_explorer.shapes import NetworkShapes
 from cnn_explorer.shelf import Shelf
 from cnn_explorer.training.brief import train_briefly
+from cnn_explorer.training.turns import Turns
 from cnn_explorer.weights import TrainedNetwork
 
 FORGOTTEN = 60.0  # seconds after a failure until another attempt
@@ -52,11 +54,13 @@ class _Job:
 class TrainingQueue:
     """Trainings in the order in which they were first asked for; safe to use from many threads.
 
-    `bytes_kept` bounds the parameters of finished networks, `waiting` the jobs, `patience` is in seconds.
+    `bytes_kept` bounds the parameters of finished networks, `waiting` the jobs, `patience` is in seconds. `turns` are shared with
+    whatever else trains in this process.
     """
 
-    def __init__(self, bytes_kept: int = 48_000_000, waiting: int = 50, patience: float = 5.0) -> None:
+    def __init__(self, bytes_kept: int = 48_000_000, waiting: int = 50, patience: float = 5.0, turns: Turns | None = None) -> None:
         self.waiting, self.patience = waiting, patience
+        self._turns = turns or Turns()
         self._lock = threading.Lock()
         self._jobs: list[_Job] = []
         self._finished = Shelf(bytes_kept)
@@ -129,7 +133,8 @@ class TrainingQueue:
             if not self._is_attended(job):
                 return
         try:
-            for network in train_briefly(job.network, job.shapes, job.seconds):
+            training = train_briefly(job.network, job.shapes, job.seconds)
+            while network := self._step(training):
                 with self._lock:
                     if not self._is_attended(job):
                         return
@@ -141,6 +146,11 @@ class TrainingQueue:
                 now = time.monotonic()
                 self._failed = {net: known for net, known in self._failed.items() if now - known[0] < FORGOTTEN}
                 self._failed[job.architecture] = (now, f"The training failed: {problem}.")
+
+    def _step(self, training: Iterator[TrainedNetwork]) -> TrainedNetwork | None:
+        """What comes of a training next, computed in its turn; None at the end."""
+        with self._turns:
+            return next(training, None)
 
     def _is_attended(self, job: _Job) -> bool:
         left = time.monotonic() - self.patience

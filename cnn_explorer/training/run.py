@@ -29,9 +29,10 @@ from torch.nn import functional
 from cnn_explorer.builder import build_layers
 from cnn_explorer.data import Digits
 from cnn_explorer.evaluation import as_input
+from cnn_explorer.layers import Conv2dSpec, Pool2dSpec
 from cnn_explorer.network import NetworkSpec
 from cnn_explorer.optimizers import SGD, AdamW
-from cnn_explorer.shapes import NetworkShapes, infer_shapes
+from cnn_explorer.shapes import LayerShapes, NetworkShapes, infer_shapes
 from cnn_explorer.shared import CLASSES
 from cnn_explorer.training import schedule, slant
 from cnn_explorer.training.brief import is_trainable
@@ -40,11 +41,12 @@ from cnn_explorer.training.turns import Turns
 
 # Costs are counted in work, not in time, so that looks are where they are however busy the machine is: multiply-adds of the forward
 # pass, and for what costs time without any, as many as take about as long. One core does about 10,000,000,000 a second, backward included.
-WORK_OF_VALUE, WORK_OF_PARAMETER, WORK_OF_BATCH = 40, 10, 3_000_000
-MAX_WORK = 1_000_000_000  # of a batch: about 0.1 s, and 0.25 s for the layers that torch is slowest at
+WORK_OF_VALUE, WORK_OF_POOLED_CELL, WORK_OF_PARAMETER, WORK_OF_SLANT, WORK_OF_BATCH = 40, 5, 10, 200_000, 3_000_000
+WORK_OF_GROUPED_MAC = 4  # torch is slow at these
+MAX_WORK = 1_000_000_000  # of a batch: about 0.1 s, 0.25 s for the layers that fit the counting worst
 LOOK_INTERVAL = 4_000_000_000  # work from one look to the next
 MAX_LOOKS = 1000
-LOOK_WORK, LOOK = 200_000_000, (20, 400)  # work of a look between epochs, and the test digits that this allows
+LOOK_WORK, LOOK = 280_000_000, (20, 400)  # work of a look between epochs, and the test digits that this allows
 TEST_WORK, TEST = 10_000_000_000, (100, 10_000)  # likewise for the test after an epoch
 UNIT_WORK, UNIT = 300_000_000, (1, 250)  # and for a part of a test
 SNAPSHOT_BYTES, MAX_SNAPSHOTS = 12_000_000, 60
@@ -122,6 +124,8 @@ class Run:
         self.looks: tuple[Look, ...] = ()
         self.snapshots: tuple[Snapshot, ...] = ()
         self._module = ready_to_train(build_layers(self.shapes, recipe.seed), recipe.seed)
+        # Tested is a copy, so that no test can change the training; in this layout torch's max pooling takes a quarter of the time.
+        self._tested = build_layers(self.shapes, recipe.seed).eval().to(memory_format=torch.channels_last)
         self._optimizer = _optimizer(self._module, recipe)
         self._look_every = _look_interval(self.shapes, recipe, self.batches)
         self._seconds = 0.0
@@ -138,11 +142,12 @@ class Run:
             try:
                 next(self._units)
             except _Diverged:
-                rate = self.recipe.learning_rate
-                self.problem = (
-                    f"Training broke down after {self.batch:,} batches: learning_rate (={rate:g}) is too large; choose a smaller one."
-                )
-                self.finished = True
+                rate = f"learning_rate (={self.recipe.learning_rate:g})"
+                self.fail(f"Training broke down after {self.batch:,} batches: {rate} is too large; choose a smaller one.")
+
+    def fail(self, problem: str) -> None:
+        """End the run here, with a sentence that says why."""
+        self.problem, self.finished = problem, True
 
     def is_due(self, until: int) -> bool:
         """True while something is left to do before `until` batches are trained and, if there is a look at that place, tested."""
@@ -166,12 +171,11 @@ class Run:
 
     @property
     def bytes(self) -> int:
-        """Memory that the run takes, at most: weights, their gradients, the optimizer's state and the snapshots."""
-        one = _size(self._module.state_dict())
+        """Memory that the run takes, at most: weights, their copy that is tested, their gradients, the optimizer's
+        state and the snapshots."""
         if self.finished:
-            return one + sum(_size(snapshot.tensors) for snapshot in self.snapshots)
-        optimizer = 2 if self.recipe.optimizer == "adam" else 1
-        return (2 + optimizer + _capacity(one)) * one
+            return 2 * _size(self._module.state_dict()) + sum(_size(snapshot.tensors) for snapshot in self.snapshots)
+        return bytes_needed(self.spec, self.recipe)
 
     # --- the work ---
 
@@ -213,6 +217,7 @@ class Run:
     def _look(self, count: int, norms: tuple[tuple[str, float], ...] = ()) -> Iterator[None]:
         """Test on the first `count` digits, part by part, and keep what is seen."""
         images, labels = (part[:count] for part in self._test)
+        self._tested.load_state_dict(self._module.state_dict())
         size = _affordable(UNIT_WORK, UNIT, self.shapes)
         right = 0
         for start in range(0, len(labels), size):
@@ -231,12 +236,8 @@ class Run:
 
     @torch.no_grad()
     def _right(self, images: Tensor, labels: Tensor) -> int:
-        """How many of the digits the network knows; it gets its train mode back."""
-        self._module.eval()
-        try:
-            logits = self._module(as_input(images))
-        finally:
-            self._module.train()
+        """How many of the digits the tested network knows."""
+        logits = self._tested(as_input(images))
         if not logits.isfinite().all():
             raise _Diverged
         return int((logits.argmax(dim=1) == labels).sum())
@@ -270,9 +271,9 @@ def check_trainable(shapes: NetworkShapes, recipe: RunRecipe) -> None:
     if not is_trainable(shapes):
         why = f"its output is {'×'.join(map(str, shapes.output_shape))}" if shapes.parameters else "it has no weights"
         raise ValueError(f"This network cannot learn to tell digits apart: {why}; end it with a linear layer of {CLASSES} outputs.")
-    most = math.floor((MAX_WORK - _work_of_batch(shapes, 0)) / _work_of_digit(shapes))
-    if recipe.batch_size > most:
-        work = _work_of_batch(shapes, recipe.batch_size)
+    fixed, work = _work_of_batch(shapes, recipe, 0), _work_of_batch(shapes, recipe, recipe.batch_size)
+    if work > MAX_WORK:
+        most = (MAX_WORK - fixed) * recipe.batch_size // (work - fixed)
         lowest = int(LIMITS["batch_size"][0])
         remedy = f"choose a batch_size of at most {most}" if most >= lowest else "choose smaller layers"
         raise ValueError(
@@ -281,17 +282,35 @@ def check_trainable(shapes: NetworkShapes, recipe: RunRecipe) -> None:
         )
 
 
+def bytes_needed(spec: NetworkSpec, recipe: RunRecipe) -> int:
+    """Memory that a run will take, at most, without the digits: weights, their copy that is tested, their gradients, the optimizer's
+    state and the snapshots."""
+    weights = 4 * infer_shapes(spec).parameters
+    optimizer = 2 if recipe.optimizer == "adam" else 1
+    return (3 + optimizer + _capacity(weights)) * weights
+
+
 def _work_of_digit(shapes: NetworkShapes) -> int:
-    return shapes.macs + WORK_OF_VALUE * sum(layer.values for layer in shapes.layers)
+    return sum(map(_work_of_layer, shapes.layers))
 
 
-def _work_of_batch(shapes: NetworkShapes, batch_size: int) -> int:
-    return WORK_OF_BATCH + WORK_OF_PARAMETER * shapes.parameters + batch_size * _work_of_digit(shapes)
+def _work_of_layer(layer: LayerShapes) -> int:
+    work = layer.macs + WORK_OF_VALUE * layer.values
+    if isinstance(layer.spec, Pool2dSpec):
+        work += WORK_OF_POOLED_CELL * layer.values * math.prod(layer.spec.window()[0])
+    if isinstance(layer.spec, Conv2dSpec) and layer.spec.groups > 1:
+        work += (WORK_OF_GROUPED_MAC - 1) * layer.macs
+    return work
+
+
+def _work_of_batch(shapes: NetworkShapes, recipe: RunRecipe, batch_size: int) -> int:
+    of_digit = _work_of_digit(shapes) + WORK_OF_SLANT * recipe.augment
+    return WORK_OF_BATCH + WORK_OF_PARAMETER * shapes.parameters + batch_size * of_digit
 
 
 def _look_interval(shapes: NetworkShapes, recipe: RunRecipe, batches: int) -> int:
     """Batches from one look to the next."""
-    return max(round(LOOK_INTERVAL / _work_of_batch(shapes, recipe.batch_size)), math.ceil(batches / MAX_LOOKS), 1)
+    return max(round(LOOK_INTERVAL / _work_of_batch(shapes, recipe, recipe.batch_size)), math.ceil(batches / MAX_LOOKS), 1)
 
 
 def _affordable(work: int, bounds: tuple[int, int], shapes: NetworkShapes) -> int:
@@ -324,7 +343,7 @@ def _size(tensors: Mapping[str, Tensor]) -> int:
 
 def _capacity(size: int) -> int:
     """How many snapshots of so many bytes are kept."""
-    return min(max(SNAPSHOT_BYTES // size, 2), MAX_SNAPSHOTS)
+    return min(max(SNAPSHOT_BYTES // max(size, 1), 2), MAX_SNAPSHOTS)
 
 
 @cache

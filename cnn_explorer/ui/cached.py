@@ -18,6 +18,7 @@ from cnn_explorer.shapes import NetworkShapes, infer_shapes
 if TYPE_CHECKING:
     from cnn_explorer.shelf import Shelf
     from cnn_explorer.training.queue import TrainingQueue
+    from cnn_explorer.training.turns import Turns
     from cnn_explorer.weights import TrainedNetwork
 
 
@@ -117,4 +118,12 @@ def trainings() -> TrainingQueue:
     """The queue in which all visitors' networks are trained."""
     from cnn_explorer.training.queue import TrainingQueue
 
-    return TrainingQueue(KEPT)
+    return TrainingQueue(KEPT, turns=turns())
+
+
+@st.cache_resource(show_spinner=False)
+def turns() -> Turns:
+    """The turns that all trainings of this process take."""
+    from cnn_explorer.training.turns import Turns
+
+    return Turns()
