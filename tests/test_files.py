@@ -183,6 +183,7 @@ def test_damage_anywhere_is_a_sentence_or_other_numbers():
             assert str(error).endswith(REMEDY)  # noqa: PT017
 
 
+@pytest.mark.filterwarnings("ignore")  # torch and Python remark on the pickle's protocol and on escapes in it
 def test_damage_to_the_pickle_is_a_sentence_or_other_weights():
     """In a zip that is whole, so that no checksum tells."""
     with zipfile.ZipFile(io.BytesIO(saved(tensors()))) as archive:
