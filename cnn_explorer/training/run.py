@@ -187,7 +187,7 @@ class Run:
     def _work(self) -> Iterator[None]:
         """The whole run, a unit between two yields."""
         size = self.recipe.batch_size
-        yield from self._look(_affordable(LOOK_WORK, LOOK, self.shapes))
+        yield from self._look(affordable(LOOK_WORK, LOOK, self.shapes))
         for epoch in range(self.recipe.epochs):
             generator = Generator().manual_seed(1000 * self.recipe.seed + epoch)  # an epoch depends on its number, not on those before
             order = torch.randperm(len(self._train[0]), generator=generator)
@@ -198,7 +198,7 @@ class Run:
                 yield
                 if self._testing:
                     work, bounds = (TEST_WORK, TEST) if ends else (LOOK_WORK, LOOK)
-                    yield from self._look(_affordable(work, bounds, self.shapes), norms)
+                    yield from self._look(affordable(work, bounds, self.shapes), norms)
 
     def _learn(self, batch: Tensor, generator: Generator) -> tuple[tuple[str, float], ...]:
         """Train on the digits of these numbers; the layers' gradient norms if a look follows."""
@@ -223,7 +223,7 @@ class Run:
         """Test on the first `count` digits, part by part, and keep what is seen."""
         images, labels = (part[:count] for part in self._test)
         self._tested.load_state_dict(self._module.state_dict())
-        size = _affordable(UNIT_WORK, UNIT, self.shapes)
+        size = affordable(UNIT_WORK, UNIT, self.shapes)
         right = 0
         for start in range(0, len(labels), size):
             if start:
@@ -318,7 +318,7 @@ def _look_interval(shapes: NetworkShapes, recipe: RunRecipe, batches: int) -> in
     return max(round(LOOK_INTERVAL / _work_of_batch(shapes, recipe, recipe.batch_size)), math.ceil(batches / MAX_LOOKS), 1)
 
 
-def _affordable(work: int, bounds: tuple[int, int], shapes: NetworkShapes) -> int:
+def affordable(work: int, bounds: tuple[int, int], shapes: NetworkShapes) -> int:
     """How many digits may pass through the network for so much work."""
     return min(max(work // _work_of_digit(shapes), bounds[0]), bounds[1])
 

@@ -103,7 +103,7 @@ def live() -> None:
         figure = figures.curves(series, training_state.recipe().epochs).update_layout(height=CURVES + LEGEND * (len(shown) > 1))
         if place is not None and place != learner.drive.at and learner.run:
             figure.add_vline(place / learner.run.batches_per_epoch, line_dash="dot", line_width=1)
-        st.plotly_chart(figure, key="curves", config={"displayModeBar": False})
+        st.plotly_chart(figure, key="curves", config=figures.CONFIG)
     with seen:
         _choice(shown)
         network = learner.network(place)
@@ -124,7 +124,7 @@ def _gradients(shown: list[Learner]) -> None:
             with column:
                 st.markdown(f"**{training_controls.name_of(learner.net)}**")
                 figure = figures.gradient_norms(learner.looks, training_state.recipe().epochs)
-                st.plotly_chart(figure, key=f"gradients {learner.net}", config={"displayModeBar": False})
+                st.plotly_chart(figure, key=f"gradients {learner.net}", config=figures.CONFIG)
 
 
 def _numbers(learner: Learner, network: TrainedNetwork, place: int | None) -> None:

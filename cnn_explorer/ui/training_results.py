@@ -23,6 +23,7 @@ from cnn_explorer.ui.training_live import GOING, Learner, learners, looked_into
 SECTIONS = {"wrong": "Where it fails", "beside": "Side by side", "along": "Take it along"}
 SECTION, CELL, FILE_NOTE = "results_section", "confusion_cell", "weights_file_note"  # session keys
 HEAD = "| network | parameters | multiply-adds | epochs | time | right |"
+INK = {"light": "#1b2330", "dark": "#e8edf4"}  # the themes' text colours, as in .streamlit/config.toml
 GALLERY = 12  # digits
 DIGIT_SIDE = 72  # CSS pixels
 
@@ -61,12 +62,10 @@ def _wrong(shown: list[Learner]) -> None:
     left, right = st.columns([2, 3])
     with left:
         st.plotly_chart(
-            figures.confusion(evaluation), key=f"confusion {network.fingerprint}", on_select=_cell_clicked(network.fingerprint),
-            selection_mode="points", config={"displayModeBar": False},
+            figures.confusion(evaluation, INK.get(str(st.context.theme.type))), key=f"confusion {network.fingerprint}", on_select=_cell_clicked(network.fingerprint),
+            selection_mode="points", config=figures.CONFIG,
         )  # fmt: skip
-        st.plotly_chart(
-            figures.class_accuracy({training_controls.name_of(learner.net): evaluation}), key="classes", config={"displayModeBar": False}
-        )
+        st.plotly_chart(figures.class_accuracy({training_controls.name_of(learner.net): evaluation}), key="classes", config=figures.CONFIG)
     with right:
         cell = st.session_state.get(CELL)
         cell = cell if cell in cells else None
@@ -156,7 +155,7 @@ def _side_by_side(shown: list[Learner]) -> None:
     with right:
         count = min(cached.SHIFTED, len(digits_for(data)[1]))
         st.caption(f"{count:,} test digits moved left, right, up and down by so many pixels: how many are still right")
-        st.plotly_chart(figures.shift_figure(lines), key="shifts", config={"displayModeBar": False})
+        st.plotly_chart(figures.shift_figure(lines), key="shifts", config=figures.CONFIG)
 
 
 def _other(net: str) -> str:
