@@ -61,10 +61,9 @@ def _wrong(shown: list[Learner]) -> None:
     cells = {(t, a): f"{t} taken for {a}: {n}" for n, t, a in pairs} | {(t, t): f"{t} known as {t}: {counts[t, t]}" for t in range(10)}
     left, right = st.columns([2, 3])
     with left:
-        st.plotly_chart(
-            figures.confusion(evaluation, INK.get(str(st.context.theme.type))), key=f"confusion {network.fingerprint}", on_select=_cell_clicked(network.fingerprint),
-            selection_mode="points", config=figures.CONFIG,
-        )  # fmt: skip
+        key = f"confusion {network.fingerprint}"
+        figure = figures.confusion(evaluation, INK.get(str(st.context.theme.type)))
+        st.plotly_chart(figure, key=key, on_select=_cell_clicked(key), selection_mode="points", config=figures.CONFIG)
         st.plotly_chart(figures.class_accuracy({training_controls.name_of(learner.net): evaluation}), key="classes", config=figures.CONFIG)
     with right:
         cell = st.session_state.get(CELL)
@@ -85,9 +84,9 @@ def _choose_cell(cell: tuple[int, int] | None) -> None:
     st.session_state[CELL] = cell
 
 
-def _cell_clicked(fingerprint: str) -> Callable[[], None]:
+def _cell_clicked(key: str) -> Callable[[], None]:
     def clicked() -> None:
-        points = st.session_state[f"confusion {fingerprint}"].selection.points
+        points = st.session_state[key].selection.points
         st.session_state[CELL] = tuple(map(int, points[0]["customdata"])) if points else None
 
     return clicked

@@ -22,8 +22,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import torch
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
 
 from bench_learning import plain_loop
@@ -34,6 +33,7 @@ from cnn_explorer import LECTURE
 from cnn_explorer.data import FOLDER_VARIABLE, data_folder
 from cnn_explorer.training.recipes import RunRecipe, recipes_for
 
+ROOT = Path(__file__).parents[2]
 PATIENCE = 300_000  # ms
 DIGITS = 60_000 // 64 * 64  # an epoch's
 
