@@ -46,9 +46,9 @@ WORK_OF_GROUPED_MAC = 4  # torch is slow at these
 MAX_WORK = 1_000_000_000  # of a batch: about 0.1 s, 0.25 s for the layers that fit the counting worst
 LOOK_INTERVAL = 4_000_000_000  # work from one look to the next
 MAX_LOOKS = 1000
-LOOK_WORK, LOOK = 280_000_000, (20, 400)  # work of a look between epochs, and the test digits that this allows
+LOOK_WORK, LOOK = 190_000_000, (20, 400)  # work of a look between epochs, and the test digits that this allows
 TEST_WORK, TEST = 10_000_000_000, (100, 10_000)  # likewise for the test after an epoch
-UNIT_WORK, UNIT = 300_000_000, (1, 250)  # and for a part of a test
+UNIT_WORK, UNIT = 300_000_000, (1, 100)  # and for a part of a test
 SNAPSHOT_BYTES, MAX_SNAPSHOTS = 12_000_000, 60
 
 
