@@ -26,7 +26,7 @@ const ABOUT = {
   d: "a digit from MNIST as it is; your pen starts a new one",
   p: "your picture, cropped, scaled and centred; your pen starts a new one",
 };
-const FRAME = 8; // ms; of two movements within less, the second waits for the next frame
+const FRAME = 8; // ms; a movement sooner after the last one was followed waits for the next frame
 
 /** A button with a line drawing on a 24 × 24 grid. */
 const tool = (kind, name, title, path) =>
@@ -79,6 +79,7 @@ export class View {
     this.own = null; // what this browser has worked out of a drawing that PyTorch has yet to see
     this.followed = 0;
     this.followedAt = -Infinity;
+    this.cost = 0; // ms that it took the last time: the pen gets as much for itself
     this.preview = new Preview();
     this.link = new Link(() => this.#state(), (message) => this.send(message));
     this.surface = new Surface(find(".paper"), {
@@ -197,15 +198,19 @@ export class View {
   #follow() {
     cancelAnimationFrame(this.following);
     if (!this.last || !this.preview.follows(this.last)) { this.own = null; return; }
-    const now = performance.now();
-    if (now - this.followedAt < FRAME) { this.following = requestAnimationFrame(() => this.#follow()); return; }
-    this.followedAt = now;
+    const began = performance.now();
+    if (began - this.followedAt < Math.max(FRAME, this.cost)) { this.following = requestAnimationFrame(() => this.#follow()); return; }
     const strokes = this.surface.sent;
-    if (!strokes) { this.own = null; return; }
-    this.own = { ...this.last, ...this.preview.run(imageOfStrokes(strokes)), exact: false }; // PyTorch has yet to say its numbers
-    this.#find(".agree").hidden = true;
-    this.#paint();
-    this.host.dataset.followed = String(++this.followed);
+    if (strokes) {
+      this.own = { ...this.last, ...this.preview.run(imageOfStrokes(strokes)), exact: false }; // PyTorch has yet to say its numbers
+      this.#find(".agree").hidden = true;
+      this.#paint();
+      this.host.dataset.followed = String(++this.followed);
+    } else {
+      this.own = null; // too full to be sent
+    }
+    this.followedAt = performance.now();
+    this.cost = this.followedAt - began;
   }
 
   /** Say quietly that both came to the same numbers. */
