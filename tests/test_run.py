@@ -211,7 +211,7 @@ def test_snapshots_are_bounded_and_whole_epochs_stay_longest(monkeypatch: pytest
     spec = parse("fc10")
     run = Run(spec, replace(SGD, epochs=3))
     size = 4 * 7850
-    assert run.bytes == (3 + 1 + 5) * size
+    assert run.bytes == (2 + 1 + 5) * size
     most = 0
     while not run.finished:
         run.advance()

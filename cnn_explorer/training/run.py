@@ -93,12 +93,13 @@ class SeededDropout(nn.Module):
 
 
 def ready_to_train(module: nn.Sequential, seed: int) -> nn.Sequential:
-    """`module` in train mode, changed in place: its dropout layers draw from one generator of that `seed`."""
+    """`module` in train mode, changed in place: its dropout layers draw from one generator of that `seed`, and its weights lie in memory
+    channel by channel, with which torch is a quarter faster on the small networks here."""
     generator = Generator().manual_seed(seed)
     for name, child in module.named_children():
         if isinstance(child, nn.Dropout):
             module.register_module(name, SeededDropout(child.p, generator))
-    return module.train()
+    return module.train().to(memory_format=torch.channels_last)
 
 
 class _Diverged(Exception):
@@ -124,8 +125,6 @@ class Run:
         self.looks: tuple[Look, ...] = ()
         self.snapshots: tuple[Snapshot, ...] = ()
         self._module = ready_to_train(build_layers(self.shapes, recipe.seed), recipe.seed)
-        # Tested is a copy, so that no test can change the training; in this layout torch's max pooling takes a quarter of the time.
-        self._tested = build_layers(self.shapes, recipe.seed).eval().to(memory_format=torch.channels_last)
         self._optimizer = _optimizer(self._module, recipe)
         self._look_every = _look_interval(self.shapes, recipe, self.batches)
         self._seconds = 0.0
@@ -176,10 +175,10 @@ class Run:
 
     @property
     def bytes(self) -> int:
-        """Memory that the run takes, at most: weights, their copy that is tested, their gradients, the optimizer's
-        state and the snapshots."""
+        """Memory that the run takes, at most: weights, their gradients, the optimizer's state and the snapshots."""
         if self.finished:
-            return 2 * _size(self._module.state_dict()) + sum(_size(snapshot.tensors) for snapshot in self.snapshots)
+            own = (1 + _states(self.recipe)) * _size(self._module.state_dict())
+            return own + sum(_size(snapshot.tensors) for snapshot in self.snapshots)
         return bytes_needed(self.spec, self.recipe)
 
     # --- the work ---
@@ -222,7 +221,6 @@ class Run:
     def _look(self, count: int, norms: tuple[tuple[str, float], ...] = ()) -> Iterator[None]:
         """Test on the first `count` digits, part by part, and keep what is seen."""
         images, labels = (part[:count] for part in self._test)
-        self._tested.load_state_dict(self._module.state_dict())
         size = affordable(UNIT_WORK, UNIT, self.shapes)
         right = 0
         for start in range(0, len(labels), size):
@@ -241,8 +239,10 @@ class Run:
 
     @torch.no_grad()
     def _right(self, images: Tensor, labels: Tensor) -> int:
-        """How many of the digits the tested network knows."""
-        logits = self._tested(as_input(images))
+        """How many of the digits the network knows; it gets its train mode back."""
+        self._module.eval()
+        logits = self._module(as_input(images))
+        self._module.train()
         if not logits.isfinite().all():
             raise _Diverged
         return int((logits.argmax(dim=1) == labels).sum())
@@ -288,11 +288,14 @@ def check_trainable(shapes: NetworkShapes, recipe: RunRecipe) -> None:
 
 
 def bytes_needed(spec: NetworkSpec, recipe: RunRecipe) -> int:
-    """Memory that a run will take, at most, without the digits: weights, their copy that is tested, their gradients, the optimizer's
-    state and the snapshots."""
+    """Memory that a run will take, at most, without the digits: weights, their gradients, the optimizer's state and the snapshots."""
     weights = 4 * infer_shapes(spec).parameters
-    optimizer = 2 if recipe.optimizer == "adam" else 1
-    return (3 + optimizer + _capacity(weights)) * weights
+    return (2 + _states(recipe) + _capacity(weights)) * weights
+
+
+def _states(recipe: RunRecipe) -> int:
+    """How many numbers the optimizer keeps of each weight, at most."""
+    return 2 if recipe.optimizer == "adam" else 1
 
 
 def _work_of_digit(shapes: NetworkShapes) -> int:

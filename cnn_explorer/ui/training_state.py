@@ -36,11 +36,12 @@ class Drive:
     take: int = 0
     since: float = 0.0
     seconds: float = 0.0
+    testing: bool = False  # what is trained is still being tested
 
     @property
     def going(self) -> bool:
         """True while there is more to come."""
-        return self.until > self.at
+        return self.until > self.at or self.testing
 
 
 # --- the address ---
@@ -154,7 +155,8 @@ def _moved(now: Drive, run: Run) -> Drive:
     """What has been seen by this time: the present, or a replay of what had been trained before."""
     replayed = run.reached(now.seconds + REPLAY * (time.monotonic() - now.since))
     at = min(run.batch if replayed >= _front(run) else max(replayed, now.at), now.until)
-    return replace(now, at=at, until=at if run.finished and at >= run.batch else now.until)
+    until = at if run.finished and at >= run.batch else now.until
+    return replace(now, at=at, until=until, testing=at == until and run.is_due(until))
 
 
 def _front(run: Run) -> int:
@@ -169,7 +171,7 @@ def hold_others() -> None:
         if known.going and key not in shown:
             net, text = key.split(" ")
             cached.runs().drive(cached.visitor(), parse(net), parse_recipe(text), 0, _take(known))
-            _drives()[key] = replace(known, until=known.at)
+            _drives()[key] = replace(known, until=known.at, testing=False)
 
 
 def go_on(batches: int | None = None) -> None:
@@ -202,7 +204,7 @@ def hold() -> None:
         if run:
             run.wait()
         at = _moved(now, run).at if run and now.going else now.at
-        _drives()[_key(net)] = replace(now, at=at, until=at)
+        _drives()[_key(net)] = replace(now, at=at, until=at, testing=False)
     note_place()
 
 
