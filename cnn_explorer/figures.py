@@ -37,7 +37,7 @@ LOSSES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10)
 def curves(series: Mapping[str, Sequence[Look]], epochs: float) -> go.Figure:
     """Training loss and test accuracy against epochs, side by side, for runs by name, of which the longest has so many `epochs`.
 
-    Both axes are stretched where the end of a training goes on. Larger marks: tested on the most digits, as after an epoch.
+    Both axes are stretched where the end of a training goes on. Marks and clear lines: after whole epochs.
     """
     figure = make_subplots(cols=2, subplot_titles=("training loss", "test accuracy"), horizontal_spacing=0.13)
     for (name, looks), style in zip(series.items(), _styles(), strict=False):
@@ -48,7 +48,7 @@ def curves(series: Mapping[str, Sequence[Look]], epochs: float) -> go.Figure:
     figure.update_xaxes(range=[0, epochs], title_text="epochs", rangemode="tozero")
     losses = [look.loss for looks in series.values() for look in looks if look.loss]
     figure.update_yaxes(col=1, type="log", **_loss_ticks(losses))
-    best = max((look.accuracy for looks in series.values() for look in looks), default=0)
+    best = max((look.accuracy for looks in series.values() for look in looks if _ends_epoch(look)), default=0)
     figure.update_yaxes(col=2, **_accuracy_ticks(best))
     return figure
 
@@ -168,29 +168,58 @@ def shift_figure(lines: Mapping[str, Sequence[float]], shifts: Sequence[int] = S
 
 def _add_loss(figure: go.Figure, name: str, looks: Sequence[Look], style: Mapping[str, str]) -> None:
     seen = [look for look in looks if look.loss is not None]
-    losses = np.array([look.loss for look in seen])
     hover = "%{fullData.name}<br>epoch %{x:.2f}<br>loss %{y:.4f}<extra></extra>"
-    figure.add_scatter(y=losses, hovertemplate=hover, showlegend=False, **_line(name, seen, style), row=1, col=1)
+    figure.add_scatter(
+        x=np.array([look.epoch for look in seen]),
+        y=np.array([look.loss for look in seen]),
+        hovertemplate=hover,
+        showlegend=False,
+        marker_size=_marks(seen),
+        **_line(name, style),
+        row=1,
+        col=1,
+    )
 
 
 def _add_accuracy(figure: go.Figure, name: str, looks: Sequence[Look], style: Mapping[str, str]) -> None:
-    exact = np.array([(100 * look.accuracy, look.measured) for look in looks]).reshape(-1, 2)
-    heights = np.array([_stretched(look.accuracy, look.measured) for look in looks])
-    hover = "%{fullData.name}<br>epoch %{x:.2f}<br>%{customdata[0]:.2f} % of %{customdata[1]:,} test digits<extra></extra>"
-    figure.add_scatter(y=heights, customdata=exact, hovertemplate=hover, **_line(name, looks, style), row=1, col=2)
+    """A clear line through the tests after epochs; a faint one through all looks if there are others, which are at fewer digits."""
+    after_epochs = [look for look in looks if _ends_epoch(look)]
+    clear = looks
+    if len(after_epochs) < len(looks[1:]):
+        faint = {**style, "dash": "solid"}
+        _add_looks(figure, looks, {**_line(name, faint), "mode": "lines", "opacity": 0.4, "showlegend": False})
+        clear = after_epochs or looks[:1]  # one point at least, or the legend would lack the name
+    _add_looks(figure, clear, {**_line(name, style), "marker_size": _marks(clear)})
 
 
-def _line(name: str, looks: Sequence[Look], style: Mapping[str, str]) -> dict[str, Any]:
-    """A line through looks, with a mark where most digits were tested on. Arrays travel to the browser as bytes."""
-    measured = np.array([look.measured for look in looks])
-    marked = (measured == measured.max(initial=0)) & np.array([look.batch > 0 for look in looks], dtype=bool)
+def _add_looks(figure: go.Figure, looks: Sequence[Look], how: Mapping[str, Any]) -> None:
+    figure.add_scatter(
+        x=np.array([look.epoch for look in looks]),
+        y=np.array([_stretched(look.accuracy, look.measured) for look in looks]),
+        customdata=np.array([(100 * look.accuracy, look.measured) for look in looks]).reshape(-1, 2),
+        hovertemplate="%{fullData.name}<br>epoch %{x:.2f}<br>%{customdata[0]:.2f} % of %{customdata[1]:,} test digits<extra></extra>",
+        **how,
+        row=1,
+        col=2,
+    )
+
+
+def _ends_epoch(look: Look) -> bool:
+    return look.batch > 0 and float(look.epoch).is_integer()
+
+
+def _marks(looks: Sequence[Look]) -> list[int]:
+    """Sizes in pixels."""
+    return [6 if _ends_epoch(look) else 0 for look in looks]
+
+
+def _line(name: str, style: Mapping[str, str]) -> dict[str, Any]:
     return {
-        "x": np.array([look.epoch for look in looks]),
         "name": name,
         "legendgroup": name,
         "mode": "lines+markers",
         "line": {**style, "width": 1.5},
-        "marker": {"size": np.where(marked, 6, 0), "opacity": 1},
+        "marker_opacity": 1,
         "cliponaxis": False,
     }
 

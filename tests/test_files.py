@@ -1,6 +1,7 @@
 import io
 import os
 import pickle
+import random
 import resource
 import struct
 import subprocess
@@ -178,6 +179,24 @@ def test_damage_anywhere_is_a_sentence_or_other_numbers():
         damaged[place] ^= 1 << int(torch.randint(8, (1,), generator=generator))
         try:
             read_weights(bytes(damaged), SHAPES)
+        except ValueError as error:
+            assert str(error).endswith(REMEDY)  # noqa: PT017
+
+
+@pytest.mark.filterwarnings("ignore")  # torch and Python remark on the pickle's protocol and on escapes in it
+def test_damage_to_the_pickle_is_a_sentence_or_other_weights():
+    """In a zip that is whole, so that no checksum tells."""
+    with zipfile.ZipFile(io.BytesIO(saved(tensors()))) as archive:
+        records = {name: archive.read(name) for name in archive.namelist()}
+    place = next(name for name in records if name.endswith("/data.pkl"))
+    chance = random.Random(0)
+    for _ in range(500):
+        damaged = bytearray(records[place])
+        for _ in range(chance.choice([1, 1, 3])):
+            start = chance.randrange(len(damaged))
+            damaged[start : start + chance.randrange(10)] = chance.choice([chance.randbytes(3), damaged[start : start + 30], b""])
+        try:
+            read_weights(zipped({**records, place: bytes(damaged)}), SHAPES)
         except ValueError as error:
             assert str(error).endswith(REMEDY)  # noqa: PT017
 

@@ -25,10 +25,12 @@ MODULES = [
     "shared",
     "trace",
     "training",
+    "training.files",
     "training.presets",
     "training.recipes",
     "training.run",
     "training.runs",
+    "training.script",
     "training.shared",
     "weights",
 ]

@@ -249,6 +249,8 @@ def test_snapshots_are_thinned_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
         ("conv4k3-conv4k28-fc10", 64, "does not work out: conv2: kernel_size"),
         ("conv64k3p1-relu-conv64k3p1-relu-conv64k3p1-fc10", 64, r"batch_size \(=64\) costs as much as 4,5\d\d million .* at most 14\."),
         ("conv256k7p3-conv256k7p3-fc10", 8, "choose smaller layers"),
+        ("conv32k1-max28s1p14-fc10", 64, "at most 9"),  # no multiply-add, but many comparisons
+        ("conv64k1-conv64k7p3g64-fc10", 128, r"at most \d\d\."),  # few multiply-adds, but slow ones
     ],
 )
 def test_what_cannot_be_trained_here_is_told(spec: str, batch_size: int, said: str) -> None:

@@ -12,11 +12,15 @@ import pytest
 import torch
 
 from cnn_explorer.network import NetworkSpec, parse
+from cnn_explorer.shapes import infer_shapes
+from cnn_explorer.training import queue
 from cnn_explorer.training import runs as runs_module
+from cnn_explorer.training.queue import TrainingQueue
 from cnn_explorer.training.recipes import RunRecipe
 from cnn_explorer.training.run import Run, bytes_needed
 from cnn_explorer.training.runs import Runs, Standing
 from cnn_explorer.training.turns import Turns
+from cnn_explorer.weights import TrainedNetwork, load_network
 
 SPEC = parse("fc10")
 LONG = RunRecipe("bundled", "sgd", 0.01, batch_size=8, epochs=100)
@@ -361,6 +365,31 @@ def test_turns_are_taken_in_the_order_asked_for() -> None:
         raise ValueError("given back")
     with turns:
         pass
+
+
+def test_only_one_training_computes_at_a_time(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, most, steps = 0, 0, {"briefly": 0, "run": 0}
+
+    def compute(name: str) -> None:
+        nonlocal now, most
+        now, most = now + 1, max(most, now + 1)
+        time.sleep(0.002)
+        steps[name] += 1
+        now -= 1
+
+    def train_briefly(network: TrainedNetwork, *_: object) -> Iterator[TrainedNetwork]:
+        while True:
+            compute("briefly")
+            yield network
+
+    monkeypatch.setattr(queue, "train_briefly", train_briefly)
+    monkeypatch.setattr(Run, "advance", lambda run: compute("run"))
+    trainings = TrainingQueue(turns=house.turns)
+    trainings.attend("one", infer_shapes(SPEC), load_network(SPEC), 4)
+    house.drive("another")
+    until(lambda: min(steps.values()) > 5)
+    assert most == 1
+    trainings.close()
 
 
 def test_a_process_that_ends_holds_its_runs_and_loads_no_compiler() -> None:

@@ -29,9 +29,10 @@ from torch.nn import functional
 from cnn_explorer.builder import build_layers
 from cnn_explorer.data import Digits
 from cnn_explorer.evaluation import as_input
+from cnn_explorer.layers import Conv2dSpec, Pool2dSpec
 from cnn_explorer.network import NetworkSpec
 from cnn_explorer.optimizers import SGD, AdamW
-from cnn_explorer.shapes import NetworkShapes, infer_shapes
+from cnn_explorer.shapes import LayerShapes, NetworkShapes, infer_shapes
 from cnn_explorer.shared import CLASSES
 from cnn_explorer.training import schedule, slant
 from cnn_explorer.training.brief import is_trainable
@@ -40,13 +41,14 @@ from cnn_explorer.training.turns import Turns
 
 # Costs are counted in work, not in time, so that looks are where they are however busy the machine is: multiply-adds of the forward
 # pass, and for what costs time without any, as many as take about as long. One core does about 10,000,000,000 a second, backward included.
-WORK_OF_VALUE, WORK_OF_PARAMETER, WORK_OF_SLANT, WORK_OF_BATCH = 40, 10, 200_000, 3_000_000
-MAX_WORK = 1_000_000_000  # of a batch: about 0.1 s, and 0.25 s for the layers that torch is slowest at
+WORK_OF_VALUE, WORK_OF_POOLED_CELL, WORK_OF_PARAMETER, WORK_OF_SLANT, WORK_OF_BATCH = 40, 5, 10, 200_000, 3_000_000
+WORK_OF_GROUPED_MAC = 4  # torch is slow at these
+MAX_WORK = 1_000_000_000  # of a batch: about 0.1 s, 0.25 s for the layers that fit the counting worst
 LOOK_INTERVAL = 4_000_000_000  # work from one look to the next
 MAX_LOOKS = 1000
-LOOK_WORK, LOOK = 280_000_000, (20, 400)  # work of a look between epochs, and the test digits that this allows
+LOOK_WORK, LOOK = 190_000_000, (20, 400)  # work of a look between epochs, and the test digits that this allows
 TEST_WORK, TEST = 10_000_000_000, (100, 10_000)  # likewise for the test after an epoch
-UNIT_WORK, UNIT = 300_000_000, (1, 250)  # and for a part of a test
+UNIT_WORK, UNIT = 300_000_000, (1, 100)  # and for a part of a test
 SNAPSHOT_BYTES, MAX_SNAPSHOTS = 12_000_000, 60
 
 
@@ -147,6 +149,11 @@ class Run:
         """End the run here, with a sentence that says why."""
         self.problem, self.finished = problem, True
 
+    def wait(self) -> None:
+        """Until the unit that is under way is over."""
+        with self._turns:
+            pass
+
     def is_due(self, until: int) -> bool:
         """True while something is left to do before `until` batches are trained and, if there is a look at that place, tested."""
         return until > 0 and not self.finished and (self.batch < until or (self.batch == until and self._testing))
@@ -180,7 +187,7 @@ class Run:
     def _work(self) -> Iterator[None]:
         """The whole run, a unit between two yields."""
         size = self.recipe.batch_size
-        yield from self._look(_affordable(LOOK_WORK, LOOK, self.shapes))
+        yield from self._look(affordable(LOOK_WORK, LOOK, self.shapes))
         for epoch in range(self.recipe.epochs):
             generator = Generator().manual_seed(1000 * self.recipe.seed + epoch)  # an epoch depends on its number, not on those before
             order = torch.randperm(len(self._train[0]), generator=generator)
@@ -191,7 +198,7 @@ class Run:
                 yield
                 if self._testing:
                     work, bounds = (TEST_WORK, TEST) if ends else (LOOK_WORK, LOOK)
-                    yield from self._look(_affordable(work, bounds, self.shapes), norms)
+                    yield from self._look(affordable(work, bounds, self.shapes), norms)
 
     def _learn(self, batch: Tensor, generator: Generator) -> tuple[tuple[str, float], ...]:
         """Train on the digits of these numbers; the layers' gradient norms if a look follows."""
@@ -216,7 +223,7 @@ class Run:
         """Test on the first `count` digits, part by part, and keep what is seen."""
         images, labels = (part[:count] for part in self._test)
         self._tested.load_state_dict(self._module.state_dict())
-        size = _affordable(UNIT_WORK, UNIT, self.shapes)
+        size = affordable(UNIT_WORK, UNIT, self.shapes)
         right = 0
         for start in range(0, len(labels), size):
             if start:
@@ -289,7 +296,16 @@ def bytes_needed(spec: NetworkSpec, recipe: RunRecipe) -> int:
 
 
 def _work_of_digit(shapes: NetworkShapes) -> int:
-    return shapes.macs + WORK_OF_VALUE * sum(layer.values for layer in shapes.layers)
+    return sum(map(_work_of_layer, shapes.layers))
+
+
+def _work_of_layer(layer: LayerShapes) -> int:
+    work = layer.macs + WORK_OF_VALUE * layer.values
+    if isinstance(layer.spec, Pool2dSpec):
+        work += WORK_OF_POOLED_CELL * layer.values * math.prod(layer.spec.window()[0])
+    if isinstance(layer.spec, Conv2dSpec) and layer.spec.groups > 1:
+        work += (WORK_OF_GROUPED_MAC - 1) * layer.macs
+    return work
 
 
 def _work_of_batch(shapes: NetworkShapes, recipe: RunRecipe, batch_size: int) -> int:
@@ -302,7 +318,7 @@ def _look_interval(shapes: NetworkShapes, recipe: RunRecipe, batches: int) -> in
     return max(round(LOOK_INTERVAL / _work_of_batch(shapes, recipe, recipe.batch_size)), math.ceil(batches / MAX_LOOKS), 1)
 
 
-def _affordable(work: int, bounds: tuple[int, int], shapes: NetworkShapes) -> int:
+def affordable(work: int, bounds: tuple[int, int], shapes: NetworkShapes) -> int:
     """How many digits may pass through the network for so much work."""
     return min(max(work // _work_of_digit(shapes), bounds[0]), bounds[1])
 

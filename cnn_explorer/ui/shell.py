@@ -28,6 +28,7 @@ STYLE = """<style>
 [data-testid="stCode"] .token { color: inherit !important; } /* the built-in colours of code are too faint on either ground */
 .katex-display { overflow: visible !important; } /* formulas are short; a box that scrolls by a hair cannot have the focus */
 [data-testid="stCode"] .keyword { font-weight: 600; }
+[data-stale="true"] { opacity: 1 !important; } /* what moves several times a second is not to be dimmed in between */
 .st-key-training_place { min-width: 300px; }
 @media (min-width: 641px) { [data-testid="stMainBlockContainer"] h4 { margin-left: 1.8rem; } }
 @media (max-width: 640px) {

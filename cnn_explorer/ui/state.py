@@ -75,7 +75,7 @@ def read(name: str, default: str, show: Callable[[str], None], word: str) -> Non
     try:
         show(given)
     except ValueError as problem:
-        kept = "the one everyone starts with" if opening else "the one before"
+        kept = "the one before" if not opening else "the one everyone starts with" if default else "none"
         st.session_state[f"{name}_notice"] = f"The {word} in this page's address cannot be read, so here is {kept}. {sentence(problem)}"
 
 

@@ -81,9 +81,10 @@ def live() -> None:
     seq = state.take(pen)
     shown = learners()
     going = any(learner.drive.going for learner in shown)
+    if not going and shown[0].run:
+        training_state.note_place()
     if st.session_state.get(GOING, False) and not going:
         st.session_state[GOING] = False
-        training_state.note_place()
         st.rerun()  # what rests on the result follows
     st.session_state[GOING] = going
     for learner in shown:
@@ -102,13 +103,28 @@ def live() -> None:
         figure = figures.curves(series, training_state.recipe().epochs).update_layout(height=CURVES + LEGEND * (len(shown) > 1))
         if place is not None and place != learner.drive.at and learner.run:
             figure.add_vline(place / learner.run.batches_per_epoch, line_dash="dot", line_width=1)
-        st.plotly_chart(figure, key="curves", config={"displayModeBar": False})
+        st.plotly_chart(figure, key="curves", config=figures.CONFIG)
     with seen:
         _choice(shown)
         network = learner.network(place)
         training_pictures.show_filters(network.module)
         _numbers(learner, network, place)
     _view(learner, network, seq, pen, going)
+    _gradients(shown)
+
+
+def _gradients(shown: list[Learner]) -> None:
+    """For experts, drawn only where it is unfolded."""
+    fold = st.expander("Gradient norms", on_change="rerun", key="gradients")
+    if not fold.open:
+        return
+    with fold:
+        st.caption("How steep the loss is in each layer's weights: the Euclidean norm of the gradient, in the last batch before each look.")
+        for column, learner in zip(st.columns(len(shown)), shown, strict=True):
+            with column:
+                st.markdown(f"**{training_controls.name_of(learner.net)}**")
+                figure = figures.gradient_norms(learner.looks, training_state.recipe().epochs)
+                st.plotly_chart(figure, key=f"gradients {learner.net}", config=figures.CONFIG)
 
 
 def _numbers(learner: Learner, network: TrainedNetwork, place: int | None) -> None:

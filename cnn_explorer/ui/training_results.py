@@ -20,9 +20,10 @@ from cnn_explorer.ui import cached, controls, own_weights, state, training_contr
 from cnn_explorer.ui.controlled import chosen, controlled
 from cnn_explorer.ui.training_live import GOING, Learner, learners, looked_into
 
-SECTIONS = {"wrong": "Where it fails", "beside": "Side by side", "gradients": "Gradients", "along": "Take it along"}
+SECTIONS = {"wrong": "Where it fails", "beside": "Side by side", "along": "Take it along"}
 SECTION, CELL, FILE_NOTE = "results_section", "confusion_cell", "weights_file_note"  # session keys
 HEAD = "| network | parameters | multiply-adds | epochs | time | right |"
+INK = {"light": "#1b2330", "dark": "#e8edf4"}  # the themes' text colours, as in .streamlit/config.toml
 GALLERY = 12  # digits
 DIGIT_SIDE = 72  # CSS pixels
 
@@ -45,7 +46,7 @@ def results() -> None:
         "Results", list(SECTIONS), required=True, format_func=SECTIONS.__getitem__, label_visibility="collapsed",
         **controlled("results", section, show, "default"),
     )  # fmt: skip
-    {"wrong": _wrong, "beside": _side_by_side, "gradients": _gradients, "along": _along}[section](shown)
+    {"wrong": _wrong, "beside": _side_by_side, "along": _along}[section](shown)
 
 
 # --- where it fails ---
@@ -60,13 +61,10 @@ def _wrong(shown: list[Learner]) -> None:
     cells = {(t, a): f"{t} taken for {a}: {n}" for n, t, a in pairs} | {(t, t): f"{t} known as {t}: {counts[t, t]}" for t in range(10)}
     left, right = st.columns([2, 3])
     with left:
-        st.plotly_chart(
-            figures.confusion(evaluation), key=f"confusion {network.fingerprint}", on_select=_cell_clicked(network.fingerprint),
-            selection_mode="points", config={"displayModeBar": False},
-        )  # fmt: skip
-        st.plotly_chart(
-            figures.class_accuracy({training_controls.name_of(learner.net): evaluation}), key="classes", config={"displayModeBar": False}
-        )
+        key = f"confusion {network.fingerprint}"
+        figure = figures.confusion(evaluation, INK.get(str(st.context.theme.type)))
+        st.plotly_chart(figure, key=key, on_select=_cell_clicked(key), selection_mode="points", config=figures.CONFIG)
+        st.plotly_chart(figures.class_accuracy({training_controls.name_of(learner.net): evaluation}), key="classes", config=figures.CONFIG)
     with right:
         cell = st.session_state.get(CELL)
         cell = cell if cell in cells else None
@@ -86,9 +84,9 @@ def _choose_cell(cell: tuple[int, int] | None) -> None:
     st.session_state[CELL] = cell
 
 
-def _cell_clicked(fingerprint: str) -> Callable[[], None]:
+def _cell_clicked(key: str) -> Callable[[], None]:
     def clicked() -> None:
-        points = st.session_state[f"confusion {fingerprint}"].selection.points
+        points = st.session_state[key].selection.points
         st.session_state[CELL] = tuple(map(int, points[0]["customdata"])) if points else None
 
     return clicked
@@ -156,28 +154,13 @@ def _side_by_side(shown: list[Learner]) -> None:
     with right:
         count = min(cached.SHIFTED, len(digits_for(data)[1]))
         st.caption(f"{count:,} test digits moved left, right, up and down by so many pixels: how many are still right")
-        st.plotly_chart(figures.shift_figure(lines), key="shifts", config={"displayModeBar": False})
+        st.plotly_chart(figures.shift_figure(lines), key="shifts", config=figures.CONFIG)
 
 
 def _other(net: str) -> str:
     """The lecture's fully connected network beside a convolutional one, and the other way round."""
     dense, lecture = str(PRESETS["the lecture's fully connected network"]), str(LECTURE)
     return lecture if "conv" not in net else dense
-
-
-# --- gradients ---
-
-
-def _gradients(shown: list[Learner]) -> None:
-    st.caption("How steep the loss is in each layer's weights: the Euclidean norm of the gradient, in the last batch before each look.")
-    for learner, column in zip(shown, st.columns(len(shown)), strict=True):
-        with column:
-            st.markdown(f"**{training_controls.name_of(learner.net)}**")
-            if len(learner.looks) > 1:
-                figure = figures.gradient_norms(learner.looks, training_state.recipe().epochs)
-                st.plotly_chart(figure, key=f"gradients {learner.net}", config={"displayModeBar": False})
-            else:
-                st.caption("Nothing yet: train it first.")
 
 
 # --- take it along ---

@@ -199,6 +199,8 @@ def hold() -> None:
     """Hold both networks where they are."""
     for net in networks():
         now, run = drive(net), _driven(net, 0).run
+        if run:
+            run.wait()
         at = _moved(now, run).at if run and now.going else now.at
         _drives()[_key(net)] = replace(now, at=at, until=at)
     note_place()
