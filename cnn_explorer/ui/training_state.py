@@ -154,6 +154,8 @@ def _moved(now: Drive, run: Run) -> Drive:
     """What has been seen by this time: the present, or a replay of what had been trained before."""
     replayed = run.reached(now.seconds + REPLAY * (time.monotonic() - now.since))
     at = min(run.batch if replayed >= _front(run) else max(replayed, now.at), now.until)
+    if at == now.until and run.is_due(now.until):
+        at -= 1  # the last batch counts when it has been tested: a run that is not driven on would leave that out
     return replace(now, at=at, until=at if run.finished and at >= run.batch else now.until)
 
 

@@ -10,7 +10,7 @@ from browser.explorer import PATIENCE, Explorer
 from playwright.sync_api import Download, Locator
 
 # Plotly's own reading of a figure's data: arrays arrive as bytes.
-LINES = """(figure) => figure._fullData.map(({ name, x, y }) => ({ name, x: [...(x ?? [])], y: [...(y ?? [])] }))"""
+LINES = """(figure) => figure._fullData.map(({ name, xaxis, x, y }) => ({ name, axis: xaxis, x: [...(x ?? [])], y: [...(y ?? [])] }))"""
 # The middle of a cell of the confusion matrix, in CSS pixels of the page; and whether digits are in it that were answered wrong.
 CELL = """(figure) => {
   const { xaxis, yaxis } = figure._fullLayout, box = figure.getBoundingClientRect();
@@ -22,12 +22,15 @@ CELL = """(figure) => {
   return cells.filter(({ digit, answer }) => digit !== answer).reduce((most, cell) => (cell.count > most.count ? cell : most));
 }"""
 
+EPOCH = 62  # batches of 64 of the 4,000 digits
+
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a figure."""
+    """A line of a figure; `axis` tells the part of the figure."""
 
     name: str
+    axis: str
     x: list[float]
     y: list[float]
 
@@ -56,9 +59,10 @@ class TrainingPage(Explorer):
         return [Line(**line) for line in self.figure(key).evaluate(LINES)]
 
     def curves(self) -> tuple[list[Line], list[Line]]:
-        """Loss and accuracy, a line for each network."""
-        lines = self.lines("curves")
-        return lines[::2], lines[1::2]
+        """Loss and accuracy, a line for each network: of accuracy that through all looks, not that through whole epochs."""
+        lines = sorted(self.lines("curves"), key=lambda line: len(line.x))
+        losses, accuracies = ({line.name: line for line in lines if line.axis == axis} for axis in ("x", "x2"))
+        return list(losses.values()), list(accuracies.values())
 
     @property
     def filters(self) -> list[str]:
@@ -78,7 +82,7 @@ class TrainingPage(Explorer):
     @property
     def state(self) -> tuple[Any, ...]:
         """Everything that a training changes."""
-        return self.label, self.curves(), self.filters, self.colours("conv1"), self.probabilities()
+        return self.label, self.curves(), self.filters, self.colours(self.layers()[0]), self.probabilities()
 
     # --- waiting ---
 
@@ -93,7 +97,10 @@ class TrainingPage(Explorer):
     def wait_at(self, batch: int) -> None:
         """Wait until it rests after so many batches, as address and label say; the results below are drawn."""
         self.page.wait_for_function("at => new URLSearchParams(location.search).get('at') === at", arg=str(batch), timeout=PATIENCE)
-        self.wait_label("of 1,000 test digits\\.$" if batch else "^Untrained")
+        self.page.get_by_test_id("stProgress").wait_for(state="detached")
+        number = f"{batch / EPOCH:.1f}".removesuffix(".0") if batch > 6 else batch
+        word = "epoch" if batch > 6 else "batch"
+        self.wait_label(f"^Trained here, {number} {word}(e?s)? on 4,000 digits: .* of 1,000 test digits\\.$" if batch else "^Untrained")
         self.wait_results()
 
     def wait_results(self) -> None:
@@ -103,7 +110,7 @@ class TrainingPage(Explorer):
     def wait_looks(self, count: int) -> None:
         """Wait until the accuracy curve has so many points, and those that came with them are on the screen."""
         self.page.wait_for_function(
-            "([figure, count]) => (document.querySelector(figure)._fullData[1].x ?? []).length >= count",
+            "([figure, count]) => document.querySelector(figure)?._fullData.some(({ xaxis, x }) => xaxis === 'x2' && x?.length >= count)",
             arg=[".st-key-curves .js-plotly-plot", count],
             timeout=PATIENCE,
         )
