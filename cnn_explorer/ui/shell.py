@@ -29,6 +29,8 @@ STYLE = """<style>
 .katex-display { overflow: visible !important; } /* formulas are short; a box that scrolls by a hair cannot have the focus */
 [data-testid="stCode"] .keyword { font-weight: 600; }
 [data-stale="true"] { opacity: 1 !important; } /* what moves several times a second is not to be dimmed in between */
+[data-testid="stCaptionContainer"] { color: color-mix(in srgb, currentColor 78%, transparent) !important; } /* theirs is too faint */
+[data-testid="stBaseButton-primary"]:not(:disabled) { color: light-dark(#ffffff, #10151d) !important; } /* theirs is white, on light blue too */
 .st-key-training_place { min-width: 300px; }
 @media (min-width: 641px) { [data-testid="stMainBlockContainer"] h4 { margin-left: 1.8rem; } }
 @media (max-width: 640px) {

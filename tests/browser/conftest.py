@@ -10,6 +10,7 @@ import pytest
 from browser.driver import ROOT, Server, launch, running_app
 from browser.explorer import PATIENCE, Explorer
 from browser.numbers import NumberPage
+from browser.training import TrainingPage
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Request, Response, sync_playwright
 
 LAPTOP = {"width": 1280, "height": 720}
@@ -126,6 +127,22 @@ def visit_numbers(new_page: Callable[..., Page], server: Server, watch: Watch) -
         page = new_page({"reduced_motion": "reduce", **(context or {})})
         page.goto(f"{server.url}/{path}?{urlencode(address)}")
         return NumberPage(page).ready(scene)
+
+    return opened
+
+
+VisitTraining = Callable[..., TrainingPage]
+
+
+@pytest.fixture
+def visit_training(new_page: Callable[..., Page], server: Server, watch: Watch) -> VisitTraining:
+    """Opens the page "Train": the recipe, options of the browser's context as a dict, query parameters by name."""
+
+    def opened(recipe: str, context: dict[str, Any] | None = None, **address: str) -> TrainingPage:
+        watch.forgive("/training/_stcore/", "status of 404 (Not Found)")  # as above
+        page = new_page(context)
+        page.goto(f"{server.url}/training?{urlencode({'recipe': recipe, **address})}")
+        return TrainingPage(page).ready()
 
     return opened
 

@@ -1,0 +1,379 @@
+"""A training in a real browser: it moves, holds, goes back; where it fails, how two compare; what is taken along and brought back."""
+
+import csv
+import io
+import os
+import pickle
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from browser.conftest import VisitTraining
+from browser.explorer import PATIENCE
+from browser.test_accessibility import axe, check  # noqa: F401: a fixture
+from browser.test_screens import CONTRAST
+from browser.training import EPOCH, TrainingPage
+from playwright.sync_api import expect
+
+from cnn_explorer import load_network, parse
+from cnn_explorer.data import bundled_digits
+from cnn_explorer.drawing import parse_drawing
+from cnn_explorer.network import LECTURE, PRESETS
+from cnn_explorer.trace import trace_activations
+
+pytestmark = pytest.mark.browser
+
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+SMALL = "conv6k5s3-relu-conv8k3s3-relu-fc10"  # trained in a fraction of a second
+DENSE = str(PRESETS["the lecture's fully connected network"])
+
+
+def recipe(epochs: int, seed: int) -> str:
+    """Quick; tests that are not to see what another has trained have seeds of their own."""
+    return f"bundled-sgd0.05m0.5-b64-e{epochs}-s{seed}"
+
+
+# --- it moves ---
+
+
+def test_everything_moves_until_it_is_paused(visit_training: VisitTraining) -> None:
+    train = visit_training(recipe(6, 1))
+    before = train.state
+    assert train.curves()[1][0].x == []
+    train.press("Train")
+    train.wait_progress(r"Epoch [\d.]+ of 6, \d+ s left")
+    train.wait_looks(3)
+    middle = train.state
+    assert [old != new for old, new in zip(before, middle, strict=True)] == [True] * 5
+    train.wait_looks(4)
+    train.press("Pause")
+    train.button("Resume").wait_for()
+    train.wait_results()
+    train.wait_at(at := int(train.address()["at"]))
+    assert 0 < at < 6 * EPOCH
+    held = train.state
+    still = train.page.evaluate(  # for a second and a half it does not move
+        """async ([figure, label]) => {
+          const look = () => JSON.stringify([document.querySelector(figure)._fullData.map(({ x, y }) => [x, y]), label.textContent]);
+          const before = look();
+          for (let end = performance.now() + 1500; performance.now() < end; ) {
+            await new Promise(requestAnimationFrame);
+            if (look() !== before) return false;
+          }
+          return true;
+        }""",
+        [".st-key-curves .js-plotly-plot", train.page.locator(".network-view .label").element_handle()],
+    )
+    assert still
+    assert train.state == held
+    train.press("Resume")
+    train.wait_at(6 * EPOCH)
+    train.page.get_by_text("✓ PyTorch agrees").wait_for()
+    losses, accuracies = train.curves()
+    assert [accuracies[0].x[0], accuracies[0].x[-1]] == [0, 6]
+    assert losses[0].y[-1] < losses[0].y[0] / 3
+    assert losses[0].y[: len(held[1][0][0].y)] == held[1][0][0].y  # what was seen stays
+    assert train.button("Train").is_disabled()  # there is no more
+
+
+def test_a_pause_takes_effect_within_half_a_second(visit_training: VisitTraining) -> None:
+    train = visit_training(recipe(40, 2))
+    train.press("Train")
+    train.wait_looks(2)
+    train.button("Pause").evaluate("button => { window.pressed = performance.now(); button.click(); }")
+    took = train.page.wait_for_function(
+        "() => !document.querySelector('.st-key-pause') && !document.querySelector('[data-testid=stProgress]') && "
+        "performance.now() - window.pressed",
+        polling="raf",
+    ).json_value()
+    assert took < 1500  # until the page says so, on a machine that does much else
+    train.wait_results()
+    at = int(train.address()["at"])
+    train.press("One batch")
+    train.wait_at(at + 1)  # it had held where it said
+
+
+def test_steps_are_exact_and_starting_over_is_the_very_same(visit_training: VisitTraining) -> None:
+    train = visit_training(recipe(2, 3))
+    assert train.label == "Untrained: random weights, as seed 3 makes them."
+    start = train.state
+    train.press("One batch")
+    train.wait_at(1)
+    assert train.label.startswith("Trained here, 1 batch on 4,000 digits")
+    assert train.filters != start[2]
+    train.press("One epoch")
+    train.wait_at(EPOCH)
+    assert train.label.startswith("Trained here, 1 epoch on 4,000 digits")
+    first = train.state
+    train.press("Start over")
+    train.wait_at(0)
+    train.wait_colours("conv1", start[3])
+    assert (train.filters, train.probabilities()) == (start[2], start[4])
+    assert train.curves()[1][0].x in ([], [0])
+    train.press("One epoch")
+    train.wait_at(EPOCH)
+    train.wait_colours("conv1", first[3])
+    assert train.state == first
+
+
+def test_back_to_the_start_and_to_the_end_by_keyboard(visit_training: VisitTraining) -> None:
+    train = visit_training(recipe(2, 3), net=SMALL)
+    start = train.state
+    train.press("Train")
+    train.wait_at(2 * EPOCH)
+    end = train.state
+    train.scrub("Home")
+    train.wait_label("^Untrained: random weights, as seed 3 makes them")
+    train.wait_colours("conv1", start[3])
+    assert (train.filters, train.probabilities()) == (start[2], start[4])
+    assert train.page.get_by_test_id("stSliderThumbValue").inner_text() == "epoch 0"
+    train.scrub("ArrowRight")
+    train.wait_label("^Trained here")
+    assert train.filters not in (start[2], end[2])
+    train.scrub("End")
+    train.wait_label(re.escape(end[0]))
+    train.wait_colours("conv1", end[3])
+    assert train.state == end
+
+
+# --- what it has come to ---
+
+
+def test_a_click_on_the_confusion_shows_those_digits(visit_training: VisitTraining) -> None:
+    train = visit_training(recipe(1, 4), net=SMALL)
+    train.press("Train")
+    train.wait_at(EPOCH)
+    digit, answer, count = train.click_worst_cell()
+    chosen = f"{digit} taken for {answer}: {count}"
+    expect(train.page.locator("[class*='st-key-cell'] input")).to_have_value(chosen)
+    pictures = train.page.get_by_alt_text(re.compile(f"^Test digit \\d+: a {digit}, taken for a {answer}$"))
+    pictures.first.wait_for()
+    expect(train.page.get_by_alt_text(re.compile("^Test digit"))).to_have_count(min(count, 12))
+    expect(pictures).to_have_count(min(count, 12))
+    alt = pictures.first.get_attribute("alt") or ""
+    index = int(alt.split()[2].rstrip(":"))
+    assert bundled_digits().labels[index] == digit
+    before = train.drawing
+    train.button(f"{digit} → {answer}").first.click()
+    drawing = train.wait_drawing(before)
+    seen = parse_drawing(drawing).preprocess()
+    assert np.array_equal(seen.pixels, bundled_digits().images[index])
+    train.wait_verdict(str(answer))
+
+
+def test_two_networks_side_by_side(visit_training: VisitTraining) -> None:
+    train = visit_training(recipe(1, 5), beside=DENSE)
+    names = ["the lecture's network", "the lecture's fully connected network"]
+    train.press("Train")
+    train.wait_at(EPOCH)
+    for lines in train.curves():
+        assert [line.name for line in lines] == names
+        assert all(line.x[-1] == 1 for line in lines)
+    train.section("Side by side")
+    table = train.page.get_by_test_id("stMarkdown").locator("table")
+    table.wait_for()
+    text = table.inner_text()
+    for name, spec in zip(names, (LECTURE, parse(DENSE)), strict=True):
+        row = table.locator("tr").filter(has=train.page.get_by_text(name, exact=True)).inner_text()
+        parameters = sum(tensor.numel() for tensor in load_network(spec).module.parameters())
+        assert f"{parameters:,}" in row, text
+        assert re.search(r"\d\d\.\d\d %", row), text
+    train.figure("shifts").wait_for()
+    shifts = train.lines("shifts")
+    assert [(line.name, line.x) for line in shifts] == [(name, [*range(7)]) for name in names]
+    assert all(line.y[0] > 0.7 and line.y[6] < 0.4 for line in shifts)
+    assert train.layers()[0] == "conv1"
+    train.look_into(names[1])
+    train.canvas("conv1").wait_for(state="detached")
+    train.wait_label("^Trained here, 1 epoch")
+    assert train.layers()[0] == "fc1"
+    train.look_into(names[0])
+    train.canvas("conv1").wait_for()
+
+
+# --- taken along, brought back ---
+
+
+class Hostile:
+    """Runs a command when it is unpickled."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, (f"touch {self.marker}",)
+
+
+def hostile_files(marker: Path) -> dict[str, bytes]:
+    """A bare pickle, and one in the zip that torch writes."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("weights/data.pkl", pickle.dumps({"conv1.weight": Hostile(marker)}, protocol=2))
+        archive.writestr("weights/version", "3\n")
+    return {"bare.pt": pickle.dumps(Hostile(marker)), "zipped.pt": file.getvalue()}
+
+
+def test_weights_run_and_script_are_taken_along_and_weights_brought_back(visit_training: VisitTraining, tmp_path: Path) -> None:
+    train = visit_training(recipe(2, 6))
+    train.press("Train")
+    train.wait_at(2 * EPOCH)
+    train.section("Take it along")
+    weights = Path(train.download("Weights (.pt)").path())
+    saved = torch.load(weights, weights_only=True)
+    module = load_network(LECTURE).module
+    assert {name: tensor.shape for name, tensor in saved.items()} == {name: t.shape for name, t in module.state_dict().items()}
+    rows = list(csv.DictReader(io.StringIO(Path(train.download("The run (.csv)").path()).read_text())))
+    accuracies = train.curves()[1][0]
+    assert [float(row["epoch"]) for row in rows] == accuracies.x
+    assert f"right on {100 * float(rows[-1]['accuracy']):.1f} % of 1,000 test digits" in train.label
+    script = Path(train.download("PyTorch script (.py)").path()).read_text()
+    compile(script, "train.py", "exec")
+    assert "cnn_explorer" not in script
+
+    marker = tmp_path / "executed"
+    upload = train.page.get_by_test_id("stFileUploader").locator("input[type=file]")
+    for name, content in hostile_files(marker).items():
+        upload.set_input_files({"name": name, "mimeType": "application/octet-stream", "buffer": content})
+        said = train.page.get_by_test_id("stAlert").filter(has_text=name)
+        said.wait_for()
+        assert "Choose a file that was saved from this network" in said.inner_text()
+        assert not marker.exists()
+    upload.set_input_files({"name": "mine.pt", "mimeType": "application/octet-stream", "buffer": weights.read_bytes()})
+    said = train.page.get_by_test_id("stAlert").filter(has_text="mine.pt")
+    said.wait_for()
+    assert f"right on {100 * float(rows[-1]['accuracy']):.1f} % of 1,000 MNIST digits" in said.inner_text()
+    train.page.get_by_text("See it on the first page").click()
+    train.wait_label("^Weights from your file")
+    module.load_state_dict(saved)
+    train.wait_answer(trace_activations(module, parse_drawing(train.drawing).preprocess().image).probabilities.numpy())
+
+
+def test_the_first_page_shows_what_was_trained(visit_training: VisitTraining) -> None:
+    train = visit_training(recipe(2, 6))  # replayed, where the test above has trained it
+    train.press("Train")
+    train.wait_at(2 * EPOCH)
+    label, answer = train.label, np.array(train.probabilities())
+    train.section("Take it along")
+    train.press("Use it on the first page")
+    train.page.locator(".stMain, [data-testid=stMain]").get_by_text("CNN Explorer", exact=True).wait_for()
+    train.page.wait_for_function("() => location.pathname === '/'")
+    train.wait_label(re.escape(label))
+    train.wait_answer(answer)
+    train.page.get_by_text("✓ PyTorch agrees").wait_for()
+    assert train.address()["weights"] == f"{recipe(2, 6)}@{2 * EPOCH}"
+    train.page.reload()
+    train.wait_label(re.escape(label))
+    train.wait_answer(answer)
+    train.press("Back to the shipped weights")
+    train.wait_label("^Trained on MNIST")
+    train.page.wait_for_function("() => !new URLSearchParams(location.search).get('weights')")
+    expect(train.button("Back to the shipped weights")).to_have_count(0)
+
+
+# --- who comes and goes ---
+
+
+def test_it_goes_on_while_its_visitor_is_on_another_page_and_ends_with_the_tab(visit_training: VisitTraining) -> None:
+    train = visit_training(recipe(100, 7))
+    train.press("Train")
+    train.wait_looks(2)
+    train.go("Draw a digit")
+    train.wait_label("^Trained on MNIST")
+    other = visit_training(recipe(100, 8))
+    other.press("Train")
+    other.wait_progress("1 other visitor trains before your next turn")  # it does go on, for nobody looks at it
+    train.go("Train")
+    train.button("Pause").wait_for()
+    train.wait_looks(3)
+    train.page.close()
+    other.page.wait_for_function(  # two turns long it is alone, and goes on
+        """() => {
+          const text = document.querySelector("[data-testid=stProgress]")?.innerText ?? "";
+          const now = performance.now();
+          if (!text || text.includes("other visitor")) { window.alone = undefined; return false; }
+          window.alone ??= { since: now, text };
+          return now - window.alone.since > 2500 && text !== window.alone.text;
+        }""",
+        polling=50,
+        timeout=PATIENCE,
+    )
+
+
+def test_a_second_tab_watches_the_same_training(visit_training: VisitTraining) -> None:
+    train = visit_training(recipe(8, 9))
+    train.press("Train")
+    train.wait_looks(3)
+    tab = train.page.context.new_page()
+    tab.goto(train.page.url)
+    second = TrainingPage(tab).ready()
+    second.press("Train")
+    second.wait_looks(3)
+    assert "other visitor" not in second.progress
+    for each in (train, second):
+        each.wait_at(8 * EPOCH)
+        each.section("Take it along")
+    # The table has the seconds that the training took: no two have the same.
+    tables = [Path(each.download("The run (.csv)").path()).read_text() for each in (train, second)]
+    assert tables[0] == tables[1]
+
+
+# --- how it looks ---
+
+
+def sideways(train: TrainingPage) -> list[int]:
+    return [train.page.locator(each).evaluate("element => element.scrollWidth") for each in ("html", "[data-testid=stMain]")]
+
+
+def small_targets(train: TrainingPage) -> list[Any]:
+    """Buttons that a finger misses."""
+    return train.page.get_by_test_id("stMain").locator(".stButton button, [data-testid=stButtonGroup] button").evaluate_all(
+        """all => all.map((button) => [button.textContent, button.getBoundingClientRect()])
+          .filter(([, { left, right, width, height }]) => width < 32 || height < 32 || left < 0 || right > innerWidth)
+          .map(([text, { left, right, width, height }]) => [text, left, right, width, height])"""
+    )
+
+
+def faint(train: TrainingPage) -> list[Any]:
+    """Texts of figures that WCAG's 4.5 to 1 finds too faint."""
+    fills = CONTRAST.replace("getComputedStyle(element).color", "getComputedStyle(element).fill")
+    texts = train.page.locator(".js-plotly-plot .main-svg text").evaluate_all(fills)
+    return [(text, round(ratio, 2)) for text, ratio, _ in texts if text and ratio < 4.5]
+
+
+@pytest.mark.parametrize(("theme", "screen"), [("light", "laptop"), ("dark", "phone")])
+def test_it_can_be_read_and_pressed_before_during_and_after(
+    visit_training: VisitTraining,
+    axe: str,  # noqa: F811
+    artifacts: Path,
+    theme: str,
+    screen: str,
+) -> None:
+    train = visit_training(recipe(60, 10), {"color_scheme": theme, **(PHONE if screen == "phone" else {})}, beside=DENSE)
+    width = 390 if screen == "phone" else 1280
+    train.page.evaluate(axe)
+    train.wait_results()
+    check(train.page, "Train", 'class="paper"')
+    assert sideways(train) == [width, width]
+    train.press("Train")
+    train.wait_looks(2)
+    check(train.page, "progress")
+    assert sideways(train) == [width, width]
+    train.page.screenshot(path=artifacts / f"training-{screen}-{theme}-going.png")
+    train.button("Pause").tap() if screen == "phone" else train.press("Pause")
+    train.page.get_by_text("Gradient norms").click()
+    train.figure("gradients").first.wait_for()
+    for section, part in (("Where it fails", "confusion"), ("Side by side", "shifts"), ("Take it along", "")):
+        train.section(section)
+        if part:
+            train.figure(part).first.wait_for()
+        else:
+            train.button("Weights (.pt)").wait_for()
+        check(train.page, section)
+        assert sideways(train) == [width, width], section
+        assert small_targets(train) == [], section
+        assert faint(train) == [], section
+        train.page.screenshot(path=artifacts / f"training-{screen}-{theme}-{part or 'along'}.png")
