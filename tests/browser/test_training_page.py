@@ -330,10 +330,14 @@ def sideways(train: TrainingPage) -> list[int]:
 
 def small_targets(train: TrainingPage) -> list[Any]:
     """Buttons that a finger misses."""
-    return train.page.get_by_test_id("stMain").locator(".stButton button, [data-testid=stButtonGroup] button").evaluate_all(
-        """all => all.map((button) => [button.textContent, button.getBoundingClientRect()])
+    return (
+        train.page.get_by_test_id("stMain")
+        .locator(".stButton button, [data-testid=stButtonGroup] button")
+        .evaluate_all(
+            """all => all.map((button) => [button.textContent, button.getBoundingClientRect()])
           .filter(([, { left, right, width, height }]) => width && (width < 28 || height < 28 || left < 0 || right > innerWidth))
           .map(([text, { left, right, width, height }]) => [text, left, right, width, height])"""
+        )
     )
 
 
