@@ -29,8 +29,9 @@ STYLE = """<style>
 .katex-display { overflow: visible !important; } /* formulas are short; a box that scrolls by a hair cannot have the focus */
 [data-testid="stCode"] .keyword { font-weight: 600; }
 [data-stale="true"] { opacity: 1 !important; } /* what moves several times a second is not to be dimmed in between */
-[data-testid="stCaptionContainer"] { color: color-mix(in srgb, currentColor 78%, transparent) !important; } /* theirs is too faint */
+[data-testid="stCaptionContainer"] { opacity: 0.8 !important; } /* theirs is too faint */
 [data-testid="stBaseButton-primary"]:not(:disabled) { color: light-dark(#ffffff, #10151d) !important; } /* theirs is white, on light blue too */
+[data-testid="stBaseButton-primary"]:not(:disabled):is(:hover, :focus, :active) { background: light-dark(#17478f, #8fbaff) !important; }
 .st-key-training_place { min-width: 300px; }
 @media (min-width: 641px) { [data-testid="stMainBlockContainer"] h4 { margin-left: 1.8rem; } }
 @media (max-width: 640px) {
@@ -47,7 +48,8 @@ def open_page(title: str) -> None:
     with st.sidebar:
         st.header("CNN Explorer")
         for file, label, icon in PAGES:
-            st.page_link(file, label=label, icon=icon, query_params=state.carried())
+            more = (state.RECIPE, state.BESIDE) if file == "pages/training.py" else ()  # or it would begin another training
+            st.page_link(file, label=label, icon=icon, query_params=state.carried(*more))
         st.caption(
             "While the pen moves, the maps are your browser's own; at rest all numbers are PyTorch's. "
             "The page's address holds your drawing and your network: copy it to share both."

@@ -15,6 +15,7 @@ from cnn_explorer.ui.network_view import PenEvent
 
 NET, DRAWING = "net", "drawing"  # query parameters and session keys
 WEIGHTS = "weights"  # likewise: where the visitor's own weights come from, if there are any
+RECIPE, BESIDE = "recipe", "beside"  # likewise, on the page "Train": how it trains, and the network to compare with
 SEQ = "drawing_seq"
 LAST_VALID = "last_valid_network"
 
@@ -35,9 +36,10 @@ def read_url() -> None:
         write_url()
 
 
-def carried() -> dict[str, str]:
-    """Drawing, network and its weights for a link to another page: the session's, or the address's while the session has none."""
-    names = (NET, DRAWING, WEIGHTS)
+def carried(*more: str) -> dict[str, str]:
+    """Drawing, network and its weights, and what else is named, for a link to another page: the session's, or the address's while the
+    session has none."""
+    names = (NET, DRAWING, WEIGHTS, *more)
     known = {**st.query_params.to_dict(), **{name: st.session_state[name] for name in names if name in st.session_state}}
     return {name: known[name] for name in names if known.get(name)}
 

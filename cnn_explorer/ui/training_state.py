@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cnn_explorer.training.run import Run
     from cnn_explorer.training.runs import Standing
 
-RECIPE, BESIDE, AT = "recipe", "beside", "at"  # query parameters and session keys
+RECIPE, BESIDE, AT = state.RECIPE, state.BESIDE, "at"  # query parameters and session keys
 DRIVES, OPENED = "drives", "opened_at"  # session keys: by run; the run that the address was opened with
 REPLAY = 4  # times the pace of the training
 

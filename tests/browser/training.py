@@ -41,7 +41,7 @@ class TrainingPage(Explorer):
     def ready(self) -> TrainingPage:
         """Wait for buttons, curves and the first paint with numbers in it."""
         super().ready()
-        self.page.locator(".st-key-curves .js-plotly-plot").wait_for()
+        self.figure("curves").wait_for()
         return self
 
     # --- looking ---
@@ -51,8 +51,8 @@ class TrainingPage(Explorer):
         return self.page.get_by_test_id("stMain").get_by_role("button", name=name, exact=True)
 
     def figure(self, key: str) -> Locator:
-        """A Plotly figure by the beginning of its key."""
-        return self.page.locator(f"[class*='st-key-{key}'] .js-plotly-plot")
+        """A Plotly figure by the beginning of its key; for a moment there is the one before as well."""
+        return self.page.locator(f"[class*='st-key-{key}'] .js-plotly-plot").last
 
     def lines(self, key: str) -> list[Line]:
         """What a figure's lines go through."""
