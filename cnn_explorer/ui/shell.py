@@ -30,12 +30,14 @@ STYLE = """<style>
 [data-testid="stCode"] .keyword { font-weight: 600; }
 [data-stale="true"] { opacity: 1 !important; } /* what moves several times a second is not to be dimmed in between */
 [data-testid="stCaptionContainer"] { opacity: 0.8 !important; } /* theirs is too faint */
-[data-testid="stBaseButton-primary"]:not(:disabled) { color: light-dark(#ffffff, #10151d) !important; } /* theirs is white, on light blue too */
+[data-testid="stBaseButton-primary"]:not(:disabled) { color: light-dark(#ffffff, #10151d) !important; } /* theirs: white on light blue */
 [data-testid="stBaseButton-primary"]:not(:disabled):is(:hover, :focus, :active) { background: light-dark(#17478f, #8fbaff) !important; }
+.js-plotly-plot :is(.infolayer, [class*="axislayer"]) text { fill: currentColor !important; } /* so is theirs of figures */
 .st-key-training_place { min-width: 300px; }
 @media (min-width: 641px) { [data-testid="stMainBlockContainer"] h4 { margin-left: 1.8rem; } }
 @media (max-width: 640px) {
   [data-testid="stHeader"] { position: absolute; }
+  [data-testid="stMarkdownContainer"] :is(th, td) { padding: 0.2rem !important; font-size: 11px; overflow-wrap: anywhere; }
   [data-testid="stMainBlockContainer"] { padding: 2.6rem 0.8rem 1rem; }
 }
 </style>"""

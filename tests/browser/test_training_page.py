@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from browser.axe import check
 from browser.conftest import VisitTraining
 from browser.explorer import PATIENCE
-from browser.test_accessibility import axe, check  # noqa: F401: a fixture
 from browser.test_screens import CONTRAST
 from browser.training import EPOCH, TrainingPage
 from playwright.sync_api import expect
@@ -330,10 +330,14 @@ def sideways(train: TrainingPage) -> list[int]:
 
 def small_targets(train: TrainingPage) -> list[Any]:
     """Buttons that a finger misses."""
-    return train.page.get_by_test_id("stMain").locator(".stButton button, [data-testid=stButtonGroup] button").evaluate_all(
-        """all => all.map((button) => [button.textContent, button.getBoundingClientRect()])
+    return (
+        train.page.get_by_test_id("stMain")
+        .locator(".stButton button, [data-testid=stButtonGroup] button")
+        .evaluate_all(
+            """all => all.map((button) => [button.textContent, button.getBoundingClientRect()])
           .filter(([, { left, right, width, height }]) => width && (width < 28 || height < 28 || left < 0 || right > innerWidth))
           .map(([text, { left, right, width, height }]) => [text, left, right, width, height])"""
+        )
     )
 
 
@@ -347,7 +351,7 @@ def faint(train: TrainingPage) -> list[Any]:
 @pytest.mark.parametrize(("theme", "screen"), [("light", "laptop"), ("dark", "phone")])
 def test_it_can_be_read_and_pressed_before_during_and_after(
     visit_training: VisitTraining,
-    axe: str,  # noqa: F811
+    axe: str,
     artifacts: Path,
     theme: str,
     screen: str,
