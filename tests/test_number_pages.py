@@ -9,7 +9,7 @@ import pytest
 import torch  # noqa: F401  # imported first, so that the pages need not wait for it
 from PIL import Image
 from streamlit.testing.v1 import AppTest
-from widgets import control
+from widgets import address, control
 
 from cnn_explorer.data import bundled_digits
 from cnn_explorer.drawing import example_drawing
@@ -39,10 +39,6 @@ def sent(page: AppTest) -> dict[str, Any]:
 
 def outputs(page: AppTest, rule: str = "conv") -> list[Any]:
     return [output["values"] for output in sent(page)["outputs"] if output["rule"] == rule]
-
-
-def address(page: AppTest) -> dict[str, str]:
-    return {name: values[-1] if isinstance(values, list) else values for name, values in page.query_params.items()}
 
 
 def example(page: AppTest) -> Any:

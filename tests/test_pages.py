@@ -1,15 +1,13 @@
 """The page without a browser: widgets, address and what the network view is sent."""
 
-import json
 import re
-import struct
 import time
 from typing import Any
 
 import pytest
 import torch  # imported first, so that the page need not wait for it
 from streamlit.testing.v1 import AppTest
-from widgets import control, name_of
+from widgets import address, control, name_of, sent
 
 from cnn_explorer.drawing import example_drawing, parse_drawing
 from cnn_explorer.network import LECTURE, PRESETS, parse
@@ -30,20 +28,6 @@ def opened(**address: str) -> AppTest:
         if not sent(page)["pending"]:
             return page
     raise AssertionError("PyTorch does not get ready")
-
-
-def sent(page: AppTest) -> dict[str, Any]:
-    """The header of what the network view was sent; see cnn_explorer/ui/network_view/__init__.py."""
-    assert not page.exception, page.exception
-    (view,) = page.get("bidi_component")
-    data = view.proto.bytes
-    (length,) = struct.unpack_from("<I", data)
-    header: dict[str, Any] = json.loads(data[4 : 4 + length])
-    return header
-
-
-def address(page: AppTest) -> dict[str, str]:
-    return {name: values[-1] if isinstance(values, list) else values for name, values in page.query_params.items()}
 
 
 def shows(page: AppTest, net: str) -> None:

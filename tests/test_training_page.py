@@ -1,16 +1,13 @@
 """The page "Train" without a browser: buttons, address, labels, and what is kept for the other pages."""
 
-import json
 import re
-import struct
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import torch
 from streamlit.testing.v1 import AppTest
-from widgets import control
+from widgets import address, control, sent
 
 from cnn_explorer.evaluation import accuracy
 from cnn_explorer.network import LECTURE, PRESETS, parse
@@ -37,20 +34,6 @@ def opened(**address: str) -> AppTest:
     page.run()
     assert not page.exception, page.exception
     return page
-
-
-def address(page: AppTest) -> dict[str, str]:
-    return {name: values[-1] if isinstance(values, list) else values for name, values in page.query_params.items()}
-
-
-def sent(page: AppTest) -> dict[str, Any]:
-    """The header of what the network view was sent, with its `weights` replaced by the update's own checksum of them."""
-    assert not page.exception, page.exception
-    (view,) = page.get("bidi_component")
-    data = view.proto.bytes
-    (length,) = struct.unpack_from("<I", data)
-    header: dict[str, Any] = json.loads(data[4 : 4 + length])
-    return header
 
 
 def sentence(page: AppTest) -> str:

@@ -1,6 +1,11 @@
-"""Widgets of an AppTest by their name: the key of one that others may change ends in a version (cnn_explorer/ui/controlled.py)."""
+"""An AppTest's widgets by their name, the key of one that others may change ending in a version (cnn_explorer/ui/controlled.py); its
+address; what its network view was sent."""
 
+import json
+import struct
 from typing import Any
+
+from streamlit.testing.v1 import AppTest
 
 
 def name_of(widget: Any) -> str:
@@ -10,3 +15,17 @@ def name_of(widget: Any) -> str:
 def control(widgets: Any, wanted: str) -> Any:
     (found,) = [widget for widget in widgets if name_of(widget) == wanted]
     return found
+
+
+def address(page: AppTest) -> dict[str, str]:
+    return {name: values[-1] if isinstance(values, list) else values for name, values in page.query_params.items()}
+
+
+def sent(page: AppTest) -> dict[str, Any]:
+    """The header of what the network view was sent; see cnn_explorer/ui/network_view/__init__.py."""
+    assert not page.exception, page.exception
+    (view,) = page.get("bidi_component")
+    data = view.proto.bytes
+    (length,) = struct.unpack_from("<I", data)
+    header: dict[str, Any] = json.loads(data[4 : 4 + length])
+    return header

@@ -30,7 +30,7 @@ STYLE = """<style>
 [data-testid="stCode"] .keyword { font-weight: 600; }
 [data-stale="true"] { opacity: 1 !important; } /* what moves several times a second is not to be dimmed in between */
 [data-testid="stCaptionContainer"] { opacity: 0.8 !important; } /* theirs is too faint */
-[data-testid="stBaseButton-primary"]:not(:disabled) { color: light-dark(#ffffff, #10151d) !important; } /* theirs is white, on light blue too */
+[data-testid="stBaseButton-primary"]:not(:disabled) { color: light-dark(#ffffff, #10151d) !important; } /* theirs: white on light blue */
 [data-testid="stBaseButton-primary"]:not(:disabled):is(:hover, :focus, :active) { background: light-dark(#17478f, #8fbaff) !important; }
 .js-plotly-plot :is(.infolayer, [class*="axislayer"]) text { fill: currentColor !important; } /* so is theirs of figures */
 .st-key-training_place { min-width: 300px; }

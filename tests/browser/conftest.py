@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
+from browser.axe import axe_source
 from browser.driver import ROOT, Server, launch, running_app
 from browser.explorer import PATIENCE, Explorer
 from browser.numbers import NumberPage
@@ -153,3 +154,9 @@ def artifacts() -> Path:
     folder = Path(os.environ.get("TEST_ARTIFACTS", ROOT / "test-artifacts"))
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The source of axe-core, to be run in a page before `check`."""
+    return axe_source()

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from browser.axe import check
 from browser.conftest import VisitTraining
 from browser.explorer import PATIENCE
-from browser.test_accessibility import axe, check  # noqa: F401: a fixture
 from browser.test_screens import CONTRAST
 from browser.training import EPOCH, TrainingPage
 from playwright.sync_api import expect
@@ -351,7 +351,7 @@ def faint(train: TrainingPage) -> list[Any]:
 @pytest.mark.parametrize(("theme", "screen"), [("light", "laptop"), ("dark", "phone")])
 def test_it_can_be_read_and_pressed_before_during_and_after(
     visit_training: VisitTraining,
-    axe: str,  # noqa: F811
+    axe: str,
     artifacts: Path,
     theme: str,
     screen: str,
