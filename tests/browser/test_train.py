@@ -80,7 +80,7 @@ def test_everything_moves_until_it_is_paused(visit_training: VisitTraining) -> N
     assert train.button("Train").is_disabled()  # there is no more
 
 
-def test_a_pause_takes_effect_within_half_a_second(visit_training: VisitTraining) -> None:
+def test_a_pause_is_seen_at_once_and_holds_where_it_says(visit_training: VisitTraining) -> None:
     train = visit_training(recipe(40, 2))
     train.press("Train")
     train.wait_looks(2)
@@ -149,7 +149,7 @@ def test_a_click_on_the_confusion_shows_those_digits(visit_training: VisitTraini
     train.wait_at(EPOCH)
     digit, answer, count = train.click_worst_cell()
     chosen = f"{digit} taken for {answer}: {count}"
-    expect(train.page.locator("[class*='st-key-cell'] input")).to_have_value(chosen)
+    expect(train.page.locator("[class*='st-key-cell'] input").filter(visible=True)).to_have_value(chosen)
     pictures = train.page.get_by_alt_text(re.compile(f"^Test digit \\d+: a {digit}, taken for a {answer}$"))
     pictures.first.wait_for()
     expect(train.page.get_by_alt_text(re.compile("^Test digit"))).to_have_count(min(count, 12))
@@ -271,6 +271,7 @@ def test_the_first_page_shows_what_was_trained(visit_training: VisitTraining) ->
     train.press("Back to the shipped weights")
     train.wait_label("^Trained on MNIST")
     train.page.wait_for_function("() => !new URLSearchParams(location.search).get('weights')")
+    train.page.keyboard.press("Tab")  # while it has the focus, Streamlit keeps even a button that is gone
     expect(train.button("Back to the shipped weights")).to_have_count(0)
 
 
@@ -368,6 +369,7 @@ def test_it_can_be_read_and_pressed_before_during_and_after(
     assert sideways(train) == [width, width]
     train.page.screenshot(path=artifacts / f"training-{screen}-{theme}-going.png")
     train.button("Pause").tap() if screen == "phone" else train.press("Pause")
+    train.wait_results()
     train.page.get_by_text("Gradient norms").click()
     train.figure("gradients").wait_for()
     for section, part in (("Where it fails", "confusion"), ("Side by side", "shifts"), ("Take it along", "")):

@@ -65,6 +65,11 @@ class TrainingPage(Explorer):
         return list(losses.values()), list(accuracies.values())
 
     @property
+    def sections(self) -> Locator:
+        """The choice among the results; Streamlit hides the one before, and keeps it for a while."""
+        return self.page.locator("[class*='st-key-results']").filter(visible=True)
+
+    @property
     def filters(self) -> list[str]:
         """Pictures of the first layer's filters."""
         return self.page.locator("figure[role=img] img").evaluate_all("all => all.map((img) => img.src)")
@@ -104,8 +109,9 @@ class TrainingPage(Explorer):
         self.wait_results()
 
     def wait_results(self) -> None:
-        """Wait until what rests on the result is there."""
-        self.page.locator("[class*='st-key-results']").wait_for()
+        """Wait until what rests on the result is there, and nothing is still to come."""
+        self.sections.wait_for()
+        self.page.locator(".stApp[data-test-script-state=notRunning]").wait_for()
 
     def wait_looks(self, count: int) -> None:
         """Wait until the accuracy curve has so many points, and those that came with them are on the screen."""
@@ -131,7 +137,7 @@ class TrainingPage(Explorer):
 
     def section(self, name: str) -> None:
         """Choose among the results."""
-        self.page.locator("[class*='st-key-results']").get_by_text(name, exact=True).click()
+        self.sections.get_by_text(name, exact=True).click()
 
     def look_into(self, name: str) -> None:
         """Choose the network whose maps are shown."""
