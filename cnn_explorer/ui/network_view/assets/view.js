@@ -140,7 +140,9 @@ export class View {
     if (update.pending) return;
     this.#agree();
     if (this.surface.drawingNow || update.training?.going) return;
-    this.#say(before?.training?.going ? `${update.sentence} ${this.columns.answer(update)}` : this.columns.answer(update));
+    const answer = before?.training?.going ? `${update.sentence} ${this.columns.answer(update)}` : this.columns.answer(update);
+    if (answer !== this.told) this.#say(answer); // once: what has been said since, such as that the drawing is full, is to be heard
+    this.told = answer;
   }
 
   /** What there is to look into. @returns {import("./depth.js").Scene} */
