@@ -38,8 +38,8 @@ class Standing:
     """How it stands with a run, as one visitor sees it.
 
     `run`: None if there is none (yet). `going`: somebody present drives it on. `ahead`: how many other visitors' turns come before this
-    visitor's next one. `seconds_left`: wall time until as many batches are trained as this visitor wants, at the present pace and with the
-    turns of others; None if that is not known. `problem`: "", or a sentence that says why it cannot go on.
+    visitor's next one, or another's with the same run. `seconds_left`: wall time until as many batches are trained as this visitor wants,
+    at the present pace and with the turns of others; None if that is not known. `problem`: "", or a sentence that says why it cannot go on.
     """
 
     run: Run | None = None
@@ -161,16 +161,17 @@ class Runs:
     def _due(self, visitor: str) -> list[_Key]:
         return [key for key in self._wanted.get(visitor, {}) if self._is_due(visitor, key)]
 
-    def _ahead(self, visitor: str) -> int:
-        ahead = [other for other in self._line if self._due(other)]
-        return ahead.index(visitor) if visitor in ahead else len(ahead)
+    def _ahead(self, visitor: str, key: _Key = "") -> int:
+        """Turns before this visitor's, or before that of somebody who drives the same run on: a second tab does not wait for the first."""
+        due = [other for other in self._line if self._due(other)]
+        return next((place for place, other in enumerate(due) if other == visitor or self._is_due(other, key)), len(due))
 
     def _standing(self, visitor: str, key: _Key) -> Standing:
         kept = self._used(key)
         if kept is None:
             return Standing(ahead=self._ahead(visitor))
         going = any(self._is_due(other, key) for other in self._wanted)
-        return Standing(kept.run, going, self._ahead(visitor), self._seconds_left(visitor, key, kept), kept.run.problem)
+        return Standing(kept.run, going, self._ahead(visitor, key), self._seconds_left(visitor, key, kept), kept.run.problem)
 
     def _seconds_left(self, visitor: str, key: _Key, kept: _Kept) -> float | None:
         if not self._is_due(visitor, key) or kept.batches < 1:
