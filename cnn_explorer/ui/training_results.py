@@ -87,7 +87,8 @@ def _choose_cell(cell: tuple[int, int] | None) -> None:
 def _cell_clicked(key: str) -> Callable[[], None]:
     def clicked() -> None:
         points = st.session_state[key].selection.points
-        st.session_state[CELL] = tuple(map(int, points[0]["customdata"])) if points else None
+        if points:  # a figure that is drawn anew may tell of a selection that is gone
+            st.session_state[CELL] = tuple(map(int, points[0]["customdata"]))
 
     return clicked
 
