@@ -127,6 +127,9 @@ def test_everybody_knows_their_place(house: House, slow: list[Run]) -> None:
         places = [house.runs.standing(f"visitor {number}", SPEC, seeded(number)).ahead for number in range(20)]
         assert sorted(places) == [*range(20)]
         assert house.runs.standing("guest", SPEC, seeded(3)).ahead == 20
+        tab = house.drive("a second tab", seeded(3)).ahead
+        assert tab == places[3]  # the turns of the first one advance what it watches
+        house.runs.leave("a second tab")
         house.runs.leave(f"visitor {places.index(4)}")
         later = [house.runs.standing(f"visitor {number}", SPEC, seeded(number)).ahead for number in range(20)]
     assert later[places.index(3)] == 3

@@ -164,7 +164,8 @@ class Runs:
     def _ahead(self, visitor: str, key: _Key = "") -> int:
         """Turns before this visitor's, or before that of somebody who drives the same run on: a second tab does not wait for the first."""
         due = [other for other in self._line if self._due(other)]
-        return next((place for place, other in enumerate(due) if other == visitor or self._is_due(other, key)), len(due))
+        shares = self._is_due(visitor, key)
+        return next((place for place, other in enumerate(due) if other == visitor or (shares and self._is_due(other, key))), len(due))
 
     def _standing(self, visitor: str, key: _Key) -> Standing:
         kept = self._used(key)
