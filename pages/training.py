@@ -12,8 +12,10 @@ from cnn_explorer.ui.controlled import listening
 def page() -> None:
     """Everything that follows networks, digits and recipe."""
     from cnn_explorer.ui import training_controls, training_state
-    from cnn_explorer.ui.training_live import live
+    from cnn_explorer.ui.training_live import AWAITED, live
     from cnn_explorer.ui.training_results import results
+
+    st.session_state[AWAITED] = False  # the results follow in this very run
 
     training_controls.header()
     training_controls.notices()

@@ -18,7 +18,7 @@ from cnn_explorer.weights import TrainedNetwork
 
 CURVES, LEGEND = 190, 20  # CSS pixels: the maps below are to stay on the first screen
 KEY = "training_view"  # of the network view
-GOING, SHOWN, PLACE = "training_going", "training_shown", "training_place"  # session keys
+GOING, AWAITED, SHOWN, PLACE = "training_going", "results_awaited", "training_shown", "training_place"  # session keys
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,9 @@ def live() -> None:
     going = any(learner.drive.going for learner in shown)
     if not going and shown[0].run:
         training_state.note_place()
-    if st.session_state.get(GOING, False) and not going:
-        st.session_state[GOING] = False
-        st.rerun()  # what rests on the result follows
     st.session_state[GOING] = going
+    if not going and st.session_state.get(AWAITED, False):
+        st.rerun()  # what rests on the result follows; a run that is displaced by another is asked for again by that
     for learner in shown:
         _problem(learner)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -153,7 +152,7 @@ def _progress(shown: list[Learner]) -> None:
         return
     share = min(drive.at / max(drive.until, 1), 1.0)
     text = f"Epoch {epochs(run, drive.at)} of {run.recipe.epochs}"
-    if drive.at < run.batch:
+    if run.looks and drive.at < run.looks[-1].batch:
         text += ": trained here before, and replayed"
     elif standing.seconds_left is not None:
         text += f", {_time(standing.seconds_left)} left"

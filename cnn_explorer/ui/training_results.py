@@ -18,7 +18,7 @@ from cnn_explorer.training.results import epochs
 from cnn_explorer.training.script import training_script
 from cnn_explorer.ui import cached, controls, own_weights, state, training_controls, training_state
 from cnn_explorer.ui.controlled import chosen, controlled
-from cnn_explorer.ui.training_live import GOING, Learner, learners, looked_into
+from cnn_explorer.ui.training_live import AWAITED, GOING, Learner, learners, looked_into
 
 SECTIONS = {"wrong": "Where it fails", "beside": "Side by side", "along": "Take it along"}
 SECTION, CELL, FILE_NOTE = "results_section", "confusion_cell", "weights_file_note"  # session keys
@@ -31,7 +31,8 @@ DIGIT_SIDE = 72  # CSS pixels
 @st.fragment
 def results() -> None:
     """What rests on the result, once nothing moves."""
-    if st.session_state.get(GOING, False):
+    st.session_state[AWAITED] = st.session_state.get(GOING, False)
+    if st.session_state[AWAITED]:
         st.caption("Where it fails, how it compares and what you can take along: here, when it has stopped.")
         return
     shown = [learner for learner in learners() if not learner.problem]
@@ -74,10 +75,12 @@ def _wrong(shown: list[Learner]) -> None:
             width=260,
             **chosen("cell", cell, [None, *cells], _choose_cell) | {"index": [None, *cells].index(cell)},
         )
-        indices = evaluation.most_confidently_wrong(GALLERY) if cell is None else evaluation.at(*cell)[:GALLERY]
+        indices = evaluation.most_confidently_wrong(len(evaluation)) if cell is None else evaluation.at(*cell)
         if not len(indices):
             st.caption("It is right on every one of them.")
-        _gallery([int(index) for index in indices], evaluation)
+        elif len(indices) > GALLERY:
+            st.caption(f"The {GALLERY} that it is surest of, out of {len(indices):,}.")
+        _gallery([int(index) for index in indices[:GALLERY]], evaluation)
 
 
 def _choose_cell(cell: tuple[int, int] | None) -> None:
