@@ -159,7 +159,7 @@ def initial(architecture: str, seed: int) -> TrainedNetwork:
     return TrainedNetwork(build_layers(shapes_of(architecture), seed).eval(), Label("random", "", None, sentence))
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
+@st.cache_resource(max_entries=12, show_spinner=False)  # of full MNIST one takes 0.8 MB
 def evaluation(fingerprint: str, data: Data, _network: TrainedNetwork) -> Evaluation:
     """What a network of these weights says of all test digits."""
     from cnn_explorer.evaluation import evaluate
