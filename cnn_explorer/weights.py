@@ -57,8 +57,13 @@ class TrainedNetwork:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Eight hexadecimal digits that differ where weights differ: a CRC-32 of them all."""
-        return f"{reduce(lambda crc, tensor: zlib.crc32(tensor.contiguous().numpy(), crc), self.module.state_dict().values(), 0):08x}"
+        """That of the weights."""
+        return fingerprint_of(self.module)
+
+
+def fingerprint_of(module: nn.Module) -> str:
+    """Eight hexadecimal digits that differ where weights differ: a CRC-32 of them all."""
+    return f"{reduce(lambda crc, tensor: zlib.crc32(tensor.contiguous().numpy(), crc), module.state_dict().values(), 0):08x}"
 
 
 def load_network(spec: NetworkSpec, *, measure: bool = True) -> TrainedNetwork:

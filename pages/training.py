@@ -18,7 +18,7 @@ def page() -> None:
     st.session_state[AWAITED] = False  # the results follow in this very run
 
     training_controls.header()
-    training_controls.notices()
+    controls.show_notices(training_state.notices())
     if training_state.recipe().data == "mnist" and not has_mnist():
         training_controls.digits_missing()
         return

@@ -8,24 +8,18 @@ dropped, with all that it has learnt. What is finished is kept by architecture s
 
 from __future__ import annotations
 
-import atexit
 import math
-import os
-import sys
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from cnn_explorer.memory import give_back_memory
 from cnn_explorer.shapes import NetworkShapes
 from cnn_explorer.shelf import Shelf
+from cnn_explorer.training.background import FORGOTTEN, Background
 from cnn_explorer.training.brief import train_briefly
 from cnn_explorer.training.turns import Turns
 from cnn_explorer.weights import TrainedNetwork
-
-FORGOTTEN = 60.0  # seconds after a failure until another attempt
 
 
 @dataclass(frozen=True)
@@ -52,7 +46,7 @@ class _Job:
         return str(self.shapes.spec)
 
 
-class TrainingQueue:
+class TrainingQueue(Background):
     """Trainings in the order in which they were first asked for; safe to use from many threads.
 
     `bytes_kept` bounds the parameters of finished networks, `waiting` the jobs, `patience` is in seconds. `turns` are shared with
@@ -60,15 +54,12 @@ class TrainingQueue:
     """
 
     def __init__(self, bytes_kept: int = 48_000_000, waiting: int = 50, patience: float = 5.0, turns: Turns | None = None) -> None:
+        super().__init__()
         self.waiting, self.patience = waiting, patience
         self._turns = turns or Turns()
-        self._lock = threading.Lock()
         self._jobs: list[_Job] = []
         self._finished = Shelf(bytes_kept)
         self._failed: dict[str, tuple[float, str]] = {}  # when, and why
-        self._worker: threading.Thread | None = None
-        self._closed = False
-        atexit.register(self.close)
 
     def attend(self, visitor: str, shapes: NetworkShapes, network: TrainedNetwork, seconds: float = 0) -> Standing:
         """The network to show to `visitor`, who wants it trained for `seconds` of CPU time altogether, or takes it as it is (0).
@@ -94,14 +85,6 @@ class TrainingQueue:
             job.attended[visitor] = time.monotonic()
             return Standing(job.network, self._jobs.index(job), job.seconds)
 
-    def close(self) -> None:
-        """Give everything up and wait for the end of what is going on: torch must not be at work when the process ends."""
-        with self._lock:
-            self._closed = True
-            worker = self._worker
-        if worker:
-            worker.join()
-
     def _job(self, shapes: NetworkShapes, network: TrainedNetwork, seconds: float) -> _Job | None:
         """The job for an architecture, a new one if need be; None if too many are waiting."""
         found = next((job for job in self._jobs if job.shapes.spec == shapes.spec), None)
@@ -109,16 +92,11 @@ class TrainingQueue:
             return found
         job = _Job(shapes, network, seconds)
         self._jobs.append(job)
-        if self._worker is None:
-            self._worker = threading.Thread(target=self._work, name="train networks", daemon=True)
-            self._worker.start()
+        self._begin("train networks")
         return job
 
     def _work(self) -> None:
         """Train one job after another; ends when none is left."""
-        if sys.platform == "linux":
-            with suppress(OSError):  # who draws goes first
-                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
         while True:
             with self._lock:
                 if not self._jobs:

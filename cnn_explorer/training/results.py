@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from torch import nn
+
 from cnn_explorer.evaluation import Evaluation
 from cnn_explorer.training.recipes import digits_for
 from cnn_explorer.training.run import Look, Run
@@ -13,21 +17,23 @@ def look_at(run: Run, batch: int) -> Look | None:
     return next((look for look in reversed(run.looks) if look.batch <= batch), None)
 
 
-def trained_at(run: Run, batch: int, evaluation: Evaluation | None = None) -> TrainedNetwork:
+def untrained(seed: int) -> str:
+    """What is said of weights that are as `seed` makes them; without a full stop."""
+    return f"Untrained: random weights, as seed {seed} makes them"
+
+
+def trained_at(run: Run, batch: int, evaluate: Callable[[nn.Sequential], Evaluation] | None = None) -> TrainedNetwork:
     """The network as it was after `batch` batches, or at the latest place before from which weights are kept.
 
-    Its accuracy is that of `evaluation`, which is to be of these weights; without one, of the last look.
+    Its accuracy is that which `evaluate` finds; without that, of the last look.
     """
     there, module = run.network(batch)
-    look = look_at(run, there)
+    look, evaluation = look_at(run, there), evaluate(module) if evaluate else None
     right = evaluation.accuracy if evaluation else look.accuracy if look else 0.0
     count = len(evaluation) if evaluation else look.measured if look else 0
     when = "" if evaluation or not look or look.batch == there else f" at epoch {epochs(run, look.batch)}"
     known = len(digits_for(run.recipe.data)[0])
-    if not there:
-        start = f"Untrained: random weights, as seed {run.recipe.seed} makes them"
-    else:
-        start = f"Trained here, {_how_long(run, there)} on {known:,} digits"
+    start = f"Trained here, {_how_long(run, there)} on {known:,} digits" if there else untrained(run.recipe.seed)
     label = Label(
         source="trained here" if there else "random",
         data="MNIST" if there else "",

@@ -27,8 +27,8 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from cnn_explorer.builder import build_layers
-from cnn_explorer.data import Digits
 from cnn_explorer.evaluation import as_input
+from cnn_explorer.fitting import digits_to_fit, digits_to_measure
 from cnn_explorer.layers import Conv2dSpec, Pool2dSpec
 from cnn_explorer.network import NetworkSpec
 from cnn_explorer.optimizers import SGD, AdamW
@@ -357,11 +357,7 @@ def _capacity(size: int) -> int:
 @cache
 def _tensors(data: Data) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """Images, `(N, 28, 28)` uint8, and labels, `(N,)` int64, to train on and to test with."""
-    train, test = digits_for(data)
-    return _as_tensors(train), _as_tensors(test)
-
-
-def _as_tensors(digits: Digits) -> tuple[Tensor, Tensor]:
-    # torch warns of read-only arrays; full MNIST is writable and not copied
-    images, labels = ((array if array.flags.writeable else array.copy()) for array in (digits.images, digits.labels))
-    return torch.from_numpy(images), torch.from_numpy(labels)
+    if data == "bundled":
+        return digits_to_fit(), digits_to_measure()
+    train, test = ((torch.from_numpy(digits.images), torch.from_numpy(digits.labels)) for digits in digits_for(data))
+    return train, test

@@ -9,18 +9,14 @@ others need the room. Who wants to see it happen all over again names a `take` o
 
 from __future__ import annotations
 
-import atexit
 import math
-import os
-import sys
-import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
 from cnn_explorer.network import NetworkSpec
+from cnn_explorer.training.background import FORGOTTEN, Background
 from cnn_explorer.training.recipes import RunRecipe
 from cnn_explorer.training.run import Run, bytes_needed
 from cnn_explorer.training.turns import Turns
@@ -28,7 +24,6 @@ from cnn_explorer.training.turns import Turns
 TURN = 1.0  # seconds that a visitor's runs go on before the next visitor's
 GROUP = 0.3  # seconds of one run before the visitor's other one, or a training elsewhere that shares the turns
 ASKED = 0.3  # seconds until it is asked again whether a visitor is present
-FORGOTTEN = 60.0  # seconds after a failure until another attempt
 
 _Key = str
 
@@ -62,7 +57,7 @@ class _Kept:
         self.seconds, self.batches = 0.9 * self.seconds + seconds, 0.9 * self.batches + batches
 
 
-class Runs:
+class Runs(Background):
     """Keeps and advances runs; safe to use from many threads, and quick to answer while one computes.
 
     `turns` are shared with whatever else trains in this process. `present(visitor)` tells whether a visitor is still there. `bytes_kept`
@@ -70,17 +65,14 @@ class Runs:
     """
 
     def __init__(self, turns: Turns, present: Callable[[str], bool], bytes_kept: int = 72_000_000, waiting: int = 50) -> None:
+        super().__init__()
         self.bytes_kept, self.waiting = bytes_kept, waiting
         self._turns, self._present = turns, present
-        self._lock = threading.Lock()  # never held while something computes
         self._kept: OrderedDict[_Key, _Kept] = OrderedDict()  # the least recently used first
         self._wanted: dict[str, dict[_Key, int]] = {}  # by visitor: until which batch, the run whose group comes next first
         self._line: deque[str] = deque()  # visitors in the order of their turns; the first one has it
         self._turn_began = 0.0
         self._asked: dict[str, float] = {}  # when a visitor was last known to be present
-        self._worker: threading.Thread | None = None
-        self._closed = False
-        atexit.register(self.close)
 
     def run(self, spec: NetworkSpec, recipe: RunRecipe, take: str = "") -> Run | None:
         """The run of a network by a recipe, if it is kept."""
@@ -125,14 +117,6 @@ class Runs:
         with self._lock:
             self._wanted.pop(visitor, None)
 
-    def close(self) -> None:
-        """Hold everything and wait for the end of what is going on: torch must not be at work when the process ends."""
-        with self._lock:
-            self._closed = True
-            worker = self._worker
-        if worker:
-            worker.join()
-
     # --- with the lock held ---
 
     def _used(self, key: _Key) -> _Kept | None:
@@ -150,8 +134,7 @@ class Runs:
             self._line.append(visitor)
         if self._worker is None:
             self._turn_began = time.monotonic()
-            self._worker = threading.Thread(target=self._work, name="advance runs", daemon=True)
-            self._worker.start()
+            self._begin("advance runs")
 
     def _is_due(self, visitor: str, key: _Key) -> bool:
         """True if this visitor's wish for a run is not fulfilled yet."""
@@ -218,9 +201,6 @@ class Runs:
 
     def _work(self) -> None:
         """Advance one run after another; ends when nobody wants more."""
-        if sys.platform == "linux":
-            with suppress(OSError):  # who draws goes first
-                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
         try:
             while job := self._next_job():
                 self._advance(*job)

@@ -16,6 +16,8 @@ from cnn_explorer.network import parse
 from cnn_explorer.shapes import NetworkShapes, infer_shapes
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from cnn_explorer.evaluation import Evaluation
     from cnn_explorer.shelf import Shelf
     from cnn_explorer.training.queue import TrainingQueue
@@ -153,35 +155,46 @@ def is_present(visitor: str) -> bool:
 def initial(architecture: str, seed: int) -> TrainedNetwork:
     """A network before any training, as a run of this `seed` begins."""
     from cnn_explorer.builder import build_layers
+    from cnn_explorer.training.results import untrained
     from cnn_explorer.weights import Label, TrainedNetwork
 
-    sentence = f"Untrained: random weights, as seed {seed} makes them."
-    return TrainedNetwork(build_layers(shapes_of(architecture), seed).eval(), Label("random", "", None, sentence))
+    return TrainedNetwork(build_layers(shapes_of(architecture), seed).eval(), Label("random", "", None, f"{untrained(seed)}."))
+
+
+def evaluation(module: nn.Sequential, data: Data) -> Evaluation:
+    """What a network says of all test digits."""
+    from cnn_explorer.weights import fingerprint_of
+
+    return _evaluation(fingerprint_of(module), data, module)
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)  # of full MNIST one takes 0.8 MB
-def evaluation(fingerprint: str, data: Data, _network: TrainedNetwork) -> Evaluation:
-    """What a network of these weights says of all test digits."""
+def _evaluation(fingerprint: str, data: Data, _module: nn.Sequential) -> Evaluation:
     from cnn_explorer.evaluation import evaluate
     from cnn_explorer.training.recipes import digits_for
 
-    return evaluate(_network.module, digits_for(data)[1])
+    return evaluate(_module, digits_for(data)[1])
 
 
-def evaluation_at(run: Run, batch: int) -> Evaluation:
-    """What a run's network said of all test digits after so many batches."""
+def tested_at(run: Run, batch: int) -> TrainedNetwork:
+    """A run's network after so many batches, its label by all test digits."""
     from cnn_explorer.training.results import trained_at
 
-    network = trained_at(run, batch)
-    return evaluation(network.fingerprint, run.recipe.data, network)
+    return trained_at(run, batch, lambda module: evaluation(module, run.recipe.data))
+
+
+def shift_accuracy(module: nn.Sequential, data: Data) -> list[float]:
+    """How often a network is right on test digits moved by 0 to 6 pixels."""
+    from cnn_explorer.weights import fingerprint_of
+
+    return _shift_accuracy(fingerprint_of(module), data, module)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def shift_accuracy(fingerprint: str, data: Data, _network: TrainedNetwork) -> list[float]:
-    """How often it is right on test digits moved by 0 to 6 pixels."""
+def _shift_accuracy(fingerprint: str, data: Data, _module: nn.Sequential) -> list[float]:
     from cnn_explorer.data import Digits
     from cnn_explorer.evaluation import shift_accuracy
     from cnn_explorer.training.recipes import digits_for
 
     digits = digits_for(data)[1]
-    return shift_accuracy(_network.module, Digits(digits.images[:SHIFTED], digits.labels[:SHIFTED]))
+    return shift_accuracy(_module, Digits(digits.images[:SHIFTED], digits.labels[:SHIFTED]))

@@ -7,7 +7,7 @@ is waiting already, as it may be with every stroke.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, get_args
 
@@ -39,7 +39,7 @@ UPLOAD = "upload"
 PAGE = "page"  # key of the fragment that shows the controls
 
 
-def _then_page(act: Callable[..., None]) -> Callable[..., None]:
+def then_page(act: Callable[..., None]) -> Callable[..., None]:
     """`act`, and the whole page follows: a stroke that comes with a change would otherwise have the view alone run."""
 
     def acted(*args: Any) -> None:
@@ -60,7 +60,7 @@ def preset_choice(spec: NetworkSpec) -> None:
         placeholder="Your own network",
         label_visibility="collapsed",
         width=250,
-        **chosen("preset", names.get(str(spec)), list(PRESETS), _then_page(_choose)),
+        **chosen("preset", names.get(str(spec)), list(PRESETS), then_page(_choose)),
     )
 
 
@@ -75,7 +75,12 @@ def notices(typing_error: str) -> None:
         st.error(typing_error, icon=":material/edit:")
     else:
         st.empty()
-    for text in state.notices():
+    show_notices(state.notices())
+
+
+def show_notices(texts: Iterable[str]) -> None:
+    """What the address asked for in vain, each in a place of its own; "" for nothing."""
+    for text in texts:
         if text:
             st.warning(text, icon=":material/link_off:")
         else:
@@ -88,7 +93,7 @@ def architecture_text(spec: NetworkSpec) -> str:
     if before != str(spec):  # the network has changed by other means since
         typed, error = str(spec), ""
     st.text_input(
-        "Architecture", max_chars=400, label_visibility="collapsed", **controlled("architecture", typed, _then_page(_read_architecture))
+        "Architecture", max_chars=400, label_visibility="collapsed", **controlled("architecture", typed, then_page(_read_architecture))
     )
     return str(error)
 
@@ -108,7 +113,7 @@ def _show(spec: NetworkSpec) -> None:
 def picture_popover() -> None:
     """Upload a picture of a digit."""
     with st.popover("Upload a picture", icon=":material/upload:"):
-        picture_uploader("A picture of one digit, light on dark or dark on light", UPLOAD, _draw, _then_page)
+        picture_uploader("A picture of one digit, light on dark or dark on light", UPLOAD, _draw, then_page)
         if upload_error(UPLOAD):
             st.error(upload_error(UPLOAD))
         else:
@@ -126,7 +131,7 @@ def _draw(picture: Image.Image) -> str:
 def own_weights_button() -> None:
     """Back from the visitor's own weights to those that come with the package."""
     if cached.loading().ready and own_weights.own():
-        st.button("Back to the shipped weights", icon=":material/undo:", key="forget_weights", on_click=_then_page(own_weights.forget))
+        st.button("Back to the shipped weights", icon=":material/undo:", key="forget_weights", on_click=then_page(own_weights.forget))
     else:
         st.empty()
 
@@ -148,7 +153,7 @@ def repair_offer(shapes: NetworkShapes) -> None:
         offers = [*repairs(shapes.spec, shapes.error), *([("back to the network before", last)] if last else [])]
         affordable = [(label, spec) for label, spec in offers if not state.excess_of(cached.shapes_of(str(spec)))]
         for number, (label, spec) in enumerate(affordable):
-            st.button(label, key=f"repair_{number}", icon=":material/build:", on_click=_then_page(_show), args=(spec,))
+            st.button(label, key=f"repair_{number}", icon=":material/build:", on_click=then_page(_show), args=(spec,))
 
 
 # --- blocks ---
@@ -165,7 +170,7 @@ def _edit(edit: Callable[[Blocks], Blocks]) -> None:
         st.toast(state.sentence(problem), icon=":material/block:", duration="long")
 
 
-_edit_page = _then_page(_edit)
+_edit_page = then_page(_edit)
 
 
 def _number(key: str, label: str, value: int, low: int, high: int, edit: Edit) -> None:
@@ -175,7 +180,7 @@ def _number(key: str, label: str, value: int, low: int, high: int, edit: Edit) -
         _edit(lambda now: edit(now, new))
 
     high = max(high, value)
-    widget = controlled(f"{key}_{label}", value, _then_page(changed))
+    widget = controlled(f"{key}_{label}", value, then_page(changed))
     st.number_input(label, low, high, width=NUMBER_WIDTH, help=_help(label, low, high) if key in EXPLAINED else None, **widget)
 
 
@@ -201,7 +206,7 @@ def _choice(key: str, label: str, value: str | None, options: tuple[str, ...], e
     def changed(new: str) -> None:
         _edit(lambda now: edit(now, None if new == "none" else new))
 
-    widget = chosen(f"{key}_{label}", value or "none", ["none", *options], _then_page(changed))
+    widget = chosen(f"{key}_{label}", value or "none", ["none", *options], then_page(changed))
     st.selectbox(label, width=CHOICE_WIDTH, **widget)
 
 

@@ -25,37 +25,48 @@ def live_view() -> None:
     """Mount the network view for the session's drawing and network."""
     pen = network_view.pen_event(KEY)
     seq = state.take(pen)
-    drawing, architecture = state.drawing(), state.architecture()
-    shapes = cached.shapes_of(architecture)
-    seen = drawing.preprocess()
+    shapes = cached.shapes_of(state.architecture())
     loading = cached.loading()
     if loading.error:
         st.error(state.plain(loading.error), icon=":material/error:")
     else:
         st.empty()  # holds the place: the view below is not built anew
     if not loading.ready:
-        network_view.mount(network_view.pack(seq, drawing.text, shapes, seen.pixels, None, None), KEY)
+        drawing = state.drawing()
+        network_view.mount(network_view.pack(seq, drawing.text, shapes, drawing.preprocess().pixels, None, None), KEY)
         return
+    network, training = trained(shapes, pen)
+    show_network(KEY, seq, pen, shapes, network, training)
+
+
+def show_network(
+    key: str,
+    seq: int,
+    pen: network_view.PenEvent | None,
+    shapes: NetworkShapes,
+    network: TrainedNetwork,
+    training: network_view.Training | None,
+) -> None:
+    """Mount a network view: every layer of `network` for the session's drawing, and its weights if the browser asks for them."""
     from cnn_explorer.trace import trace_activations
 
-    network, training = trained(shapes, pen)
-    trace = trace_activations(network.module, seen.image)
-    exact = pen is None or not pen.moving
-    weights = network_view.pack_weights(network.module) if pen and pen.lacking == architecture else b""
+    drawing = state.drawing()
+    seen = drawing.preprocess()
+    asked = pen is not None and pen.lacking == str(shapes.spec)
     network_view.mount(
         network_view.pack(
             seq,
             drawing.text,
             shapes,
             seen.pixels,
-            trace,
+            trace_activations(network.module, seen.image),
             network.label,
-            exact=exact,
-            weights=weights,
+            exact=pen is None or not pen.moving,
+            weights=network_view.pack_weights(network.module) if asked else b"",
             version=network.fingerprint,
             training=training,
         ),
-        KEY,
+        key,
     )
 
 

@@ -73,13 +73,12 @@ def _find(net: str) -> None:
         return
     st.session_state[LOOKED] = text
     from cnn_explorer.training.recipes import parse_recipe
-    from cnn_explorer.training.results import trained_at
 
     with suppress(ValueError):  # whatever an address may say
         recipe, batch = text.split("@")
         run = cached.runs().run(parse(net), parse_recipe(recipe))
         if run and 0 < int(batch) <= run.batch:
-            _kept()[net] = trained_at(run, int(batch), cached.evaluation_at(run, int(batch)))
+            _kept()[net] = cached.tested_at(run, int(batch))
             return
     st.session_state[state.WEIGHTS] = ""
     st.session_state[f"{state.WEIGHTS}_notice"] = (

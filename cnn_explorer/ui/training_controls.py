@@ -36,9 +36,8 @@ def then_page(act: Callable[..., None]) -> Callable[..., None]:
             act(*args)
         except ValueError as problem:
             st.toast(state.sentence(problem), icon=":material/block:", duration="long")
-        st.rerun(controls.PAGE)
 
-    return acted
+    return controls.then_page(acted)
 
 
 # --- what is trained, and how ---
@@ -59,14 +58,13 @@ def header() -> None:
             **chosen("digits", recipe.data, list(DATA), then_page(_choose_data)),
         )
         offered = recipes_for(recipe.data)
-        known = next((name for name, one in offered.items() if replace(one, seed=recipe.seed) == recipe), None)
         st.selectbox(
             "Recipe",
             placeholder="Your own recipe",
             format_func=lambda name: f"{name}: {OPTIMIZERS[offered[name].optimizer]}, {offered[name].epochs} epochs",
             label_visibility="collapsed",
             width=250,
-            **chosen("recipes", known, list(offered), then_page(lambda name: _choose_recipe(offered, name))),
+            **chosen("recipes", _listed(recipe), list(offered), then_page(lambda name: _choose_recipe(offered, name))),
         )
         with st.popover("Settings", icon=":material/tune:"):
             _settings(recipe)
@@ -93,10 +91,15 @@ def _beside_choice() -> None:
     )
 
 
+def _listed(recipe: RunRecipe) -> str | None:
+    """Name of the offered recipe that this is but for its seed, if there is one."""
+    return next((name for name, one in recipes_for(recipe.data).items() if replace(one, seed=recipe.seed) == recipe), None)
+
+
 def _choose_data(data: Any) -> None:
     """The same recipe on other digits; a recipe of the list becomes its like."""
     recipe = training_state.recipe()
-    name = next((name for name, one in recipes_for(recipe.data).items() if replace(one, seed=recipe.seed) == recipe), None)
+    name = _listed(recipe)
     training_state.set_recipe(replace(recipes_for(data)[name], seed=recipe.seed) if name else replace(recipe, data=data))
 
 
@@ -142,15 +145,6 @@ def _change(**values: Any) -> None:
     if values.get("optimizer") == "adam":
         values["momentum"] = 0.0
     training_state.set_recipe(replace(training_state.recipe(), **values))
-
-
-def notices() -> None:
-    """What the address asked for in vain."""
-    for text in training_state.notices():
-        if text:
-            st.warning(text, icon=":material/link_off:")
-        else:
-            st.empty()
 
 
 # --- full MNIST ---

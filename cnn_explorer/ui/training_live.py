@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import streamlit as st
 
 from cnn_explorer import figures
-from cnn_explorer.evaluation import Evaluation
 from cnn_explorer.training.results import epochs, trained_at
 from cnn_explorer.training.run import Look, Run, check_trainable
 from cnn_explorer.training.runs import Standing
 from cnn_explorer.ui import cached, network_view, state, training_controls, training_pictures, training_state
 from cnn_explorer.ui.controlled import controlled
+from cnn_explorer.ui.live import show_network
 from cnn_explorer.weights import TrainedNetwork
 
 CURVES, LEGEND = 190, 20  # CSS pixels: the maps below are to stay on the first screen
@@ -51,12 +51,7 @@ class Learner:
             return cached.initial(self.net, training_state.recipe().seed)
         if self.drive.going or batch not in (None, self.drive.at):
             return trained_at(self.run, self.drive.at if batch is None else batch)
-        return trained_at(self.run, self.drive.at, cached.evaluation_at(self.run, self.drive.at))
-
-    def evaluation(self) -> Evaluation:
-        """What it says of all test digits, as far as it has been seen."""
-        network = self.network()
-        return cached.evaluation(network.fingerprint, training_state.recipe().data, network)
+        return cached.tested_at(self.run, self.drive.at)
 
 
 def learners() -> list[Learner]:
@@ -108,7 +103,8 @@ def live() -> None:
         network = learner.network(place)
         training_pictures.show_filters(network.module)
         _numbers(learner, network, place)
-    _view(learner, network, seq, pen, going)
+    going_on = network_view.Training(network.label.sentence, going, 0, 0)
+    show_network(KEY, seq, pen, cached.shapes_of(learner.net), network, going_on)
     _gradients(shown)
 
 
@@ -214,28 +210,3 @@ def _choice(shown: list[Learner]) -> None:
 def looked_into(shown: Sequence[Learner]) -> Learner:
     """The one whose maps are shown."""
     return next((learner for learner in shown if learner.net == st.session_state.get(SHOWN)), shown[0])
-
-
-def _view(learner: Learner, network: TrainedNetwork, seq: int, pen: network_view.PenEvent | None, going: bool) -> None:
-    """Every layer, of the network as it is now, for what is drawn."""
-    from cnn_explorer.trace import trace_activations
-
-    shapes = cached.shapes_of(learner.net)
-    drawing = state.drawing()
-    image = drawing.preprocess()
-    asked = pen is not None and pen.lacking == learner.net
-    network_view.mount(
-        network_view.pack(
-            seq,
-            drawing.text,
-            shapes,
-            image.pixels,
-            trace_activations(network.module, image.image),
-            network.label,
-            exact=pen is None or not pen.moving,
-            weights=network_view.pack_weights(network.module) if asked else b"",
-            version=network.fingerprint,
-            training=network_view.Training(network.label.sentence, going, 0, 0),
-        ),
-        KEY,
-    )

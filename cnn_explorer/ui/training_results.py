@@ -16,14 +16,13 @@ from cnn_explorer.training.files import read_weights, run_csv, weights_file
 from cnn_explorer.training.recipes import digits_for
 from cnn_explorer.training.results import epochs
 from cnn_explorer.training.script import training_script
-from cnn_explorer.ui import cached, controls, own_weights, state, training_controls, training_state
+from cnn_explorer.ui import cached, own_weights, state, training_controls, training_state
 from cnn_explorer.ui.controlled import chosen, controlled
 from cnn_explorer.ui.training_live import AWAITED, GOING, Learner, learners, looked_into
 
 SECTIONS = {"wrong": "Where it fails", "beside": "Side by side", "along": "Take it along"}
 SECTION, CELL, FILE_NOTE = "results_section", "confusion_cell", "weights_file_note"  # session keys
 HEAD = "| network | parameters | multiply-adds | epochs | time | right |"
-INK = {"light": "#1b2330", "dark": "#e8edf4"}  # the themes' text colours, as in .streamlit/config.toml
 GALLERY = 12  # digits
 DIGIT_SIDE = 72  # CSS pixels
 
@@ -55,7 +54,8 @@ def results() -> None:
 
 def _wrong(shown: list[Learner]) -> None:
     learner = looked_into(shown)
-    network, evaluation = learner.network(), learner.evaluation()
+    network = learner.network()
+    evaluation = cached.evaluation(network.module, training_state.recipe().data)
     st.markdown(f"**{training_controls.name_of(learner.net)}.** {network.label.sentence}")
     counts = evaluation.confusion
     pairs = sorted(((int(counts[t, a]), t, a) for t in range(10) for a in range(10) if t != a and counts[t, a]), reverse=True)
@@ -63,7 +63,8 @@ def _wrong(shown: list[Learner]) -> None:
     left, right = st.columns([2, 3])
     with left:
         key = f"confusion {network.fingerprint}"
-        figure = figures.confusion(evaluation, INK.get(str(st.context.theme.type)))
+        theme = st.context.theme.type
+        figure = figures.confusion(evaluation, st.get_option(f"theme.{theme}.textColor") if theme else None)
         st.plotly_chart(figure, key=key, on_select=_cell_clicked(key), selection_mode="points", config=figures.CONFIG)
         st.plotly_chart(figures.class_accuracy({training_controls.name_of(learner.net): evaluation}), key="classes", config=figures.CONFIG)
     with right:
@@ -110,14 +111,13 @@ def _gallery(indices: list[int], evaluation: Evaluation) -> None:
                     f"{true} → {answer}",
                     key=f"digit_{place}",
                     help=f"{100 * sure:.1f} % sure. Look into it: it becomes the drawing above.",
-                    on_click=_look_into,
+                    on_click=training_controls.then_page(_look_into),
                     args=(images[index],),
                 )
 
 
 def _look_into(pixels: np.ndarray) -> None:
     state.set_drawing(drawing_from_pixels(pixels))
-    st.rerun(controls.PAGE)
 
 
 # --- side by side ---
@@ -138,12 +138,13 @@ def _side_by_side(shown: list[Learner]) -> None:
     data = training_state.recipe().data
     for learner in shown:
         name, shapes = training_controls.name_of(learner.net), cached.shapes_of(learner.net)
-        network, evaluation = learner.network(), learner.evaluation()
+        module = learner.network().module
+        accuracy = cached.evaluation(module, data).accuracy
         look = learner.looks[-1] if learner.looks else None
         seen = f"{epochs(learner.run, learner.drive.at)}" if learner.run else "0"
         seconds = f"{look.seconds:.0f} s" if look else "–"
-        rows.append(f"| {name} | {shapes.parameters:,} | {shapes.macs:,} | {seen} | {seconds} | **{100 * evaluation.accuracy:.2f} %** |")
-        lines[name] = cached.shift_accuracy(network.fingerprint, data, network)
+        rows.append(f"| {name} | {shapes.parameters:,} | {shapes.macs:,} | {seen} | {seconds} | **{100 * accuracy:.2f} %** |")
+        lines[name] = cached.shift_accuracy(module, data)
     left, right = st.columns([1, 1])
     with left:
         st.markdown("\n".join([HEAD, "|---|--:|--:|--:|--:|--:|", *rows]))

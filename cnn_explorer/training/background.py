@@ -1,0 +1,46 @@
+"""A thread that trains while there is something to train, and ends with the process."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+from abc import ABC, abstractmethod
+from contextlib import suppress
+
+FORGOTTEN = 60.0  # seconds after a failure until another attempt
+
+
+class Background(ABC):
+    """Work in one thread of its own; a subclass says which, and clears `_worker` when it finds none. `_lock` guards all that is shared."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # never held while something computes
+        self._worker: threading.Thread | None = None
+        self._closed = False
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        """Give everything up and wait for the end of what is going on: torch must not be at work when the process ends."""
+        with self._lock:
+            self._closed = True
+            worker = self._worker
+        if worker:
+            worker.join()
+
+    def _begin(self, name: str) -> None:
+        """Start the thread under this name unless it is at work; with the lock held."""
+        if self._worker is None:
+            self._worker = threading.Thread(target=self._run, name=name, daemon=True)
+            self._worker.start()
+
+    def _run(self) -> None:
+        if sys.platform == "linux":
+            with suppress(OSError):  # who draws goes first
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+        self._work()
+
+    @abstractmethod
+    def _work(self) -> None:
+        """Do one thing after another until none is left."""
