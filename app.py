@@ -14,7 +14,7 @@ def page() -> None:
     shapes = cached.shapes_of(state.architecture())
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown("#### CNN Explorer", width="content")
-        controls.preset_choice(shapes.spec)
+        controls.preset_choice(shapes.spec, controls.show)
         typing_error = controls.architecture_text(shapes.spec)
         controls.picture_popover()
         stages_popover()
@@ -26,6 +26,7 @@ def page() -> None:
 
 
 shell.open_page("Draw a digit")
-state.read_url()
+if state.read_url():
+    state.write_url()
 page()
 cached.loading().start()

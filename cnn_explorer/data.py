@@ -51,6 +51,10 @@ class Digits:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __getitem__(self, part: slice) -> Digits:
+        """Some of them, in their order; views, not copies."""
+        return Digits(self.images[part], self.labels[part])
+
 
 @dataclass(frozen=True)
 class PenDigit:
@@ -160,7 +164,7 @@ class MnistDownload:
     def _attempt(self) -> None:
         try:
             download_mnist(self.folder, self._note, self.patience)
-        except OSError as error:
+        except Exception as error:  # whatever it is, the page says so
             self.problem = str(error)
 
     def _note(self, progress: float) -> None:

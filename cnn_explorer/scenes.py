@@ -164,7 +164,7 @@ NAMED_KERNELS: Mapping[str, Grid] = {
     "Laplacian": ((0, 1, 0), (1, -4, 1), (0, 1, 0)),
     "Emboss": ((-2, -1, 0), (-1, 1, 1), (0, 1, 2)),
 }
-LEARNED = tuple(f"Learned {number}" for number in range(1, 11))  # the first layer's kernels of the trained network
+LEARNED = tuple(f"Learned {number}" for number in range(1, 11))  # kernels of a trained network's first layer
 
 
 @dataclass(frozen=True)

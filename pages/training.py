@@ -17,6 +17,7 @@ def page() -> None:
 
     st.session_state[AWAITED] = False  # the results follow in this very run
 
+    training_state.hold_others()
     training_controls.header()
     controls.show_notices(training_state.notices())
     if training_state.recipe().data == "mnist" and not has_mnist():

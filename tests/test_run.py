@@ -235,7 +235,7 @@ def test_snapshots_are_thinned_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
     tensors = run.network()[1].state_dict()
     snapshots: tuple[Snapshot, ...] = ()
     for batch in range(1000):
-        snapshots = run._thinned((*snapshots, Snapshot(batch, tensors)))
+        snapshots = run._thinned((*snapshots, Snapshot(batch, tensors, 0.0)))
     gaps = [later.batch - one.batch for one, later in pairwise(snapshots)]
     assert max(gaps) <= 1000 / 11 * 2.5
 
@@ -295,3 +295,32 @@ def test_dropout_keeps_the_mean_and_its_share() -> None:
     assert {*out.unique().tolist()} == {0.0, 1.25}
     assert out.mean().item() == pytest.approx(1, abs=0.01)
     assert torch.equal(layer.eval()(torch.ones(5)), torch.ones(5))
+
+
+def test_a_place_that_is_kept_can_be_gone_back_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_module, "LOOK_INTERVAL", 10**12)  # snapshots after whole epochs only
+    run = Run(parse("fc10"), RunRecipe(batch_size=64, epochs=2))
+    while run.batch < 7:
+        run.advance()
+    assert run.keep(7) == 7
+    weights, seconds = run.network()[1].state_dict(), run.seconds_at(7)
+    while run.batch < 70:
+        run.advance()
+    assert [run.place_at(batch) for batch in (0, 6, 7, 8, 62, 69, 70, 99)] == [0, 0, 7, 7, 62, 62, 70, 70]
+    assert run.keep(8) == 7  # what is past cannot be kept any more
+    batch, module = run.network(9)
+    assert batch == 7
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in module.state_dict().items())
+    assert 0 == run.seconds_at(0) < run.seconds_at(7) == seconds < run.seconds_at(62) < run.seconds_at(70)
+    assert [snapshot.batch for snapshot in run.snapshots] == [0, 7, 62]
+
+
+def test_a_place_that_is_being_tested_is_kept_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_module, "LOOK_INTERVAL", 10**12)
+    run = Run(parse("fc10"), RunRecipe(batch_size=512, epochs=1))
+    assert run.keep(0) == 0
+    while run.batch < 7:
+        run.advance()
+    assert run.keep(7) == 7
+    finish(run)
+    assert [snapshot.batch for snapshot in run.snapshots] == [0, 7]

@@ -103,7 +103,7 @@ def test_a_run_is_driven_to_its_end_and_is_the_same_as_by_hand(house: House) -> 
     assert run.finished
     assert run.looks == by_hand.looks
     assert torch.equal(run.network()[1][2].weight, by_hand.network()[1][2].weight)  # type: ignore[arg-type]
-    assert house.runs.standing("another", SPEC, SHORT) == Standing(run)
+    assert house.runs.drive("another", SPEC, SHORT, 0) == Standing(run)
     until(is_quiet)  # nothing more to do: no thread is left
 
 
@@ -124,17 +124,16 @@ def test_everybody_knows_their_place(house: House, slow: list[Run]) -> None:
     for number in range(20):
         house.drive(f"visitor {number}", seeded(number))
     with house.turns:  # whoever has the turn keeps it meanwhile
-        places = [house.runs.standing(f"visitor {number}", SPEC, seeded(number)).ahead for number in range(20)]
+        places = [house.drive(f"visitor {number}", seeded(number)).ahead for number in range(20)]
         assert sorted(places) == [*range(20)]
-        assert house.runs.standing("guest", SPEC, seeded(3)).ahead == 20
+        assert house.drive("guest", seeded(3), 0).ahead == 20
         tab = house.drive("a second tab", seeded(3)).ahead
         assert tab == places[3]  # the turns of the first one advance what it watches
         house.runs.leave("a second tab")
         house.runs.leave(f"visitor {places.index(4)}")
-        later = [house.runs.standing(f"visitor {number}", SPEC, seeded(number)).ahead for number in range(20)]
-    assert later[places.index(3)] == 3
-    assert later[places.index(5)] == 4
-    assert later[places.index(4)] == 19  # who does not drive would come last
+        later = [house.drive(f"visitor {places.index(place)}", seeded(places.index(place))).ahead for place in (3, 5)]
+        assert house.drive(f"visitor {places.index(4)}", until=0).ahead == 19  # who does not drive would come last
+    assert later == [3, 4]
 
 
 def test_who_drives_two_runs_has_one_share(house: House, slow: list[Run]) -> None:
@@ -152,7 +151,7 @@ def test_two_who_drive_the_same_run_watch_the_same_one(house: House, slow: list[
     first, second = house.drive("one", until=50), house.drive("another", until=80)
     assert first.run is second.run
     assert first.run
-    until(lambda: not house.runs.standing("one", SPEC, LONG).going)
+    until(lambda: not house.drive("nobody", until=0).going)
     assert first.run.batch == 80
     assert house.drive("one", until=60) == Standing(first.run)  # already further
     house.drive("one", until=ALL)
@@ -160,17 +159,17 @@ def test_two_who_drive_the_same_run_watch_the_same_one(house: House, slow: list[
     house.runs.leave("one")
     before = first.run.batch
     until(lambda: first.run is not None and first.run.batch > before + 20)  # the other one still wants it
-    assert house.runs.standing("one", SPEC, LONG).going
+    assert house.drive("nobody", until=0).going
     house.drive("another", until=0)
     until(is_quiet)
-    assert not house.runs.standing("one", SPEC, LONG).going
+    assert not house.drive("nobody", until=0).going
 
 
 def test_hold_step_and_go_on(house: House) -> None:
     recipe = replace(SHORT, batch_size=64)
     for batch in (1, 2, 62, 63):
         house.drive("one", recipe, batch)
-        until(lambda: not house.runs.standing("one", SPEC, recipe).going)
+        until(lambda: not house.drive("nobody", recipe, 0).going)
         assert house.run(recipe).batch == batch
     assert house.run(recipe).looks[-1].epoch == 1
     house.drive("one", recipe)
@@ -183,6 +182,36 @@ def test_hold_step_and_go_on(house: House) -> None:
     assert not held.finished
     assert house.drive("one", recipe, held.batch - 1).going is False  # below what is trained: hold as well
     assert house.drive("one", recipe).run is held
+
+
+def test_what_is_held_is_held_at_once(house: House, slow: list[Run]) -> None:
+    for _ in range(20):
+        house.drive("one")
+        run = house.run()
+        before = run.batch
+        until(lambda: run.batch > before + 3)  # noqa: B023
+        house.drive("one", until=0)
+        held = run.batch
+        time.sleep(0.01)
+        assert run.batch == held
+
+
+def test_what_is_forgotten_makes_room(house: House, slow: list[Run]) -> None:
+    run = house.runs.drive("one", SPEC, LONG, ALL, "mine").run
+    assert run
+    house.runs.forget(SPEC, LONG, "mine")
+    house.runs.forget(SPEC, LONG, "nobody's")
+    assert house.runs.run(SPEC, LONG, "mine") is None
+    until(is_quiet)
+
+
+@pytest.mark.parametrize("error", [PermissionError("not to be read"), RuntimeError("no memory")])
+def test_digits_that_cannot_be_read_are_told(house: House, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def unreadable(*_: object) -> Run:
+        raise error
+
+    monkeypatch.setattr(runs_module, "Run", unreadable)
+    assert house.drive("one") == Standing(problem=str(error))
 
 
 def test_a_worker_that_breaks_is_replaced(house: House, slow: list[Run], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +233,7 @@ def test_who_is_gone_drives_nothing(house: House, slow: list[Run]) -> None:
     house.gone.add("one")
     until(is_quiet)
     held = run.batch
-    assert house.runs.standing("another", SPEC, LONG) == Standing(run)
+    assert house.runs.drive("another", SPEC, LONG, 0) == Standing(run)
     house.gone.clear()
     assert house.drive("one", until=held + 5).run is run  # kept for whoever comes back
     until(is_quiet)
@@ -245,7 +274,7 @@ def test_memory_is_bounded_and_the_longest_unseen_goes_first(slow: list[Run]) ->
     for number in range(3):
         house.drive("one", seeded(number), until=1)
         until(is_quiet)
-    house.runs.standing("another", SPEC, seeded(0))  # looked at: stays
+    house.drive("another", seeded(0), 0)  # looked at: stays
     house.drive("one", seeded(3), until=1)
     until(is_quiet)
     assert [house.runs.run(SPEC, seeded(number)) is not None for number in range(4)] == [True, False, True, True]
@@ -268,13 +297,18 @@ def test_memory_is_bounded_and_the_longest_unseen_goes_first(slow: list[Run]) ->
 def test_what_can_never_have_room_is_told(house: House) -> None:
     standing = house.drive("one", spec=parse("fc4096-fc1024-fc10"))
     assert standing.run is None
-    assert standing.problem.endswith("MB of memory, and there are 72 MB for all: so choose a smaller network.")
+    assert standing.problem.endswith("MB of memory, and there are 72 MB for all: choose a smaller network.")
+    adam = replace(LONG, optimizer="adam")
+    for spec, remedy in ((parse("fc4000-relu-fc10"), " or SGD"), (parse("fc4096-fc1024-fc10"), "")):
+        with pytest.raises(ValueError, match=f"of memory, and there are 72 MB for all: choose a smaller network{remedy}.$"):
+            house.runs.check(infer_shapes(spec), adam)
+    house.runs.check(infer_shapes(parse("fc4000-relu-fc10")), LONG)
 
 
 def test_what_cannot_be_trained_is_told(house: House) -> None:
     assert "end it with a linear layer" in house.drive("one", spec=parse("fc7")).problem
     assert "does not work out" in house.drive("one", spec=parse("conv4k3-conv4k28-fc10")).problem
-    assert house.runs.standing("one", parse("fc7"), LONG) == Standing()
+    assert house.runs.drive("one", parse("fc7"), LONG, 0) == Standing()
     assert is_quiet()
 
 
@@ -332,7 +366,7 @@ def test_asking_is_quick_while_a_run_computes(house: House) -> None:
         time.sleep(0.002)
         began = time.monotonic()
         house.drive("one", recipe, spec=heavy)
-        house.runs.standing("another", heavy, recipe)
+        house.runs.drive("another", heavy, recipe, 0)
         times.append(time.monotonic() - began)
     assert sorted(times)[25] < 0.002
 

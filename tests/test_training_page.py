@@ -25,6 +25,7 @@ def own_runs() -> Iterator[None]:
     yield
     cached.runs().close()
     cached.runs.clear()
+    cached._evaluation.clear()
 
 
 def opened(**address: str) -> AppTest:
@@ -34,6 +35,29 @@ def opened(**address: str) -> AppTest:
     page.run()
     assert not page.exception, page.exception
     return page
+
+
+def at(page: AppTest) -> int:
+    """The place in the address."""
+    return int(address(page).get("at", 0))
+
+
+def said(page: AppTest) -> str:
+    """All warnings, as a reader sees them."""
+    return " ".join(warning.value for warning in page.warning).replace("\\", "")
+
+
+def drive(recipe: str, until: int, net: str = SMALL, visitor: str = "another") -> Run:
+    """Somebody else has a run go on."""
+    run = cached.runs().drive(visitor, parse(net), parse_recipe(recipe), until).run
+    assert run is not None
+    return run
+
+
+def rest(run: Run, until: int) -> None:
+    """Wait until so many batches are trained, and tested."""
+    while run.is_due(until):
+        time.sleep(0.01)
 
 
 def sentence(page: AppTest) -> str:
@@ -86,17 +110,17 @@ def test_it_trains_to_the_very_weights_that_the_recipe_gives_and_says_how_good_t
     test = digits_for("bundled")[1]
     right = accuracy(module, test.images, test.labels)
     assert sentence(page) == f"Trained here, 2 epochs on 4,000 digits: right on {100 * right:.1f} % of 1,000 test digits."
-    assert address(page)["at"] == "30"
+    assert at(page) == 30
     train = next(button for button in page.button if button.key == "train")
     assert train.disabled  # to the end
 
 
 def test_a_batch_and_an_epoch_at_a_time() -> None:
     page = opened()
-    for key, at in (("train_batch", 1), ("train_batch", 2), ("train_epoch", 15), ("train_batch", 16), ("train_epoch", 30)):
+    for key, batch in (("train_batch", 1), ("train_batch", 2), ("train_epoch", 15), ("train_batch", 16), ("train_epoch", 30)):
         settled(press(page, key))
-        assert address(page)["at"] == str(at)
-        assert sent(page)["version"] == fingerprint(trained(at)), at
+        assert at(page) == batch
+        assert sent(page)["version"] == fingerprint(trained(batch)), batch
 
 
 def test_paused_and_resumed_it_comes_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,15 +128,14 @@ def test_paused_and_resumed_it_comes_to_the_same(monkeypatch: pytest.MonkeyPatch
     page = press(opened(recipe=long), "train")
     assert sent(page)["training"]["going"]
     page = settled(press(page, "pause"))
-    while (run := cached.runs().standing("", parse(SMALL), parse_recipe(long))).going or str(run.run and run.run.batch) != address(page)[
-        "at"
-    ]:
-        page.run()  # the batch that was under way
-    stopped = int(address(page)["at"])
+    stopped = at(page)
     assert 0 <= stopped < 250
+    run = cached.runs().run(parse(SMALL), parse_recipe(long))
+    assert run is not None
+    assert run.batch == stopped  # not one batch more
     assert sent(page)["version"] == fingerprint(trained(stopped, recipe=long))
     page = settled(press(page, "train"))
-    assert address(page)["at"] == "250"
+    assert at(page) == 250
     assert sent(page)["version"] == fingerprint(trained(250, recipe=long))
 
 
@@ -120,7 +143,7 @@ def test_start_over_gives_the_very_same_initial_weights_and_the_same_run() -> No
     page = settled(press(opened(), "train_epoch"))
     after = sent(page)["version"]
     page = settled(press(page, "train_reset"))
-    assert address(page)["at"] == "0"
+    assert at(page) == 0
     assert sent(page)["version"] == fingerprint(trained(0))
     page = settled(press(page, "train_batch"))
     assert sent(page)["version"] == fingerprint(trained(1))
@@ -152,7 +175,7 @@ def test_two_networks_by_one_recipe() -> None:
         assert sum(parameter.numel() for parameter in trained(0, net).parameters()) == int(parameters.replace(",", ""))
         test = digits_for("bundled")[1]
         right = accuracy(trained(30, net), test.images, test.labels)
-        assert re.search(rf"\| {net} \| {parameters} \| .* \| \*\*{100 * right:.2f} %\*\* \|", table), table
+        assert re.search(rf"\| {net} \| {parameters} \| .* \| \*\*{100 * right:.2f} %\*\* of 1,000 \|", table), table
     control(page.get("button_group"), "look_into")
 
 
@@ -192,7 +215,7 @@ def test_a_digit_of_the_gallery_becomes_the_drawing() -> None:
 )
 def test_what_cannot_be_read_gets_a_sentence(part: str, value: str, words: str) -> None:
     page = opened(**{part: value})
-    assert any(words in warning.value.replace("\\", "") for warning in page.warning), [warning.value for warning in page.warning]
+    assert words in said(page)
     assert sent(page)["net"] == SMALL
 
 
@@ -250,3 +273,160 @@ def test_the_queue_says_how_many_are_before(monkeypatch: pytest.MonkeyPatch) -> 
     for seed in range(1, 4):
         cached.runs().leave(f"visitor {seed}")
     settled(page)
+
+
+# --- what is said ---
+
+
+def test_a_refused_training_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = opened(net="fc4000-relu-fc10", recipe="bundled-adam0.01-b64-e1-s0")
+    assert "needs 76 MB of memory, and there are 72 MB for all: choose a smaller network or SGD." in said(page)
+    assert next(button for button in page.button if button.key == "train").disabled
+    assert not any("Press Train" in caption.value for caption in page.caption)
+    page = opened()
+    monkeypatch.setattr(cached.runs(), "waiting", 0)
+    press(page, "train")
+    assert [toast.value for toast in page.toast] == [
+        "0 visitors are training already, as many as can take turns here; try again in a minute."
+    ]
+    assert not sent(page)["training"]["going"]
+
+
+def test_what_is_gone_is_told() -> None:
+    page = opened(at="15")
+    assert "What was trained here is not kept any more" in said(page)
+    assert sentence(page).startswith("Untrained")
+    press(page, "train_epoch")
+    assert not page.warning
+    settled(page)
+    cached.runs().forget(parse(SMALL), parse_recipe(QUICK), "")
+    page.run()
+    assert "What was trained here is not kept any more" in said(page)
+    assert sentence(page).startswith("Untrained")
+
+
+@pytest.mark.parametrize(("batches", "counted"), [(1000, "1,000"), (40, "40")])
+def test_the_number_of_tested_digits_is_told(monkeypatch: pytest.MonkeyPatch, batches: int, counted: str) -> None:
+    from cnn_explorer.training import run
+
+    monkeypatch.setattr(run, "TEST", (1, batches))
+    page = settled(press(opened(), "train_epoch"))
+    assert f"Right, of {counted} test digits" in [metric.label for metric in page.metric]
+    assert sentence(page).endswith(f"of {counted} test digits.")
+
+
+# --- what others do ---
+
+
+def test_a_pause_beside_others_is_at_a_place_that_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    long = "bundled-sgd0.05m0.5-b32-e40-s2"
+    monkeypatch.setattr(cached, "is_present", lambda visitor: True)
+    run = drive(long, 10**6)
+    page = press(opened(recipe=long), "train")
+    while at(page) < 10 and int(sent(page)["training"]["going"]) and run.batch < 200:
+        page.run()
+    page = settled(press(page, "pause"))
+    rested = at(page)
+    assert sent(page)["version"] == fingerprint(trained(rested, recipe=long))
+    for _ in range(3):
+        time.sleep(0.1)
+        page.run()
+        assert at(page) == rested
+        assert sent(page)["version"] == fingerprint(trained(rested, recipe=long))
+    assert run.batch > rested
+    settled(press(page, "train_batch"))
+    assert at(page) == rested + 1
+    assert sent(page)["version"] == fingerprint(trained(rested + 1, recipe=long))
+    cached.runs().leave("another")
+
+
+def test_it_stays_where_it_is_when_others_pause_further_on() -> None:
+    page = settled(press(opened(), "train_batch"))
+    rest(drive(QUICK, 20), 20)
+    for _ in range(3):
+        page.run()
+        assert at(page) == 1
+        assert sent(page)["version"] == fingerprint(trained(1))
+    settled(press(page, "train_batch"))
+    assert at(page) == 2
+    assert sent(page)["version"] == fingerprint(trained(2))
+
+
+def test_only_what_was_trained_before_is_called_replayed() -> None:
+    def progress(page: AppTest) -> set[bool]:
+        seen = set()
+        press(page, "train")
+        while sent(page)["training"]["going"]:
+            seen |= {"replayed" in bar.proto.text for bar in page.get("progress")}
+            page.run()
+        return seen
+
+    assert progress(opened()) == {False}
+    assert progress(opened()) == {True}
+
+
+# --- where it goes ---
+
+
+def test_the_way_back_of_the_browser_is_not_undone() -> None:
+    page = settled(press(opened(), "train_epoch"))
+    before = address(page)
+    control(page.selectbox, "recipes").set_value("fast").run()
+    assert address(page)["recipe"] == str(recipes_for("bundled")["fast"])
+    assert at(page) == 0
+    page.query_params.clear()
+    page.query_params.update(before)
+    page.run()
+    assert address(page) == before
+    assert sent(page)["version"] == fingerprint(trained(15))
+    settled(press(page, "train_batch"))
+    assert at(page) == 16
+    page.query_params.clear()
+    page.query_params.update(before)
+    page.run()
+    assert address(page) == before
+    assert sent(page)["version"] == fingerprint(trained(15))  # looked at again, for it is kept
+
+
+def test_the_second_network_goes_to_the_first_page() -> None:
+    other = "fc16-relu-fc10"
+    page = settled(press(opened(beside=other), "train"))
+    page.session_state["training_shown"] = other
+    section(page, "along")
+    version = sent(page)["version"]
+    next(button for button in page.button if button.label == "Use it on the other pages").click().run()
+    assert address(page)["net"] == other
+    assert address(page)["weights"] == f"{QUICK}@30"
+    assert sent(page)["net"] == other
+    assert sent(page)["version"] == version
+    assert sentence(page).startswith("Trained here, 2 epochs on 4,000 digits")
+
+
+def test_the_address_names_the_weights_of_its_own_network_only() -> None:
+    settled(press(opened(net=str(LECTURE)), "train_epoch"))
+    first = AppTest.from_file("../app.py", default_timeout=60)
+    first.query_params.update({"net": str(LECTURE), "weights": f"{QUICK}@15"})
+    first.run()
+    control(first.selectbox, "preset").set_value("LeNet-5").run()
+    assert "weights" not in address(first)
+    assert sentence(first).startswith("Trained on MNIST and pen digits.")
+    control(first.selectbox, "preset").set_value("the lecture's network").run()
+    assert address(first)["weights"] == f"{QUICK}@15"
+    assert sentence(first).startswith("Trained here, 1 epoch on 4,000 digits")
+
+
+def test_the_convolution_page_has_the_kernels_that_were_learnt() -> None:
+    settled(press(opened(), "train_epoch"))
+    numbers = AppTest.from_file("../app.py", default_timeout=60)
+    numbers.switch_page("pages/convolution.py")
+    numbers.query_params.update({"net": SMALL, "weights": f"{QUICK}@15", "step": "picture", "filter": "Learned 2"})
+    numbers.run()
+    assert not numbers.exception, numbers.exception
+    told = next(caption.value.replace("\\", "") for caption in numbers.caption if "conv1" in caption.value)
+    assert told.startswith("The kernel is number 2 of your conv1. Trained here, 1 epoch on 4,000 digits: right on ")
+    weight = trained(15).state_dict()["conv1.weight"][1, 0]
+    shown = next(latex.value for latex in numbers.latex)
+    assert f"{weight[0, 0]:.2f} & {weight[0, 1]:.2f}" in shown
+    control(numbers.selectbox, "conv_filter").set_value("Learned 9").run()  # of four there is no ninth
+    told = next(caption.value.replace("\\", "") for caption in numbers.caption if "conv1" in caption.value)
+    assert told.startswith("The kernel is number 9 of the lecture's conv1. Trained on MNIST and pen digits.")

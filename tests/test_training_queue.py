@@ -14,7 +14,7 @@ from torch import nn
 from cnn_explorer.network import parse
 from cnn_explorer.shapes import NetworkShapes, infer_shapes
 from cnn_explorer.training import queue
-from cnn_explorer.training.queue import Standing, TrainingQueue
+from cnn_explorer.training.queue import Place, TrainingQueue
 from cnn_explorer.weights import Label, TrainedNetwork, load_network
 
 NETS = [f"conv4k{kernel}s2-relu-conv4k3g2-relu-fc10" for kernel in range(1, 8)]
@@ -67,29 +67,29 @@ def teacher(monkeypatch: pytest.MonkeyPatch) -> Iterator[Teacher]:
 def test_a_network_is_trained_and_kept_for_everybody() -> None:
     trainings = TrainingQueue()
     shapes, network = shapes_of(NETS[2]), load_network(parse(NETS[2]))
-    seen: list[Standing] = []
+    seen: list[Place] = []
 
-    def attended() -> Standing:
+    def attended() -> Place:
         seen.append(trainings.attend("one", shapes, network, 1))
         return seen[-1]
 
     until(lambda: attended().ahead is None)
-    assert seen[0] == Standing(network, 0, 1)
+    assert seen[0] == Place(network, 0, 1)
     assert any(0 < standing.network.label.trained_for < 1 for standing in seen)
     last = seen[-1].network
     assert last.label.trained_for == 1
     assert last.label.accuracy is not None
     assert last.label.accuracy > 0.5
-    assert trainings.attend("another", shapes, network) == Standing(last)
-    assert trainings.attend("another", shapes, network, 1) == Standing(last)
-    assert trainings.attend("another", shapes_of(NETS[3]), network) == Standing(network)
+    assert trainings.attend("another", shapes, network) == Place(last)
+    assert trainings.attend("another", shapes, network, 1) == Place(last)
+    assert trainings.attend("another", shapes_of(NETS[3]), network) == Place(network)
 
 
 def test_twenty_visitors_stand_in_line(teacher: Teacher) -> None:
     trainings, network = TrainingQueue(patience=60), bare()
     for number in range(20):  # all want one of seven networks, one after the other
         standing = trainings.attend(f"visitor {number}", shapes_of(NETS[number % 7]), network, 4)
-        assert standing == Standing(network, number % 7, 4)
+        assert standing == Place(network, number % 7, 4)
     for done in range(7):
         until(lambda done=done: len(teacher.begun) == done + 1)  # type: ignore[misc]
         teacher.steps.release(2)
@@ -133,7 +133,7 @@ def test_another_visitor_keeps_a_training_alive(teacher: Teacher) -> None:
     trainings, network = TrainingQueue(patience=60), bare()
     for visitor in ("one", "another"):
         assert trainings.attend(visitor, shapes_of(NETS[0]), network, 4).ahead == 0
-    assert trainings.attend("one", shapes_of(NETS[1]), network) == Standing(network)
+    assert trainings.attend("one", shapes_of(NETS[1]), network) == Place(network)
     until(lambda: len(teacher.begun) == 1)
     teacher.steps.release(2)
     until(lambda: trainings.attend("another", shapes_of(NETS[0]), network, 4).ahead is None)

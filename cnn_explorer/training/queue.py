@@ -1,6 +1,6 @@
 """One training at a time, for all visitors of a process: who asks for one waits in a queue, who leaves gives it up.
 
-    attend(visitor, shapes, network, seconds) ─► Standing: the network to show, and the place in the queue
+    attend(visitor, shapes, network, seconds) ─► Place: the network to show, and the place in the queue
 
 A visitor attends again and again, a few times a second; whoever does not for `patience` seconds has left. What nobody attends is
 dropped, with all that it has learnt. What is finished is kept by architecture string, for everybody, up to a number of bytes.
@@ -23,7 +23,7 @@ from cnn_explorer.weights import TrainedNetwork
 
 
 @dataclass(frozen=True)
-class Standing:
+class Place:
     """The `network` to show now; `ahead` is the number of trainings before the one that was asked for, 0 while that one runs and None
     if there is none: it is finished, failed or was not asked for. `seconds` are those that it goes on to altogether; `problem` says why
     it failed, or why it cannot be taken yet."""
@@ -61,7 +61,7 @@ class TrainingQueue(Background):
         self._finished = Shelf(bytes_kept)
         self._failed: dict[str, tuple[float, str]] = {}  # when, and why
 
-    def attend(self, visitor: str, shapes: NetworkShapes, network: TrainedNetwork, seconds: float = 0) -> Standing:
+    def attend(self, visitor: str, shapes: NetworkShapes, network: TrainedNetwork, seconds: float = 0) -> Place:
         """The network to show to `visitor`, who wants it trained for `seconds` of CPU time altogether, or takes it as it is (0).
 
         `network` is what there is without a training, for `shapes`. What the visitor asked for before is given up.
@@ -73,17 +73,17 @@ class TrainingQueue(Background):
                     other.attended.pop(visitor, None)
             best = self._finished.get(architecture) or network
             if best.label.trained_for >= seconds:
-                return Standing(best)
+                return Place(best)
             failed, problem = self._failed.get(architecture, (-math.inf, ""))
             if time.monotonic() - failed < FORGOTTEN:
-                return Standing(best, problem=problem)
+                return Place(best, problem=problem)
             self._jobs[1:] = filter(self._is_attended, self._jobs[1:])  # the first one's turn is over when it sees that by itself
             job = self._job(shapes, best, seconds)
             if job is None:
                 problem = f"{self.waiting} trainings are waiting already, and this one for its place."
-                return Standing(best, len(self._jobs), seconds, problem)
+                return Place(best, len(self._jobs), seconds, problem)
             job.attended[visitor] = time.monotonic()
-            return Standing(job.network, self._jobs.index(job), job.seconds)
+            return Place(job.network, self._jobs.index(job), job.seconds)
 
     def _job(self, shapes: NetworkShapes, network: TrainedNetwork, seconds: float) -> _Job | None:
         """The job for an architecture, a new one if need be; None if too many are waiting."""

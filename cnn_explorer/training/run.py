@@ -72,10 +72,11 @@ class Look:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Copies of a state dict's `tensors` after so many trained batches."""
+    """Copies of a state dict's `tensors` after so many trained batches, which took so many `seconds` of CPU time."""
 
     batch: int
     tensors: Mapping[str, Tensor]
+    seconds: float
 
 
 class SeededDropout(nn.Module):
@@ -148,11 +149,6 @@ class Run:
         """End the run here, with a sentence that says why."""
         self.problem, self.finished = problem, True
 
-    def wait(self) -> None:
-        """Until the unit that is under way is over."""
-        with self._turns:
-            pass
-
     def is_due(self, until: int) -> bool:
         """True while something is left to do before `until` batches are trained and, if there is a look at that place, tested."""
         return until > 0 and not self.finished and (self.batch < until or (self.batch == until and self._testing))
@@ -164,14 +160,27 @@ class Run:
         return looks[passed - 1].batch if passed else 0
 
     def network(self, batch: int | None = None) -> tuple[int, nn.Sequential]:
-        """An independent module in eval mode, and after how many batches it was like that.
-
-        It has the weights of the latest snapshot at or before `batch`; the present ones where that is None or not below those trained.
-        """
-        snapshot = self._present() if batch is None or batch >= self.batch else self._kept(batch)
+        """An independent module in eval mode, and after how many batches it was like that: `place_at(batch)`, None for the present."""
+        snapshot = self._snapshot_at(self.batch if batch is None else batch)
         module = build_layers(self.shapes, self.recipe.seed).eval()
         module.load_state_dict(snapshot.tensors)
         return snapshot.batch, module
+
+    def place_at(self, batch: int) -> int:
+        """The latest place at or before `batch` from which there are weights: a snapshot's, or the present one."""
+        trained = self.batch
+        return trained if batch >= trained and not self.problem else self._kept(batch).batch
+
+    def keep(self, batch: int) -> int:
+        """Keep the weights as a snapshot if they are those after `batch` batches at present; `place_at(batch)` then."""
+        with self._turns:
+            if batch == self.batch and not self.problem:
+                self._add(self._copied())
+        return self.place_at(batch)
+
+    def seconds_at(self, place: int) -> float:
+        """CPU time that was spent on training by a place, as `place_at` gives it, in seconds; tests are left out."""
+        return self._seconds if place >= self.batch and not self.problem else self._kept(place).seconds
 
     @property
     def bytes(self) -> int:
@@ -196,8 +205,8 @@ class Run:
                 norms = self._learn(batch, generator)
                 yield
                 if self._testing:
-                    work, bounds = (TEST_WORK, TEST) if ends else (LOOK_WORK, LOOK)
-                    yield from self._look(affordable(work, bounds, self.shapes), norms)
+                    few = affordable(LOOK_WORK, LOOK, self.shapes)
+                    yield from self._look(digits_to_test(self.shapes) if ends else few, norms)
 
     def _learn(self, batch: Tensor, generator: Generator) -> tuple[tuple[str, float], ...]:
         """Train on the digits of these numbers; the layers' gradient norms if a look follows."""
@@ -232,7 +241,7 @@ class Run:
         epoch = self.batch / self.batches_per_epoch
         look = Look(self.batch, epoch, loss, right / len(labels), len(labels), self._seconds, norms)
         self.looks = (*self.looks, look)
-        self.snapshots = self._thinned((*self.snapshots, Snapshot(self.batch, _copies(self._module))))
+        self._add(self._copied())
         self._testing = False
         self.finished = self.batch == self.batches
         yield
@@ -249,15 +258,22 @@ class Run:
 
     # --- weights to go back to ---
 
-    def _present(self) -> Snapshot:
-        with self._turns:
-            if self.problem and self.snapshots:  # what broke down is of no use to anybody
-                return self.snapshots[-1]
-            return Snapshot(self.batch, _copies(self._module))
+    def _snapshot_at(self, batch: int) -> Snapshot:
+        if batch < self.batch:
+            return self._kept(batch)
+        with self._turns:  # what broke down is of no use to anybody
+            return self.snapshots[-1] if self.problem and self.snapshots else self._copied()
+
+    def _copied(self) -> Snapshot:
+        return Snapshot(self.batch, {name: tensor.clone() for name, tensor in self._module.state_dict().items()}, self._seconds)
 
     def _kept(self, batch: int) -> Snapshot:
         snapshots = self.snapshots
         return snapshots[max(bisect_right(snapshots, batch, key=lambda snapshot: snapshot.batch) - 1, 0)]
+
+    def _add(self, snapshot: Snapshot) -> None:
+        if not self.snapshots or self.snapshots[-1].batch < snapshot.batch:
+            self.snapshots = self._thinned((*self.snapshots, snapshot))
 
     def _thinned(self, snapshots: tuple[Snapshot, ...]) -> tuple[Snapshot, ...]:
         """One less if there are too many: of those that are neither first, newest nor a whole epoch, the one that is missed least."""
@@ -321,6 +337,11 @@ def _look_interval(shapes: NetworkShapes, recipe: RunRecipe, batches: int) -> in
     return max(round(LOOK_INTERVAL / _work_of_batch(shapes, recipe, recipe.batch_size)), math.ceil(batches / MAX_LOOKS), 1)
 
 
+def digits_to_test(shapes: NetworkShapes) -> int:
+    """How many digits are tested at most after an epoch, and wherever a visitor waits for the result: about a second's work."""
+    return affordable(TEST_WORK, TEST, shapes)
+
+
 def affordable(work: int, bounds: tuple[int, int], shapes: NetworkShapes) -> int:
     """How many digits may pass through the network for so much work."""
     return min(max(work // _work_of_digit(shapes), bounds[0]), bounds[1])
@@ -339,10 +360,6 @@ def _gradient_norms(module: nn.Module) -> tuple[tuple[str, float], ...]:
         if gradients:
             norms.append((name, math.sqrt(sum(float(gradient.square().sum()) for gradient in gradients))))
     return tuple(norms)
-
-
-def _copies(module: nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.clone() for name, tensor in module.state_dict().items()}
 
 
 def _size(tensors: Mapping[str, Tensor]) -> int:

@@ -13,12 +13,13 @@ import math
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cnn_explorer.network import NetworkSpec
+from cnn_explorer.shapes import NetworkShapes
 from cnn_explorer.training.background import FORGOTTEN, Background
 from cnn_explorer.training.recipes import RunRecipe
-from cnn_explorer.training.run import Run, bytes_needed
+from cnn_explorer.training.run import Run, bytes_needed, check_trainable
 from cnn_explorer.training.turns import Turns
 
 TURN = 1.0  # seconds that a visitor's runs go on before the next visitor's
@@ -68,6 +69,7 @@ class Runs(Background):
         super().__init__()
         self.bytes_kept, self.waiting = bytes_kept, waiting
         self._turns, self._present = turns, present
+        self._unit = Turns()  # who holds a run waits here for the end of what is under way
         self._kept: OrderedDict[_Key, _Kept] = OrderedDict()  # the least recently used first
         self._wanted: dict[str, dict[_Key, int]] = {}  # by visitor: until which batch, the run whose group comes next first
         self._line: deque[str] = deque()  # visitors in the order of their turns; the first one has it
@@ -80,29 +82,30 @@ class Runs(Background):
             kept = self._used(_key(spec, recipe, take))
             return kept.run if kept else None
 
-    def standing(self, visitor: str, spec: NetworkSpec, recipe: RunRecipe, take: str = "") -> Standing:
-        """How it stands, without a wish."""
-        with self._lock:
-            return self._standing(visitor, _key(spec, recipe, take))
+    def check(self, shapes: NetworkShapes, recipe: RunRecipe) -> None:
+        """Raise `ValueError` with a sentence if a network can never be trained here by this recipe."""
+        check_trainable(shapes, recipe)
+        problem = self._excess(shapes.spec, recipe)
+        if problem:
+            raise ValueError(problem)
 
     def drive(self, visitor: str, spec: NetworkSpec, recipe: RunRecipe, until: int, take: str = "") -> Standing:
         """Have a run go on until so many batches are trained, from its start if it is not kept; hold it where `until` is below that.
 
-        The wish lasts until another takes its place, the visitor leaves or is not present any more. Where the run cannot be made,
-        `Standing.problem` says why.
+        The wish lasts until another takes its place, the visitor leaves or is not present any more. Where the run cannot be made or not
+        go on, `Standing.problem` says why. Once it is held nothing more is trained of it, unless others want that.
         """
         key = _key(spec, recipe, take)
+        if until <= 0:
+            return self._held(visitor, key)
         with self._lock:
-            if until <= 0:
-                self._wanted.get(visitor, {}).pop(key, None)
-                return self._standing(visitor, key)
             problem = self._refusal(visitor, key, spec, recipe)
             if problem:
                 return Standing(ahead=self._ahead(visitor), problem=problem)
             kept = self._kept.get(key)
         try:  # a network takes milliseconds to build and MNIST seconds to read: nobody else has to wait for that
             kept = kept or _Kept(Run(spec, recipe))
-        except (ValueError, FileNotFoundError) as error:
+        except (ValueError, OSError, RuntimeError) as error:  # no such network, no digits, no memory
             return Standing(problem=str(error))
         with self._lock:
             problem = self._refusal(visitor, key, spec, recipe)
@@ -112,10 +115,25 @@ class Runs(Background):
             self._want(visitor, key, until)
             return self._standing(visitor, key)
 
+    def forget(self, spec: NetworkSpec, recipe: RunRecipe, take: str) -> None:
+        """Give up a run, whoever drives it."""
+        with self._lock:
+            if _key(spec, recipe, take) in self._kept:
+                self._drop(_key(spec, recipe, take))
+
     def leave(self, visitor: str) -> None:
         """Hold all that a visitor drives, unless others do so too."""
         with self._lock:
             self._wanted.pop(visitor, None)
+
+    def _held(self, visitor: str, key: _Key) -> Standing:
+        with self._lock:
+            held = self._wanted.get(visitor, {}).pop(key, None)
+        if held:
+            with self._unit:
+                pass
+        with self._lock:
+            return self._standing(visitor, key)
 
     # --- with the lock held ---
 
@@ -172,18 +190,24 @@ class Runs(Background):
         kept = self._kept.get(key)
         if kept and time.monotonic() - kept.failed > FORGOTTEN:
             self._drop(key)
-        return "" if key in self._kept else self._room_for(bytes_needed(spec, recipe))
+        return "" if key in self._kept else self._excess(spec, recipe) or self._room_for(bytes_needed(spec, recipe))
+
+    def _excess(self, spec: NetworkSpec, recipe: RunRecipe) -> str:
+        """Why a run is too large even if it were the only one, or ""."""
+        needed, plain = bytes_needed(spec, recipe), bytes_needed(spec, replace(recipe, optimizer="sgd"))
+        remedy = "choose a smaller network or SGD" if plain <= self.bytes_kept else "choose a smaller network"
+        return f"{self._need(needed)}: {remedy}." if needed > self.bytes_kept else ""
+
+    def _need(self, needed: int) -> str:
+        return f"This training needs {_megabytes(needed)} of memory, and there are {_megabytes(self.bytes_kept)} for all"
 
     def _room_for(self, needed: int) -> str:
         """Drop what nobody drives, the least recently used first, until so many bytes are free; a sentence if that is not enough."""
         driven = {key for visitor in self._wanted for key in self._due(visitor)}
         fixed = sum(self._kept[key].run.bytes for key in driven)
         if fixed + needed > self.bytes_kept:
-            others = f"other runs in progress take {_megabytes(fixed)}; try again when they are over, or" if fixed else "so"
-            return (
-                f"This training needs {_megabytes(needed)} of memory, and there are {_megabytes(self.bytes_kept)} for all: "
-                f"{others} choose a smaller network."
-            )
+            others = f"other runs in progress take {_megabytes(fixed)}"
+            return f"{self._need(needed)}: {others}; try again when they are over, or choose a smaller network."
         total = sum(kept.run.bytes for kept in self._kept.values())
         for key in [key for key in self._kept if key not in driven]:
             if total + needed <= self.bytes_kept:
@@ -251,12 +275,15 @@ class Runs(Background):
         began, before, failed = time.monotonic(), run.batch, False
         with self._turns:
             end = time.monotonic() + GROUP
-            while time.monotonic() < end and self._goes_on(visitor, key):
-                try:
-                    run.advance()
-                except Exception as problem:  # whatever it is, whoever watches hears of it, and the others go on
-                    run.fail(f"The training failed: {problem}.")
-                    failed = True
+            while time.monotonic() < end:
+                with self._unit:
+                    if not self._goes_on(visitor, key):
+                        break
+                    try:
+                        run.advance()
+                    except Exception as problem:  # whatever it is, whoever watches hears of it, and the others go on
+                        run.fail(f"The training failed: {problem}.")
+                        failed = True
         with self._lock:
             kept = self._kept.get(key)
             if kept and kept.run is run:

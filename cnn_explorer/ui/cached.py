@@ -16,6 +16,8 @@ from cnn_explorer.network import parse
 from cnn_explorer.shapes import NetworkShapes, infer_shapes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import nn
 
     from cnn_explorer.evaluation import Evaluation
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from cnn_explorer.weights import TrainedNetwork
 
 
-SHIFTED = 1000  # test digits that are moved about
+SHIFT_WORK, SHIFTED = 1_600_000_000, (20, 1000)  # of one of the 25 places, as `affordable` counts it, and the test digits that this allows
 KEPT = 48_000_000  # bytes of weights that are kept ready, and of those that were trained on the page: of hundreds of usual networks each
 
 
@@ -161,40 +163,46 @@ def initial(architecture: str, seed: int) -> TrainedNetwork:
     return TrainedNetwork(build_layers(shapes_of(architecture), seed).eval(), Label("random", "", None, f"{untrained(seed)}."))
 
 
-def evaluation(module: nn.Sequential, data: Data) -> Evaluation:
-    """What a network says of all test digits."""
+def evaluation(net: str, module: nn.Sequential, data: Data) -> Evaluation:
+    """What a network says of the test digits, of as many as take about a second."""
     from cnn_explorer.weights import fingerprint_of
 
-    return _evaluation(fingerprint_of(module), data, module)
+    return _evaluation(net, fingerprint_of(module), data, module)
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)  # of full MNIST one takes 0.8 MB
-def _evaluation(fingerprint: str, data: Data, _module: nn.Sequential) -> Evaluation:
+def _evaluation(net: str, fingerprint: str, data: Data, _module: nn.Sequential) -> Evaluation:
     from cnn_explorer.evaluation import evaluate
     from cnn_explorer.training.recipes import digits_for
+    from cnn_explorer.training.run import digits_to_test
 
-    return evaluate(_module, digits_for(data)[1])
+    return evaluate(_module, digits_for(data)[1][: digits_to_test(shapes_of(net))])
 
 
 def tested_at(run: Run, batch: int) -> TrainedNetwork:
-    """A run's network after so many batches, its label by all test digits."""
+    """A run's network after so many batches, its label by `evaluation`."""
     from cnn_explorer.training.results import trained_at
 
-    return trained_at(run, batch, lambda module: evaluation(module, run.recipe.data))
+    return trained_at(run, batch, lambda module: evaluation(str(run.spec), module, run.recipe.data))
 
 
-def shift_accuracy(module: nn.Sequential, data: Data) -> list[float]:
-    """How often a network is right on test digits moved by 0 to 6 pixels."""
+def digits_to_shift(nets: Sequence[str]) -> int:
+    """How many test digits are moved about, so that each of the networks takes a few seconds at most."""
+    from cnn_explorer.training.run import affordable
+
+    return min(affordable(SHIFT_WORK, SHIFTED, shapes_of(net)) for net in nets)
+
+
+def shift_accuracy(module: nn.Sequential, data: Data, count: int) -> list[float]:
+    """How often a network is right on the first test digits moved by 0 to 6 pixels."""
     from cnn_explorer.weights import fingerprint_of
 
-    return _shift_accuracy(fingerprint_of(module), data, module)
+    return _shift_accuracy(fingerprint_of(module), data, count, module)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _shift_accuracy(fingerprint: str, data: Data, _module: nn.Sequential) -> list[float]:
-    from cnn_explorer.data import Digits
+def _shift_accuracy(fingerprint: str, data: Data, count: int, _module: nn.Sequential) -> list[float]:
     from cnn_explorer.evaluation import shift_accuracy
     from cnn_explorer.training.recipes import digits_for
 
-    digits = digits_for(data)[1]
-    return shift_accuracy(_module, Digits(digits.images[:SHIFTED], digits.labels[:SHIFTED]))
+    return shift_accuracy(_module, digits_for(data)[1][:count])

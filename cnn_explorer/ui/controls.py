@@ -52,21 +52,21 @@ def then_page(act: Callable[..., None]) -> Callable[..., None]:
 # --- the top row ---
 
 
-def preset_choice(spec: NetworkSpec) -> None:
-    """A choice of well-known networks."""
+def preset_choice(spec: NetworkSpec, show: Callable[[NetworkSpec], None]) -> None:
+    """A choice of well-known networks; `show` gets the one that is chosen."""
     names = {str(preset): name for name, preset in PRESETS.items()}
+
+    def choose(name: str | None) -> None:
+        if name:
+            show(PRESETS[name])
+
     st.selectbox(
         "Network",
         placeholder="Your own network",
         label_visibility="collapsed",
         width=250,
-        **chosen("preset", names.get(str(spec)), list(PRESETS), then_page(_choose)),
+        **chosen("preset", names.get(str(spec)), list(PRESETS), then_page(choose)),
     )
-
-
-def _choose(name: str | None) -> None:
-    if name:
-        _show(PRESETS[name])
 
 
 def notices(typing_error: str) -> None:
@@ -100,12 +100,13 @@ def architecture_text(spec: NetworkSpec) -> str:
 
 def _read_architecture(text: str) -> None:
     try:
-        _show(parse(text))
+        show(parse(text))
     except ValueError as problem:
         st.session_state[TEXT_ERROR] = (text, f"Not yet a network for this page: {state.plain(problem)}.", state.architecture())
 
 
-def _show(spec: NetworkSpec) -> None:
+def show(spec: NetworkSpec) -> None:
+    """Show another network."""
     state.set_network(spec)
     st.session_state.pop(TEXT_ERROR, None)
 
@@ -153,7 +154,7 @@ def repair_offer(shapes: NetworkShapes) -> None:
         offers = [*repairs(shapes.spec, shapes.error), *([("back to the network before", last)] if last else [])]
         affordable = [(label, spec) for label, spec in offers if not state.excess_of(cached.shapes_of(str(spec)))]
         for number, (label, spec) in enumerate(affordable):
-            st.button(label, key=f"repair_{number}", icon=":material/build:", on_click=then_page(_show), args=(spec,))
+            st.button(label, key=f"repair_{number}", icon=":material/build:", on_click=then_page(show), args=(spec,))
 
 
 # --- blocks ---
@@ -165,7 +166,7 @@ def _edit(edit: Callable[[Blocks], Blocks]) -> None:
     """Change the network as it is now, which may be another than when the page was drawn; or say why that cannot be."""
     try:
         with suppress(IndexError):  # the part is gone
-            _show(edit(split(parse(state.architecture()))).spec())
+            show(edit(split(parse(state.architecture()))).spec())
     except ValueError as problem:
         st.toast(state.sentence(problem), icon=":material/block:", duration="long")
 

@@ -35,7 +35,10 @@ def live_view() -> None:
         drawing = state.drawing()
         network_view.mount(network_view.pack(seq, drawing.text, shapes, drawing.preprocess().pixels, None, None), KEY)
         return
+    told = state.notices()
     network, training = trained(shapes, pen)
+    if state.notices() != told:  # they stand above
+        st.rerun()
     show_network(KEY, seq, pen, shapes, network, training)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import streamlit as st
 from PIL import Image
@@ -9,11 +11,14 @@ from PIL import Image
 from cnn_explorer import codegen
 from cnn_explorer.network import LECTURE
 from cnn_explorer.preprocessing import grey_pixels
-from cnn_explorer.scenes import LEARNED, NAMED_KERNELS, ConvScene, Grid, PictureScene
-from cnn_explorer.ui import cached, number_controls, state
+from cnn_explorer.scenes import LEARNED, MAX_KERNEL, NAMED_KERNELS, ConvScene, Grid, PictureScene
+from cnn_explorer.ui import cached, number_controls, own_weights, state
 from cnn_explorer.ui.controlled import chosen
 from cnn_explorer.ui.number_state import NumberPage
 from cnn_explorer.ui.uploads import picture_uploader, upload_error
+
+if TYPE_CHECKING:
+    from cnn_explorer.weights import TrainedNetwork
 
 SIDE = 280  # pixels of an uploaded picture that are kept
 MIDDLE = 8  # pixels on a side that are shown as numbers
@@ -48,7 +53,7 @@ def picture_step(page: NumberPage, scene: PictureScene) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         _shown(Image.fromarray(pixels), f"Before: {pixels.shape[1]}×{pixels.shape[0]} pixels", "The picture before the kernel")
         with st.container(width=max(190, 62 * len(kernel))):
-            st.caption(f"The kernel {WHAT.get(scene.kernel, 'was learned from digits by the trained network')}.")
+            st.caption(about(scene))
             st.latex(_matrix(kernel))
             st.button("See the middle number by number", key=page.key("middle"), on_click=_show_numbers, args=(page, pixels, kernel))
         signed = is_signed(scene.kernel)
@@ -69,13 +74,32 @@ def middle_of(pixels: np.ndarray, kernel: Grid) -> ConvScene:
     return ConvScene((tuple(map(tuple, window.tolist())),), ((weight,),), (0.0,), padding=len(kernel) // 2)
 
 
+def about(scene: PictureScene) -> str:
+    """What a kernel does, or where it comes from."""
+    if scene.kernel in WHAT:
+        return f"The kernel {WHAT[scene.kernel]}."
+    number, network, whose = _learned(scene)
+    return f"The kernel is number {number + 1} of {whose} conv1. {state.plain(network.label.sentence)}"
+
+
 def kernel_of(scene: PictureScene) -> Grid:
-    """The numbers of a named kernel, or of one of the trained network's first layer."""
+    """The numbers of a named kernel, or of one that a network has learned in its first layer."""
     if scene.kernel in NAMED_KERNELS:
         return NAMED_KERNELS[scene.kernel]
-    weight = cached.network_of(str(LECTURE)).module.state_dict()["conv1.weight"]
-    rows: list[list[float]] = weight[LEARNED.index(scene.kernel), 0].double().tolist()
+    number, network, _ = _learned(scene)
+    rows: list[list[float]] = network.module.state_dict()["conv1.weight"][number, 0].double().tolist()
     return tuple(map(tuple, rows))
+
+
+def _learned(scene: PictureScene) -> tuple[int, TrainedNetwork, str]:
+    """The number of a learned kernel, its network and whose that is: the visitor's own, where that has such a kernel and it is square,
+    or the lecture's."""
+    number, mine = LEARNED.index(scene.kernel), own_weights.own()
+    if mine and "conv1.weight" in mine.module.state_dict():
+        count, _, height, width = mine.module.state_dict()["conv1.weight"].shape
+        if number < count and height == width <= MAX_KERNEL:
+            return number, mine, "your"
+    return number, cached.network_of(str(LECTURE)), "the lecture's"
 
 
 def filtered(pixels: np.ndarray, kernel: Grid) -> np.ndarray:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cnn_explorer.training.recipes import RunRecipe
     from cnn_explorer.weights import TrainedNetwork
 
-OWN, LOOKED = "own_weights", "own_weights_looked"  # session keys: the networks; what the address said when it was looked at
+OWN, LOOKED = "own_weights", "own_weights_looked"  # session keys: the networks; for which one and what the address said at the last look
 MOST = 4  # networks of a visitor
 
 
@@ -32,53 +32,47 @@ def own() -> TrainedNetwork | None:
 
 def use(net: str, network: TrainedNetwork, recipe: RunRecipe, batch: int) -> None:
     """Have the pages show a network as it was trained here."""
-    keep(net, network)
-    st.session_state[state.WEIGHTS] = st.session_state[LOOKED] = f"{recipe}@{batch}"
+    _keep(net, network, f"{recipe}@{batch}")
 
 
-def keep(net: str, network: TrainedNetwork) -> None:
-    """Have the pages show a network."""
-    kept = _kept()
-    kept.pop(net, None)
-    kept[net] = network
-    while len(kept) > MOST:
-        kept.pop(next(iter(kept)))
-    st.session_state[state.WEIGHTS] = ""
+def bring(net: str, network: TrainedNetwork) -> None:
+    """Have the pages show a network from a file, which no address can name."""
+    _keep(net, network, "")
 
 
 def forget() -> None:
     """Back to the weights that come with the package."""
-    _kept().pop(state.architecture(), None)
-    st.session_state[state.WEIGHTS] = ""
+    net = state.architecture()
+    _kept().pop(net, None)
+    _origins().pop(net, None)
     st.session_state.pop(LOOKED, None)
+    st.session_state[state.WEIGHTS] = ""
     state.write_url()
 
 
-def loaded(module: nn.Sequential) -> TrainedNetwork:
-    """A network from a file, with how often it is right on the bundled digits."""
-    from cnn_explorer.data import bundled_digits
-    from cnn_explorer.evaluation import accuracy
+def loaded(net: str, module: nn.Sequential) -> TrainedNetwork:
+    """A network from a file, with how often it is right on the bundled digits, on as many as take about a second."""
     from cnn_explorer.weights import Label, TrainedNetwork
 
-    digits = bundled_digits()
-    right = accuracy(module, digits.images, digits.labels)
-    sentence = f"Weights from your file: right on {100 * right:.1f} % of {len(digits):,} MNIST digits, which it may have learned from."
-    return TrainedNetwork(module, Label("a file", "unknown", right, sentence, measured=len(digits)))
+    evaluation = cached.evaluation(net, module, "bundled")
+    right, count = evaluation.accuracy, len(evaluation)
+    sentence = f"Weights from your file: right on {100 * right:.1f} % of {count:,} MNIST digits, which it may have learned from."
+    return TrainedNetwork(module, Label("a file", "unknown", right, sentence, measured=count))
 
 
 def _find(net: str) -> None:
     """Look up what the address says, once."""
     text = st.session_state.get(state.WEIGHTS, "")
-    if not text or st.session_state.get(LOOKED) == text:
+    if not text or st.session_state.get(LOOKED) == (net, text):
         return
-    st.session_state[LOOKED] = text
+    st.session_state[LOOKED] = (net, text)
     from cnn_explorer.training.recipes import parse_recipe
 
     with suppress(ValueError):  # whatever an address may say
         recipe, batch = text.split("@")
         run = cached.runs().run(parse(net), parse_recipe(recipe))
-        if run and 0 < int(batch) <= run.batch:
-            _kept()[net] = cached.tested_at(run, int(batch))
+        if run and 0 < int(batch) == run.place_at(int(batch)):
+            _keep(net, cached.tested_at(run, int(batch)), text)
             return
     st.session_state[state.WEIGHTS] = ""
     st.session_state[f"{state.WEIGHTS}_notice"] = (
@@ -87,6 +81,25 @@ def _find(net: str) -> None:
     )
 
 
+def _keep(net: str, network: TrainedNetwork, origin: str) -> None:
+    kept = _kept()
+    kept.pop(net, None)
+    kept[net] = network
+    _origins()[net] = origin
+    while len(kept) > MOST:
+        oldest = next(iter(kept))
+        kept.pop(oldest)
+        _origins().pop(oldest)
+    if net == state.architecture():
+        st.session_state[state.WEIGHTS] = origin
+        st.session_state[LOOKED] = (net, origin)
+
+
 def _kept() -> dict[str, TrainedNetwork]:
     kept: dict[str, TrainedNetwork] = st.session_state.setdefault(OWN, {})
     return kept
+
+
+def _origins() -> dict[str, str]:
+    origins: dict[str, str] = st.session_state.setdefault(state.ORIGINS, {})
+    return origins

@@ -44,14 +44,15 @@ STYLE = """<style>
 
 
 def open_page(title: str) -> None:
-    """Set the page up; the first call of every page."""
+    """Set the page up; the first call of every page. `title` is its label."""
     st.set_page_config(page_title=f"{title} · CNN Explorer", page_icon=_icon(), layout="wide", initial_sidebar_state="collapsed")
     st.html(STYLE)
+    state.arrive(title)
     with st.sidebar:
         st.header("CNN Explorer")
         for file, label, icon in PAGES:
-            more = (state.RECIPE, state.BESIDE) if file == "pages/training.py" else ()  # or it would begin another training
-            st.page_link(file, label=label, icon=icon, query_params=state.carried(*more))
+            more = (state.RECIPE, state.BESIDE, state.AT) if file == "pages/training.py" else ()  # or it would begin another training
+            st.page_link(file, label=label, icon=icon, query_params=state.link(label, *more))
         st.caption(
             "While the pen moves, the maps are your browser's own; at rest all numbers are PyTorch's. "
             "The page's address holds your drawing and your network: copy it to share both."

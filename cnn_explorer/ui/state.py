@@ -15,7 +15,10 @@ from cnn_explorer.ui.network_view import PenEvent
 
 NET, DRAWING = "net", "drawing"  # query parameters and session keys
 WEIGHTS = "weights"  # likewise: where the visitor's own weights come from, if there are any
-RECIPE, BESIDE = "recipe", "beside"  # likewise, on the page "Train": how it trains, and the network to compare with
+RECIPE, BESIDE, AT = "recipe", "beside", "at"  # likewise, on the page "Train": how it trains, what to compare with, and how far it is
+ORIGINS = "weights_origins"  # session key: what the address says of each network's own weights, by architecture string
+# Session keys: the page; the query of each page's link as it was drawn; whether the page was come to by that.
+HERE, LINKS, LINKED = "page_shown", "links_drawn", "came_by_link"
 SEQ = "drawing_seq"
 LAST_VALID = "last_valid_network"
 
@@ -25,15 +28,37 @@ MAX_MACS = 200_000_000
 MAX_VALUES = 400_000
 
 
-def read_url() -> None:
-    """Take over what the URL says, where it says something new; a part that cannot be read gets a sentence and is left as it was."""
-    opening = NET not in st.session_state
-    read(NET, str(LECTURE), _show_network, "network")
+def arrive(page: str) -> None:
+    """Note which page is shown. Who comes by a link finds what the session has: the link was drawn before the last change."""
+    known, drawn = st.session_state.get(HERE), st.session_state.get(LINKS, {}).get(page)
+    st.session_state[HERE] = page
+    st.session_state[LINKED] = known not in (None, page) and drawn == st.query_params.to_dict()
+    if st.session_state[LINKED]:
+        for name in (NET, DRAWING, WEIGHTS, RECIPE, BESIDE, AT):
+            st.session_state[f"{name}_in_url"] = drawn.get(name, "")
+
+
+def link(page: str, *more: str) -> dict[str, str]:
+    """`carried`, for a link to a page that is drawn now."""
+    query = carried(*more)
+    st.session_state.setdefault(LINKS, {})[page] = query
+    return query
+
+
+def read_url() -> bool:
+    """Take over what the URL says, where it says something new; a part that cannot be read gets a sentence and is left as it was.
+
+    True where the URL lacks what the page shows, and is to be written: on opening, and where a link was behind.
+    """
+    before = st.session_state.get(NET)
+    read(NET, str(LECTURE), show_network, "network")
+    if st.session_state[NET] != before:
+        st.session_state.pop(f"{WEIGHTS}_in_url", None)  # the same words are of another network's weights
     read(DRAWING, example_drawing().text, _show_drawing, "drawing")
     read(WEIGHTS, "", _show_weights, "weights")
-    if opening:
+    if before is None:
         st.session_state.pop(LAST_VALID, None)  # what stood in for the address was never on screen
-        write_url()
+    return before is None or bool(st.session_state.get(LINKED))
 
 
 def carried(*more: str) -> dict[str, str]:
@@ -51,15 +76,15 @@ def carry(own: dict[str, str], names: Set[str]) -> None:
     The session's are newer than those of a link that was drawn before the last stroke.
     """
     if NET not in st.session_state:
-        read(NET, str(LECTURE), _show_network, "network")
-        read(DRAWING, example_drawing().text, _show_drawing, "drawing")
+        read_url()
+    values = {name: st.session_state[name] for name in (NET, DRAWING, WEIGHTS)}
     before = st.query_params.to_dict()
-    kept = {name: value for name, value in before.items() if name not in names}
-    wanted = kept | {name: st.session_state[name] for name in (NET, DRAWING)} | own
+    kept = {name: value for name, value in before.items() if name not in names | values.keys()}
+    wanted = kept | {name: value for name, value in values.items() if value} | own
     if before != wanted:
         st.query_params.from_dict(wanted)  # one write: every one is a step of the browser's way back
-    for name in (NET, DRAWING):
-        st.session_state[f"{name}_in_url"] = st.session_state[name]
+    for name, value in values.items():
+        st.session_state[f"{name}_in_url"] = value
 
 
 def read(name: str, default: str, show: Callable[[str], None], word: str) -> None:
@@ -82,19 +107,19 @@ def read(name: str, default: str, show: Callable[[str], None], word: str) -> Non
 
 
 def write_url(*more: str) -> None:
-    """Drawing and network, and what else has a name in the session, at once: every write is a step of the browser's way back."""
-    values = {name: st.session_state[name] for name in (NET, DRAWING, *more)}
+    """Drawing, network and its weights, and what else is named, at once: every write is a step of the browser's way back. What is empty
+    is left out."""
+    values = {name: st.session_state.get(name, "") for name in (NET, DRAWING, WEIGHTS, *more)}
     before = st.query_params.to_dict()
-    wanted = {**before, **values, WEIGHTS: st.session_state.get(WEIGHTS, "")}
-    if not wanted[WEIGHTS]:
-        del wanted[WEIGHTS]
+    wanted = {name: value for name, value in {**before, **values}.items() if value or name not in values}
     if wanted != before:
         st.query_params.from_dict(wanted)
     for name, value in values.items():
         st.session_state[f"{name}_in_url"] = value
 
 
-def _show_network(text: str) -> None:
+def show_network(text: str) -> None:
+    """Show another network, by its architecture string, without a word in the address yet. Raises `ValueError` if it cannot be."""
     spec = parse(text)
     excess = excess_of(cached.shapes_of(str(spec)))
     if excess:
@@ -103,6 +128,10 @@ def _show_network(text: str) -> None:
     if before and cached.shapes_of(before).error is None:
         st.session_state[LAST_VALID] = before
     st.session_state[NET] = str(spec)
+    if before and before != str(spec):
+        st.session_state[WEIGHTS] = origin()
+        st.session_state[AT] = ""
+        st.session_state.pop(f"{WEIGHTS}_notice", None)
     st.session_state.pop(f"{NET}_notice", None)
 
 
@@ -113,7 +142,7 @@ def _show_drawing(text: str) -> None:
 
 def _show_weights(text: str) -> None:
     """Whether they are to be had is found out when they are needed."""
-    st.session_state[WEIGHTS] = text
+    st.session_state[WEIGHTS] = text or origin()
     st.session_state.pop(f"{WEIGHTS}_notice", None)
 
 
@@ -121,6 +150,12 @@ def notices(*more: str) -> list[str]:
     """What the address asked for in vain, until it changes: of the network, the drawing, its weights and what else is named, "" for
     nothing."""
     return [st.session_state.get(f"{name}_notice", "") for name in (NET, DRAWING, WEIGHTS, *more)]
+
+
+def origin() -> str:
+    """What the address is to say of the visitor's own weights for the network, "" for nothing."""
+    text: str = st.session_state.get(ORIGINS, {}).get(architecture(), "")
+    return text
 
 
 def architecture() -> str:
@@ -142,7 +177,7 @@ def drawing() -> Drawing:
 
 def set_network(spec: NetworkSpec) -> None:
     """Show another network. Raises `ValueError` if it is too large for a live page; the one before then stays."""
-    _show_network(str(spec))
+    show_network(str(spec))
     write_url()
 
 

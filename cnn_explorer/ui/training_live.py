@@ -9,7 +9,7 @@ import streamlit as st
 
 from cnn_explorer import figures
 from cnn_explorer.training.results import epochs, trained_at
-from cnn_explorer.training.run import Look, Run, check_trainable
+from cnn_explorer.training.run import Look, Run
 from cnn_explorer.training.runs import Standing
 from cnn_explorer.ui import cached, network_view, state, training_controls, training_pictures, training_state
 from cnn_explorer.ui.controlled import controlled
@@ -18,7 +18,7 @@ from cnn_explorer.weights import TrainedNetwork
 
 CURVES, LEGEND = 190, 20  # CSS pixels: the maps below are to stay on the first screen
 KEY = "training_view"  # of the network view
-GOING, AWAITED, SHOWN, PLACE = "training_going", "results_awaited", "training_shown", "training_place"  # session keys
+GOING, AWAITED, SHOWN = "training_going", "results_awaited", "training_shown"  # session keys
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,31 @@ class Learner:
         """True if it has been seen to its end."""
         return self.run is not None and self.run.finished and self.drive.at >= self.run.batch
 
-    def network(self, batch: int | None = None) -> TrainedNetwork:
-        """As it was after so many batches, or as far as it has been seen, where all test digits say how good it is once it rests."""
+    @property
+    def places(self) -> list[int]:
+        """Batches from which weights are kept, as far as it has been seen."""
+        at = self.drive.at
+        return sorted({at, *(snapshot.batch for snapshot in self.run.snapshots if snapshot.batch < at)}) if self.run else []
+
+    @property
+    def place(self) -> int:
+        """The batch that is looked at."""
+        if self.run is None or self.drive.going:
+            return self.drive.at
+        return max(place for place in self.places if place <= training_state.place(self.net))
+
+    def network(self) -> TrainedNetwork:
+        """As far as it has been trained and seen, where as many test digits as are affordable say how good it is once it rests."""
         if self.run is None:
             return cached.initial(self.net, training_state.recipe().seed)
-        if self.drive.going or batch not in (None, self.drive.at):
-            return trained_at(self.run, self.drive.at if batch is None else batch)
-        return cached.tested_at(self.run, self.drive.at)
+        at = self.drive.at
+        return trained_at(self.run, at) if self.drive.going or not at else cached.tested_at(self.run, at)
+
+    def network_at_place(self) -> TrainedNetwork:
+        """As it was at the place that is looked at."""
+        if self.run is None or self.place == self.drive.at:
+            return self.network()
+        return trained_at(self.run, self.place)
 
 
 def learners() -> list[Learner]:
@@ -60,7 +78,7 @@ def learners() -> list[Learner]:
     found = []
     for net in training_state.networks():
         try:
-            check_trainable(cached.shapes_of(net), recipe)
+            cached.runs().check(cached.shapes_of(net), recipe)
             standing = training_state.attend(net)
             found.append(Learner(net, standing, training_state.drive(net), standing.problem))
         except ValueError as problem:
@@ -71,16 +89,17 @@ def learners() -> list[Learner]:
 @st.fragment
 def live() -> None:
     """Everything that moves; runs again by itself while something goes on, since the network view asks for more."""
-    training_state.hold_others()
     pen = network_view.pen_event(KEY)
     seq = state.take(pen)
+    told = training_state.notices()
     shown = learners()
     going = any(learner.drive.going for learner in shown)
-    if not going and shown[0].run:
-        training_state.note_place()
+    if st.session_state.get(GOING) and not going:
+        training_state.write_url()
     st.session_state[GOING] = going
-    if not going and st.session_state.get(AWAITED, False):
-        st.rerun()  # what rests on the result follows; a run that is displaced by another is asked for again by that
+    # What rests on the result follows, and what is told stands above; a run that is displaced by another is asked for again by that.
+    if training_state.notices() != told or (not going and st.session_state.get(AWAITED)):
+        st.rerun()
     for learner in shown:
         _problem(learner)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -89,20 +108,21 @@ def live() -> None:
         with st.container(width="stretch", key="training_place"):
             if going:
                 _progress(shown)
-            place = None if going else _scrubber(looked_into(shown))
+            else:
+                _scrubber(looked_into(shown))
     learner = looked_into(shown)
     curves, seen = st.columns([3, 2])
     with curves:
         series = {training_controls.name_of(learner.net): learner.looks for learner in shown}
         figure = figures.curves(series, training_state.recipe().epochs).update_layout(height=CURVES + LEGEND * (len(shown) > 1))
-        if place is not None and place != learner.drive.at and learner.run:
-            figure.add_vline(place / learner.run.batches_per_epoch, line_dash="dot", line_width=1)
+        if learner.run and learner.place != learner.drive.at:
+            figure.add_vline(learner.place / learner.run.batches_per_epoch, line_dash="dot", line_width=1)
         st.plotly_chart(figure, key="curves", config=figures.CONFIG)
     with seen:
         _choice(shown)
-        network = learner.network(place)
+        network = learner.network_at_place()
         training_pictures.show_filters(network.module)
-        _numbers(learner, network, place)
+        _numbers(learner, network)
     going_on = network_view.Training(network.label.sentence, going, 0, 0)
     show_network(KEY, seq, pen, cached.shapes_of(learner.net), network, going_on)
     _gradients(shown)
@@ -122,12 +142,13 @@ def _gradients(shown: list[Learner]) -> None:
                 st.plotly_chart(figure, key=f"gradients {learner.net}", config=figures.CONFIG)
 
 
-def _numbers(learner: Learner, network: TrainedNetwork, place: int | None) -> None:
+def _numbers(learner: Learner, network: TrainedNetwork) -> None:
     """How good it is, in large."""
     shapes, label = cached.shapes_of(learner.net), network.label
-    losses = [look.loss for look in learner.looks if look.loss is not None and (place is None or look.batch <= place)]
+    losses = [look.loss for look in learner.looks if look.loss is not None and look.batch <= learner.place]
+    tested = f"Right, of {label.measured:,} test digits" if label.measured else "Right, of the test digits"
     with st.container(horizontal=True, gap="medium"):
-        st.metric("Right, of the test digits", f"{100 * label.accuracy:.1f} %" if label.accuracy is not None else "–", width="content")
+        st.metric(tested, f"{100 * label.accuracy:.1f} %" if label.accuracy is not None else "–", width="content")
         st.metric("Training loss", f"{losses[-1]:.3g}" if losses else "–", width="content")
         st.metric("Parameters", f"{shapes.parameters:,}", width="content")
 
@@ -148,7 +169,7 @@ def _progress(shown: list[Learner]) -> None:
         return
     share = min(drive.at / max(drive.until, 1), 1.0)
     text = f"Epoch {epochs(run, drive.at)} of {run.recipe.epochs}"
-    if run.looks and drive.at < run.looks[-1].batch:
+    if drive.replaying:
         text += ": trained here before, and replayed"
     elif standing.seconds_left is not None:
         text += f", {_time(standing.seconds_left)} left"
@@ -161,31 +182,27 @@ def _time(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
-def _scrubber(learner: Learner) -> int | None:
-    """Go back to a place that weights are kept from; None for the end."""
-    run, at = learner.run, learner.drive.at
-    places = [snapshot.batch for snapshot in run.snapshots if snapshot.batch <= at] if run else []
+def _scrubber(learner: Learner) -> None:
+    """Go back to a place that weights are kept from."""
+    run, places = learner.run, learner.places
+    if learner.problem and run is None:
+        st.empty()
+        return
     if run is None or len(places) < 2:
         st.caption("Press Train and watch filters, maps and curves change. Every step is the same again for the same seed.")
-        return None
-    if places[-1] != at:
-        places.append(at)
-    key = f"{learner.net} {run.recipe} {at}"
-    st.session_state.setdefault(PLACE, {})
-    place = st.session_state[PLACE].get(key, at)
+        return
 
-    def move(to: int) -> None:
-        st.session_state[PLACE] = {key: to}
+    def name(place: int) -> str:
+        epoch, more = divmod(place, run.batches_per_epoch)
+        return f"epoch {epoch}" + (f" + {more} {'batch' if more == 1 else 'batches'}" if more else "")
 
-    widget = controlled("place", place if place in places else at, move)
     st.select_slider(
         "Back through the epochs",
         options=places,
-        format_func=lambda batch: f"epoch {epochs(run, batch)}",
+        format_func=name,
         label_visibility="collapsed",
-        **widget,
+        **controlled("place", learner.place, lambda place: training_state.go_to(learner.net, place)),
     )
-    return place if place in places else at
 
 
 def _choice(shown: list[Learner]) -> None:

@@ -22,7 +22,7 @@ from cnn_explorer.ui.training_live import AWAITED, GOING, Learner, learners, loo
 
 SECTIONS = {"wrong": "Where it fails", "beside": "Side by side", "along": "Take it along"}
 SECTION, CELL, FILE_NOTE = "results_section", "confusion_cell", "weights_file_note"  # session keys
-HEAD = "| network | parameters | multiply-adds | epochs | time | right |"
+HEAD = "| network | parameters | multiply-adds | epochs | time | right |\n|---|--:|--:|--:|--:|--:|"
 GALLERY = 12  # digits
 DIGIT_SIDE = 72  # CSS pixels
 
@@ -54,12 +54,12 @@ def results() -> None:
 
 def _wrong(shown: list[Learner]) -> None:
     learner = looked_into(shown)
+    if not learner.drive.at:
+        st.caption("Which digits it takes for which: here, once it has been trained.")
+        return
     network = learner.network()
-    evaluation = cached.evaluation(network.module, training_state.recipe().data)
+    evaluation = cached.evaluation(learner.net, network.module, training_state.recipe().data)
     st.markdown(f"**{training_controls.name_of(learner.net)}.** {network.label.sentence}")
-    counts = evaluation.confusion
-    pairs = sorted(((int(counts[t, a]), t, a) for t in range(10) for a in range(10) if t != a and counts[t, a]), reverse=True)
-    cells = {(t, a): f"{t} taken for {a}: {n}" for n, t, a in pairs} | {(t, t): f"{t} known as {t}: {counts[t, t]}" for t in range(10)}
     left, right = st.columns([2, 3])
     with left:
         key = f"confusion {network.fingerprint}"
@@ -68,20 +68,29 @@ def _wrong(shown: list[Learner]) -> None:
         st.plotly_chart(figure, key=key, on_select=_cell_clicked(key), selection_mode="points", config=figures.CONFIG)
         st.plotly_chart(figures.class_accuracy({training_controls.name_of(learner.net): evaluation}), key="classes", config=figures.CONFIG)
     with right:
-        cell = st.session_state.get(CELL)
-        cell = cell if cell in cells else None
-        st.selectbox(
-            "Which digits",
-            format_func=lambda one: "The most confidently wrong" if one is None else cells[one],
-            width=260,
-            **chosen("cell", cell, [None, *cells], _choose_cell) | {"index": [None, *cells].index(cell)},
-        )
+        cell = _cell_choice(evaluation)
         indices = evaluation.most_confidently_wrong(len(evaluation)) if cell is None else evaluation.at(*cell)
         if not len(indices):
-            st.caption("It is right on every one of them.")
+            st.caption("It is right on every one of them." if cell is None else f"It knows none of the digits {cell[0]}.")
         elif len(indices) > GALLERY:
             st.caption(f"The {GALLERY} that it is surest of, out of {len(indices):,}.")
         _gallery([int(index) for index in indices[:GALLERY]], evaluation)
+
+
+def _cell_choice(evaluation: Evaluation) -> tuple[int, int] | None:
+    """A cell of the matrix, (digit, answer); None for all that is wrong."""
+    counts = evaluation.confusion
+    pairs = sorted(((int(counts[t, a]), t, a) for t in range(10) for a in range(10) if t != a and counts[t, a]), reverse=True)
+    cells = {(t, a): f"{t} taken for {a}: {n}" for n, t, a in pairs} | {(t, t): f"{t} known as {t}: {counts[t, t]}" for t in range(10)}
+    cell: tuple[int, int] | None = st.session_state.get(CELL)
+    cell = cell if cell in cells else None
+    st.selectbox(
+        "Which digits",
+        format_func=lambda one: "The most confidently wrong" if one is None else cells[one],
+        width=260,
+        **chosen("cell", cell, [None, *cells], _choose_cell) | {"index": [None, *cells].index(cell)},
+    )
+    return cell
 
 
 def _choose_cell(cell: tuple[int, int] | None) -> None:
@@ -106,7 +115,8 @@ def _gallery(indices: list[int], evaluation: Evaluation) -> None:
             sure = float(evaluation.probabilities[index, answer])
             with st.container(width=DIGIT_SIDE + 16, gap="xsmall", horizontal_alignment="center"):
                 picture = Image.fromarray(images[index]).resize((DIGIT_SIDE, DIGIT_SIDE), Image.Resampling.NEAREST)
-                st.image(picture, width=DIGIT_SIDE, alt=f"Test digit {index}: a {true}, taken for a {answer}")
+                word = "known as" if answer == true else "taken for"
+                st.image(picture, width=DIGIT_SIDE, alt=f"Test digit {index}: a {true}, {word} a {answer}")
                 st.button(
                     f"{true} → {answer}",
                     key=f"digit_{place}",
@@ -125,47 +135,56 @@ def _look_into(pixels: np.ndarray) -> None:
 
 def _side_by_side(shown: list[Learner]) -> None:
     if len(shown) < 2:
-        other = _other(shown[0].net)
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown("Train a second network by the same recipe on the same digits, and see both curves on one plot.", width="content")
-            st.button(
-                f"Compare with {training_controls.name_of(other)}",
-                icon=":material/compare_arrows:",
-                on_click=training_controls.then_page(training_state.set_beside),
-                args=(other,),
-            )
-    rows, lines = [], {}
-    data = training_state.recipe().data
-    for learner in shown:
-        name, shapes = training_controls.name_of(learner.net), cached.shapes_of(learner.net)
-        module = learner.network().module
-        accuracy = cached.evaluation(module, data).accuracy
-        look = learner.looks[-1] if learner.looks else None
-        seen = f"{epochs(learner.run, learner.drive.at)}" if learner.run else "0"
-        seconds = f"{look.seconds:.0f} s" if look else "–"
-        rows.append(f"| {name} | {shapes.parameters:,} | {shapes.macs:,} | {seen} | {seconds} | **{100 * accuracy:.2f} %** |")
-        lines[name] = cached.shift_accuracy(module, data)
+        _other_offer(shown[0].net)
     left, right = st.columns([1, 1])
     with left:
-        st.markdown("\n".join([HEAD, "|---|--:|--:|--:|--:|--:|", *rows]))
+        st.markdown("\n".join([HEAD, *map(_row, shown)]))
         st.caption(
-            f"Multiply-adds are those of one digit's way through the network; time is the processor's, for training alone; right: of "
-            f"{len(digits_for(data)[1]):,} test digits."
+            "Multiply-adds are those of one digit's way through the network; time is the processor's, for training alone; right: of the "
+            "test digits."
         )
         st.caption(
             "A convolution looks for the same thing everywhere. A fully connected layer has weights of their own for every pixel, "
             "and what it has learned in one place it does not know in another."
         )
     with right:
-        count = min(cached.SHIFTED, len(digits_for(data)[1]))
-        st.caption(f"{count:,} test digits moved left, right, up and down by so many pixels: how many are still right")
-        st.plotly_chart(figures.shift_figure(lines), key="shifts", config=figures.CONFIG)
+        _shifts([learner for learner in shown if learner.drive.at])
 
 
-def _other(net: str) -> str:
-    """The lecture's fully connected network beside a convolutional one, and the other way round."""
+def _other_offer(net: str) -> None:
+    """Train the lecture's fully connected network beside a convolutional one, or the other way round."""
     dense, lecture = str(PRESETS["the lecture's fully connected network"]), str(LECTURE)
-    return lecture if "conv" not in net else dense
+    other = lecture if "conv" not in net else dense
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown("Train a second network by the same recipe on the same digits, and see both curves on one plot.", width="content")
+        st.button(
+            f"Compare with {training_controls.name_of(other)}",
+            icon=":material/compare_arrows:",
+            on_click=training_controls.then_page(training_state.set_beside),
+            args=(other,),
+        )
+
+
+def _row(learner: Learner) -> str:
+    """A network's row of the table, all of it at the place that has been reached."""
+    name, shapes, run, at = training_controls.name_of(learner.net), cached.shapes_of(learner.net), learner.run, learner.drive.at
+    if run is None or not at:
+        return f"| {name} | {shapes.parameters:,} | {shapes.macs:,} | 0 | – | – |"
+    label = learner.network().label
+    right = f"**{100 * (label.accuracy or 0):.2f} %** of {label.measured:,}"
+    return f"| {name} | {shapes.parameters:,} | {shapes.macs:,} | {epochs(run, at)} | {run.seconds_at(at):.1f} s | {right} |"
+
+
+def _shifts(trained: list[Learner]) -> None:
+    """The test that makes the point: the same digits elsewhere."""
+    if not trained:
+        st.caption("How many test digits are still right when they are moved by some pixels: here, once something has been trained.")
+        return
+    data = training_state.recipe().data
+    count = min(cached.digits_to_shift([learner.net for learner in trained]), len(digits_for(data)[1]))
+    lines = {training_controls.name_of(learner.net): cached.shift_accuracy(learner.network().module, data, count) for learner in trained}
+    st.caption(f"{count:,} test digits moved left, right, up and down by so many pixels: how many are still right")
+    st.plotly_chart(figures.shift_figure(lines), key="shifts", config=figures.CONFIG)
 
 
 # --- take it along ---
@@ -177,9 +196,10 @@ def _along(shown: list[Learner]) -> None:
     st.markdown(f"**{training_controls.name_of(learner.net)}.** {network.label.sentence}")
     with st.container(horizontal=True):
         if learner.run and learner.drive.at:
-            if st.button("Use it on the first page", icon=":material/draw:", type="primary"):
+            if st.button("Use it on the other pages", icon=":material/draw:", type="primary"):
+                training_state.put_first(learner.net)
                 own_weights.use(learner.net, network, recipe, learner.drive.at)
-                st.switch_page("app.py", query_params=state.carried())
+                _to_first_page()
             st.download_button(
                 "Weights (.pt)", weights_file(network.module), f"{learner.net}.pt", icon=":material/download:", on_click="ignore",
                 help="A state dict: module.load_state_dict(torch.load(file, weights_only=True))",
@@ -190,30 +210,50 @@ def _along(shown: list[Learner]) -> None:
         script = training_script(parse(learner.net), recipe)
         st.download_button(
             "PyTorch script (.py)", script, "train.py", "text/x-python", icon=":material/code:", on_click="ignore",
-            help="The whole of this training in plain PyTorch. It comes to the very same numbers.",
+            help="The whole of this training in plain PyTorch. It comes to the same accuracy, and with this version of PyTorch on a "
+            "processor like the server's to the very same numbers.",
         )  # fmt: skip
     with st.expander("The script"):
         st.code(script, language="python", height=360)
-    st.file_uploader("Bring weights of this network back", type=["pt", "pth"], key="weights_file", on_change=_read_file, width=420)
-    error, loaded = st.session_state.get(FILE_NOTE, ("", ""))
+    _upload(learner.net)
+
+
+def _to_first_page() -> None:
+    st.switch_page("app.py", query_params=state.carried())
+
+
+def _upload(net: str) -> None:
+    """Bring the weights of a network back from a file."""
+    st.file_uploader(
+        f"Bring weights of {training_controls.name_of(net)} back",
+        type=["pt", "pth"],
+        key=f"weights_file {net}",
+        on_change=_read_file,
+        args=(net,),
+        width=420,
+    )
+    about, error, loaded = st.session_state.get(FILE_NOTE, ("", "", ""))
+    if about != net:
+        return
     if error:
         st.error(error, icon=":material/block:")
     elif loaded:
         st.success(loaded, icon=":material/check:")
-        st.page_link("app.py", label="See it on the first page", icon=":material/draw:", query_params=state.carried())
+        if st.button("See it on the other pages", icon=":material/draw:"):
+            training_state.put_first(net)
+            _to_first_page()
 
 
-def _read_file() -> None:
+def _read_file(net: str) -> None:
     """Take over the weights in a file, or say what is wrong with it."""
     st.session_state.pop(FILE_NOTE, None)
-    file = st.session_state["weights_file"]
+    file = st.session_state[f"weights_file {net}"]
     if file is None:
         return
-    net = state.architecture()
     try:
-        network = own_weights.loaded(read_weights(file.getvalue(), cached.shapes_of(net)))
+        network = own_weights.loaded(net, read_weights(file.getvalue(), cached.shapes_of(net)))
     except ValueError as problem:
-        st.session_state[FILE_NOTE] = (f"{state.plain(file.name)}: {state.plain(problem)}", "")
+        st.session_state[FILE_NOTE] = (net, f"{state.plain(file.name)}: {state.plain(problem)}", "")
         return
-    own_weights.keep(net, network)
-    st.session_state[FILE_NOTE] = ("", f"{state.plain(file.name)}: {state.plain(network.label.sentence)}")
+    own_weights.bring(net, network)
+    st.session_state[FILE_NOTE] = (net, "", f"{state.plain(file.name)}: {state.plain(network.label.sentence)}")

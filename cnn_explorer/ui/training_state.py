@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnn_explorer.network import parse
+from cnn_explorer.network import NetworkSpec, parse
 from cnn_explorer.training.recipes import RunRecipe, parse_recipe, recipes_for
 from cnn_explorer.ui import cached, state
 
@@ -21,9 +21,14 @@ if TYPE_CHECKING:
     from cnn_explorer.training.run import Run
     from cnn_explorer.training.runs import Standing
 
-RECIPE, BESIDE, AT = state.RECIPE, state.BESIDE, "at"  # query parameters and session keys
-DRIVES, OPENED = "drives", "opened_at"  # session keys: by run; the run that the address was opened with
+RECIPE, BESIDE, AT = state.RECIPE, state.BESIDE, state.AT  # query parameters and session keys
+DRIVES, OPENED, PLACE = "drives", "opened_at", "place"  # session keys: by run; the run and the place that the address was opened with; a
+# place that was gone back to
 REPLAY = 4  # times the pace of the training
+LOST = (
+    "What was trained here is not kept any more: others needed the room, or the server began anew. "
+    "Train it again: the same seed gives the same weights."
+)
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,7 @@ class Drive:
     since: float = 0.0
     seconds: float = 0.0
     testing: bool = False  # what is trained is still being tested
+    replaying: bool = False  # what is seen has been trained before
 
     @property
     def going(self) -> bool:
@@ -50,16 +56,23 @@ class Drive:
 def read_url() -> None:
     """Take over what the URL says, where it says something new; a part that cannot be read gets a sentence and is left as it was."""
     opening = RECIPE not in st.session_state
-    state.read_url()
+    behind = state.read_url()
     state.read(RECIPE, str(recipes_for("bundled")["fast"]), _show_recipe, "recipe")
     state.read(BESIDE, "", _show_beside, "network to compare with")
-    state.read(AT, "0", _show_at, "number of batches")
+    state.read(AT, "", _show_at, "number of batches")
     if opening:
-        st.session_state[OPENED] = _key(state.architecture())
-        _write_url()
+        at = st.session_state[AT]
+        st.session_state[OPENED] = {_key(state.architecture()): int(at or 0)}
+        state.write_url(RECIPE, BESIDE, AT)
+    elif behind:
+        write_url()
 
 
-def _write_url() -> None:
+def write_url() -> None:
+    """All that the page shows, and the place that has been reached."""
+    at = drive(state.architecture()).at
+    st.session_state[AT] = str(at) if at else ""
+    st.session_state.pop(f"{AT}_notice", None)
     state.write_url(RECIPE, BESIDE, AT)
 
 
@@ -83,8 +96,10 @@ def _show_beside(text: str) -> None:
 
 
 def _show_at(text: str) -> None:
-    if not text.isascii() or not text.isdigit() or len(text) > 9:
+    if text and (not text.isascii() or not text.isdigit() or len(text) > 9):
         raise ValueError(f"'{text[:20]}' is no number of batches; a whole number from 0 is")
+    if AT in st.session_state:  # on the browser's way back
+        go_to(state.architecture(), int(text or 0))
     st.session_state[AT] = text
     st.session_state.pop(f"{AT}_notice", None)
 
@@ -100,7 +115,13 @@ def recipe() -> RunRecipe:
 def set_recipe(new: RunRecipe) -> None:
     """Train by another recipe."""
     _show_recipe(str(new))
-    _write_url()
+    write_url()
+
+
+def set_network(spec: NetworkSpec) -> None:
+    """Train another network. Raises `ValueError` if it is too large for a live page; the one before then stays."""
+    state.show_network(str(spec))
+    write_url()
 
 
 def beside() -> str:
@@ -112,7 +133,15 @@ def beside() -> str:
 def set_beside(architecture: str) -> None:
     """Compare with another network, or with none."""
     _show_beside(architecture)
-    _write_url()
+    write_url()
+
+
+def put_first(net: str) -> None:
+    """Make one of the networks that of all pages; the other one stands beside it."""
+    first = state.architecture()
+    if net != first:
+        state.show_network(net)
+        st.session_state[BESIDE] = first
 
 
 def networks() -> list[str]:
@@ -130,17 +159,34 @@ def drive(net: str) -> Drive:
 
 def attend(net: str) -> Standing:
     """Have a network's run go as far as the visitor wants, and say how it stands; what has been seen of it moves on."""
-    now = drive(net)
+    key, now = _key(net), drive(net)
     standing = _driven(net, now.until if now.going else 0)
     run = standing.run
-    if run and _key(net) not in _drives():  # an address that was opened again finds what is still there
-        at = min(int(st.session_state[AT]), run.batch) if _key(net) == st.session_state.get(OPENED) else 0
-        _drives()[_key(net)] = Drive(at, at)
-    elif run and now.going:
-        _drives()[_key(net)] = _moved(now, run)
-    elif run and not standing.going and _front(run) <= now.at < run.batch:  # it went a few batches further before it held
-        _drives()[_key(net)] = replace(now, at=run.batch, until=run.batch)
+    if run is None:
+        _give_up(key, now, standing.problem)
+    elif key not in _drives():  # an address that is opened again finds what is still there
+        opened = _opened().pop(key, 0)
+        at = run.place_at(opened)
+        _drives()[key] = Drive(at, at)
+        if at < opened:
+            _notice(LOST)
+    elif now.going:
+        _drives()[key] = _moved(now, run)
+    elif run.place_at(now.at) != now.at:  # it went on for others, and these weights are not kept
+        at = run.place_at(now.at)
+        _drives()[key] = replace(now, at=at, until=at)
     return standing
+
+
+def _give_up(key: str, now: Drive, problem: str) -> None:
+    """There is no run, or not any more."""
+    if now.at or now.going or _opened().pop(key, 0):
+        _drives()[key] = Drive(take=now.take)
+        _notice(problem or LOST)
+
+
+def _notice(text: str) -> None:
+    st.session_state[f"{AT}_notice"] = text
 
 
 def _driven(net: str, until: int) -> Standing:
@@ -153,15 +199,14 @@ def _take(now: Drive) -> str:
 
 def _moved(now: Drive, run: Run) -> Drive:
     """What has been seen by this time: the present, or a replay of what had been trained before."""
-    replayed = run.reached(now.seconds + REPLAY * (time.monotonic() - now.since))
-    at = min(run.batch if replayed >= _front(run) else max(replayed, now.at), now.until)
+    seen = run.reached(now.seconds + REPLAY * (time.monotonic() - now.since))
+    replaying = seen < (run.looks[-1].batch if run.looks else 0)
+    at = min(max(seen, now.at) if replaying else run.batch, now.until)
     until = at if run.finished and at >= run.batch else now.until
-    return replace(now, at=at, until=until, testing=at == until and run.is_due(until))
-
-
-def _front(run: Run) -> int:
-    """The batch of the newest look."""
-    return run.looks[-1].batch if run.looks else 0
+    testing = at == until and run.is_due(until)
+    if at == until and not testing:
+        at = until = run.keep(at)
+    return replace(now, at=at, until=until, testing=testing, replaying=replaying)
 
 
 def hold_others() -> None:
@@ -170,42 +215,57 @@ def hold_others() -> None:
     for key, known in _drives().items():
         if known.going and key not in shown:
             net, text = key.split(" ")
-            cached.runs().drive(cached.visitor(), parse(net), parse_recipe(text), 0, _take(known))
-            _drives()[key] = replace(known, until=known.at, testing=False)
+            run = cached.runs().drive(cached.visitor(), parse(net), parse_recipe(text), 0, _take(known)).run
+            at = run.keep(known.at) if run else 0
+            _drives()[key] = replace(known, at=at, until=at, testing=False, replaying=False)
 
 
 def go_on(batches: int | None = None) -> None:
-    """Have each network trained for so many more batches, or to the end of the run; makes the runs where there are none."""
-    for net in networks():
-        _go(net, lambda at, run: run.batches if batches is None else at + batches)
+    """Have each network trained for so many more batches, or to the end of the run; makes the runs where there are none.
+
+    Raises `ValueError` with a sentence where that cannot be.
+    """
+    _go(lambda at, run: run.batches if batches is None else at + batches, alone=batches is not None)
 
 
 def go_on_for_an_epoch() -> None:
-    """Have each network trained to the end of the epoch that it is in."""
-    for net in networks():
-        _go(net, lambda at, run: (at // run.batches_per_epoch + 1) * run.batches_per_epoch)
+    """Have each network trained to the end of the epoch that it is in. Raises `ValueError` as well."""
+    _go(lambda at, run: (at // run.batches_per_epoch + 1) * run.batches_per_epoch)
 
 
-def _go(net: str, until: Callable[[int, Run], int]) -> None:
-    run, now = _driven(net, 1).run, drive(net)
-    if run:
-        wanted = min(until(now.at, run), run.batches)
-        if wanted < _front(run) and not now.at:  # to be looked at batch by batch, and kept are some places only
-            _start_over(net)
-            run, now = _driven(net, 1).run or run, drive(net)
-        seen = max((look.seconds for look in run.looks if look.batch <= now.at), default=0.0)
-        _drives()[_key(net)] = Drive(now.at, wanted, now.take, time.monotonic(), seen)
+def _go(until: Callable[[int, Run], int], *, alone: bool = False) -> None:
+    """Have each network trained until there, `alone` where others would not stop there."""
+    problems = [problem for net in networks() if (problem := _set_going(net, until, alone))]
+    write_url()
+    if problems:
+        raise ValueError(" ".join(problems).removesuffix("."))
+
+
+def _set_going(net: str, until: Callable[[int, Run], int], alone: bool) -> str:
+    """Why it cannot be, or ""."""
+    standing, now = _driven(net, 0), drive(net)
+    if standing.run:
+        wanted = min(until(now.at, standing.run), standing.run.batches)
+        passed = wanted < standing.run.batch and standing.run.place_at(wanted) != wanted
+        if passed or (alone and standing.going):
+            _start_over(net)  # all the way there
+    standing = _driven(net, 1)
+    run, start = standing.run, drive(net)
+    if run is None:
+        return standing.problem
+    wanted = min(until(now.at, run), run.batches)
+    _drives()[_key(net)] = replace(start, until=wanted, since=time.monotonic(), seconds=run.seconds_at(start.at))
+    return ""
 
 
 def hold() -> None:
     """Hold both networks where they are."""
     for net in networks():
         now, run = drive(net), _driven(net, 0).run
-        if run:
-            run.wait()
-        at = _moved(now, run).at if run and now.going else now.at
-        _drives()[_key(net)] = replace(now, at=at, until=at, testing=False)
-    note_place()
+        if run and now.going:
+            at = run.keep(_moved(now, run).at)
+            _drives()[_key(net)] = replace(now, at=at, until=at, testing=False, replaying=False)
+    write_url()
 
 
 def start_over() -> None:
@@ -213,17 +273,26 @@ def start_over() -> None:
     for net in networks():
         _driven(net, 0)
         _start_over(net)
-    note_place()
+    write_url()
 
 
 def _start_over(net: str) -> None:
-    _drives()[_key(net)] = Drive(take=drive(net).take + 1)
+    now = drive(net)
+    if now.take:
+        cached.runs().forget(parse(net), recipe(), _take(now))
+    _drives()[_key(net)] = Drive(take=now.take + 1)
 
 
-def note_place() -> None:
-    """Put the place that has been reached into the address."""
-    st.session_state[AT] = str(drive(state.architecture()).at)
-    _write_url()
+def place(net: str) -> int:
+    """The place that is looked at: where it has been gone back to, or how far it is."""
+    key, at, gone_to = st.session_state.get(PLACE, ("", 0, 0))
+    now = drive(net).at
+    return min(gone_to, now) if (key, at) == (_key(net), now) else now
+
+
+def go_to(net: str, batch: int) -> None:
+    """Look at a place before, until it goes on."""
+    st.session_state[PLACE] = (_key(net), drive(net).at, batch)
 
 
 def _key(net: str) -> str:
@@ -233,3 +302,8 @@ def _key(net: str) -> str:
 def _drives() -> dict[str, Drive]:
     drives: dict[str, Drive] = st.session_state.setdefault(DRIVES, {})
     return drives
+
+
+def _opened() -> dict[str, int]:
+    opened: dict[str, int] = st.session_state.setdefault(OPENED, {})
+    return opened

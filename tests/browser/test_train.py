@@ -53,7 +53,7 @@ def test_everything_moves_until_it_is_paused(visit_training: VisitTraining) -> N
     train.press("Pause")
     train.button("Resume").wait_for()
     train.wait_results()
-    train.wait_at(at := int(train.address()["at"]))
+    train.wait_at(at := int(train.address().get("at", 0)))
     assert 0 < at < 6 * EPOCH
     held = train.state
     still = train.page.evaluate(  # for a second and a half it does not move
@@ -92,7 +92,7 @@ def test_a_pause_is_seen_at_once_and_holds_where_it_says(visit_training: VisitTr
     ).json_value()
     assert took < 1500  # until the page says so, on a machine that does much else
     train.wait_results()
-    at = int(train.address()["at"])
+    at = int(train.address().get("at", 0))
     train.press("One batch")
     train.wait_at(at + 1)  # it had held where it said
 
@@ -246,7 +246,7 @@ def test_weights_run_and_script_are_taken_along_and_weights_brought_back(visit_t
     said = train.page.get_by_test_id("stAlert").filter(has_text="mine.pt")
     said.wait_for()
     assert f"right on {100 * float(rows[-1]['accuracy']):.1f} % of 1,000 MNIST digits" in said.inner_text()
-    train.page.get_by_text("See it on the first page").click()
+    train.page.get_by_text("See it on the other pages").click()
     train.wait_label("^Weights from your file")
     module.load_state_dict(saved)
     train.wait_answer(trace_activations(module, parse_drawing(train.drawing).preprocess().image).probabilities.numpy())
@@ -258,7 +258,7 @@ def test_the_first_page_shows_what_was_trained(visit_training: VisitTraining) ->
     train.wait_at(2 * EPOCH)
     label, answer = train.label, np.array(train.probabilities())
     train.section("Take it along")
-    train.press("Use it on the first page")
+    train.press("Use it on the other pages")
     train.page.locator(".stMain, [data-testid=stMain]").get_by_text("CNN Explorer", exact=True).wait_for()
     train.page.wait_for_function("() => location.pathname === '/'")
     train.wait_label(re.escape(label))

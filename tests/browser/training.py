@@ -101,7 +101,7 @@ class TrainingPage(Explorer):
 
     def wait_at(self, batch: int) -> None:
         """Wait until it rests after so many batches, as address and label say; the results below are drawn."""
-        self.page.wait_for_function("at => new URLSearchParams(location.search).get('at') === at", arg=str(batch), timeout=PATIENCE)
+        self.page.wait_for_function("at => Number(new URLSearchParams(location.search).get('at')) === at", arg=batch, timeout=PATIENCE)
         self.page.get_by_test_id("stProgress").wait_for(state="detached")
         number = f"{batch / EPOCH:.1f}".removesuffix(".0") if batch > 6 else batch
         word = "epoch" if batch > 6 else "batch"
