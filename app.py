@@ -26,7 +26,6 @@ def page() -> None:
 
 
 shell.open_page("Draw a digit")
-if state.read_url():
-    state.write_url()
+state.read_url()
 page()
 cached.loading().start()

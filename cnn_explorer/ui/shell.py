@@ -33,6 +33,8 @@ STYLE = """<style>
 [data-testid="stBaseButton-primary"]:not(:disabled) { color: light-dark(#ffffff, #10151d) !important; } /* theirs: white on light blue */
 [data-testid="stBaseButton-primary"]:not(:disabled):is(:hover, :focus, :active) { background: light-dark(#17478f, #8fbaff) !important; }
 .js-plotly-plot :is(.infolayer, [class*="axislayer"]) text { fill: currentColor !important; } /* so is theirs of figures */
+[data-testid="stSidebar"] { container-type: inline-size; }
+@container (max-width: 9px) { [data-testid="stSidebarContent"] { visibility: hidden; } } /* closed, it cannot have the focus */
 .st-key-training_place { min-width: 300px; }
 @media (min-width: 641px) { [data-testid="stMainBlockContainer"] h4 { margin-left: 1.8rem; } }
 @media (max-width: 640px) {
@@ -47,12 +49,10 @@ def open_page(title: str) -> None:
     """Set the page up; the first call of every page. `title` is its label."""
     st.set_page_config(page_title=f"{title} · CNN Explorer", page_icon=_icon(), layout="wide", initial_sidebar_state="collapsed")
     st.html(STYLE)
-    state.arrive(title)
     with st.sidebar:
         st.header("CNN Explorer")
-        for file, label, icon in PAGES:
-            more = (state.RECIPE, state.BESIDE, state.AT) if file == "pages/training.py" else ()  # or it would begin another training
-            st.page_link(file, label=label, icon=icon, query_params=state.link(label, *more))
+        with st.container(gap="xxsmall"):
+            _navigation(title)
         st.caption(
             "While the pen moves, the maps are your browser's own; at rest all numbers are PyTorch's. "
             "The page's address holds your drawing and your network: copy it to share both."
@@ -65,6 +65,24 @@ def open_page(title: str) -> None:
             "The weights were trained on MNIST (Y. LeCun, C. Cortes, C. Burges; CC BY-SA 3.0) and on Pen-Based Recognition of "
             "Handwritten Digits (E. Alpaydin, F. Alimoglu; UCI; CC BY 4.0)."
         )
+
+
+def _navigation(title: str) -> None:
+    for file, label, icon in PAGES:
+        if label == title:
+            st.markdown(f"{icon} **{label}**")
+        # A link would hold drawing and network as they were when it was drawn: pages change without a run of all.
+        elif st.button(label, icon=icon, type="tertiary", key=f"go {file}"):
+            st.switch_page(file, query_params=_carried(file))
+
+
+def _carried(file: str) -> dict[str, str]:
+    """The address of a page: that of "Train" says how far a training is."""
+    if file != "pages/training.py":
+        return state.carried()
+    from cnn_explorer.ui import training_state  # not before PyTorch is needed
+
+    return training_state.carried()
 
 
 def _icon() -> Image.Image:

@@ -15,10 +15,7 @@ from cnn_explorer.ui.network_view import PenEvent
 
 NET, DRAWING = "net", "drawing"  # query parameters and session keys
 WEIGHTS = "weights"  # likewise: where the visitor's own weights come from, if there are any
-RECIPE, BESIDE, AT = "recipe", "beside", "at"  # likewise, on the page "Train": how it trains, what to compare with, and how far it is
 ORIGINS = "weights_origins"  # session key: what the address says of each network's own weights, by architecture string
-# Session keys: the page; the query of each page's link as it was drawn; whether the page was come to by that.
-HERE, LINKS, LINKED = "page_shown", "links_drawn", "came_by_link"
 SEQ = "drawing_seq"
 LAST_VALID = "last_valid_network"
 
@@ -28,28 +25,8 @@ MAX_MACS = 200_000_000
 MAX_VALUES = 400_000
 
 
-def arrive(page: str) -> None:
-    """Note which page is shown. Who comes by a link finds what the session has: the link was drawn before the last change."""
-    known, drawn = st.session_state.get(HERE), st.session_state.get(LINKS, {}).get(page)
-    st.session_state[HERE] = page
-    st.session_state[LINKED] = known not in (None, page) and drawn == st.query_params.to_dict()
-    if st.session_state[LINKED]:
-        for name in (NET, DRAWING, WEIGHTS, RECIPE, BESIDE, AT):
-            st.session_state[f"{name}_in_url"] = drawn.get(name, "")
-
-
-def link(page: str, *more: str) -> dict[str, str]:
-    """`carried`, for a link to a page that is drawn now."""
-    query = carried(*more)
-    st.session_state.setdefault(LINKS, {})[page] = query
-    return query
-
-
-def read_url() -> bool:
-    """Take over what the URL says, where it says something new; a part that cannot be read gets a sentence and is left as it was.
-
-    True where the URL lacks what the page shows, and is to be written: on opening, and where a link was behind.
-    """
+def read_url() -> None:
+    """Take over what the URL says, where it says something new; a part that cannot be read gets a sentence and is left as it was."""
     before = st.session_state.get(NET)
     read(NET, str(LECTURE), show_network, "network")
     if st.session_state[NET] != before:
@@ -58,15 +35,12 @@ def read_url() -> bool:
     read(WEIGHTS, "", _show_weights, "weights")
     if before is None:
         st.session_state.pop(LAST_VALID, None)  # what stood in for the address was never on screen
-    return before is None or bool(st.session_state.get(LINKED))
+        write_url()
 
 
-def carried(*more: str) -> dict[str, str]:
-    """Drawing, network and its weights, and what else is named, for a link to another page: the session's, or the address's while the
-    session has none."""
-    names = (NET, DRAWING, WEIGHTS, *more)
-    known = {**st.query_params.to_dict(), **{name: st.session_state[name] for name in names if name in st.session_state}}
-    return {name: known[name] for name in names if known.get(name)}
+def carried() -> dict[str, str]:
+    """Drawing, network and its weights, for the address of another page."""
+    return {name: st.session_state[name] for name in (NET, DRAWING, WEIGHTS) if st.session_state.get(name)}
 
 
 def carry(own: dict[str, str], names: Set[str]) -> None:
@@ -130,7 +104,6 @@ def show_network(text: str) -> None:
     st.session_state[NET] = str(spec)
     if before and before != str(spec):
         st.session_state[WEIGHTS] = origin()
-        st.session_state[AT] = ""
         st.session_state.pop(f"{WEIGHTS}_notice", None)
     st.session_state.pop(f"{NET}_notice", None)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cnn_explorer.training.run import Run
     from cnn_explorer.training.runs import Standing
 
-RECIPE, BESIDE, AT = state.RECIPE, state.BESIDE, state.AT  # query parameters and session keys
+RECIPE, BESIDE, AT = "recipe", "beside", "at"  # query parameters and session keys
 DRIVES, OPENED, PLACE = "drives", "opened_at", "place"  # session keys: by run; the run and the place that the address was opened with; a
 # place that was gone back to
 REPLAY = 4  # times the pace of the training
@@ -56,7 +56,7 @@ class Drive:
 def read_url() -> None:
     """Take over what the URL says, where it says something new; a part that cannot be read gets a sentence and is left as it was."""
     opening = RECIPE not in st.session_state
-    behind = state.read_url()
+    state.read_url()
     state.read(RECIPE, str(recipes_for("bundled")["fast"]), _show_recipe, "recipe")
     state.read(BESIDE, "", _show_beside, "network to compare with")
     state.read(AT, "", _show_at, "number of batches")
@@ -64,16 +64,26 @@ def read_url() -> None:
         at = st.session_state[AT]
         st.session_state[OPENED] = {_key(state.architecture()): int(at or 0)}
         state.write_url(RECIPE, BESIDE, AT)
-    elif behind:
-        write_url()
 
 
 def write_url() -> None:
     """All that the page shows, and the place that has been reached."""
-    at = drive(state.architecture()).at
-    st.session_state[AT] = str(at) if at else ""
+    st.session_state[AT] = _at()
     st.session_state.pop(f"{AT}_notice", None)
     state.write_url(RECIPE, BESIDE, AT)
+
+
+def carried() -> dict[str, str]:
+    """All that the page shows, for its address; as much as the session has of it."""
+    values = {name: st.session_state.get(name, "") for name in (RECIPE, BESIDE)}
+    if values[RECIPE]:
+        values[AT] = _at()
+    return state.carried() | {name: value for name, value in values.items() if value}
+
+
+def _at() -> str:
+    at = drive(state.architecture()).at
+    return str(at) if at else ""
 
 
 def notices() -> list[str]:

@@ -275,6 +275,46 @@ def test_the_first_page_shows_what_was_trained(visit_training: VisitTraining) ->
     expect(train.button("Back to the shipped weights")).to_have_count(0)
 
 
+# --- from page to page ---
+
+
+def test_a_link_leads_to_what_is_on_screen_and_the_way_back_to_what_was(visit_training: VisitTraining) -> None:
+    train = visit_training(recipe(2, 11))
+    train.press("One epoch")
+    train.wait_at(EPOCH)
+    one = train.address()
+    train.go("Draw a digit")
+    train.page.wait_for_function("() => location.pathname === '/'")
+    train.wait_label("^Trained on MNIST")
+    train.choose("preset", "LeNet-5")  # after the links were drawn
+    train.wait_net(lenet := str(PRESETS["LeNet-5"]))
+    drawing = train.draw((140, 40), (140, 240))
+    train.go("Train")
+    train.page.wait_for_function("() => location.pathname === '/training'")
+    train.wait_net(lenet)
+    assert train.drawing == drawing
+    train.wait_label("^Untrained")
+    assert train.address()["recipe"] == one["recipe"]
+    train.press("One batch")
+    train.wait_at(1)
+    train.page.go_back()
+    train.wait_label("^Untrained")  # the place before
+    expect(train.page.get_by_test_id("stSliderThumbValue").filter(visible=True)).to_have_text("epoch 0")
+    train.page.go_forward()
+    train.wait_label("^Trained here, 1 batch")
+    train.page.go_back()
+    train.page.go_back()
+    train.page.wait_for_function("() => location.pathname === '/'")
+    train.wait_net(lenet)
+    assert train.drawing == drawing
+    for _ in range(9):  # all the way: no step puts itself in the way
+        if train.page.url.startswith("about:"):
+            break
+        train.page.go_back()
+        train.page.wait_for_timeout(400)
+    train.page.wait_for_url("about:blank", timeout=10_000)
+
+
 # --- who comes and goes ---
 
 
