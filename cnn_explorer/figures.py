@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from cnn_explorer.evaluation import SHIFTS, Evaluation
 from cnn_explorer.shared import CLASSES
@@ -27,30 +26,41 @@ BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE = "#0072B2", "#D55E00", "#009E73", 
 COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE)
 DASHES = ("solid", "dash", "dot", "dashdot")
 SYMBOLS = ("circle", "diamond")
-LINE, AXIS = "rgba(128, 128, 128, 0.25)", "rgba(128, 128, 128, 0.6)"
+AXES = {
+    "fixedrange": True,
+    "automargin": True,
+    "gridcolor": "rgba(128, 128, 128, 0.25)",
+    "linecolor": "rgba(128, 128, 128, 0.6)",
+    "zeroline": False,
+}
 CONFIG = {"displayModeBar": False}  # for `st.plotly_chart`: there is nothing to zoom
 HEIGHT, TITLE, LEGEND = 260, 24, 28  # pixels
 ACCURACIES = (0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
 LOSSES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10)
 
 
-def curves(series: Mapping[str, Sequence[Look]], epochs: float) -> go.Figure:
+def curves(series: Mapping[str, Sequence[Look]], epochs: float, place: float | None = None, height: int = HEIGHT) -> go.Figure:
     """Training loss and test accuracy against epochs, side by side, for runs by name, of which the longest has so many `epochs`.
 
-    Both axes are stretched where the end of a training goes on. Marks and clear lines: after whole epochs.
+    Both axes are stretched where the end of a training goes on. Marks and clear lines: after whole epochs. `place` is the epoch that is
+    looked at; a line marks it. `height` is in pixels.
     """
-    figure = make_subplots(cols=2, subplot_titles=("training loss", "test accuracy"), horizontal_spacing=0.13)
-    for (name, looks), style in zip(series.items(), _styles(), strict=False):
-        _add_loss(figure, name, looks, style)
-        _add_accuracy(figure, name, looks, style)
-    _lay_out(figure, HEIGHT, legend=len(series) > 1, title_height=TITLE)
-    figure.update_annotations(font_size=13)  # the titles
-    figure.update_xaxes(range=[0, epochs], title_text="epochs", rangemode="tozero")
+    # As one dict: drawn several times a second, and plotly checks a figure again with every call that changes it.
+    lines = [(name, looks, style) for (name, looks), style in zip(series.items(), _styles(), strict=False)]
     losses = [look.loss for looks in series.values() for look in looks if look.loss]
-    figure.update_yaxes(col=1, type="log", **_loss_ticks(losses))
     best = max((look.accuracy for looks in series.values() for look in looks if _ends_epoch(look)), default=0)
-    figure.update_yaxes(col=2, **_accuracy_ticks(best))
-    return figure
+    across = {**AXES, "range": [0, epochs], "title": {"text": "epochs", "standoff": 6}, "rangemode": "tozero"}
+    layout = {
+        **_layout(height, legend=len(series) > 1, title_height=TITLE),
+        "xaxis": {**across, "domain": LEFT, "anchor": "y"},
+        "xaxis2": {**across, "domain": RIGHT, "anchor": "y2"},
+        "yaxis": {**AXES, "type": "log", "anchor": "x", **_loss_ticks(losses)},
+        "yaxis2": {**AXES, "anchor": "x2", **_accuracy_ticks(best)},
+        "annotations": [_title("training loss", LEFT), _title("test accuracy", RIGHT)],
+        "shapes": [] if place is None else [_mark(place, axis) for axis in ("", "2")],
+    }
+    data = [trace for line in lines for trace in (_loss_line(*line), *_accuracy_lines(*line))]
+    return go.Figure(data=data, layout=layout)
 
 
 def confusion(evaluation: Evaluation, ink: str | None = None) -> go.Figure:
@@ -166,42 +176,53 @@ def shift_figure(lines: Mapping[str, Sequence[float]], shifts: Sequence[int] = S
 # --- curves ---
 
 
-def _add_loss(figure: go.Figure, name: str, looks: Sequence[Look], style: Mapping[str, str]) -> None:
+LEFT, RIGHT = (0.0, 0.435), (0.565, 1.0)  # shares of the width
+
+
+def _title(text: str, domain: tuple[float, float]) -> dict[str, Any]:
+    where = {"x": sum(domain) / 2, "xref": "paper", "xanchor": "center", "y": 1, "yref": "paper", "yanchor": "bottom"}
+    return {"text": text, "showarrow": False, "font": {"size": 13}, **where}
+
+
+def _mark(place: float, axis: str) -> dict[str, Any]:
+    line = {"dash": "dot", "width": 1}
+    return {"type": "line", "x0": place, "x1": place, "y0": 0, "y1": 1, "xref": f"x{axis}", "yref": f"y{axis} domain", "line": line}
+
+
+def _loss_line(name: str, looks: Sequence[Look], style: Mapping[str, str]) -> dict[str, Any]:
     seen = [look for look in looks if look.loss is not None]
-    hover = "%{fullData.name}<br>epoch %{x:.2f}<br>loss %{y:.4f}<extra></extra>"
-    figure.add_scatter(
-        x=np.array([look.epoch for look in seen]),
-        y=np.array([look.loss for look in seen]),
-        hovertemplate=hover,
-        showlegend=False,
-        marker_size=_marks(seen),
-        **_line(name, style),
-        row=1,
-        col=1,
-    )
+    return {
+        **_line(name, style, _marks(seen)),
+        "x": np.array([look.epoch for look in seen]),
+        "y": np.array([look.loss for look in seen]),
+        "hovertemplate": "%{fullData.name}<br>epoch %{x:.2f}<br>loss %{y:.4f}<extra></extra>",
+        "showlegend": False,
+        "xaxis": "x",
+        "yaxis": "y",
+    }
 
 
-def _add_accuracy(figure: go.Figure, name: str, looks: Sequence[Look], style: Mapping[str, str]) -> None:
-    """A clear line through the tests after epochs; a faint one through all looks if there are others, which are at fewer digits."""
+def _accuracy_lines(name: str, looks: Sequence[Look], style: Mapping[str, str]) -> list[dict[str, Any]]:
+    """A clear line through the tests after epochs; before it a faint one through all looks if there are others, which are at fewer
+    digits."""
     after_epochs = [look for look in looks if _ends_epoch(look)]
-    clear = looks
-    if len(after_epochs) < len(looks[1:]):
-        faint = {**style, "dash": "solid"}
-        _add_looks(figure, looks, {**_line(name, faint), "mode": "lines", "opacity": 0.4, "showlegend": False})
-        clear = after_epochs or looks[:1]  # one point at least, or the legend would lack the name
-    _add_looks(figure, clear, {**_line(name, style), "marker_size": _marks(clear)})
+    if len(after_epochs) >= len(looks[1:]):
+        return [_accuracies(looks, _line(name, style, _marks(looks)))]
+    clear = after_epochs or looks[:1]  # one point at least, or the legend would lack the name
+    faint = {**_line(name, {**style, "dash": "solid"}, []), "mode": "lines", "opacity": 0.4, "showlegend": False}
+    return [_accuracies(looks, faint), _accuracies(clear, _line(name, style, _marks(clear)))]
 
 
-def _add_looks(figure: go.Figure, looks: Sequence[Look], how: Mapping[str, Any]) -> None:
-    figure.add_scatter(
-        x=np.array([look.epoch for look in looks]),
-        y=np.array([_stretched(look.accuracy, look.measured) for look in looks]),
-        customdata=np.array([(100 * look.accuracy, look.measured) for look in looks]).reshape(-1, 2),
-        hovertemplate="%{fullData.name}<br>epoch %{x:.2f}<br>%{customdata[0]:.2f} % of %{customdata[1]:,} test digits<extra></extra>",
-        **how,
-        row=1,
-        col=2,
-    )
+def _accuracies(looks: Sequence[Look], line: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **line,
+        "x": np.array([look.epoch for look in looks]),
+        "y": np.array([_stretched(look.accuracy, look.measured) for look in looks]),
+        "customdata": np.array([(100 * look.accuracy, look.measured) for look in looks]).reshape(-1, 2),
+        "hovertemplate": "%{fullData.name}<br>epoch %{x:.2f}<br>%{customdata[0]:.2f} % of %{customdata[1]:,} test digits<extra></extra>",
+        "xaxis": "x2",
+        "yaxis": "y2",
+    }
 
 
 def _ends_epoch(look: Look) -> bool:
@@ -213,13 +234,14 @@ def _marks(looks: Sequence[Look]) -> list[int]:
     return [6 if _ends_epoch(look) else 0 for look in looks]
 
 
-def _line(name: str, style: Mapping[str, str]) -> dict[str, Any]:
+def _line(name: str, style: Mapping[str, str], marks: Sequence[int]) -> dict[str, Any]:
     return {
+        "type": "scatter",
         "name": name,
         "legendgroup": name,
         "mode": "lines+markers",
         "line": {**style, "width": 1.5},
-        "marker_opacity": 1,
+        "marker": {"opacity": 1, "size": marks},
         "cliponaxis": False,
     }
 
@@ -267,22 +289,27 @@ def _shades(colour: str) -> list[list[Any]]:
     return [[0, f"rgba({red}, {green}, {blue}, 0.04)"], [1, f"rgba({red}, {green}, {blue}, 0.65)"]]
 
 
-def _lay_out(figure: go.Figure, height: int, legend: bool, title_height: int = 0) -> None:
+def _lay_out(figure: go.Figure, height: int, legend: bool) -> None:
+    figure.update_layout(**_layout(height, legend))
+    figure.update_xaxes(**AXES, title_standoff=6)
+    figure.update_yaxes(**AXES, title_standoff=14)
+
+
+def _layout(height: int, legend: bool, title_height: int = 0) -> dict[str, Any]:
     """Small margins, no ground, nothing to drag: a finger that meets a figure scrolls the page."""
-    figure.update_layout(
-        height=height,
-        margin={"l": 8, "r": 12, "t": 12 + title_height + LEGEND * legend, "b": 8},
-        paper_bgcolor="rgba(0, 0, 0, 0)",
-        plot_bgcolor="rgba(0, 0, 0, 0)",
-        showlegend=legend,
-        legend={"orientation": "h", "x": 0, "y": 1, "yref": "container", "yanchor": "top", "itemclick": False, "itemdoubleclick": False},
-        dragmode=False,
-        hovermode="closest",
-        uirevision="kept",  # what a visitor has chosen outlives an update
-    )
-    axes = {"fixedrange": True, "automargin": True, "gridcolor": LINE, "linecolor": AXIS, "zeroline": False}
-    figure.update_xaxes(**axes, title_standoff=6)
-    figure.update_yaxes(**axes, title_standoff=14)
+    return {
+        "height": height,
+        "margin": {"l": 8, "r": 12, "t": 12 + title_height + LEGEND * legend, "b": 8},
+        "paper_bgcolor": "rgba(0, 0, 0, 0)",
+        "plot_bgcolor": "rgba(0, 0, 0, 0)",
+        "showlegend": legend,
+        "legend": {
+            "orientation": "h", "x": 0, "y": 1, "yref": "container", "yanchor": "top", "itemclick": False, "itemdoubleclick": False
+        },
+        "dragmode": False,
+        "hovermode": "closest",
+        "uirevision": "kept",  # what a visitor has chosen outlives an update
+    }  # fmt: skip
 
 
 def _percent(part: float) -> str:

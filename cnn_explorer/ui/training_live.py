@@ -113,11 +113,7 @@ def live() -> None:
     learner = looked_into(shown)
     curves, seen = st.columns([3, 2])
     with curves:
-        series = {training_controls.name_of(learner.net): learner.looks for learner in shown}
-        figure = figures.curves(series, training_state.recipe().epochs).update_layout(height=CURVES + LEGEND * (len(shown) > 1))
-        if learner.run and learner.place != learner.drive.at:
-            figure.add_vline(learner.place / learner.run.batches_per_epoch, line_dash="dot", line_width=1)
-        st.plotly_chart(figure, key="curves", config=figures.CONFIG)
+        _curves(shown, learner)
     with seen:
         _choice(shown)
         network = learner.network_at_place()
@@ -126,6 +122,15 @@ def live() -> None:
     going_on = network_view.Training(network.label.sentence, going, 0, 0)
     show_network(KEY, seq, pen, cached.shapes_of(learner.net), network, going_on)
     _gradients(shown)
+
+
+def _curves(shown: list[Learner], learner: Learner) -> None:
+    """Loss and accuracy of all, and the place that is looked at."""
+    run = learner.run
+    place = learner.place / run.batches_per_epoch if run and learner.place != learner.drive.at else None
+    series = {training_controls.name_of(one.net): one.looks for one in shown}
+    figure = figures.curves(series, training_state.recipe().epochs, place, CURVES + LEGEND * (len(shown) > 1))
+    st.plotly_chart(figure, key="curves", config=figures.CONFIG)
 
 
 def _gradients(shown: list[Learner]) -> None:

@@ -363,6 +363,7 @@ def test_an_address_cannot_make_the_page_fetch_from_elsewhere(visit: Visit) -> N
 
 def test_a_server_that_comes_back_finds_everything_again(visit: Visit, watch: Watch) -> None:
     watch.forgive("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE", "WebSocket", "disconnected from server")
+    watch.forgive("No response received when attempting to reach /_stcore/health", "Streamlit server is not responding")
     with running_app(ROOT / "app.py") as first:
         watch.hosts.add(first.url.split("//")[1])
         app = visit(url=f"{first.url}/?drawing=s")
