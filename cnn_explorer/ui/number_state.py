@@ -86,12 +86,14 @@ class NumberPage:
             st.session_state[self.key(STEP)] = next(iter(self.first))
         if given and given != st.session_state.get(self.key("in_url")):
             self._adopt(given)
-        self._write_url()
+        if opening:
+            self._write_url()
         if not isinstance(self.scene, PictureScene):
             self.reserve.remember(self.scene)
 
     def _adopt(self, given: Mapping[str, str]) -> None:
         step = given.get(STEP, self.step)
+        st.session_state[self.key("in_url")] = given
         try:
             if step not in self.first:
                 raise SceneError(f"there is no step named '{step[:20]}'; there are {', '.join(self.first)}")
@@ -106,8 +108,15 @@ class NumberPage:
             self._scenes[step] = scene
             st.session_state.pop(self.key("notice"), None)
 
+    def carried(self) -> dict[str, str]:
+        """All that the page shows, for its address; as much as the session has of it."""
+        return state.carried() | (self._own() if self.key(STEP) in st.session_state else {})
+
+    def _own(self) -> dict[str, str]:
+        return {STEP: self.step, **self.scene.query()}
+
     def _write_url(self) -> None:
-        own = {STEP: self.step, **self.scene.query()}
+        own = self._own()
         state.carry(own, self._names)
         st.session_state[self.key("in_url")] = own
 

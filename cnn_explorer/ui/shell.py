@@ -77,12 +77,16 @@ def _navigation(title: str) -> None:
 
 
 def _carried(file: str) -> dict[str, str]:
-    """The address of a page: that of "Train" says how far a training is."""
-    if file != "pages/training.py":
+    """The whole address of a page, as its last visit left it."""
+    if file == "app.py":
         return state.carried()
-    from cnn_explorer.ui import training_state  # not before PyTorch is needed
+    if file == "pages/training.py":
+        from cnn_explorer.ui import training_state  # not before PyTorch is needed
 
-    return training_state.carried()
+        return training_state.carried()
+    from cnn_explorer.ui import number_state
+
+    return (number_state.CONVOLUTION if file == "pages/convolution.py" else number_state.POOLING).carried()
 
 
 def _icon() -> Image.Image:

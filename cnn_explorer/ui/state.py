@@ -26,6 +26,14 @@ MAX_VALUES = 400_000
 
 
 def read_url() -> None:
+    """`adopt_url`, and the page's first address says all that it shows."""
+    opening = NET not in st.session_state
+    adopt_url()
+    if opening:
+        write_url()
+
+
+def adopt_url() -> None:
     """Take over what the URL says, where it says something new; a part that cannot be read gets a sentence and is left as it was."""
     before = st.session_state.get(NET)
     read(NET, str(LECTURE), show_network, "network")
@@ -35,7 +43,6 @@ def read_url() -> None:
     read(WEIGHTS, "", _show_weights, "weights")
     if before is None:
         st.session_state.pop(LAST_VALID, None)  # what stood in for the address was never on screen
-        write_url()
 
 
 def carried() -> dict[str, str]:
@@ -50,7 +57,7 @@ def carry(own: dict[str, str], names: Set[str]) -> None:
     The session's are newer than those of a link that was drawn before the last stroke.
     """
     if NET not in st.session_state:
-        read_url()
+        adopt_url()
     values = {name: st.session_state[name] for name in (NET, DRAWING, WEIGHTS)}
     before = st.query_params.to_dict()
     kept = {name: value for name, value in before.items() if name not in names | values.keys()}

@@ -39,7 +39,7 @@ def show_filters(module: nn.Sequential) -> None:
     layer = module.get_submodule(name)
     count, kind = len(layer.weight), "filters" if isinstance(layer, nn.Conv2d) else "rows of weights"  # type: ignore[arg-type]
     what = f"The {count} {kind} of {name}" if count <= SHOWN else f"The first {SHOWN} of {count:,} {kind} of {name}"
-    pictures = "".join(f'<img src="{_data_url(_coloured(weight))}" alt="" style="{_STYLE}">' for weight in weights)
+    pictures = "".join(f'<img src="{data_url(_coloured(weight))}" alt="" style="{_STYLE}">' for weight in weights)
     st.html(
         f'<figure style="margin:0" role="img" aria-label="{html.escape(what)}">'
         f'<figcaption style="font-size:12px;opacity:.8">{html.escape(what)}: purple −, green +</figcaption>'
@@ -59,7 +59,8 @@ def _coloured(weight: np.ndarray) -> Image.Image:
     return Image.fromarray(colours.round().astype(np.uint8))
 
 
-def _data_url(picture: Image.Image) -> str:
+def data_url(picture: Image.Image) -> str:
+    """A picture inside an address: nothing is to be fetched that may be gone by then."""
     file = BytesIO()
     picture.save(file, "PNG")
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -16,7 +16,7 @@ from cnn_explorer.training.files import read_weights, run_csv, weights_file
 from cnn_explorer.training.recipes import digits_for
 from cnn_explorer.training.results import epochs
 from cnn_explorer.training.script import training_script
-from cnn_explorer.ui import cached, own_weights, state, training_controls, training_state
+from cnn_explorer.ui import cached, own_weights, state, training_controls, training_pictures, training_state
 from cnn_explorer.ui.controlled import chosen, controlled
 from cnn_explorer.ui.training_live import AWAITED, GOING, Learner, learners, looked_into
 
@@ -116,7 +116,7 @@ def _gallery(indices: list[int], evaluation: Evaluation) -> None:
             with st.container(width=DIGIT_SIDE + 16, gap="xsmall", horizontal_alignment="center"):
                 picture = Image.fromarray(images[index]).resize((DIGIT_SIDE, DIGIT_SIDE), Image.Resampling.NEAREST)
                 word = "known as" if answer == true else "taken for"
-                st.image(picture, width=DIGIT_SIDE, alt=f"Test digit {index}: a {true}, {word} a {answer}")
+                st.image(training_pictures.data_url(picture), width=DIGIT_SIDE, alt=f"Test digit {index}: a {true}, {word} a {answer}")
                 st.button(
                     f"{true} → {answer}",
                     key=f"digit_{place}",

@@ -56,10 +56,11 @@ class Drive:
 def read_url() -> None:
     """Take over what the URL says, where it says something new; a part that cannot be read gets a sentence and is left as it was."""
     opening = RECIPE not in st.session_state
-    state.read_url()
-    state.read(RECIPE, str(recipes_for("bundled")["fast"]), _show_recipe, "recipe")
-    state.read(BESIDE, "", _show_beside, "network to compare with")
-    state.read(AT, "", _show_at, "number of batches")
+    state.adopt_url()
+    if opening or RECIPE in st.query_params:  # without one it is no address of this page's own, but a step between two pages
+        state.read(RECIPE, str(recipes_for("bundled")["fast"]), _show_recipe, "recipe")
+        state.read(BESIDE, "", _show_beside, "network to compare with")
+        state.read(AT, "", _show_at, "number of batches")
     if opening:
         at = st.session_state[AT]
         st.session_state[OPENED] = {_key(state.architecture()): int(at or 0)}

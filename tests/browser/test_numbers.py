@@ -329,12 +329,12 @@ def test_a_reload_shows_the_same_page(visit_numbers: VisitNumbers) -> None:
 def test_the_navigation_carries_drawing_and_network(visit_numbers: VisitNumbers) -> None:
     app = visit_numbers("convolution", "one", {"viewport": {"width": 1280, "height": 720}}, drawing="d7", net="conv4k5-fc10")
     app.page.get_by_test_id("stExpandSidebarButton").click()
-    app.page.get_by_role("link", name="Pooling, number by number").click()
+    app.page.get_by_role("button", name="Pooling, number by number").click()
     pooling = NumberPage(app.page).ready("compare")
     pooling.wait_address("drawing", "d7")
     assert pooling.address()["net"] == "conv4k5-fc10"
     assert "kernel" not in pooling.address()
-    app.page.get_by_role("link", name="Draw a digit").click()
+    app.page.get_by_role("button", name="Draw a digit").click()
     app.page.locator(".network-view[data-painted-net='conv4k5-fc10']").wait_for()
     assert app.address() == {"net": "conv4k5-fc10", "drawing": "d7"}
 
@@ -387,3 +387,13 @@ def test_a_kernel_on_the_drawn_digit(visit_numbers: VisitNumbers, artifacts: Pat
         app.page.wait_for_function("image => image.complete && image.naturalWidth === 392", arg=picture.element_handle())
     app.wait_address("filter", "Sobel x")
     app.page.screenshot(path=artifacts / "numbers-convolution-picture.png")
+
+
+def test_the_way_out_of_the_page_is_not_blocked(visit_numbers: VisitNumbers) -> None:
+    app = visit_numbers("convolution", "one")
+    page = app.page
+    page.wait_for_function("() => location.search.includes('step=')")
+    for _ in range(2):
+        page.go_back()
+        page.wait_for_timeout(500)
+    page.wait_for_url("about:blank", timeout=10_000)

@@ -302,16 +302,17 @@ def test_a_link_leads_to_what_is_on_screen_and_the_way_back_to_what_was(visit_tr
     expect(train.page.get_by_test_id("stSliderThumbValue").filter(visible=True)).to_have_text("epoch 0")
     train.page.go_forward()
     train.wait_label("^Trained here, 1 batch")
-    train.page.go_back()
-    train.page.go_back()
+    for _ in range(3):  # to before that batch, and a change of pages is two steps
+        train.page.go_back()
+        train.page.wait_for_timeout(600)
     train.page.wait_for_function("() => location.pathname === '/'")
     train.wait_net(lenet)
     assert train.drawing == drawing
-    for _ in range(9):  # all the way: no step puts itself in the way
+    for _ in range(12):  # all the way: no step puts itself in the way
         if train.page.url.startswith("about:"):
             break
         train.page.go_back()
-        train.page.wait_for_timeout(400)
+        train.page.wait_for_timeout(600)
     train.page.wait_for_url("about:blank", timeout=10_000)
 
 
