@@ -73,8 +73,10 @@ def _load_torch() -> None:
     # On small networks two threads wait for each other longer than they compute. `torch.set_num_threads` alone does not reach
     # oneDNN in the threads that Streamlit starts for every rerun; the variable, read when torch is imported, does.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    # PyTorch keeps oneDNN's code for the shapes it has met: for a thousand it takes 14 MB more than for these, and is no faster.
+    # PyTorch and oneDNN keep the code they have made for the shapes of convolutions, a thousand times each: 20 MB after sixty networks,
+    # and more with each. With these bounds all is as fast, but for 0.4 ms where many networks take turns.
     os.environ.setdefault("LRU_CACHE_CAPACITY", "64")
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
     import torch
 
     from cnn_explorer.network import LECTURE

@@ -177,15 +177,7 @@ def buttons(going: bool, started: bool, finished: bool) -> None:
     """Train or pause, step, stop, start over."""
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
         if going:
-            st.button(
-                "Pause",
-                icon=":material/pause:",
-                key="pause",
-                type="primary",
-                help="Stops at once, and leaves the line. Resume goes on from here as if it had never stopped.",
-                on_click=then_page(training_state.hold),
-                width=110,
-            )
+            st.button("Pause", icon=":material/pause:", key="pause", type="primary", on_click=then_page(training_state.hold), width=110)
         else:
             word = "Resume" if started and not finished else "Train"
             st.button(

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"
-os.environ["LRU_CACHE_CAPACITY"] = "64"  # as the page has it
+os.environ |= {"LRU_CACHE_CAPACITY": "64", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "32"}  # as the page has it
 
 import torch
 
@@ -82,15 +82,20 @@ def memory() -> None:
     for _ in train_briefly(network, infer_shapes(spec), 2):
         pass
     give_back_memory()  # as the queue does
-    for what, kind in (("memory of its own", "RssAnon"), ("PyTorch's code, read from its files as it is used", "RssFile")):
-        growth = f"+{fitted[kind] - bare[kind]:.0f} MB with {VISITED} settings, +{resident()[kind] - bare[kind]:.0f} MB with a training"
+    trained = resident()
+    for what, kind in (
+        ("resident memory", "VmRSS"),
+        ("of that its own", "RssAnon"),
+        ("and PyTorch's code, read from its files as it is used", "RssFile"),
+    ):
+        growth = f"+{fitted[kind] - bare[kind]:.0f} MB with {VISITED} settings, +{trained[kind] - bare[kind]:.0f} MB with a training"
         print(f"{what}: {bare[kind]:.0f} MB bare, {growth}")
 
 
 def resident() -> dict[str, float]:
     """Megabytes (10⁶ bytes) of this process in memory, by kind."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return {line.split(":")[0]: int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("Rss")}
+    return {line.split(":")[0]: int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith(("Rss", "VmRSS"))}
 
 
 if __name__ == "__main__":
