@@ -39,7 +39,8 @@ STYLE = """<style>
 @media (min-width: 641px) { [data-testid="stMainBlockContainer"] h4 { margin-left: 1.8rem; } }
 @media (max-width: 640px) {
   [data-testid="stHeader"] { position: absolute; }
-  [data-testid="stMarkdownContainer"] :is(th, td) { padding: 0.2rem !important; font-size: 11px; overflow-wrap: anywhere; }
+  [data-testid="stMarkdownContainer"] :is(th, td) { padding: 0.2rem !important; font-size: 11px; }
+  [data-testid="stMarkdownContainer"] td:first-child { overflow-wrap: anywhere; }
   [data-testid="stMainBlockContainer"] { padding: 2.6rem 0.8rem 1rem; }
 }
 </style>"""

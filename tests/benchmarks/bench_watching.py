@@ -66,11 +66,9 @@ def main() -> None:
         browser.close()
     ratios = [slow / fast for slow, fast in zip(plain, watched, strict=True)]
     digits = epochs * DIGITS
-    print(
-        f"digits a second: watched {digits / statistics.median(watched):,.0f}, plain loop {digits / statistics.median(plain):,.0f},",
-        end=" ",
-    )
-    print(f"{statistics.median(ratios):.2f}× (lowest {min(ratios):.2f})")
+    watching, looping = (digits / statistics.median(seconds) for seconds in (watched, plain))
+    rates = f"{watching:,.0f} digits a second watched, {looping:,.0f} by the plain loop"
+    print(f"{statistics.median(ratios):.2f}× the plain loop, the median of the turns (lowest {min(ratios):.2f}); {rates}")
     print(f"Pause: the page shows it stopped after {1000 * statistics.median(stops):.0f} ms (at most {1000 * max(stops):.0f})")
 
 
