@@ -110,7 +110,10 @@ def mnist(root: str | Path | None = None, train: bool = True, download: bool = F
         )
     from torchvision.datasets import MNIST
 
-    dataset = MNIST(str(folder), train=train)
+    try:
+        dataset = MNIST(str(folder), train=train)
+    except Exception as error:  # torchvision asserts what it expects of a file
+        raise OSError(f"MNIST in {folder / MNIST_RAW} cannot be read; delete these files and fetch it again.") from error
     return Digits(dataset.data.numpy(), dataset.targets.numpy())
 
 

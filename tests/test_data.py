@@ -287,3 +287,12 @@ def test_the_example_is_a_clear_centred_drawing():
     assert 0.6 <= (high - low).max() / example["canvas_size"] <= 0.75
     assert np.abs((low + high) / 2 - example["canvas_size"] / 2).max() <= 2
     assert not preprocess_strokes(example["strokes"]).is_empty
+
+
+def test_mnist_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name, (size, _) in MNIST_FILES.items():
+        (raw / name).write_bytes(bytes(size))
+    with pytest.raises(OSError, match="cannot be read; delete these files and fetch it again"):
+        mnist(tmp_path)

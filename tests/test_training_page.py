@@ -15,6 +15,7 @@ from cnn_explorer.training.recipes import digits_for, parse_recipe, recipes_for
 from cnn_explorer.training.run import Run
 from cnn_explorer.ui import cached
 
+LONG = "bundled-sgd0.05m0.5-b32-e2-s1"
 QUICK = "bundled-sgd0.05m0.5-b256-e2-s0"  # fifteen batches an epoch
 SMALL = "conv4k5s2-relu-fc10"
 
@@ -315,6 +316,42 @@ def test_the_number_of_tested_digits_is_told(monkeypatch: pytest.MonkeyPatch, ba
     assert sentence(page).endswith(f"of {counted} test digits.")
 
 
+def test_a_loss_that_the_results_find_first_is_told() -> None:
+    page = settled(press(opened(), "train_epoch"))
+    cached.runs().forget(parse(SMALL), parse_recipe(QUICK), "")
+    section(page, "beside")
+    assert "What was trained here is not kept any more" in said(page)
+    assert sentence(page).startswith("Untrained")
+
+
+def test_a_refusal_on_the_way_is_told_and_keeps_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = settled(press(opened(recipe=LONG), "train_epoch"))
+    press(page, "train")
+    monkeypatch.setattr(cached.runs(), "waiting", 0)
+    page.run()
+    page.run()
+    assert "0 visitors are training already" in said(page)
+    held = at(press(page, "pause"))
+    assert held >= 125
+    assert sent(page)["version"] == fingerprint(trained(held, recipe=LONG))
+
+
+def test_a_training_that_fails_at_once_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> int:
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(Run, "_right", fails)
+    page = settled(press(opened(), "train"))
+    assert "The training failed: no memory." in said(page)
+    assert sentence(page).startswith("Untrained")
+
+
+def test_two_networks_that_do_not_fit_together_are_told() -> None:
+    page = opened(net="fc3000-relu-fc10", beside="fc3001-relu-fc10")
+    press(page, "train")
+    assert "Both trainings need" in page.toast[0].value
+
+
 # --- what others do ---
 
 
@@ -368,6 +405,41 @@ def test_only_what_was_trained_before_is_called_replayed() -> None:
     assert progress(opened(recipe=long)) == {True}
 
 
+def test_a_step_that_is_refused_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = settled(press(opened(), "train_batch"))
+    rest(drive(QUICK, 20), 20)
+    monkeypatch.setattr(cached.runs(), "waiting", 0)
+    press(page, "train_batch")
+    assert page.toast
+    assert at(page) == 1
+    assert sent(page)["version"] == fingerprint(trained(1))
+
+
+def test_what_was_trained_stays_when_the_seed_is_changed_on_the_way() -> None:
+    page = press(opened(recipe=LONG), "train")
+    while cached.runs().run(parse(SMALL), parse_recipe(LONG)).batch < 20:  # type: ignore[union-attr]
+        time.sleep(0.01)
+    control(page.number_input, "seed").set_value(7).run()
+    run = cached.runs().run(parse(SMALL), parse_recipe(LONG))
+    assert run is not None
+    assert 20 <= run.batch == run.snapshots[-1].batch
+    control(page.number_input, "seed").set_value(1).run()
+    assert sent(page)["version"] == fingerprint(trained(run.batch, recipe=LONG))
+    assert at(page) == run.batch
+
+
+def test_what_was_held_in_the_last_test_can_be_resumed() -> None:
+    run = drive(QUICK, 1)
+    while run.batch < 30:
+        run.advance()
+    assert not run.finished
+    page = opened(at="30")
+    assert at(page) == 30
+    settled(press(page, "train"))
+    assert run.finished
+    assert next(button for button in page.button if button.key == "train").disabled
+
+
 # --- where it goes ---
 
 
@@ -403,6 +475,59 @@ def test_the_second_network_goes_to_the_first_page() -> None:
     assert sent(page)["net"] == other
     assert sent(page)["version"] == version
     assert sentence(page).startswith("Trained here, 2 epochs on 4,000 digits")
+
+
+def test_back_from_the_first_page_finds_the_comparison() -> None:
+    other = "fc16-relu-fc10"
+    page = settled(press(opened(beside=other), "train"))
+    before = address(page)
+    page.session_state["training_shown"] = other
+    section(page, "along")
+    next(button for button in page.button if button.label == "Use it on the other pages").click().run()
+    page.switch_page("pages/training.py")
+    page.query_params.clear()
+    page.query_params.update(before)
+    page.run()
+    assert address(page) == before
+    assert (page.session_state["net"], page.session_state["beside"]) == (SMALL, other)
+
+
+def test_the_place_that_is_looked_at_is_the_one_that_is_used() -> None:
+    page = settled(press(opened(), "train"))
+    control(page.get("select_slider"), "place").set_value(15).run()
+    assert at(page) == 15
+    section(page, "along")
+    assert sentence(page).startswith("Trained here, 1 epoch on")
+    next(button for button in page.button if button.label == "Use it on the other pages").click().run()
+    assert address(page)["weights"] == f"{QUICK}@15"
+    assert sent(page)["version"] == fingerprint(trained(15))
+
+
+def test_an_address_shows_the_weights_that_it_names() -> None:
+    settled(press(opened(net=str(LECTURE)), "train_epoch"))
+    first = AppTest.from_file("../app.py", default_timeout=60)
+    own = {"net": str(LECTURE), "weights": f"{QUICK}@15"}
+    first.query_params.update(own)
+    first.run()
+    press(first, "forget_weights")
+    shipped = address(first)
+    first.query_params.update(own)
+    first.run()
+    assert sentence(first).startswith("Trained here, 1 epoch")
+    first.query_params.clear()
+    first.query_params.update(shipped)
+    first.run()
+    assert sentence(first).startswith("Trained on MNIST")
+    cached.runs().forget(LECTURE, parse_recipe(QUICK), "")
+    lost = {**own, "weights": f"{QUICK}@30"}
+    for _ in range(2):  # told as often as it is asked for
+        first.query_params.update(lost)
+        first.run()
+        assert "not kept any more" in said(first)
+        first.query_params.clear()
+        first.query_params.update(shipped)
+        first.run()
+        assert not first.warning
 
 
 def test_the_address_names_the_weights_of_its_own_network_only() -> None:

@@ -133,6 +133,7 @@ class Run:
         self._testing = True  # what comes next is a part of a test
         self._turns = Turns()  # whoever wants to copy the weights gets the turn after this unit
         self._units = self._work()
+        self._add(self._copied())
 
     def advance(self) -> None:
         """Do one unit of work, a batch or a part of a test; nothing when finished."""
@@ -262,17 +263,17 @@ class Run:
         if batch < self.batch:
             return self._kept(batch)
         with self._turns:  # what broke down is of no use to anybody
-            return self.snapshots[-1] if self.problem and self.snapshots else self._copied()
+            return self.snapshots[-1] if self.problem else self._copied()
 
     def _copied(self) -> Snapshot:
         return Snapshot(self.batch, {name: tensor.clone() for name, tensor in self._module.state_dict().items()}, self._seconds)
 
     def _kept(self, batch: int) -> Snapshot:
         snapshots = self.snapshots
-        return snapshots[max(bisect_right(snapshots, batch, key=lambda snapshot: snapshot.batch) - 1, 0)]
+        return snapshots[bisect_right(snapshots, batch, key=lambda snapshot: snapshot.batch) - 1]
 
     def _add(self, snapshot: Snapshot) -> None:
-        if not self.snapshots or self.snapshots[-1].batch < snapshot.batch:
+        if snapshot.batch not in (kept.batch for kept in self.snapshots[-1:]):
             self.snapshots = self._thinned((*self.snapshots, snapshot))
 
     def _thinned(self, snapshots: tuple[Snapshot, ...]) -> tuple[Snapshot, ...]:

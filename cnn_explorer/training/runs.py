@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from cnn_explorer.network import NetworkSpec
@@ -89,6 +89,13 @@ class Runs(Background):
         if problem:
             raise ValueError(problem)
 
+    def check_together(self, specs: Sequence[NetworkSpec], recipe: RunRecipe) -> None:
+        """Raise `ValueError` with a sentence if these networks can be trained here one by one only."""
+        needed = sum(bytes_needed(spec, recipe) for spec in specs)
+        if len(specs) > 1 and needed > self.bytes_kept:
+            need = self._need(needed).replace("This training needs", "Both trainings need")
+            raise ValueError(f"{need}: train one of the networks alone, or a smaller one.")
+
     def drive(self, visitor: str, spec: NetworkSpec, recipe: RunRecipe, until: int, take: str = "") -> Standing:
         """Have a run go on until so many batches are trained, from its start if it is not kept; hold it where `until` is below that.
 
@@ -101,16 +108,16 @@ class Runs(Background):
         with self._lock:
             problem = self._refusal(visitor, key, spec, recipe)
             if problem:
-                return Standing(ahead=self._ahead(visitor), problem=problem)
+                return replace(self._standing(visitor, key), problem=problem)
             kept = self._kept.get(key)
         try:  # a network takes milliseconds to build and MNIST seconds to read: nobody else has to wait for that
             kept = kept or _Kept(Run(spec, recipe))
-        except (ValueError, OSError, RuntimeError) as error:  # no such network, no digits, no memory
-            return Standing(problem=str(error))
+        except Exception as error:  # no such network, no digits, no memory: whoever asked hears of it
+            return Standing(problem=str(error) or f"The training cannot begin: {error!r}.")
         with self._lock:
             problem = self._refusal(visitor, key, spec, recipe)
             if problem or self._closed:
-                return Standing(ahead=self._ahead(visitor), problem=problem)
+                return replace(self._standing(visitor, key), problem=problem)
             self._kept.setdefault(key, kept)  # another visitor may have been quicker
             self._want(visitor, key, until)
             return self._standing(visitor, key)

@@ -155,14 +155,25 @@ def is_present(visitor: str) -> bool:
     return not st.runtime.exists() or st.runtime.get_instance().is_active_session(visitor)
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
 def initial(architecture: str, seed: int) -> TrainedNetwork:
     """A network before any training, as a run of this `seed` begins."""
     from cnn_explorer.builder import build_layers
     from cnn_explorer.training.results import untrained
     from cnn_explorer.weights import Label, TrainedNetwork
 
-    return TrainedNetwork(build_layers(shapes_of(architecture), seed).eval(), Label("random", "", None, f"{untrained(seed)}."))
+    key = f"{architecture} {seed}"
+    network = _initials().get(key)
+    if network is None:
+        network = TrainedNetwork(build_layers(shapes_of(architecture), seed).eval(), Label("random", "", None, f"{untrained(seed)}."))
+        _initials().keep(key, network)
+    return network
+
+
+@st.cache_resource(show_spinner=False)
+def _initials() -> Shelf:
+    from cnn_explorer.shelf import Shelf
+
+    return Shelf(KEPT // 4)
 
 
 def evaluation(net: str, module: nn.Sequential, data: Data) -> Evaluation:

@@ -1,6 +1,7 @@
-"""Weights that a visitor has trained, or brought along, for the other pages: by architecture string, in the session.
+"""Weights that a visitor has trained, or brought along, for the other pages: by network and origin, in the session.
 
-The address holds where trained ones come from, `weights=<recipe>@<batch>`: a page that is opened again finds them while their run is kept.
+The origin of trained ones is in the address, `weights=<recipe>@<batch>`: a page that is opened again finds them while their run is kept.
+That of a file is "", as is that of the shipped weights: no address can name it.
 """
 
 from __future__ import annotations
@@ -19,33 +20,42 @@ if TYPE_CHECKING:
     from cnn_explorer.training.recipes import RunRecipe
     from cnn_explorer.weights import TrainedNetwork
 
-OWN, LOOKED = "own_weights", "own_weights_looked"  # session keys: the networks; for which one and what the address said at the last look
+OWN = "own_weights"  # session key
 MOST = 4  # networks of a visitor
 
 
 def own() -> TrainedNetwork | None:
     """The visitor's own weights for the network on the page."""
-    net = state.architecture()
-    _find(net)
-    return _kept().get(net)
+    _find()
+    return _kept().get(_shown())
 
 
 def use(net: str, network: TrainedNetwork, recipe: RunRecipe, batch: int) -> None:
-    """Have the pages show a network as it was trained here."""
-    _keep(net, network, f"{recipe}@{batch}")
+    """Have the pages show this network, which is the page's, as it was trained here."""
+    st.session_state[state.WEIGHTS] = f"{recipe}@{batch}"
+    _keep((net, st.session_state[state.WEIGHTS]), network)
 
 
 def bring(net: str, network: TrainedNetwork) -> None:
-    """Have the pages show a network from a file, which no address can name."""
-    _keep(net, network, "")
+    """Keep a network from a file."""
+    _keep((net, ""), network)
+
+
+def has_file(net: str) -> bool:
+    """True if a network from a file is there."""
+    return (net, "") in _kept()
+
+
+def use_file() -> None:
+    """Have the pages show the page's network as it came from a file."""
+    st.session_state[state.WEIGHTS] = ""
 
 
 def forget() -> None:
     """Back to the weights that come with the package."""
-    net = state.architecture()
-    _kept().pop(net, None)
-    _origins().pop(net, None)
-    st.session_state.pop(LOOKED, None)
+    net, origin = _shown()
+    _kept().pop((net, origin), None)
+    _kept().pop((net, ""), None)
     st.session_state[state.WEIGHTS] = ""
     state.write_url()
 
@@ -60,19 +70,18 @@ def loaded(net: str, module: nn.Sequential) -> TrainedNetwork:
     return TrainedNetwork(module, Label("a file", "unknown", right, sentence, measured=count))
 
 
-def _find(net: str) -> None:
-    """Look up what the address says, once."""
-    text = st.session_state.get(state.WEIGHTS, "")
-    if not text or st.session_state.get(LOOKED) == (net, text):
+def _find() -> None:
+    """Look up what the address says."""
+    net, origin = _shown()
+    if not origin or (net, origin) in _kept():
         return
-    st.session_state[LOOKED] = (net, text)
     from cnn_explorer.training.recipes import parse_recipe
 
     with suppress(ValueError):  # whatever an address may say
-        recipe, batch = text.split("@")
+        recipe, batch = origin.split("@")
         run = cached.runs().run(parse(net), parse_recipe(recipe))
         if run and 0 < int(batch) == run.place_at(int(batch)):
-            _keep(net, cached.tested_at(run, int(batch)), text)
+            _keep((net, origin), cached.tested_at(run, int(batch)))
             return
     st.session_state[state.WEIGHTS] = ""
     st.session_state[f"{state.WEIGHTS}_notice"] = (
@@ -81,25 +90,19 @@ def _find(net: str) -> None:
     )
 
 
-def _keep(net: str, network: TrainedNetwork, origin: str) -> None:
+def _shown() -> tuple[str, str]:
+    """Architecture string, and origin of its weights."""
+    return state.architecture(), st.session_state.get(state.WEIGHTS, "")
+
+
+def _keep(which: tuple[str, str], network: TrainedNetwork) -> None:
     kept = _kept()
-    kept.pop(net, None)
-    kept[net] = network
-    _origins()[net] = origin
+    kept.pop(which, None)
+    kept[which] = network
     while len(kept) > MOST:
-        oldest = next(iter(kept))
-        kept.pop(oldest)
-        _origins().pop(oldest)
-    if net == state.architecture():
-        st.session_state[state.WEIGHTS] = origin
-        st.session_state[LOOKED] = (net, origin)
+        kept.pop(next(iter(kept)))
 
 
-def _kept() -> dict[str, TrainedNetwork]:
-    kept: dict[str, TrainedNetwork] = st.session_state.setdefault(OWN, {})
+def _kept() -> dict[tuple[str, str], TrainedNetwork]:
+    kept: dict[tuple[str, str], TrainedNetwork] = st.session_state.setdefault(OWN, {})
     return kept
-
-
-def _origins() -> dict[str, str]:
-    origins: dict[str, str] = st.session_state.setdefault(state.ORIGINS, {})
-    return origins

@@ -15,7 +15,7 @@ from cnn_explorer.ui.network_view import PenEvent
 
 NET, DRAWING = "net", "drawing"  # query parameters and session keys
 WEIGHTS = "weights"  # likewise: where the visitor's own weights come from, if there are any
-ORIGINS = "weights_origins"  # session key: what the address says of each network's own weights, by architecture string
+ORIGINS = "weights_origins"  # session key: what the address says of the weights of each network that was left, by architecture string
 SEQ = "drawing_seq"
 LAST_VALID = "last_valid_network"
 
@@ -110,7 +110,9 @@ def show_network(text: str) -> None:
         st.session_state[LAST_VALID] = before
     st.session_state[NET] = str(spec)
     if before and before != str(spec):
-        st.session_state[WEIGHTS] = origin()
+        origins = st.session_state.setdefault(ORIGINS, {})
+        origins[before] = st.session_state.get(WEIGHTS, "")
+        st.session_state[WEIGHTS] = origins.get(str(spec), "")
         st.session_state.pop(f"{WEIGHTS}_notice", None)
     st.session_state.pop(f"{NET}_notice", None)
 
@@ -122,7 +124,7 @@ def _show_drawing(text: str) -> None:
 
 def _show_weights(text: str) -> None:
     """Whether they are to be had is found out when they are needed."""
-    st.session_state[WEIGHTS] = text or origin()
+    st.session_state[WEIGHTS] = text
     st.session_state.pop(f"{WEIGHTS}_notice", None)
 
 
@@ -130,12 +132,6 @@ def notices(*more: str) -> list[str]:
     """What the address asked for in vain, until it changes: of the network, the drawing, its weights and what else is named, "" for
     nothing."""
     return [st.session_state.get(f"{name}_notice", "") for name in (NET, DRAWING, WEIGHTS, *more)]
-
-
-def origin() -> str:
-    """What the address is to say of the visitor's own weights for the network, "" for nothing."""
-    text: str = st.session_state.get(ORIGINS, {}).get(architecture(), "")
-    return text
 
 
 def architecture() -> str:

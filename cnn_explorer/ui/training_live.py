@@ -58,17 +58,14 @@ class Learner:
             return self.drive.at
         return max(place for place in self.places if place <= training_state.place(self.net))
 
-    def network(self) -> TrainedNetwork:
-        """As far as it has been trained and seen, where as many test digits as are affordable say how good it is once it rests."""
+    def network(self, *, tested: bool = False) -> TrainedNetwork:
+        """As it was at the place that is looked at. How good it is say all test digits where it rests, and where it is to be `tested`;
+        elsewhere those of the last look."""
         if self.run is None:
             return cached.initial(self.net, training_state.recipe().seed)
-        at = self.drive.at
-        return trained_at(self.run, at) if self.drive.going or not at else cached.tested_at(self.run, at)
-
-    def network_at_place(self) -> TrainedNetwork:
-        """As it was at the place that is looked at."""
-        if self.run is None or self.place == self.drive.at:
-            return self.network()
+        rests = not self.drive.going and self.place > 0
+        if rests and (tested or self.place == self.drive.at):
+            return cached.tested_at(self.run, self.place)
         return trained_at(self.run, self.place)
 
 
@@ -94,9 +91,9 @@ def live() -> None:
     told = training_state.notices()
     shown = learners()
     going = any(learner.drive.going for learner in shown)
-    if st.session_state.get(GOING) and not going:
+    if not going and st.session_state.get(GOING) == training_state.key():  # it has come to its end
         training_state.write_url()
-    st.session_state[GOING] = going
+    st.session_state[GOING] = training_state.key() if going else ""
     # What rests on the result follows, and what is told stands above; a run that is displaced by another is asked for again by that.
     if training_state.notices() != told or (not going and st.session_state.get(AWAITED)):
         st.rerun()
@@ -116,7 +113,7 @@ def live() -> None:
         _curves(shown, learner)
     with seen:
         _choice(shown)
-        network = learner.network_at_place()
+        network = learner.network()
         training_pictures.show_filters(network.module)
         _numbers(learner, network)
     going_on = network_view.Training(network.label.sentence, going, 0, 0)
@@ -178,7 +175,9 @@ def _progress(shown: list[Learner]) -> None:
         text += ": trained here before, and replayed"
     elif standing.seconds_left is not None:
         text += f", {_time(standing.seconds_left)} left"
-    if standing.ahead:
+    if drive.again:
+        text += ": a run of your own, from the beginning, for others have gone further"
+    if standing.ahead and not drive.replaying:
         text += f". {standing.ahead} other {'visitor trains' if standing.ahead == 1 else 'visitors train'} before your next turn"
     st.progress(share, text=text)
 
@@ -190,10 +189,10 @@ def _time(seconds: float) -> str:
 def _scrubber(learner: Learner) -> None:
     """Go back to a place that weights are kept from."""
     run, places = learner.run, learner.places
-    if learner.problem and run is None:
-        st.empty()
-        return
     if run is None or len(places) < 2:
+        if learner.problem:
+            st.empty()
+            return
         st.caption("Press Train and watch filters, maps and curves change. Every step is the same again for the same seed.")
         return
 
@@ -201,12 +200,16 @@ def _scrubber(learner: Learner) -> None:
         epoch, more = divmod(place, run.batches_per_epoch)
         return f"epoch {epoch}" + (f" + {more} {'batch' if more == 1 else 'batches'}" if more else "")
 
+    def go_to(place: int) -> None:
+        training_state.go_to(learner.net, place)
+        training_state.write_url()
+
     st.select_slider(
         "Back through the epochs",
         options=places,
         format_func=name,
         label_visibility="collapsed",
-        **controlled("place", learner.place, lambda place: training_state.go_to(learner.net, place)),
+        **controlled("place", learner.place, training_controls.then_page(go_to)),
     )
 
 

@@ -30,11 +30,14 @@ DIGIT_SIDE = 72  # CSS pixels
 @st.fragment
 def results() -> None:
     """What rests on the result, once nothing moves."""
-    st.session_state[AWAITED] = st.session_state.get(GOING, False)
+    st.session_state[AWAITED] = bool(st.session_state.get(GOING))
     if st.session_state[AWAITED]:
         st.caption("Where it fails, how it compares and what you can take along: here, when it has stopped.")
         return
+    told = training_state.notices()
     shown = [learner for learner in learners() if not learner.problem]
+    if training_state.notices() != told:  # they stand above
+        st.rerun()
     if not shown:
         return
 
@@ -54,10 +57,10 @@ def results() -> None:
 
 def _wrong(shown: list[Learner]) -> None:
     learner = looked_into(shown)
-    if not learner.drive.at:
-        st.caption("Which digits it takes for which: here, once it has been trained.")
+    if not learner.place:
+        st.caption("Which digits it takes for which: here, once it has learned something.")
         return
-    network = learner.network()
+    network = learner.network(tested=True)
     evaluation = cached.evaluation(learner.net, network.module, training_state.recipe().data)
     st.markdown(f"**{training_controls.name_of(learner.net)}.** {network.label.sentence}")
     left, right = st.columns([2, 3])
@@ -148,7 +151,7 @@ def _side_by_side(shown: list[Learner]) -> None:
             "and what it has learned in one place it does not know in another."
         )
     with right:
-        _shifts([learner for learner in shown if learner.drive.at])
+        _shifts([learner for learner in shown if learner.place])
 
 
 def _other_offer(net: str) -> None:
@@ -167,10 +170,10 @@ def _other_offer(net: str) -> None:
 
 def _row(learner: Learner) -> str:
     """A network's row of the table, all of it at the place that has been reached."""
-    name, shapes, run, at = training_controls.name_of(learner.net), cached.shapes_of(learner.net), learner.run, learner.drive.at
+    name, shapes, run, at = training_controls.name_of(learner.net), cached.shapes_of(learner.net), learner.run, learner.place
     if run is None or not at:
         return f"| {name} | {shapes.parameters:,} | {shapes.macs:,} | 0 | – | – |"
-    label = learner.network().label
+    label = learner.network(tested=True).label
     right = f"**{100 * (label.accuracy or 0):.2f} %** of {label.measured:,}"
     return f"| {name} | {shapes.parameters:,} | {shapes.macs:,} | {epochs(run, at)} | {run.seconds_at(at):.1f} s | {right} |"
 
@@ -182,7 +185,10 @@ def _shifts(trained: list[Learner]) -> None:
         return
     data = training_state.recipe().data
     count = min(cached.digits_to_shift([learner.net for learner in trained]), len(digits_for(data)[1]))
-    lines = {training_controls.name_of(learner.net): cached.shift_accuracy(learner.network().module, data, count) for learner in trained}
+    lines = {}
+    for learner in trained:
+        module = learner.network(tested=True).module
+        lines[training_controls.name_of(learner.net)] = cached.shift_accuracy(module, data, count)
     st.caption(f"{count:,} test digits moved left, right, up and down by so many pixels: how many are still right")
     st.plotly_chart(figures.shift_figure(lines), key="shifts", config=figures.CONFIG)
 
@@ -192,13 +198,13 @@ def _shifts(trained: list[Learner]) -> None:
 
 def _along(shown: list[Learner]) -> None:
     learner, recipe = looked_into(shown), training_state.recipe()
-    network = learner.network()
+    network = learner.network(tested=True)
     st.markdown(f"**{training_controls.name_of(learner.net)}.** {network.label.sentence}")
     with st.container(horizontal=True):
-        if learner.run and learner.drive.at:
+        if learner.run and learner.place:
             if st.button("Use it on the other pages", icon=":material/draw:", type="primary"):
                 training_state.put_first(learner.net)
-                own_weights.use(learner.net, network, recipe, learner.drive.at)
+                own_weights.use(learner.net, network, recipe, learner.place)
                 _to_first_page()
             st.download_button(
                 "Weights (.pt)", weights_file(network.module), f"{learner.net}.pt", icon=":material/download:", on_click="ignore",
@@ -237,10 +243,11 @@ def _upload(net: str) -> None:
         return
     if error:
         st.error(error, icon=":material/block:")
-    elif loaded:
+    elif loaded and own_weights.has_file(net):
         st.success(loaded, icon=":material/check:")
         if st.button("See it on the other pages", icon=":material/draw:"):
             training_state.put_first(net)
+            own_weights.use_file()
             _to_first_page()
 
 

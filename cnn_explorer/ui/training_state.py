@@ -26,8 +26,8 @@ DRIVES, OPENED, PLACE = "drives", "opened_at", "place"  # session keys: by run; 
 # place that was gone back to
 REPLAY = 4  # times the pace of the training
 LOST = (
-    "What was trained here is not kept any more: others needed the room, or the server began anew. "
-    "Train it again: the same seed gives the same weights."
+    "What was trained here is not kept any more: others needed the room, the server began anew, or it was a run of your own, which no "
+    "address can name. Train it again: the same seed gives the same weights."
 )
 
 
@@ -43,6 +43,7 @@ class Drive:
     seconds: float = 0.0
     testing: bool = False  # what is trained is still being tested
     replaying: bool = False  # what is seen has been trained before
+    again: bool = False  # on the way to a place that others have passed
 
     @property
     def going(self) -> bool:
@@ -62,16 +63,20 @@ def read_url() -> None:
         state.read(BESIDE, "", _show_beside, "network to compare with")
         state.read(AT, "", _show_at, "number of batches")
     if opening:
-        at = st.session_state[AT]
-        st.session_state[OPENED] = {_key(state.architecture()): int(at or 0)}
+        st.session_state[OPENED] = {_key(net): int(st.session_state[AT] or 0) for net in networks()}
         state.write_url(RECIPE, BESIDE, AT)
 
 
 def write_url() -> None:
-    """All that the page shows, and the place that has been reached."""
+    """All that the page shows, and the place that is looked at."""
     st.session_state[AT] = _at()
-    st.session_state.pop(f"{AT}_notice", None)
     state.write_url(RECIPE, BESIDE, AT)
+
+
+def _note_change() -> None:
+    """Write what the visitor has changed; what was told before is over."""
+    st.session_state.pop(f"{AT}_notice", None)
+    write_url()
 
 
 def carried() -> dict[str, str]:
@@ -83,7 +88,7 @@ def carried() -> dict[str, str]:
 
 
 def _at() -> str:
-    at = drive(state.architecture()).at
+    at = place(state.architecture())
     return str(at) if at else ""
 
 
@@ -126,13 +131,13 @@ def recipe() -> RunRecipe:
 def set_recipe(new: RunRecipe) -> None:
     """Train by another recipe."""
     _show_recipe(str(new))
-    write_url()
+    _note_change()
 
 
 def set_network(spec: NetworkSpec) -> None:
     """Train another network. Raises `ValueError` if it is too large for a live page; the one before then stays."""
     state.show_network(str(spec))
-    write_url()
+    _note_change()
 
 
 def beside() -> str:
@@ -144,7 +149,7 @@ def beside() -> str:
 def set_beside(architecture: str) -> None:
     """Compare with another network, or with none."""
     _show_beside(architecture)
-    write_url()
+    _note_change()
 
 
 def put_first(net: str) -> None:
@@ -153,6 +158,8 @@ def put_first(net: str) -> None:
     if net != first:
         state.show_network(net)
         st.session_state[BESIDE] = first
+        for name in (BESIDE, AT):  # whatever the way back leads to is news
+            st.session_state.pop(f"{name}_in_url", None)
 
 
 def networks() -> list[str]:
@@ -176,22 +183,29 @@ def attend(net: str) -> Standing:
     if run is None:
         _give_up(key, now, standing.problem)
     elif key not in _drives():  # an address that is opened again finds what is still there
-        opened = _opened().pop(key, 0)
-        at = run.place_at(opened)
-        _drives()[key] = Drive(at, at)
-        if at < opened:
-            _notice(LOST)
+        _rest(net, now, run, _opened().pop(key, 0))
     elif now.going:
+        if run.batch < now.at:  # it was dropped while it was replayed, and begins anew
+            _notice(LOST)
         _drives()[key] = _moved(now, run)
-    elif run.place_at(now.at) != now.at:  # it went on for others, and these weights are not kept
-        at = run.place_at(now.at)
-        _drives()[key] = replace(now, at=at, until=at)
+    else:
+        _rest(net, now, run, now.at)
     return standing
+
+
+def _rest(net: str, now: Drive, run: Run, at: int) -> None:
+    """Stay at a place, or where that is not kept any more at the latest one before."""
+    there = run.place_at(at)
+    if there < at and net == state.architecture():
+        _notice(LOST)
+    if there != now.at or _key(net) not in _drives():
+        _drives()[_key(net)] = replace(now, at=there, until=there)
 
 
 def _give_up(key: str, now: Drive, problem: str) -> None:
     """There is no run, or not any more."""
-    if now.at or now.going or _opened().pop(key, 0):
+    opened = _opened().pop(key, 0)
+    if now.at or now.going or opened:
         _drives()[key] = Drive(take=now.take)
         _notice(problem or LOST)
 
@@ -227,7 +241,7 @@ def hold_others() -> None:
         if known.going and key not in shown:
             net, text = key.split(" ")
             run = cached.runs().drive(cached.visitor(), parse(net), parse_recipe(text), 0, _take(known)).run
-            at = run.keep(known.at) if run else 0
+            at = run.keep(_moved(known, run).at) if run else 0
             _drives()[key] = replace(known, at=at, until=at, testing=False, replaying=False)
 
 
@@ -246,27 +260,38 @@ def go_on_for_an_epoch() -> None:
 
 def _go(until: Callable[[int, Run], int], *, alone: bool = False) -> None:
     """Have each network trained until there, `alone` where others would not stop there."""
+    cached.runs().check_together([parse(net) for net in networks()], recipe())
     problems = [problem for net in networks() if (problem := _set_going(net, until, alone))]
-    write_url()
+    _note_change()
     if problems:
         raise ValueError(" ".join(problems).removesuffix("."))
 
 
 def _set_going(net: str, until: Callable[[int, Run], int], alone: bool) -> str:
     """Why it cannot be, or ""."""
-    standing, now = _driven(net, 0), drive(net)
-    if standing.run:
-        wanted = min(until(now.at, standing.run), standing.run.batches)
-        passed = wanted < standing.run.batch and standing.run.place_at(wanted) != wanted
-        if passed or (alone and standing.going):
-            _start_over(net)  # all the way there
-    standing = _driven(net, 1)
-    run, start = standing.run, drive(net)
+    standing, start = _driven(net, 0), drive(net)
+    run, wanted = standing.run, 0
+    if run:
+        wanted = min(until(start.at, run), run.batches)
+        passed = wanted < run.batch and run.place_at(wanted) != wanted
+        if passed or (alone and standing.going):  # others would not stop there: a run of one's own does, from the beginning
+            start = Drive(take=start.take + 1, again=True)
+    standing = cached.runs().drive(cached.visitor(), parse(net), recipe(), max(wanted, 1), _take(start))
+    run = standing.run
     if run is None:
         return standing.problem
-    wanted = min(until(now.at, run), run.batches)
-    _drives()[_key(net)] = replace(start, until=wanted, since=time.monotonic(), seconds=run.seconds_at(start.at))
+    _forget_other_takes(net, start)
+    wanted = wanted or min(until(0, run), run.batches)
+    now = replace(start, until=wanted, testing=run.is_due(wanted), since=time.monotonic(), seconds=run.seconds_at(start.at))
+    _drives()[_key(net)] = now
     return ""
+
+
+def _forget_other_takes(net: str, now: Drive) -> None:
+    """Nobody else could watch the visitor's own run that this one takes the place of."""
+    before = drive(net)
+    if before.take not in (0, now.take):
+        cached.runs().forget(parse(net), recipe(), _take(before))
 
 
 def hold() -> None:
@@ -276,22 +301,17 @@ def hold() -> None:
         if run and now.going:
             at = run.keep(_moved(now, run).at)
             _drives()[_key(net)] = replace(now, at=at, until=at, testing=False, replaying=False)
-    write_url()
+    _note_change()
 
 
 def start_over() -> None:
     """Back to the very same initial weights."""
     for net in networks():
         _driven(net, 0)
-        _start_over(net)
-    write_url()
-
-
-def _start_over(net: str) -> None:
-    now = drive(net)
-    if now.take:
-        cached.runs().forget(parse(net), recipe(), _take(now))
-    _drives()[_key(net)] = Drive(take=now.take + 1)
+        now = Drive(take=drive(net).take + 1)
+        _forget_other_takes(net, now)
+        _drives()[_key(net)] = now
+    _note_change()
 
 
 def place(net: str) -> int:
@@ -304,6 +324,11 @@ def place(net: str) -> int:
 def go_to(net: str, batch: int) -> None:
     """Look at a place before, until it goes on."""
     st.session_state[PLACE] = (_key(net), drive(net).at, batch)
+
+
+def key() -> str:
+    """Networks and recipe, as text."""
+    return " ".join([*networks(), st.session_state[RECIPE]])
 
 
 def _key(net: str) -> str:
