@@ -463,6 +463,20 @@ def test_the_way_back_of_the_browser_is_not_undone() -> None:
     assert sent(page)["version"] == fingerprint(trained(15))  # looked at again, for it is kept
 
 
+def test_the_way_back_leads_to_before_it_was_started_over() -> None:
+    page = settled(press(opened(), "train_epoch"))
+    before = address(page)
+    press(page, "train_reset")
+    assert sent(page)["version"] == fingerprint(trained(0))
+    page.query_params.update(before)
+    page.run()
+    assert address(page) == before
+    assert sent(page)["version"] == fingerprint(trained(15))
+    page.query_params.update({**before, "at": "30"})  # where nobody has been
+    page.run()
+    assert "What was trained here is not kept any more" in said(page)
+
+
 def test_the_second_network_goes_to_the_first_page() -> None:
     other = "fc16-relu-fc10"
     page = settled(press(opened(beside=other), "train"))

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from cnn_explorer.training.runs import Standing
 
 RECIPE, BESIDE, AT = "recipe", "beside", "at"  # query parameters and session keys
-DRIVES, OPENED, PLACE = "drives", "opened_at", "place"  # session keys: by run; the run and the place that the address was opened with; a
-# place that was gone back to
+# Session keys: how far each run is driven; the places that an address was opened with; the place that was gone back to.
+DRIVES, OPENED, PLACE = "drives", "opened_at", "place"
 REPLAY = 4  # times the pace of the training
 LOST = (
     "What was trained here is not kept any more: others needed the room, the server began anew, or it was a run of your own, which no "
@@ -115,7 +115,7 @@ def _show_at(text: str) -> None:
     if text and (not text.isascii() or not text.isdigit() or len(text) > 9):
         raise ValueError(f"'{text[:20]}' is no number of batches; a whole number from 0 is")
     if AT in st.session_state:  # on the browser's way back
-        go_to(state.architecture(), int(text or 0))
+        _go_back_to(state.architecture(), int(text or 0))
     st.session_state[AT] = text
     st.session_state.pop(f"{AT}_notice", None)
 
@@ -324,6 +324,16 @@ def place(net: str) -> int:
 def go_to(net: str, batch: int) -> None:
     """Look at a place before, until it goes on."""
     st.session_state[PLACE] = (_key(net), drive(net).at, batch)
+
+
+def _go_back_to(net: str, batch: int) -> None:
+    """Look at a place that the address names: of this drive, or of one before it was started over, if everybody's run has it."""
+    now = drive(net)
+    if batch > now.at and not now.going:
+        _drives().pop(_key(net), None)
+        _opened()[_key(net)] = batch
+    else:
+        go_to(net, batch)
 
 
 def key() -> str:
