@@ -400,7 +400,7 @@ def test_only_what_was_trained_before_is_called_replayed() -> None:
             page.run()
         return seen
 
-    long = "bundled-sgd0.05m0.5-b16-e4-s5"
+    long = "bundled-sgd0.05m0.5-b16-e2-s5"
     assert progress(opened(recipe=long)) == {False}
     assert progress(opened(recipe=long)) == {True}
 
