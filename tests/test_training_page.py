@@ -316,6 +316,13 @@ def test_the_number_of_tested_digits_is_told(monkeypatch: pytest.MonkeyPatch, ba
     assert sentence(page).endswith(f"of {counted} test digits.")
 
 
+def test_a_network_that_was_never_trained_has_lost_nothing() -> None:
+    settled(press(opened(), "train_epoch"))
+    page = opened(beside="fc16-relu-fc10", at="15")
+    assert sent(page)["version"] == fingerprint(trained(15))
+    assert not page.warning
+
+
 def test_a_loss_that_the_results_find_first_is_told() -> None:
     page = settled(press(opened(), "train_epoch"))
     cached.runs().forget(parse(SMALL), parse_recipe(QUICK), "")
@@ -475,6 +482,20 @@ def test_the_way_back_leads_to_before_it_was_started_over() -> None:
     page.query_params.update({**before, "at": "30"})  # where nobody has been
     page.run()
     assert "What was trained here is not kept any more" in said(page)
+
+
+def test_who_starts_over_twice_sees_it_trained_twice() -> None:
+    page = settled(press(opened(), "train_epoch"))
+    before = address(page)
+    settled(press(press(page, "train_reset"), "train_batch"))
+    page.query_params.update(before)
+    page.run()
+    press(page, "train_reset")
+    settled(press(page, "train_batch"))
+    assert sent(page)["version"] == fingerprint(trained(1))
+    press(page, "train_epoch")
+    assert not any("replayed" in bar.proto.text for bar in page.get("progress"))
+    assert sent(settled(page))["version"] == fingerprint(trained(15))
 
 
 def test_the_second_network_goes_to_the_first_page() -> None:

@@ -100,7 +100,7 @@ def live() -> None:
     for learner in shown:
         _problem(learner)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        started = any(learner.drive.at for learner in shown)
+        started = any(learner.drive.at or (learner.run and learner.problem) for learner in shown)
         training_controls.buttons(going, started, all(learner.done or learner.problem for learner in shown))
         with st.container(width="stretch", key="training_place"):
             if going:
@@ -176,7 +176,7 @@ def _progress(shown: list[Learner]) -> None:
     elif standing.seconds_left is not None:
         text += f", {_time(standing.seconds_left)} left"
     if drive.again:
-        text += ": a run of your own, from the beginning, for others have gone further"
+        text += ": a run of your own, from the beginning, for this one has gone further already"
     if standing.ahead and not drive.replaying:
         text += f". {standing.ahead} other {'visitor trains' if standing.ahead == 1 else 'visitors train'} before your next turn"
     st.progress(share, text=text)
@@ -206,7 +206,7 @@ def _scrubber(learner: Learner) -> None:
 
     st.select_slider(
         "Back through the epochs",
-        options=places,
+        options=sorted({*places, learner.place}),
         format_func=name,
         label_visibility="collapsed",
         **controlled("place", learner.place, training_controls.then_page(go_to)),

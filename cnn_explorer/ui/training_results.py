@@ -198,7 +198,7 @@ def _shifts(trained: list[Learner]) -> None:
 
 def _along(shown: list[Learner]) -> None:
     learner, recipe = looked_into(shown), training_state.recipe()
-    network = learner.network(tested=True)
+    network, seen = learner.network(tested=True), [look for look in learner.looks if look.batch <= learner.place]
     st.markdown(f"**{training_controls.name_of(learner.net)}.** {network.label.sentence}")
     with st.container(horizontal=True):
         if learner.run and learner.place:
@@ -210,9 +210,7 @@ def _along(shown: list[Learner]) -> None:
                 "Weights (.pt)", weights_file(network.module), f"{learner.net}.pt", icon=":material/download:", on_click="ignore",
                 help="A state dict: module.load_state_dict(torch.load(file, weights_only=True))",
             )  # fmt: skip
-            st.download_button(
-                "The run (.csv)", run_csv(learner.looks), "run.csv", "text/csv", icon=":material/download:", on_click="ignore"
-            )
+            st.download_button("The run (.csv)", run_csv(seen), "run.csv", "text/csv", icon=":material/download:", on_click="ignore")
         script = training_script(parse(learner.net), recipe)
         st.download_button(
             "PyTorch script (.py)", script, "train.py", "text/x-python", icon=":material/code:", on_click="ignore",

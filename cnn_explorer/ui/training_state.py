@@ -22,13 +22,15 @@ if TYPE_CHECKING:
     from cnn_explorer.training.runs import Standing
 
 RECIPE, BESIDE, AT = "recipe", "beside", "at"  # query parameters and session keys
-# Session keys: how far each run is driven; the places that an address was opened with; the place that was gone back to.
-DRIVES, OPENED, PLACE = "drives", "opened_at", "place"
+# Session keys: how far each run is driven; the places that an address was opened with; the place that was gone back to;
+# the number of runs of the visitor's own so far.
+DRIVES, OPENED, PLACE, TAKES = "drives", "opened_at", "place", "takes"
 REPLAY = 4  # times the pace of the training
 LOST = (
     "What was trained here is not kept any more: others needed the room, the server began anew, or it was a run of your own, which no "
     "address can name. Train it again: the same seed gives the same weights."
 )
+PASSED = "Others went on with this training, and the weights of this place are not kept any more, so here is the place before it."
 
 
 @dataclass(frozen=True)
@@ -114,10 +116,11 @@ def _show_beside(text: str) -> None:
 def _show_at(text: str) -> None:
     if text and (not text.isascii() or not text.isdigit() or len(text) > 9):
         raise ValueError(f"'{text[:20]}' is no number of batches; a whole number from 0 is")
-    if AT in st.session_state:  # on the browser's way back
-        _go_back_to(state.architecture(), int(text or 0))
-    st.session_state[AT] = text
     st.session_state.pop(f"{AT}_notice", None)
+    if AT in st.session_state:  # on the browser's way back
+        for net in networks():
+            _go_back_to(net, int(text or 0))
+    st.session_state[AT] = text
 
 
 # --- what is trained ---
@@ -181,33 +184,30 @@ def attend(net: str) -> Standing:
     standing = _driven(net, now.until if now.going else 0)
     run = standing.run
     if run is None:
-        _give_up(key, now, standing.problem)
+        _give_up(net, now, standing.problem)
     elif key not in _drives():  # an address that is opened again finds what is still there
-        _rest(net, now, run, _opened().pop(key, 0))
+        opened = _opened().pop(key, 0)
+        at = run.place_at(opened)
+        _drives()[key] = Drive(at, at)
+        if at < opened and net == state.architecture():
+            _notice(LOST)
     elif now.going:
         if run.batch < now.at:  # it was dropped while it was replayed, and begins anew
             _notice(LOST)
         _drives()[key] = _moved(now, run)
-    else:
-        _rest(net, now, run, now.at)
+    elif run.place_at(now.at) != now.at:
+        at = run.place_at(now.at)
+        _drives()[key] = replace(now, at=at, until=at)
+        _notice(LOST if run.batch < now.at else PASSED)
     return standing
 
 
-def _rest(net: str, now: Drive, run: Run, at: int) -> None:
-    """Stay at a place, or where that is not kept any more at the latest one before."""
-    there = run.place_at(at)
-    if there < at and net == state.architecture():
-        _notice(LOST)
-    if there != now.at or _key(net) not in _drives():
-        _drives()[_key(net)] = replace(now, at=there, until=there)
-
-
-def _give_up(key: str, now: Drive, problem: str) -> None:
+def _give_up(net: str, now: Drive, problem: str) -> None:
     """There is no run, or not any more."""
-    opened = _opened().pop(key, 0)
-    if now.at or now.going or opened:
-        _drives()[key] = Drive(take=now.take)
-        _notice(problem or LOST)
+    named = _opened().pop(_key(net), 0) and net == state.architecture()  # by the address
+    if now.at or now.going or named:
+        _drives()[_key(net)] = Drive()
+        _notice(" ".join(filter(None, [problem, LOST if now.at or named else ""])))
 
 
 def _notice(text: str) -> None:
@@ -231,7 +231,7 @@ def _moved(now: Drive, run: Run) -> Drive:
     testing = at == until and run.is_due(until)
     if at == until and not testing:
         at = until = run.keep(at)
-    return replace(now, at=at, until=until, testing=testing, replaying=replaying)
+    return replace(now, at=at, until=until, testing=testing, replaying=replaying, again=now.again and at < until)
 
 
 def hold_others() -> None:
@@ -242,7 +242,7 @@ def hold_others() -> None:
             net, text = key.split(" ")
             run = cached.runs().drive(cached.visitor(), parse(net), parse_recipe(text), 0, _take(known)).run
             at = run.keep(_moved(known, run).at) if run else 0
-            _drives()[key] = replace(known, at=at, until=at, testing=False, replaying=False)
+            _drives()[key] = replace(known, at=at, until=at, testing=False, replaying=False, again=False)
 
 
 def go_on(batches: int | None = None) -> None:
@@ -275,7 +275,7 @@ def _set_going(net: str, until: Callable[[int, Run], int], alone: bool) -> str:
         wanted = min(until(start.at, run), run.batches)
         passed = wanted < run.batch and run.place_at(wanted) != wanted
         if passed or (alone and standing.going):  # others would not stop there: a run of one's own does, from the beginning
-            start = Drive(take=start.take + 1, again=True)
+            start = Drive(take=_new_take(), again=True)
     standing = cached.runs().drive(cached.visitor(), parse(net), recipe(), max(wanted, 1), _take(start))
     run = standing.run
     if run is None:
@@ -285,6 +285,11 @@ def _set_going(net: str, until: Callable[[int, Run], int], alone: bool) -> str:
     now = replace(start, until=wanted, testing=run.is_due(wanted), since=time.monotonic(), seconds=run.seconds_at(start.at))
     _drives()[_key(net)] = now
     return ""
+
+
+def _new_take() -> int:
+    st.session_state[TAKES] = st.session_state.get(TAKES, 0) + 1
+    return int(st.session_state[TAKES])
 
 
 def _forget_other_takes(net: str, now: Drive) -> None:
@@ -300,7 +305,7 @@ def hold() -> None:
         now, run = drive(net), _driven(net, 0).run
         if run and now.going:
             at = run.keep(_moved(now, run).at)
-            _drives()[_key(net)] = replace(now, at=at, until=at, testing=False, replaying=False)
+            _drives()[_key(net)] = replace(now, at=at, until=at, testing=False, replaying=False, again=False)
     _note_change()
 
 
@@ -308,7 +313,7 @@ def start_over() -> None:
     """Back to the very same initial weights."""
     for net in networks():
         _driven(net, 0)
-        now = Drive(take=drive(net).take + 1)
+        now = Drive(take=_new_take())
         _forget_other_takes(net, now)
         _drives()[_key(net)] = now
     _note_change()
@@ -327,13 +332,18 @@ def go_to(net: str, batch: int) -> None:
 
 
 def _go_back_to(net: str, batch: int) -> None:
-    """Look at a place that the address names: of this drive, or of one before it was started over, if everybody's run has it."""
-    now = drive(net)
-    if batch > now.at and not now.going:
-        _drives().pop(_key(net), None)
-        _opened()[_key(net)] = batch
-    else:
-        go_to(net, batch)
+    """Look at a place that the address names for the first network: of this drive, or of everybody's run, before it was started over."""
+    now, first = drive(net), net == state.architecture()
+    if batch <= now.at or now.going:
+        if first:
+            go_to(net, batch)
+        return
+    run = cached.runs().run(parse(net), recipe())
+    if run and run.place_at(batch) == batch and (first or now.take):  # the same seed: what was trained since is there, too
+        _forget_other_takes(net, Drive())
+        _drives()[_key(net)] = Drive(batch, batch)
+    elif first:
+        _notice(LOST)
 
 
 def key() -> str:
