@@ -93,8 +93,7 @@ class Runs(Background):
         """Raise `ValueError` with a sentence if these networks can be trained here one by one only."""
         needed = sum(bytes_needed(spec, recipe) for spec in specs)
         if len(specs) > 1 and needed > self.bytes_kept:
-            need = self._need(needed).replace("This training needs", "Both trainings need")
-            raise ValueError(f"{need}: train one of the networks alone, or a smaller one.")
+            raise ValueError(f"{self._need(needed, 'Both trainings need')}: train one of the networks alone, or a smaller one.")
 
     def drive(self, visitor: str, spec: NetworkSpec, recipe: RunRecipe, until: int, take: str = "") -> Standing:
         """Have a run go on until so many batches are trained, from its start if it is not kept; hold it where `until` is below that.
@@ -205,8 +204,8 @@ class Runs(Background):
         remedy = "choose a smaller network or SGD" if plain <= self.bytes_kept else "choose a smaller network"
         return f"{self._need(needed)}: {remedy}." if needed > self.bytes_kept else ""
 
-    def _need(self, needed: int) -> str:
-        return f"This training needs {_megabytes(needed)} of memory, and there are {_megabytes(self.bytes_kept)} for all"
+    def _need(self, needed: int, who: str = "This training needs") -> str:
+        return f"{who} {_megabytes(needed)} of memory, and there are {_megabytes(self.bytes_kept)} for all"
 
     def _room_for(self, needed: int) -> str:
         """Drop what nobody drives, the least recently used first, until so many bytes are free; a sentence if that is not enough."""

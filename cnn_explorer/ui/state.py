@@ -58,14 +58,7 @@ def carry(own: dict[str, str], names: Set[str]) -> None:
     """
     if NET not in st.session_state:
         adopt_url()
-    values = {name: st.session_state[name] for name in (NET, DRAWING, WEIGHTS)}
-    before = st.query_params.to_dict()
-    kept = {name: value for name, value in before.items() if name not in names | values.keys()}
-    wanted = kept | {name: value for name, value in values.items() if value} | own
-    if before != wanted:
-        st.query_params.from_dict(wanted)  # one write: every one is a step of the browser's way back
-    for name, value in values.items():
-        st.session_state[f"{name}_in_url"] = value
+    _write({name: st.session_state[name] for name in (NET, DRAWING, WEIGHTS)}, own, names)
 
 
 def read(name: str, default: str, show: Callable[[str], None], word: str) -> None:
@@ -90,11 +83,16 @@ def read(name: str, default: str, show: Callable[[str], None], word: str) -> Non
 def write_url(*more: str) -> None:
     """Drawing, network and its weights, and what else is named, at once: every write is a step of the browser's way back. What is empty
     is left out."""
-    values = {name: st.session_state.get(name, "") for name in (NET, DRAWING, WEIGHTS, *more)}
+    _write({name: st.session_state.get(name, "") for name in (NET, DRAWING, WEIGHTS, *more)}, {}, set())
+
+
+def _write(values: dict[str, str], own: dict[str, str], names: Set[str]) -> None:
+    """`values` of the session, what is empty left out, and a page's `own` ones in place of all that it has `names` for; the rest stays."""
     before = st.query_params.to_dict()
-    wanted = {name: value for name, value in {**before, **values}.items() if value or name not in values}
+    kept = {name: value for name, value in before.items() if name not in names | values.keys()}
+    wanted = kept | {name: value for name, value in values.items() if value} | own
     if wanted != before:
-        st.query_params.from_dict(wanted)
+        st.query_params.from_dict(wanted)  # one write: every one is a step of the browser's way back
     for name, value in values.items():
         st.session_state[f"{name}_in_url"] = value
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import streamlit as st
 
@@ -58,15 +59,21 @@ class Learner:
             return self.drive.at
         return max(place for place in self.places if place <= training_state.place(self.net))
 
-    def network(self, *, tested: bool = False) -> TrainedNetwork:
-        """As it was at the place that is looked at. How good it is say all test digits where it rests, and where it is to be `tested`;
-        elsewhere those of the last look."""
+    @cached_property
+    def network(self) -> TrainedNetwork:
+        """As it was at the place that is looked at; how good it is say all test digits where it rests, elsewhere those of the last look."""
         if self.run is None:
             return cached.initial(self.net, training_state.recipe().seed)
-        rests = not self.drive.going and self.place > 0
-        if rests and (tested or self.place == self.drive.at):
-            return cached.tested_at(self.run, self.place)
+        if not self.drive.going and 0 < self.place == self.drive.at:
+            return self.tested
         return trained_at(self.run, self.place)
+
+    @cached_property
+    def tested(self) -> TrainedNetwork:
+        """The same, by all test digits wherever it has learned something and rests."""
+        if self.run is None or self.drive.going or not self.place:
+            return self.network
+        return cached.tested_at(self.run, self.place)
 
 
 def learners() -> list[Learner]:
@@ -113,7 +120,7 @@ def live() -> None:
         _curves(shown, learner)
     with seen:
         _choice(shown)
-        network = learner.network()
+        network = learner.network
         training_pictures.show_filters(network.module)
         _numbers(learner, network)
     going_on = network_view.Training(network.label.sentence, going, 0, 0)

@@ -60,7 +60,7 @@ def _wrong(shown: list[Learner]) -> None:
     if not learner.place:
         st.caption("Which digits it takes for which: here, once it has learned something.")
         return
-    network = learner.network(tested=True)
+    network = learner.tested
     evaluation = cached.evaluation(learner.net, network.module, training_state.recipe().data)
     st.markdown(f"**{training_controls.name_of(learner.net)}.** {network.label.sentence}")
     left, right = st.columns([2, 3])
@@ -173,7 +173,7 @@ def _row(learner: Learner) -> str:
     name, shapes, run, at = training_controls.name_of(learner.net), cached.shapes_of(learner.net), learner.run, learner.place
     if run is None or not at:
         return f"| {name} | {shapes.parameters:,} | {shapes.macs:,} | 0 | – | – |"
-    label = learner.network(tested=True).label
+    label = learner.tested.label
     right = f"**{100 * (label.accuracy or 0):.2f} %** of {label.measured:,}"
     return f"| {name} | {shapes.parameters:,} | {shapes.macs:,} | {epochs(run, at)} | {run.seconds_at(at):.1f} s | {right} |"
 
@@ -187,7 +187,7 @@ def _shifts(trained: list[Learner]) -> None:
     count = min(cached.digits_to_shift([learner.net for learner in trained]), len(digits_for(data)[1]))
     lines = {}
     for learner in trained:
-        module = learner.network(tested=True).module
+        module = learner.tested.module
         lines[training_controls.name_of(learner.net)] = cached.shift_accuracy(module, data, count)
     st.caption(f"{count:,} test digits moved left, right, up and down by so many pixels: how many are still right")
     st.plotly_chart(figures.shift_figure(lines), key="shifts", config=figures.CONFIG)
@@ -198,7 +198,7 @@ def _shifts(trained: list[Learner]) -> None:
 
 def _along(shown: list[Learner]) -> None:
     learner, recipe = looked_into(shown), training_state.recipe()
-    network, seen = learner.network(tested=True), [look for look in learner.looks if look.batch <= learner.place]
+    network, seen = learner.tested, [look for look in learner.looks if look.batch <= learner.place]
     st.markdown(f"**{training_controls.name_of(learner.net)}.** {network.label.sentence}")
     with st.container(horizontal=True):
         if learner.run and learner.place:
