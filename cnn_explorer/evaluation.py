@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,29 +17,42 @@ BATCH = 100  # digits at a time: more would take more memory than time
 SHIFTS = range(7)  # pixels; most digits of MNIST have a margin of four
 
 
-def predict(module: nn.Module, images: Tensor | np.ndarray) -> Tensor:
+def predict(module: nn.Module, images: Tensor | np.ndarray, batch_size: int = BATCH, pause: Callable[[], None] = lambda: None) -> Tensor:
     """The logits of a classifier for many images, `(N, 10)`, batch by batch, in eval mode and without gradients.
 
-    `images` are `(N, 28, 28)` uint8 in 0..255, or `(N, 1, 28, 28)` float in [0, 1]. The module gets its mode back.
+    `images` are `(N, 28, 28)` uint8 in 0..255, or `(N, 1, 28, 28)` float in [0, 1]. The module gets its mode back. `pause` is called
+    before each batch; what it raises ends the work.
     """
+
+    def answers(batch: Tensor) -> Tensor:
+        pause()
+        logits: Tensor = module(as_input(batch))
+        return logits
+
     pixels = torch.tensor(images) if isinstance(images, np.ndarray) else images  # a copy: the array may be read-only
     was_training = module.training
     module.eval()
     try:
         with torch.no_grad():
-            return torch.cat([module(as_input(batch)) for batch in torch.split(pixels, BATCH)])
+            return torch.cat([answers(batch) for batch in torch.split(pixels, batch_size)])
     finally:
         module.train(was_training)
 
 
-def accuracy(module: nn.Module, images: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> float:
+def accuracy(
+    module: nn.Module,
+    images: Tensor | np.ndarray,
+    labels: Tensor | np.ndarray,
+    batch_size: int = BATCH,
+    pause: Callable[[], None] = lambda: None,
+) -> float:
     """The fraction of `images` (as for `predict`) whose largest logit is at their label; `labels` are `(N,)` int64.
 
     Raises `ValueError` for no images or unequal numbers.
     """
     if not len(images) or len(images) != len(labels):
         raise ValueError(f"{len(images)} images with {len(labels)} labels: give as many of both, at least one")
-    right = np.asarray(predict(module, images).argmax(dim=1)) == np.asarray(labels)
+    right = np.asarray(predict(module, images, batch_size, pause).argmax(dim=1)) == np.asarray(labels)
     return float(right.mean())
 
 
@@ -101,14 +114,14 @@ class Evaluation:
         return indices[np.argsort(-self.probabilities[indices, self.answers[indices]], kind="stable")]
 
 
-def evaluate(module: nn.Module, digits: Digits) -> Evaluation:
+def evaluate(module: nn.Module, digits: Digits, batch_size: int = BATCH, pause: Callable[[], None] = lambda: None) -> Evaluation:
     """Ask a classifier for every digit's probabilities: the softmax of its logits, in float64, so that near ties stay apart.
 
-    Raises `ValueError` for no digits.
+    `batch_size` and `pause` are those of `predict`. Raises `ValueError` for no digits.
     """
     if not len(digits):
         raise ValueError("no digits to evaluate; give at least one")
-    return Evaluation(digits.labels, predict(module, digits.images).double().softmax(dim=1).numpy())
+    return Evaluation(digits.labels, predict(module, digits.images, batch_size, pause).double().softmax(dim=1).numpy())
 
 
 # --- the same digits elsewhere ---
@@ -128,12 +141,22 @@ def shifted(images: np.ndarray, right: int, down: int) -> np.ndarray:
     return moved
 
 
-def shift_accuracy(module: nn.Module, digits: Digits, shifts: Sequence[int] = SHIFTS) -> list[float]:
-    """For every shift in pixels the accuracy on the same digits moved that far: the mean over left, right, up and down."""
-    return [
-        float(np.mean([accuracy(module, shifted(digits.images, right, down), digits.labels) for right, down in _directions(shift)]))
-        for shift in shifts
-    ]
+def shift_accuracy(
+    module: nn.Module,
+    digits: Digits,
+    shifts: Sequence[int] = SHIFTS,
+    batch_size: int = BATCH,
+    pause: Callable[[], None] = lambda: None,
+) -> list[float]:
+    """For every shift in pixels the accuracy on the same digits moved that far: the mean over left, right, up and down.
+
+    `batch_size` and `pause` are those of `predict`.
+    """
+
+    def moved(right: int, down: int) -> float:
+        return accuracy(module, shifted(digits.images, right, down), digits.labels, batch_size, pause)
+
+    return [float(np.mean([moved(*direction) for direction in _directions(shift)])) for shift in shifts]
 
 
 def _directions(shift: int) -> list[tuple[int, int]]:

@@ -4,13 +4,14 @@
                 ─► choose on held-out digits ─► temperature
 
 The digits fitted on are the first of `more_digits`, of which every fourth ten are held out of the refit and the tuning. How many depends
-on what the network costs, so that the whole takes a fraction of a second. Costs are counted in multiply-adds, not in time: the result
-does not depend on how busy the machine is.
+on what the network costs, so that the whole takes a fraction of a second. The time is that of `cost`, not a clock's: the result does
+not depend on how busy the machine is.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -19,13 +20,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cnn_explorer.builder import Normalize
+from cnn_explorer.cost import digits_per_unit, forward_time, training_time
 from cnn_explorer.data import Digits, bundled_digits, more_digits
 from cnn_explorer.optimizers import LBFGS
 from cnn_explorer.shapes import NetworkShapes
 from cnn_explorer.shared import CLASSES, EPSILON, Plan, SharedWeights, sampled_readout, scale_and_shift, taken
-from cnn_explorer.tuning import Readout, cost, temperature, through, tune
+from cnn_explorer.tuning import Readout, temperature, through, tune
 
-WORK = 350_000_000  # multiply-adds that may go into passing digits through the network
+TIME = 30_000_000  # nanoseconds that may go into passing digits through the network, as `cost` counts them
 FIT_DIGITS, CALIBRATION_DIGITS = (200, 2000), (60, 200)  # at least, at most
 FIT_VALUES = 1_500_000  # digits · features that the readout is fitted on
 FIRST_LOOK = 500  # digits that say how sure the sampled readout may be
@@ -46,24 +48,24 @@ class Fit:
 
 
 @torch.no_grad()
-def fit(module: nn.Sequential, shapes: NetworkShapes, steps: Plan, weights: SharedWeights) -> Fit:
+def fit(module: nn.Sequential, shapes: NetworkShapes, steps: Plan, weights: SharedWeights, pause: Callable[[], None] = lambda: None) -> Fit:
     """Give `module`, built for `shapes`, the shared weights that `steps` names, in place, and fit what depends on the setting.
 
-    Deterministic. Repeats itself for the same arguments on the same kind of machine.
+    Deterministic. Repeats itself for the same arguments on the same kind of machine. `pause` is called between units of the work.
     """
     started = time.perf_counter()
     digits, calibration = _counts(shapes, steps)
     images, labels = (part[:digits] for part in digits_to_fit())
     held_out = torch.arange(digits) // CLASSES % 4 == 3  # digits come in tens of one of each class
-    body = _body(module, steps)
+    body, unit = _body(module, steps), digits_per_unit(shapes)
     mean, std = recalibrate(module, steps, weights, images[:calibration])
-    features = through(body, images).flatten(1).sub_(mean).div_(std)
+    features = through(body, images, unit, pause).flatten(1).sub_(mean).div_(std)
     weight, bias = _sampled(steps, weights)
     weight, bias, kept = fitted(features, labels, held_out, weight, bias, pull=PULL)
     readout, convs = Readout(weight, bias, mean, std), tuple[str, ...]()
     right = float((features[held_out] @ weight.T + bias).argmax(dim=1).eq(labels[held_out]).float().mean())
     if right < GOOD and not steps.hidden_linear:
-        readout, convs = tune(body, _costs(shapes, steps), images, labels, held_out, readout)
+        readout, convs = tune(body, _times(shapes, steps), images, labels, held_out, readout, unit, pause)
     last = module.get_submodule(steps.last.name)
     assert isinstance(last, nn.Linear)
     readout.copy_into(last)
@@ -76,7 +78,7 @@ def _counts(shapes: NetworkShapes, steps: Plan) -> tuple[int, int]:
     def within(wanted: float, bounds: tuple[int, int]) -> int:
         return int(min(max(wanted, bounds[0]), bounds[1])) // CLASSES * CLASSES
 
-    affordable = WORK / cost(shapes.layers)
+    affordable = TIME / forward_time(shapes.layers)
     features = steps.last.input_shape[0]
     return (
         within(min(0.6 * affordable, FIT_VALUES / features), FIT_DIGITS),
@@ -100,10 +102,10 @@ def _as_tensors(digits: Digits) -> tuple[Tensor, Tensor]:
     return torch.tensor(digits.images), torch.tensor(digits.labels)
 
 
-def _costs(shapes: NetworkShapes, steps: Plan) -> dict[str, int]:
-    """By convolution, what it takes to pass a digit from there to the end."""
+def _times(shapes: NetworkShapes, steps: Plan) -> dict[str, float]:
+    """By convolution, the nanoseconds that a digit takes from there to the end and back."""
     starts = [block.conv for block in steps.blocks]
-    return {conv.name: cost(shapes.layers[shapes.layers.index(conv) :]) for conv in starts}
+    return {conv.name: training_time(shapes.layers[shapes.layers.index(conv) :]) for conv in starts}
 
 
 def _body(module: nn.Sequential, steps: Plan) -> nn.Sequential:

@@ -1,12 +1,11 @@
 """Tune a network's convolutions together with its readout: a few steps on a few digits, bounded by what they cost.
 
-Costs are counted in multiply-adds, not in time: the result does not depend on how busy the machine is.
+The time is that of `cost`, not a clock's: the result does not depend on how busy the machine is.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,11 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cnn_explorer.optimizers import AdamW
-from cnn_explorer.shapes import LayerShapes
 
-CHUNK = 100  # digits at a time: what one layer hands to the next stays in the processor's cache
-VALUE = 12  # multiply-adds that take as long as writing one value and reading it again
-WORK = 700_000_000  # multiply-adds that may go into tuning
+TIME = 120_000_000  # nanoseconds that may go into tuning, as `cost` counts them
 STEPS, DIGITS = 30, (50, 100)  # of Adam; digits a step, at least and at most
 RATE = 0.1  # of a step: the share of what a layer's weights usually are that one may change by, and half of it for biases
 
@@ -42,14 +38,16 @@ class Readout:
         layer.bias.copy_(self.bias - layer.weight @ self.mean)
 
 
-def cost(layers: Iterable[LayerShapes]) -> int:
-    """What it takes to pass a digit through layers, in multiply-adds."""
-    return sum(layer.macs + VALUE * math.prod(layer.output_shape) for layer in layers)
+def through(module: nn.Module, images: Tensor, unit: int = 100, pause: Callable[[], None] = lambda: None) -> Tensor:
+    """`(N, 28, 28)` uint8 → what a module in eval mode makes of it, `(N, …)`, `unit` digits at a time.
 
-
-def through(module: nn.Module, images: Tensor) -> Tensor:
-    """`(N, 28, 28)` uint8 → what a module in eval mode makes of it, `(N, …)`."""
-    return torch.cat([module(part.unsqueeze(1).float() / 255) for part in torch.split(images, CHUNK)])
+    `pause` is called before each unit; what it raises ends the work.
+    """
+    outputs = []
+    for part in torch.split(images, unit):
+        pause()
+        outputs.append(module(part.unsqueeze(1).float() / 255))
+    return torch.cat(outputs)
 
 
 def temperature(logits: Tensor, labels: Tensor) -> float:
@@ -61,26 +59,34 @@ def temperature(logits: Tensor, labels: Tensor) -> float:
 
 
 def tune(
-    body: nn.Sequential, costs: Mapping[str, int], images: Tensor, labels: Tensor, held_out: Tensor, readout: Readout
+    body: nn.Sequential,
+    times: Mapping[str, float],
+    images: Tensor,
+    labels: Tensor,
+    held_out: Tensor,
+    readout: Readout,
+    unit: int = 100,
+    pause: Callable[[], None] = lambda: None,
 ) -> tuple[Readout, tuple[str, ...]]:
     """Tune the convolutions of `body` together with the readout, in place, if that suits the held-out digits.
 
-    From the first convolution on from which it is affordable: `costs` says what a digit takes from each on, forward. The layers before
-    it are passed once. A few steps of Adam on the digits not held out, in the same order every time. Returns the readout that belongs to
-    it and the names of the convolutions that were changed.
+    From the first convolution on from which it is affordable: `times` says how many nanoseconds a digit takes from each on, forward and
+    back. The layers before it are passed once, `unit` digits at a time; `pause` is called between the units. A few steps of Adam on the
+    digits not held out, in the same order every time. Returns the readout that belongs to it and the names of the convolutions that were
+    changed.
     """
-    affordable = {name: int(WORK / (3 * STEPS * cost)) for name, cost in costs.items()}  # back costs twice the way there
+    affordable = {name: int(TIME / (STEPS * time)) for name, time in times.items()}
     first = next((name for name, digits in affordable.items() if digits >= DIGITS[0]), None)
     if first is None:
         return readout, ()
     start = [name for name, _ in body.named_children()].index(first)
     before, moving = body[:start], body[start:]
-    names = tuple(name for name, _ in moving.named_children() if name in costs)
+    names = tuple(name for name, _ in moving.named_children() if name in times)
     untouched = {name: tensor.clone() for name, tensor in moving.state_dict().items()}
-    inputs = through(before, images)
+    inputs = through(before, images, unit, pause)
     outside, truth = inputs[held_out], labels[held_out]
     loss = functional.cross_entropy(readout(moving(outside)), truth)
-    moved = _descend(moving, readout, inputs[~held_out], labels[~held_out], min(affordable[first], DIGITS[1]))
+    moved = _descend(moving, readout, inputs[~held_out], labels[~held_out], min(affordable[first], DIGITS[1]), pause)
     logits = moved(moving(outside))
     scale = temperature(logits, truth)
     if functional.cross_entropy(scale * logits, truth) >= loss:
@@ -89,13 +95,14 @@ def tune(
     return replace(moved, weight=scale * moved.weight, bias=scale * moved.bias), names
 
 
-def _descend(moving: nn.Sequential, readout: Readout, inputs: Tensor, labels: Tensor, batch: int) -> Readout:
+def _descend(moving: nn.Sequential, readout: Readout, inputs: Tensor, labels: Tensor, batch: int, pause: Callable[[], None]) -> Readout:
     """Adam with a short warm-up and a rate that falls to 0. A tensor's rate is a share of what its values usually are."""
     learning = replace(readout, weight=readout.weight.clone().requires_grad_(), bias=readout.bias.clone().requires_grad_())
     tensors = [learning.weight, learning.bias, *moving.parameters()]
     rates = [RATE * (float(tensor.square().mean().sqrt()) if tensor.dim() > 1 else 0.5) for tensor in tensors]
     optimizer = AdamW(tensors, betas=(0.9, 0.95))
     for step in range(STEPS):
+        pause()
         share = min((step + 1) / 5, 1) * (1 - step / STEPS)
         picked = torch.arange(step * batch, (step + 1) * batch) % len(labels)
         with torch.enable_grad():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, reduce
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from cnn_explorer.builder import build_layers
+from cnn_explorer.cost import digits_per_unit, forward_time
 from cnn_explorer.data import ASSETS
 from cnn_explorer.fitting import Fit, digits_to_measure, fit
 from cnn_explorer.layers import Conv2dSpec, LinearSpec
@@ -20,7 +22,7 @@ from cnn_explorer.shapes import NetworkShapes, infer_shapes
 from cnn_explorer.shared import MAX_CHANNELS, Plan, plan, shared_weights
 from cnn_explorer.tuning import through
 
-MAX_MACS = 25_000_000  # of a network that is fitted when it is loaded; more would take seconds
+MAX_TIME = 2_000_000  # nanoseconds a digit through a network that is fitted when it is loaded; more would take seconds
 WEAK, FEW_FEATURES = 0.9, 100  # below both, a network is called small
 UNMEASURED = "how often it is right is being measured"
 
@@ -56,6 +58,11 @@ class TrainedNetwork:
     label: Label
 
     @cached_property
+    def bytes(self) -> int:
+        """Memory that the weights take."""
+        return sum(tensor.nbytes for tensor in self.module.state_dict().values())
+
+    @cached_property
     def fingerprint(self) -> str:
         """That of the weights."""
         return fingerprint_of(self.module)
@@ -66,7 +73,7 @@ def fingerprint_of(module: nn.Module) -> str:
     return f"{reduce(lambda crc, tensor: zlib.crc32(tensor.contiguous().numpy(), crc), module.state_dict().values(), 0):08x}"
 
 
-def load_network(spec: NetworkSpec, *, measure: bool = True) -> TrainedNetwork:
+def load_network(spec: NetworkSpec, *, measure: bool = True, pause: Callable[[], None] = lambda: None) -> TrainedNetwork:
     """Build `spec` with the best weights there are, the same every time.
 
     The lecture's network and the page's other presets get weights of their own. Any other of one to three convolutions that ends in ten
@@ -74,7 +81,8 @@ def load_network(spec: NetworkSpec, *, measure: bool = True) -> TrainedNetwork:
     gets, layer by layer, the trained tensors where the layer's name and shapes agree with the lecture's, and a seeded initialisation
     elsewhere; its label then says "untrained". Where the geometry breaks, the module has the layers before the break.
 
-    How often fitted weights are right is left open without `measure`: `measured` takes longer than the fit.
+    How often fitted weights are right is left open without `measure`: `measured` takes longer than the fit. `pause` is called between
+    units of the work; what it raises ends the work.
     """
     shapes = infer_shapes(spec)
     module = build_layers(shapes).eval()
@@ -83,20 +91,23 @@ def load_network(spec: NetworkSpec, *, measure: bool = True) -> TrainedNetwork:
         module.load_state_dict(own.tensors)  # a copy of each: what all networks share stays as it is
         return TrainedNetwork(module, _trained_label(own.results))
     steps = plan(shapes)
-    if steps and shapes.macs <= MAX_MACS:
-        network = TrainedNetwork(module, _shared_label(steps, fit(module, shapes, steps, shared_weights())))
-        return measured(network) if measure else network
+    if steps and forward_time(shapes.layers) <= MAX_TIME:
+        network = TrainedNetwork(module, _shared_label(steps, fit(module, shapes, steps, shared_weights(), pause)))
+        return measured(network, digits_per_unit(shapes), pause) if measure else network
     return TrainedNetwork(module, _with_what_fits(module, shapes))
 
 
 @torch.no_grad()
-def measured(network: TrainedNetwork) -> TrainedNetwork:
-    """The same network, its label completed by how often it is right on the thousand of `bundled_digits`, if that was left open."""
+def measured(network: TrainedNetwork, unit: int = 100, pause: Callable[[], None] = lambda: None) -> TrainedNetwork:
+    """The same network, its label completed by how often it is right on the thousand of `bundled_digits`, if that was left open.
+
+    `pause` is called before every `unit` digits; what it raises ends the work.
+    """
     label = network.label
     if not label.trained or label.accuracy is not None:
         return network
     images, labels = digits_to_measure()
-    accuracy = int((through(network.module, images).argmax(dim=1) == labels).sum()) / len(labels)
+    accuracy = int((through(network.module, images, unit, pause).argmax(dim=1) == labels).sum()) / len(labels)
     result = f"right on {100 * accuracy:.1f} % of {len(labels):,} digits it has not seen"
     sentence = label.sentence.replace(UNMEASURED, result)
     if accuracy < WEAK and label.weakness:

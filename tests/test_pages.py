@@ -15,6 +15,8 @@ from cnn_explorer.shapes import infer_shapes
 from cnn_explorer.ui import live
 from cnn_explorer.weights import load_network
 
+pytestmark = pytest.mark.usefixtures("own_visitors")
+
 LECTURES = str(LECTURE)
 EXAMPLE = example_drawing().text
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from cnn_explorer.fair_cache import Shares
 from cnn_explorer.network import NetworkSpec, parse
 from cnn_explorer.shapes import infer_shapes
 from cnn_explorer.training import queue
@@ -18,7 +19,7 @@ from cnn_explorer.training import runs as runs_module
 from cnn_explorer.training.queue import TrainingQueue
 from cnn_explorer.training.recipes import RunRecipe
 from cnn_explorer.training.run import Run, bytes_needed
-from cnn_explorer.training.runs import Runs, Standing
+from cnn_explorer.training.runs import SHARES, Runs, Standing
 from cnn_explorer.training.turns import Turns
 from cnn_explorer.weights import TrainedNetwork, load_network
 
@@ -29,13 +30,13 @@ ALL = 10**9
 
 
 class House:
-    """Visitors come in when they drive something, and go when the test says so."""
+    """Visitors come in when they drive something, and go when the test says so. A name before an @ stands for a visitor of an address."""
 
-    def __init__(self, bytes_kept: int = 72_000_000, waiting: int = 50) -> None:
+    def __init__(self, shares: Shares = SHARES, places: tuple[int, int] = (50, 40)) -> None:
         self.gone: set[str] = set()
         self.asked: list[str] = []
         self.turns = Turns()
-        self.runs = Runs(self.turns, self.present, bytes_kept, waiting)
+        self.runs = Runs(self.turns, self.present, lambda visitor: visitor.partition("@")[2], shares, places)
 
     def present(self, visitor: str) -> bool:
         self.asked.append(visitor)
@@ -206,6 +207,58 @@ def test_what_is_forgotten_makes_room(house: House, slow: list[Run]) -> None:
     until(is_quiet)
 
 
+def test_addresses_get_equal_shares_and_so_do_their_visitors(house: House, slow: list[Run]) -> None:
+    with house.turns:
+        tabs = [house.drive(f"tab {number}@greedy", seeded(number)) for number in range(9)]
+        honest = house.drive("honest@home", seeded(9))
+    assert [standing.ahead for standing in tabs] == [*range(9)]
+    assert honest.ahead == 1  # after one tab, not after nine
+    runs = [house.run(seeded(number)) for number in range(10)]
+    until(lambda: runs[9].batch > 300)
+    house.runs.close()
+    batches = [run.batch for run in runs]
+    assert sum(batches[:9]) == pytest.approx(batches[9], rel=0.35)
+    assert min(batches[:9]) > 0
+
+
+def test_one_address_cannot_take_all_places(slow: list[Run]) -> None:
+    house = House(places=(5, 3))
+    for number in range(3):
+        assert not house.drive(f"tab {number}@greedy", seeded(number)).problem
+    refused = house.drive("tab 3@greedy", seeded(3))
+    assert refused.problem == "3 visitors from your address are training already, as many as can take turns here; try again in a minute."
+    assert not house.drive("honest@home", seeded(4)).problem
+    house.runs.close()
+
+
+def test_nothing_of_somebody_present_is_given_up_for_another(slow: list[Run]) -> None:
+    each = bytes_needed(SPEC, LONG)
+    house = House(Shares(4 * each, 2 * each, 3 * each, 4 * each, 0))
+    house.drive("honest@home", seeded(0), until=1)
+    until(is_quiet)
+    for number in range(1, 9):  # one batch each: the greedy visitor's own runs make room
+        assert not house.drive("greedy@elsewhere", seeded(number), until=1).problem
+        until(is_quiet)
+    assert house.runs.run(SPEC, seeded(0)) is not None
+    assert [number for number in range(1, 9) if house.runs.run(SPEC, seeded(number))] == [7, 8]
+    assert not house.drive("tab@elsewhere", seeded(10), until=1).problem
+    until(is_quiet)
+    refused = house.drive("another tab@elsewhere", seeded(11), until=1)
+    assert "all visitors from your address may take" in refused.problem
+    assert house.runs.run(SPEC, seeded(0)) is not None
+    house.runs.close()
+
+
+def test_a_large_run_leaves_room_for_small_ones(slow: list[Run]) -> None:
+    small, large = bytes_needed(SPEC, LONG), bytes_needed(parse("fc100-fc10"), LONG)
+    house = House(Shares(2 * large, 2 * large, 2 * large, small, 3 * small))
+    assert not house.drive("greedy@elsewhere", LONG, spec=parse("fc100-fc10")).problem
+    assert "there are" in house.drive("greedy@elsewhere", seeded(1), spec=parse("fc100-fc10")).problem
+    for number in range(3):
+        assert not house.drive(f"honest {number}@home", seeded(number)).problem
+    house.runs.close()
+
+
 @pytest.mark.parametrize("error", [PermissionError("not to be read"), RuntimeError("no memory")])
 def test_digits_that_cannot_be_read_are_told(house: House, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def unreadable(*_: object) -> Run:
@@ -271,11 +324,11 @@ def test_the_time_left_counts_the_others(house: House, slow: list[Run]) -> None:
 
 def test_memory_is_bounded_and_the_longest_unseen_goes_first(slow: list[Run]) -> None:
     each = bytes_needed(SPEC, LONG)
-    house = House(bytes_kept=3 * each)
+    house = House(Shares(3 * each, 3 * each, 4 * each, 3 * each, 0))
     for number in range(3):
         house.drive("one", seeded(number), until=1)
         until(is_quiet)
-    house.drive("another", seeded(0), 0)  # looked at: stays
+    house.run(seeded(0))  # looked at: stays
     house.drive("one", seeded(3), until=1)
     until(is_quiet)
     assert [house.runs.run(SPEC, seeded(number)) is not None for number in range(4)] == [True, False, True, True]
@@ -284,12 +337,14 @@ def test_memory_is_bounded_and_the_longest_unseen_goes_first(slow: list[Run]) ->
     refused = house.drive("late", seeded(5))
     assert refused.run is None
     assert refused.problem == (
-        f"This training needs {each / 1e6:.0f} MB of memory, and there are {3 * each / 1e6:.0f} MB for all: other runs in progress take "
-        f"{3 * each / 1e6:.0f} MB; try again when they are over, or choose a smaller network."
+        f"This training needs {each / 1e6:.0f} MB of memory; there are {3 * each / 1e6:.0f} MB, of which {3 * each / 1e6:.0f} MB are "
+        "taken: try again when others are over, or choose a smaller network."
     )
     assert house.runs.run(SPEC, seeded(5)) is None
     assert all(house.run(seeded(number)) for number in (0, 2, 3))  # what is driven is never dropped
     house.runs.leave("visitor 2")
+    assert house.drive("late", seeded(5)).problem  # paused, and its visitor is still there
+    house.gone |= {"visitor 2", "one"}
     assert house.drive("late", seeded(5)).run
     assert house.runs.run(SPEC, seeded(2)) is None
     house.runs.close()
@@ -298,12 +353,12 @@ def test_memory_is_bounded_and_the_longest_unseen_goes_first(slow: list[Run]) ->
 def test_what_can_never_have_room_is_told(house: House) -> None:
     standing = house.drive("one", spec=parse("fc4096-fc1024-fc10"))
     assert standing.run is None
-    assert standing.problem.endswith("MB of memory, and there are 72 MB for all: choose a smaller network.")
+    assert standing.problem.endswith("MB of memory, and one visitor may take 48 MB: choose a smaller network.")
     adam = replace(LONG, optimizer="adam")
-    for spec, remedy in ((parse("fc4000-relu-fc10"), " or SGD"), (parse("fc4096-fc1024-fc10"), "")):
-        with pytest.raises(ValueError, match=f"of memory, and there are 72 MB for all: choose a smaller network{remedy}.$"):
+    for spec, remedy in ((parse("fc2800-relu-fc10"), " or SGD"), (parse("fc4096-fc1024-fc10"), "")):
+        with pytest.raises(ValueError, match=f"of memory, and one visitor may take 48 MB: choose a smaller network{remedy}.$"):
             house.runs.check(infer_shapes(spec), adam)
-    house.runs.check(infer_shapes(parse("fc4000-relu-fc10")), LONG)
+    house.runs.check(infer_shapes(parse("fc2800-relu-fc10")), LONG)
 
 
 def test_what_cannot_be_trained_is_told(house: House) -> None:
@@ -314,7 +369,7 @@ def test_what_cannot_be_trained_is_told(house: House) -> None:
 
 
 def test_a_line_that_is_full_says_so(slow: list[Run]) -> None:
-    house = House(waiting=2)
+    house = House(places=(2, 2))
     for number in range(2):
         assert not house.drive(f"visitor {number}", seeded(number)).problem
     late = house.drive("late", seeded(2))

@@ -244,18 +244,18 @@ def test_a_weak_network_is_tuned_and_says_so() -> None:
     assert "tuned" not in load_network(parse(TEXTS[0])).label.sentence  # good as it is
 
 
-def problem(affordable: str) -> tuple[nn.Sequential, dict[str, int], torch.Tensor, torch.Tensor, torch.Tensor, Readout]:
-    """A network, and what a digit costs from each convolution on: tuning can afford those from `affordable` on."""
+def problem(affordable: str) -> tuple[nn.Sequential, dict[str, float], torch.Tensor, torch.Tensor, torch.Tensor, Readout]:
+    """A network, and how many nanoseconds a digit takes from each convolution on: tuning can afford those from `affordable` on."""
     torch.manual_seed(0)
     body = nn.Sequential(
         OrderedDict(normalize=Normalize(), conv1=nn.Conv2d(1, 4, 5, 3), relu1=nn.ReLU(), conv2=nn.Conv2d(4, 6, 3, 2), relu2=nn.ReLU())
     )
-    costs = {name: 1 if name >= affordable else 10**9 for name in ("conv1", "conv2")}
+    times = {name: 1.0 if name >= affordable else 1e12 for name in ("conv1", "conv2")}
     images, labels = torch.tensor(more_digits().images[:800]), torch.tensor(more_digits().labels[:800])
     with torch.no_grad():
         features = through(body, images).flatten(1)
     readout = Readout(torch.zeros(10, features.shape[1]), torch.zeros(10), features.mean(dim=0), features.std(dim=0) + 1e-3)
-    return body, costs, images, labels, torch.arange(800) // 10 % 4 == 3, replace(readout, weight=0.01 * torch.randn(readout.weight.shape))
+    return body, times, images, labels, torch.arange(800) // 10 % 4 == 3, replace(readout, weight=0.01 * torch.randn(readout.weight.shape))
 
 
 def copied(body: nn.Module) -> dict[str, torch.Tensor]:
@@ -265,9 +265,9 @@ def copied(body: nn.Module) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize(("affordable", "changed"), [("conv1", ("conv1", "conv2")), ("conv2", ("conv2",)), ("none", ())])
 @torch.no_grad()
 def test_tuning_changes_what_it_can_afford_and_improves_it(affordable: str, changed: tuple[str, ...]) -> None:
-    body, costs, images, labels, held_out, readout = problem(affordable)
+    body, times, images, labels, held_out, readout = problem(affordable)
     before = copied(body)
-    tuned, names = tune(body, costs, images, labels, held_out, readout)
+    tuned, names = tune(body, times, images, labels, held_out, readout)
     assert names == changed
     assert {name.split(".")[0] for name, tensor in copied(body).items() if not torch.equal(tensor, before[name])} == {*changed}
     loss = nn.functional.cross_entropy(tuned(through(body, images[held_out])), labels[held_out])
@@ -276,10 +276,10 @@ def test_tuning_changes_what_it_can_afford_and_improves_it(affordable: str, chan
 
 @torch.no_grad()
 def test_tuning_that_does_not_suit_the_held_out_digits_is_undone() -> None:
-    body, costs, images, labels, held_out, readout = problem("conv1")
+    body, times, images, labels, held_out, readout = problem("conv1")
     before = copied(body)
     wrong = torch.where(held_out, labels, (labels + 1) % 10)  # what is learnt is wrong of those held out
-    tuned, names = tune(body, costs, images, wrong, held_out, readout)
+    tuned, names = tune(body, times, images, wrong, held_out, readout)
     assert (tuned, names) == (readout, ())
     assert all(torch.equal(tensor, before[name]) for name, tensor in copied(body).items())
 

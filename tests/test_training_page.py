@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from widgets import address, control, sent
 
 from cnn_explorer.evaluation import accuracy
+from cnn_explorer.lru_cache import LruCache
 from cnn_explorer.network import LECTURE, PRESETS, parse
 from cnn_explorer.training.recipes import digits_for, parse_recipe, recipes_for
 from cnn_explorer.training.run import Run
@@ -21,12 +22,13 @@ SMALL = "conv4k5s2-relu-fc10"
 
 
 @pytest.fixture(autouse=True)
-def own_runs() -> Iterator[None]:
+def own_runs(own_visitors: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test finds what another has trained."""
+    monkeypatch.setattr(cached, "_EVALUATIONS", LruCache(12))
     yield
     cached.runs().close()
-    cached.runs.clear()
-    cached._evaluation.clear()
+    cached.trainings().close()
+    cached._one_process.cache_clear()
 
 
 def opened(**address: str) -> AppTest:
@@ -280,12 +282,12 @@ def test_the_queue_says_how_many_are_before(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_refused_training_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    page = opened(net="fc4000-relu-fc10", recipe="bundled-adam0.01-b64-e1-s0")
-    assert "needs 76 MB of memory, and there are 72 MB for all: choose a smaller network or SGD." in said(page)
+    page = opened(net="fc2800-relu-fc10", recipe="bundled-adam0.01-b64-e1-s0")
+    assert "of memory, and one visitor may take 48 MB: choose a smaller network or SGD." in said(page)
     assert next(button for button in page.button if button.key == "train").disabled
     assert not any("Press Train" in caption.value for caption in page.caption)
     page = opened()
-    monkeypatch.setattr(cached.runs(), "waiting", 0)
+    monkeypatch.setattr(cached.runs(), "places", (0, 0))
     press(page, "train")
     assert [toast.value for toast in page.toast] == [
         "0 visitors are training already, as many as can take turns here; try again in a minute."
@@ -334,7 +336,7 @@ def test_a_loss_that_the_results_find_first_is_told() -> None:
 def test_a_refusal_on_the_way_is_told_and_keeps_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
     page = settled(press(opened(recipe=LONG), "train_epoch"))
     press(page, "train")
-    monkeypatch.setattr(cached.runs(), "waiting", 0)
+    monkeypatch.setattr(cached.runs(), "places", (0, 0))
     page.run()
     page.run()
     assert "0 visitors are training already" in said(page)
@@ -415,7 +417,7 @@ def test_only_what_was_trained_before_is_called_replayed() -> None:
 def test_a_step_that_is_refused_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     page = settled(press(opened(), "train_batch"))
     rest(drive(QUICK, 20), 20)
-    monkeypatch.setattr(cached.runs(), "waiting", 0)
+    monkeypatch.setattr(cached.runs(), "places", (0, 0))
     press(page, "train_batch")
     assert page.toast
     assert at(page) == 1

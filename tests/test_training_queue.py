@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 from torch import nn
 
+from cnn_explorer.fair_cache import Shares
 from cnn_explorer.network import parse
 from cnn_explorer.shapes import NetworkShapes, infer_shapes
 from cnn_explorer.training import queue
@@ -150,7 +151,7 @@ def test_more_seconds_are_another_training(teacher: Teacher) -> None:
 
 
 def test_what_is_kept_is_bounded(teacher: Teacher) -> None:
-    trainings, network = TrainingQueue(bytes_kept=9_000, patience=60), bare(1000)  # 4,000 bytes each
+    trainings, network = TrainingQueue(shares=Shares(9_000, 9_000, 9_000, 9_000, 0), patience=60), bare(1000)  # 4,000 bytes each
     teacher.steps.release(6)
     for net in NETS[:3]:
         until(lambda net=net: trainings.attend("one", shapes_of(net), network, 4).ahead is None)  # type: ignore[misc]
@@ -160,7 +161,7 @@ def test_what_is_kept_is_bounded(teacher: Teacher) -> None:
 
 
 def test_a_queue_that_is_full_says_so(teacher: Teacher) -> None:
-    trainings, network = TrainingQueue(waiting=2, patience=60), bare()
+    trainings, network = TrainingQueue(waiting=(2, 2), patience=60), bare()
     for number in range(2):
         assert trainings.attend(f"visitor {number}", shapes_of(NETS[number]), network, 4).ahead == number
     standing = trainings.attend("late", shapes_of(NETS[2]), network, 4)

@@ -1,25 +1,32 @@
-"""One training at a time, for all visitors of a process: who asks for one waits in a queue, who leaves gives it up.
+"""One training at a time, for all visitors of a process: a visitor who asks for one waits in a queue, and gives it up by leaving.
 
     attend(visitor, shapes, network, seconds) ─► Place: the network to show, and the place in the queue
 
-A visitor attends again and again, a few times a second; whoever does not for `patience` seconds has left. What nobody attends is
-dropped, with all that it has learnt. What is finished is kept by architecture string, for everybody, up to a number of bytes.
+A visitor attends again and again, a few times a second; one who does not for `patience` seconds has left. A training that nobody
+attends is dropped, with all that it has learnt. A finished network is kept by architecture string, for everybody, as long as a visitor
+who asked for it is present, within that visitor's share of the memory, and then until others need the room.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from cnn_explorer.fair_cache import FairCache, Shares
 from cnn_explorer.memory import give_back_memory
 from cnn_explorer.shapes import NetworkShapes
-from cnn_explorer.shelf import Shelf
 from cnn_explorer.training.background import FORGOTTEN, Background
 from cnn_explorer.training.brief import train_briefly
 from cnn_explorer.training.turns import Turns
 from cnn_explorer.weights import TrainedNetwork
+
+SHARES = Shares.of(48_000_000)  # bytes of finished networks: the lecture's takes 34,000
+GROUP = 0.3  # seconds of a training before another one that shares the turns
+DONE = object()  # after the last unit of a training
+WAITING, OF_ADDRESS = 50, 40  # trainings that may wait: altogether, and from one address, as a school has
 
 
 @dataclass(frozen=True)
@@ -37,8 +44,10 @@ class Place:
 @dataclass
 class _Job:
     shapes: NetworkShapes
-    network: TrainedNetwork
+    address: str  # of the visitor who asked first
     seconds: float
+    start: TrainedNetwork  # where the training begins
+    network: TrainedNetwork | None = None  # how far it has come
     attended: dict[str, float] = field(default_factory=dict)  # when each visitor attended last
 
     @property
@@ -47,18 +56,27 @@ class _Job:
 
 
 class TrainingQueue(Background):
-    """Trainings in the order in which they were first asked for; safe to use from many threads.
+    """Trainings of all visitors, one of every address in turn; safe to use from many threads.
 
-    `bytes_kept` bounds the parameters of finished networks, `waiting` the jobs, `patience` is in seconds. `turns` are shared with
-    whatever else trains in this process.
+    `shares` bound the parameters of finished networks in bytes, `waiting` the jobs: altogether, and of one address; `patience` is in
+    seconds. `turns` are shared with whatever else trains in this process. `present(visitor)` tells whether a visitor is still there
+    and `address(visitor)` where from ("" if that is not known).
     """
 
-    def __init__(self, bytes_kept: int = 48_000_000, waiting: int = 50, patience: float = 5.0, turns: Turns | None = None) -> None:
+    def __init__(
+        self,
+        turns: Turns | None = None,
+        present: Callable[[str], bool] = lambda visitor: True,
+        address: Callable[[str], str] = lambda visitor: "",
+        shares: Shares = SHARES,
+        waiting: tuple[int, int] = (WAITING, OF_ADDRESS),
+        patience: float = 5.0,
+    ) -> None:
         super().__init__()
         self.waiting, self.patience = waiting, patience
-        self._turns = turns or Turns()
-        self._jobs: list[_Job] = []
-        self._finished = Shelf(bytes_kept)
+        self._turns, self._address = turns or Turns(), address
+        self._jobs: list[_Job] = []  # in the order in which they were asked for, but for the one that runs, which is the first
+        self._finished: FairCache[TrainedNetwork] = FairCache(shares, lambda network: network.bytes, present, address)
         self._failed: dict[str, tuple[float, str]] = {}  # when, and why
 
     def attend(self, visitor: str, shapes: NetworkShapes, network: TrainedNetwork, seconds: float = 0) -> Place:
@@ -71,29 +89,47 @@ class TrainingQueue(Background):
             for other in self._jobs:
                 if other.architecture != architecture or not seconds:
                     other.attended.pop(visitor, None)
-            best = self._finished.get(architecture) or network
+            best = self._finished.get(architecture, visitor) or network
             if best.label.trained_for >= seconds:
                 return Place(best)
             failed, problem = self._failed.get(architecture, (-math.inf, ""))
             if time.monotonic() - failed < FORGOTTEN:
                 return Place(best, problem=problem)
             self._jobs[1:] = filter(self._is_attended, self._jobs[1:])  # the first one's turn is over when it sees that by itself
-            job = self._job(shapes, best, seconds)
+            job = next((job for job in self._jobs if job.architecture == architecture), None)
             if job is None:
-                problem = f"{self.waiting} trainings are waiting already, and this one for its place."
-                return Place(best, len(self._jobs), seconds, problem)
+                address = self._address(visitor)
+                problem = self._refusal(visitor, address, best)
+                if problem:
+                    return Place(best, len(self._jobs), seconds, problem)
+                job = _Job(shapes, address, seconds, best)
+                self._jobs.append(job)
+                self._begin("train networks")
             job.attended[visitor] = time.monotonic()
-            return Place(job.network, self._jobs.index(job), job.seconds)
+            return Place(job.network or best, self._line().index(job), job.seconds)
 
-    def _job(self, shapes: NetworkShapes, network: TrainedNetwork, seconds: float) -> _Job | None:
-        """The job for an architecture, a new one if need be; None if too many are waiting."""
-        found = next((job for job in self._jobs if job.shapes.spec == shapes.spec), None)
-        if found or len(self._jobs) >= self.waiting:
-            return found
-        job = _Job(shapes, network, seconds)
-        self._jobs.append(job)
-        self._begin("train networks")
-        return job
+    def _refusal(self, visitor: str, address: str, network: TrainedNetwork) -> str:
+        """Why one more job cannot be taken from an address, or ""."""
+        neighbours = [job for job in self._jobs if job.address == address]
+        for jobs, most, where in ((self._jobs, self.waiting[0], ""), (neighbours, self.waiting[1], " from your address")):
+            if len(jobs) >= most:
+                return f"{len(jobs)} trainings{where} are waiting already, and this one for its place."
+        for jobs, most in ((self._jobs, self._finished.shares.total), (neighbours, self._finished.shares.address)):
+            if sum(job.start.bytes for job in jobs) + network.bytes > most:
+                return "Trainings of other large networks are waiting already, and this one for its place."
+        if self._finished.make_room(visitor, network.bytes):
+            return "Other visitors' trained networks take all the memory there is, and this one waits for some."
+        return ""
+
+    def _line(self) -> list[_Job]:
+        """The jobs in the order of their turns: the one that runs, then the first of every address, then the second, and so on."""
+        before: Counter[str] = Counter()
+        ranks = []
+        for job in self._jobs:
+            ranks.append(before[job.address])
+            before[job.address] += 1
+        waiting = sorted(range(1, len(self._jobs)), key=lambda index: ranks[index])
+        return [self._jobs[index] for index in (0, *waiting)] if self._jobs else []
 
     def _work(self) -> None:
         """Train one job after another; ends when none is left."""
@@ -106,31 +142,48 @@ class TrainingQueue(Background):
             self._train(job)
             give_back_memory()
             with self._lock:
+                following = self._line()[1:2]
                 self._jobs.remove(job)
+                for first in following:
+                    self._jobs.remove(first)
+                    self._jobs.insert(0, first)
 
     def _train(self, job: _Job) -> None:
         with self._lock:
             if not self._is_attended(job):
                 return
         try:
-            training = train_briefly(job.network, job.shapes, job.seconds)
-            while network := self._step(training):
-                with self._lock:
-                    if not self._is_attended(job):
-                        return
-                    job.network = network
-                    if network.label.trained_for >= job.seconds:
-                        self._finished.keep(job.architecture, network)
+            training = train_briefly(job.start, job.shapes, job.seconds)
+            while self._advance(job, training):
+                pass
         except Exception as problem:  # whatever it is, whoever asked hears of it, and the next one's turn comes
             with self._lock:
                 now = time.monotonic()
                 self._failed = {net: known for net, known in self._failed.items() if now - known[0] < FORGOTTEN}
                 self._failed[job.architecture] = (now, f"The training failed: {problem}.")
 
-    def _step(self, training: Iterator[TrainedNetwork]) -> TrainedNetwork | None:
-        """What comes of a training next, computed in its turn; None at the end."""
+    def _advance(self, job: _Job, training: Iterator[TrainedNetwork | None]) -> bool:
+        """A group of a training's units; False at its end, or when nobody waits for it any more."""
         with self._turns:
-            return next(training, None)
+            end = time.monotonic() + GROUP
+            while time.monotonic() < end:
+                network = next(training, DONE)
+                with self._lock:
+                    if network is DONE or not self._is_attended(job):
+                        return False
+                    if isinstance(network, TrainedNetwork):
+                        job.network = network
+                        if network.label.trained_for >= job.seconds:
+                            self._keep(job, network)
+        return True
+
+    def _keep(self, job: _Job, network: TrainedNetwork) -> None:
+        """Keep what a job has come to, for all who attended it, if one of them has room for it."""
+        for visitor in job.attended:
+            if self._finished.make_room(visitor, network.bytes) is None:
+                self._finished.keep(job.architecture, network, job.attended)
+                return
+        self._failed[job.architecture] = (time.monotonic(), "There is no room to keep what was trained; try again in a minute.")
 
     def _is_attended(self, job: _Job) -> bool:
         left = time.monotonic() - self.patience

@@ -27,28 +27,24 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from cnn_explorer.builder import build_layers
+from cnn_explorer.cost import affordable_digits, digits_per_unit, training_time
 from cnn_explorer.evaluation import as_input
 from cnn_explorer.fitting import digits_to_fit, digits_to_measure
-from cnn_explorer.layers import Conv2dSpec, Pool2dSpec
 from cnn_explorer.network import NetworkSpec
 from cnn_explorer.optimizers import SGD, AdamW
-from cnn_explorer.shapes import LayerShapes, NetworkShapes, infer_shapes
+from cnn_explorer.shapes import NetworkShapes, infer_shapes
 from cnn_explorer.shared import CLASSES
 from cnn_explorer.training import schedule, slant
-from cnn_explorer.training.brief import is_trainable
 from cnn_explorer.training.recipes import LIMITS, Data, RunRecipe, digits_for
 from cnn_explorer.training.turns import Turns
 
-# Costs are counted in work, not in time, so that looks are where they are however busy the machine is: multiply-adds of the forward
-# pass, and for what costs time without any, as many as take about as long. One core does about 10,000,000,000 a second, backward included.
-WORK_OF_VALUE, WORK_OF_POOLED_CELL, WORK_OF_PARAMETER, WORK_OF_SLANT, WORK_OF_BATCH = 40, 5, 10, 200_000, 3_000_000
-WORK_OF_GROUPED_MAC = 4  # torch is slow at these
-MAX_WORK = 1_000_000_000  # of a batch: about 0.1 s, 0.25 s for the layers that fit the counting worst
-LOOK_INTERVAL = 4_000_000_000  # work from one look to the next
+# Nanoseconds as `cost` counts them, not a clock's: looks are where they are however busy the machine is.
+PARAMETER_TIME, SLANT_TIME = 1, 20_000  # of an optimizer's step, a parameter; of slanting a digit
+MAX_BATCH_TIME = 120_000_000
+LOOK_INTERVAL = 400_000_000  # from one look to the next
 MAX_LOOKS = 1000
-LOOK_WORK, LOOK = 190_000_000, (20, 400)  # work of a look between epochs, and the test digits that this allows
-TEST_WORK, TEST = 10_000_000_000, (100, 10_000)  # likewise for the test after an epoch
-UNIT_WORK, UNIT = 300_000_000, (1, 100)  # and for a part of a test
+LOOK_TIME, LOOK = 19_000_000, (20, 400)  # of a look between epochs, and the test digits that this allows
+TEST_TIME, TEST = 1_000_000_000, (100, 10_000)  # likewise for the test after an epoch
 SNAPSHOT_BYTES, MAX_SNAPSHOTS = 12_000_000, 60
 
 
@@ -101,6 +97,11 @@ def ready_to_train(module: nn.Sequential, seed: int) -> nn.Sequential:
         if isinstance(child, nn.Dropout):
             module.register_module(name, SeededDropout(child.p, generator))
     return module.train().to(memory_format=torch.channels_last)
+
+
+def is_trainable(shapes: NetworkShapes) -> bool:
+    """True for a network that ends in ten outputs and has something to learn."""
+    return shapes.classifies and shapes.output_shape == (CLASSES,) and shapes.parameters > 0
 
 
 class _Diverged(Exception):
@@ -196,7 +197,7 @@ class Run:
     def _work(self) -> Iterator[None]:
         """The whole run, a unit between two yields."""
         size = self.recipe.batch_size
-        yield from self._look(affordable(LOOK_WORK, LOOK, self.shapes))
+        yield from self._look(affordable_digits(LOOK_TIME, LOOK, self.shapes))
         for epoch in range(self.recipe.epochs):
             generator = Generator().manual_seed(1000 * self.recipe.seed + epoch)  # an epoch depends on its number, not on those before
             order = torch.randperm(len(self._train[0]), generator=generator)
@@ -206,7 +207,7 @@ class Run:
                 norms = self._learn(batch, generator)
                 yield
                 if self._testing:
-                    few = affordable(LOOK_WORK, LOOK, self.shapes)
+                    few = affordable_digits(LOOK_TIME, LOOK, self.shapes)
                     yield from self._look(digits_to_test(self.shapes) if ends else few, norms)
 
     def _learn(self, batch: Tensor, generator: Generator) -> tuple[tuple[str, float], ...]:
@@ -231,7 +232,7 @@ class Run:
     def _look(self, count: int, norms: tuple[tuple[str, float], ...] = ()) -> Iterator[None]:
         """Test on the first `count` digits, part by part, and keep what is seen."""
         images, labels = (part[:count] for part in self._test)
-        size = affordable(UNIT_WORK, UNIT, self.shapes)
+        size = digits_per_unit(self.shapes)
         right = 0
         for start in range(0, len(labels), size):
             if start:
@@ -293,14 +294,14 @@ def check_trainable(shapes: NetworkShapes, recipe: RunRecipe) -> None:
     if not is_trainable(shapes):
         why = f"its output is {'×'.join(map(str, shapes.output_shape))}" if shapes.parameters else "it has no weights"
         raise ValueError(f"This network cannot learn to tell digits apart: {why}; end it with a linear layer of {CLASSES} outputs.")
-    fixed, work = _work_of_batch(shapes, recipe, 0), _work_of_batch(shapes, recipe, recipe.batch_size)
-    if work > MAX_WORK:
-        most = (MAX_WORK - fixed) * recipe.batch_size // (work - fixed)
+    fixed, time = _batch_time(shapes, recipe, 0), _batch_time(shapes, recipe, recipe.batch_size)
+    if time > MAX_BATCH_TIME:
+        most = int((MAX_BATCH_TIME - fixed) * recipe.batch_size / (time - fixed))
         lowest = int(LIMITS["batch_size"][0])
         remedy = f"choose a batch_size of at most {most}" if most >= lowest else "choose smaller layers"
         raise ValueError(
-            f"A batch of batch_size (={recipe.batch_size}) costs as much as {work / 1e6:,.0f} million multiply-adds, "
-            f"more than the {MAX_WORK / 1e6:,.0f} million that are possible here; {remedy}."
+            f"A batch of batch_size (={recipe.batch_size}) takes about {time / 1e9:.2f} s, "
+            f"more than the {MAX_BATCH_TIME / 1e9:.2f} s that are possible here; {remedy}."
         )
 
 
@@ -315,37 +316,20 @@ def _states(recipe: RunRecipe) -> int:
     return 2 if recipe.optimizer == "adam" else 1
 
 
-def _work_of_digit(shapes: NetworkShapes) -> int:
-    return sum(map(_work_of_layer, shapes.layers))
-
-
-def _work_of_layer(layer: LayerShapes) -> int:
-    work = layer.macs + WORK_OF_VALUE * layer.values
-    if isinstance(layer.spec, Pool2dSpec):
-        work += WORK_OF_POOLED_CELL * layer.values * math.prod(layer.spec.window()[0])
-    if isinstance(layer.spec, Conv2dSpec) and layer.spec.groups > 1:
-        work += (WORK_OF_GROUPED_MAC - 1) * layer.macs
-    return work
-
-
-def _work_of_batch(shapes: NetworkShapes, recipe: RunRecipe, batch_size: int) -> int:
-    of_digit = _work_of_digit(shapes) + WORK_OF_SLANT * recipe.augment
-    return WORK_OF_BATCH + WORK_OF_PARAMETER * shapes.parameters + batch_size * of_digit
+def _batch_time(shapes: NetworkShapes, recipe: RunRecipe, batch_size: int) -> float:
+    """Nanoseconds of a training step."""
+    of_digit = training_time(shapes.layers) + SLANT_TIME * recipe.augment
+    return PARAMETER_TIME * shapes.parameters + batch_size * of_digit
 
 
 def _look_interval(shapes: NetworkShapes, recipe: RunRecipe, batches: int) -> int:
     """Batches from one look to the next."""
-    return max(round(LOOK_INTERVAL / _work_of_batch(shapes, recipe, recipe.batch_size)), math.ceil(batches / MAX_LOOKS), 1)
+    return max(round(LOOK_INTERVAL / _batch_time(shapes, recipe, recipe.batch_size)), math.ceil(batches / MAX_LOOKS), 1)
 
 
 def digits_to_test(shapes: NetworkShapes) -> int:
     """How many digits are tested at most after an epoch, and wherever a visitor waits for the result: about a second's work."""
-    return affordable(TEST_WORK, TEST, shapes)
-
-
-def affordable(work: int, bounds: tuple[int, int], shapes: NetworkShapes) -> int:
-    """How many digits may pass through the network for so much work."""
-    return min(max(work // _work_of_digit(shapes), bounds[0]), bounds[1])
+    return affordable_digits(TEST_TIME, TEST, shapes)
 
 
 def _optimizer(module: nn.Module, recipe: RunRecipe) -> SGD | AdamW:

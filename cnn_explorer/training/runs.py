@@ -1,20 +1,22 @@
-"""The runs of all visitors of a process: shared, one at a time, a second for everybody in turn.
+"""The runs of all visitors of a process: shared, one at a time, a second for every address in turn and for its visitors in theirs.
 
     drive(visitor, spec, recipe, until) ─► Standing: the run to watch, whether it goes on, how many wait before this visitor
 
 A run is a pure function of network and recipe, so whoever asks for the same one watches the same one. It goes on while some present
-visitor wants more batches of it than are trained, and holds where it is when nobody does; then it is kept for whoever comes back, until
-others need the room. Who wants to see it happen all over again names a `take` of their own, which is another run.
+visitor wants more batches of it than are trained, and holds where it is when nobody does. It is kept as long as a visitor who asked for
+it is present, within that visitor's share of the memory, and then until others need the room. A visitor who wants to see it happen all
+over again names a `take` of their own, which is another run.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from cnn_explorer.fair_cache import FairCache, Shares, Shortage
 from cnn_explorer.network import NetworkSpec
 from cnn_explorer.shapes import NetworkShapes
 from cnn_explorer.training.background import FORGOTTEN, Background
@@ -23,6 +25,8 @@ from cnn_explorer.training.run import Run, bytes_needed, check_trainable
 from cnn_explorer.training.turns import Turns
 
 TURN = 1.0  # seconds that a visitor's runs go on before the next visitor's
+SHARES = Shares.of(96_000_000)  # bytes of runs: that of the lecture's network takes two million
+PLACES, OF_ADDRESS = 50, 40  # visitors who may train at a time: altogether, and from one address, as a school has
 GROUP = 0.3  # seconds of one run before the visitor's other one, or a training elsewhere that shares the turns
 ASKED = 0.3  # seconds until it is asked again whether a visitor is present
 
@@ -61,38 +65,48 @@ class _Kept:
 class Runs(Background):
     """Keeps and advances runs; safe to use from many threads, and quick to answer while one computes.
 
-    `turns` are shared with whatever else trains in this process. `present(visitor)` tells whether a visitor is still there. `bytes_kept`
-    bounds the runs' memory, `waiting` the number of visitors who drive one.
+    `turns` are shared with whatever else trains in this process. `present(visitor)` tells whether a visitor is still there and
+    `address(visitor)` where from ("" if that is not known). `shares` bound the runs' memory, `places` the visitors who drive one:
+    altogether, and of one address.
     """
 
-    def __init__(self, turns: Turns, present: Callable[[str], bool], bytes_kept: int = 72_000_000, waiting: int = 50) -> None:
+    def __init__(
+        self,
+        turns: Turns,
+        present: Callable[[str], bool],
+        address: Callable[[str], str] = lambda visitor: "",
+        shares: Shares = SHARES,
+        places: tuple[int, int] = (PLACES, OF_ADDRESS),
+    ) -> None:
         super().__init__()
-        self.bytes_kept, self.waiting = bytes_kept, waiting
-        self._turns, self._present = turns, present
+        self.shares, self.places = shares, places
+        self._turns, self._present, self._address = turns, present, address
         self._unit = Turns()  # who holds a run waits here for the end of what is under way
-        self._kept: OrderedDict[_Key, _Kept] = OrderedDict()  # the least recently used first
+        self._kept: FairCache[_Kept] = FairCache(shares, lambda kept: kept.run.bytes, present, address)
         self._wanted: dict[str, dict[_Key, int]] = {}  # by visitor: until which batch, the run whose group comes next first
-        self._line: deque[str] = deque()  # visitors in the order of their turns; the first one has it
+        # By address, in the order of their turns: visitors in the order of theirs. The first one of the first has the turn.
+        self._line: dict[str, deque[str]] = {}
         self._turn_began = 0.0
         self._asked: dict[str, float] = {}  # when a visitor was last known to be present
 
-    def run(self, spec: NetworkSpec, recipe: RunRecipe, take: str = "") -> Run | None:
-        """The run of a network by a recipe, if it is kept."""
+    def run(self, spec: NetworkSpec, recipe: RunRecipe, take: str = "", visitor: str = "") -> Run | None:
+        """The run of a network by a recipe, if it is kept; for a `visitor`, if one is named, as long as they are present."""
         with self._lock:
-            kept = self._used(_key(spec, recipe, take))
+            kept = self._kept.get(_key(spec, recipe, take), visitor)
             return kept.run if kept else None
 
     def check(self, shapes: NetworkShapes, recipe: RunRecipe) -> None:
         """Raise `ValueError` with a sentence if a network can never be trained here by this recipe."""
         check_trainable(shapes, recipe)
-        problem = self._excess(shapes.spec, recipe)
-        if problem:
-            raise ValueError(problem)
+        needed, plain = bytes_needed(shapes.spec, recipe), bytes_needed(shapes.spec, replace(recipe, optimizer="sgd"))
+        if needed > self.shares.visitor:
+            remedy = "choose a smaller network or SGD" if plain <= self.shares.visitor else "choose a smaller network"
+            raise ValueError(f"{self._need(needed)}: {remedy}.")
 
     def check_together(self, specs: Sequence[NetworkSpec], recipe: RunRecipe) -> None:
         """Raise `ValueError` with a sentence if these networks can be trained here one by one only."""
         needed = sum(bytes_needed(spec, recipe) for spec in specs)
-        if len(specs) > 1 and needed > self.bytes_kept:
+        if len(specs) > 1 and needed > self.shares.visitor:
             raise ValueError(f"{self._need(needed, 'Both trainings need')}: train one of the networks alone, or a smaller one.")
 
     def drive(self, visitor: str, spec: NetworkSpec, recipe: RunRecipe, until: int, take: str = "") -> Standing:
@@ -108,7 +122,7 @@ class Runs(Background):
             problem = self._refusal(visitor, key, spec, recipe)
             if problem:
                 return replace(self._standing(visitor, key), problem=problem)
-            kept = self._kept.get(key)
+            kept = self._kept.get(key, visitor)
         try:  # a network takes milliseconds to build and MNIST seconds to read: nobody else has to wait for that
             kept = kept or _Kept(Run(spec, recipe))
         except Exception as error:  # no such network, no digits, no memory: whoever asked hears of it
@@ -117,7 +131,7 @@ class Runs(Background):
             problem = self._refusal(visitor, key, spec, recipe)
             if problem or self._closed:
                 return replace(self._standing(visitor, key), problem=problem)
-            self._kept.setdefault(key, kept)  # another visitor may have been quicker
+            self._kept.keep(key, self._kept.get(key) or kept, [visitor])  # another visitor may have been quicker
             self._want(visitor, key, until)
             return self._standing(visitor, key)
 
@@ -143,19 +157,14 @@ class Runs(Background):
 
     # --- with the lock held ---
 
-    def _used(self, key: _Key) -> _Kept | None:
-        if key in self._kept:
-            self._kept.move_to_end(key)
-        return self._kept.get(key)
-
     def _want(self, visitor: str, key: _Key, until: int) -> None:
         if not self._kept[key].run.is_due(until):
             self._wanted.get(visitor, {}).pop(key, None)
             return
         self._wanted.setdefault(visitor, {})[key] = until
         self._asked[visitor] = time.monotonic()
-        if visitor not in self._line:
-            self._line.append(visitor)
+        if not any(visitor in line for line in self._line.values()):
+            self._line.setdefault(self._address(visitor), deque()).append(visitor)
         if self._worker is None:
             self._turn_began = time.monotonic()
             self._begin("advance runs")
@@ -170,12 +179,19 @@ class Runs(Background):
 
     def _ahead(self, visitor: str, key: _Key = "") -> int:
         """Turns before this visitor's, or before that of somebody who drives the same run on: a second tab does not wait for the first."""
-        due = [other for other in self._line if self._due(other)]
+        due = list(dict.fromkeys(other for other in self._next_turns() if self._due(other)))
         shares = self._is_due(visitor, key)
         return next((place for place, other in enumerate(due) if other == visitor or (shares and self._is_due(other, key))), len(due))
 
+    def _next_turns(self) -> Iterator[str]:
+        """Visitors in the order of their next turns: one of every address, then the next one of every address, and so on."""
+        longest = max(map(len, self._line.values()), default=0)
+        for place in range(longest):
+            for line in self._line.values():
+                yield line[place % len(line)]
+
     def _standing(self, visitor: str, key: _Key) -> Standing:
-        kept = self._used(key)
+        kept = self._kept.get(key, visitor)
         if kept is None:
             return Standing(ahead=self._ahead(visitor))
         going = any(self._is_due(other, key) for other in self._wanted)
@@ -184,46 +200,49 @@ class Runs(Background):
     def _seconds_left(self, visitor: str, key: _Key, kept: _Kept) -> float | None:
         if not self._is_due(visitor, key) or kept.batches < 1:
             return None
-        visitors = [due for due in map(self._due, self._wanted) if due]
-        share = sum(1 / len(due) for due in visitors if key in due) / len(visitors)  # of all the time
+        due = {other: keys for other in self._wanted if (keys := self._due(other))}
+        addresses = [self._address(other) for other in due]
+        share = sum(  # of all the time
+            1 / len(keys) / addresses.count(address) / len(set(addresses))
+            for keys, address in zip(due.values(), addresses, strict=True)
+            if key in keys
+        )
         return (self._wanted[visitor][key] - kept.run.batch) * kept.seconds / kept.batches / share
 
     def _refusal(self, visitor: str, key: _Key, spec: NetworkSpec, recipe: RunRecipe) -> str:
         """Why a visitor's wish cannot be taken, or ""; makes room for a new run."""
         others = [other for other in self._wanted if other != visitor and self._due(other)]
-        if len(others) >= self.waiting:
-            return f"{len(others)} visitors are training already, as many as can take turns here; try again in a minute."
-        kept = self._kept.get(key)
-        if kept and time.monotonic() - kept.failed > FORGOTTEN:
+        neighbours = [other for other in others if self._address(other) == self._address(visitor)]
+        for there, most, where in ((others, self.places[0], ""), (neighbours, self.places[1], " from your address")):
+            if len(there) >= most:
+                return f"{len(there)} visitors{where} are training already, as many as can take turns here; try again in a minute."
+        if key in self._kept and time.monotonic() - self._kept[key].failed > FORGOTTEN:
             self._drop(key)
-        return "" if key in self._kept else self._excess(spec, recipe) or self._room_for(bytes_needed(spec, recipe))
-
-    def _excess(self, spec: NetworkSpec, recipe: RunRecipe) -> str:
-        """Why a run is too large even if it were the only one, or ""."""
-        needed, plain = bytes_needed(spec, recipe), bytes_needed(spec, replace(recipe, optimizer="sgd"))
-        remedy = "choose a smaller network or SGD" if plain <= self.bytes_kept else "choose a smaller network"
-        return f"{self._need(needed)}: {remedy}." if needed > self.bytes_kept else ""
+        if key in self._kept:
+            return ""
+        needed = bytes_needed(spec, recipe)
+        shortage = self._kept.make_room(visitor, needed, {key for other in self._wanted for key in self._due(other)})
+        return self._shortage_sentence(needed, shortage) if shortage else ""
 
     def _need(self, needed: int, who: str = "This training needs") -> str:
-        return f"{who} {_megabytes(needed)} of memory, and there are {_megabytes(self.bytes_kept)} for all"
+        return f"{who} {_megabytes(needed)} of memory, and one visitor may take {_megabytes(self.shares.visitor)}"
 
-    def _room_for(self, needed: int) -> str:
-        """Drop what nobody drives, the least recently used first, until so many bytes are free; a sentence if that is not enough."""
-        driven = {key for visitor in self._wanted for key in self._due(visitor)}
-        fixed = sum(self._kept[key].run.bytes for key in driven)
-        if fixed + needed > self.bytes_kept:
-            others = f"other runs in progress take {_megabytes(fixed)}"
-            return f"{self._need(needed)}: {others}; try again when they are over, or choose a smaller network."
-        total = sum(kept.run.bytes for kept in self._kept.values())
-        for key in [key for key in self._kept if key not in driven]:
-            if total + needed <= self.bytes_kept:
-                break
-            total -= self._kept[key].run.bytes
-            self._drop(key)
-        return ""
+    def _shortage_sentence(self, needed: int, shortage: Shortage) -> str:
+        taken, limit = _megabytes(shortage.taken), _megabytes(shortage.limit)
+        if shortage.scope == "visitor" and needed > shortage.limit:
+            return f"{self._need(needed)}: choose a smaller network."
+        who, remedy = {
+            "visitor": ("you may take", "pause your other trainings"),
+            "address": ("all visitors from your address may take", "try again when they are over"),
+            "all": ("there are", "try again when others are over"),
+        }[shortage.scope]
+        return (
+            f"This training needs {_megabytes(needed)} of memory; {who} {limit}, of which {taken} are taken: {remedy}, "
+            "or choose a smaller network."
+        )
 
     def _drop(self, key: _Key) -> None:
-        del self._kept[key]
+        self._kept.drop(key)
         for wishes in self._wanted.values():
             wishes.pop(key, None)
 
@@ -262,15 +281,20 @@ class Runs(Background):
         """The first in the line who wants more, and the run; with the lock held."""
         now = time.monotonic()
         if self._line and now - self._turn_began >= TURN:
-            self._line.rotate(-1)
+            address = next(iter(self._line))
+            self._line[address].rotate(-1)
+            self._line[address] = self._line.pop(address)  # last in the order of the addresses
             self._turn_began = now
         while self._line:
-            visitor = self._line[0]
+            address, line = next(iter(self._line.items()))
+            visitor = line[0]
             due = self._due(visitor)
             if due:
                 self._wanted[visitor][due[0]] = self._wanted[visitor].pop(due[0])  # next time comes another one's group
                 return visitor, due[0], self._kept[due[0]].run
-            self._line.popleft()
+            line.popleft()
+            if not line:
+                del self._line[address]
             self._wanted.pop(visitor, None)
             self._asked.pop(visitor, None)
             self._turn_began = now

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from cnn_explorer.builder import MNIST_MEAN, MNIST_STD, Normalize, build_layers, initialise
+from cnn_explorer.cost import digits_per_unit
 from cnn_explorer.data import FOLDER_VARIABLE, PER_CLASS
 from cnn_explorer.evaluation import as_input
 from cnn_explorer.network import NetworkSpec
@@ -21,7 +22,7 @@ from cnn_explorer.shapes import NetworkShapes, infer_shapes
 from cnn_explorer.shared import CLASSES
 from cnn_explorer.training import schedule, slant
 from cnn_explorer.training.recipes import RunRecipe
-from cnn_explorer.training.run import TEST, TEST_WORK, UNIT, UNIT_WORK, SeededDropout, affordable, check_trainable
+from cnn_explorer.training.run import SeededDropout, check_trainable, digits_to_test
 
 SAVED = "network.pt"
 COUNTS = {"bundled": (4_000, 1_000), "mnist": (60_000, 10_000)}  # digits to train on, and to test with
@@ -91,7 +92,7 @@ test, train = chosen[:{CLASSES * PER_CLASS}], chosen[{CLASSES * PER_CLASS}:]
 train_images, train_labels = digits.data[train], digits.targets[train]
 test_images, test_labels = digits.data[test], digits.targets[test]
 """
-    measured = affordable(TEST_WORK, TEST, shapes)
+    measured = digits_to_test(shapes)
     if measured < COUNTS[recipe.data][1]:
         chosen += f"test_images, test_labels = test_images[:{measured}], test_labels[:{measured}]  # all would take long\n"
     moved = f"SIZE = {SIZE}  # pixels\n\n\n{_source(slant)}" if recipe.augment else ""
@@ -141,7 +142,7 @@ def _training(recipe: RunRecipe, shapes: NetworkShapes) -> str:
     rate = '        optimizer.param_groups[0]["lr"] = LEARNING_RATE * schedule((epoch * batches + step) / (EPOCHS * batches))\n'
     scheduled = f"\n{_source(schedule)}\n\n\n" if cycle else ""
     step, steps = ("step, ", "enumerate(order)") if cycle else ("", "order")
-    part = affordable(UNIT_WORK, UNIT, shapes)
+    part = digits_per_unit(shapes)
     return f"""
 # --- training ---
 

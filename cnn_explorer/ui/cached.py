@@ -1,16 +1,24 @@
-"""Everything that is kept between reruns, in one place. Keys are architecture strings: Streamlit would hash two different specs alike."""
+"""Everything that one process keeps for all sessions, in one place.
+
+It lives in this module and not in Streamlit's caches: any browser may send the message that clears those, and would end everybody's
+trainings. Keys are architecture strings.
+"""
 
 from __future__ import annotations
 
 import gc
+import ipaddress
 import os
 import sys
 import threading
+from functools import cache
 from typing import TYPE_CHECKING
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from cnn_explorer.cost import affordable_digits, digits_per_unit
+from cnn_explorer.lru_cache import LruCache
 from cnn_explorer.memory import give_back_memory
 from cnn_explorer.network import parse
 from cnn_explorer.shapes import NetworkShapes, infer_shapes
@@ -21,16 +29,14 @@ if TYPE_CHECKING:
     from torch import nn
 
     from cnn_explorer.evaluation import Evaluation
-    from cnn_explorer.shelf import Shelf
     from cnn_explorer.training.queue import TrainingQueue
     from cnn_explorer.training.recipes import Data
     from cnn_explorer.training.run import Run
     from cnn_explorer.training.runs import Runs
-    from cnn_explorer.training.turns import Turns
     from cnn_explorer.weights import TrainedNetwork
 
 
-SHIFT_WORK, SHIFTED = 1_600_000_000, (20, 1000)  # of one of the 25 places, as `affordable` counts it, and the test digits that this allows
+SHIFT_TIME, SHIFTED = 160_000_000, (20, 1000)  # nanoseconds for one of the 25 places, and the test digits that this allows
 KEPT = 48_000_000  # bytes of weights that are kept ready, and of those that were trained on the page: of hundreds of usual networks each
 
 
@@ -63,10 +69,12 @@ class Loading:
             self._over.set()
 
 
-@st.cache_resource(show_spinner=False)
+_LOADING = Loading()
+
+
 def loading() -> Loading:
     """The one loading of this process; a page starts it when its own frame is on screen."""
-    return Loading()
+    return _LOADING
 
 
 def _load_torch() -> None:
@@ -92,56 +100,72 @@ def _load_torch() -> None:
     gc.freeze()  # what is loaded now stays: later collections need not look at it
 
 
-@st.cache_resource(max_entries=256, show_spinner=False)
+_SHAPES: LruCache[NetworkShapes] = LruCache(256)
+_NETWORKS: LruCache[TrainedNetwork] = LruCache(KEPT, lambda network: network.bytes)
+_INITIALS: LruCache[TrainedNetwork] = LruCache(KEPT // 4, lambda network: network.bytes)
+_EVALUATIONS: LruCache[Evaluation] = LruCache(12)  # of full MNIST one takes 0.8 MB
+_SHIFT_ACCURACIES: LruCache[list[float]] = LruCache(32)
+
+
 def shapes_of(architecture: str) -> NetworkShapes:
     """Shapes of an architecture string."""
-    return infer_shapes(parse(architecture))
+    return _SHAPES.get_or_compute(architecture, lambda: infer_shapes(parse(architecture)))
+
+
+def _unit(architecture: str) -> int:
+    """Digits that pass through a network before the work looks up again."""
+    return digits_per_unit(shapes_of(architecture))
 
 
 def network_of(architecture: str) -> TrainedNetwork:
     """The network of an architecture string; shared by all sessions, never changed.
 
-    Who asks first is answered before it is known how often fitted weights are right; who asks next, after.
+    The first call returns at once, without an accuracy where that has to be measured. A later call measures it.
     """
     from cnn_explorer.weights import load_network, measured
 
-    known = _networks().get(architecture)
-    network = measured(known) if known else load_network(parse(architecture), measure=False)
-    if network is not known:
-        _networks().keep(architecture, network)
+    def load() -> TrainedNetwork:
+        network = load_network(parse(architecture), measure=False, pause=stop_if_unwanted)
         give_back_memory()
+        return network
+
+    known = _NETWORKS.get(architecture)
+    if known is None:
+        return _NETWORKS.get_or_compute(architecture, load)
+    network = measured(known, _unit(architecture), stop_if_unwanted)
+    if network is not known:
+        _NETWORKS.keep(architecture, network)
     return network
 
 
-@st.cache_resource(show_spinner=False)
-def _networks() -> Shelf:
-    from cnn_explorer.shelf import Shelf
+# --- trainings ---
 
-    return Shelf(KEPT)
+_MAKING = threading.RLock()
 
 
-@st.cache_resource(show_spinner=False)
-def trainings() -> TrainingQueue:
-    """The queue in which all visitors' networks are trained briefly."""
+@cache
+def _one_process() -> tuple[TrainingQueue, Runs]:
     from cnn_explorer.training.queue import TrainingQueue
-
-    return TrainingQueue(KEPT, turns=_turns())
-
-
-@st.cache_resource(show_spinner=False)
-def runs() -> Runs:
-    """All visitors' runs."""
     from cnn_explorer.training.runs import Runs
-
-    return Runs(_turns(), is_present)
-
-
-@st.cache_resource(show_spinner=False)
-def _turns() -> Turns:
-    """Whatever trains in this process takes turns."""
     from cnn_explorer.training.turns import Turns
 
-    return Turns()
+    turns = Turns()  # shared: whatever trains in this process takes turns
+    return TrainingQueue(turns, is_present, address_of), Runs(turns, is_present, address_of)
+
+
+def trainings() -> TrainingQueue:
+    """The queue in which all visitors' networks are trained briefly."""
+    with _MAKING:
+        return _one_process()[0]
+
+
+def runs() -> Runs:
+    """All visitors' runs."""
+    with _MAKING:
+        return _one_process()[1]
+
+
+# --- visitors ---
 
 
 def visitor() -> str:
@@ -155,41 +179,56 @@ def is_present(visitor: str) -> bool:
     return not st.runtime.exists() or st.runtime.get_instance().is_active_session(visitor)
 
 
+def address_of(visitor: str) -> str:
+    """The network address that a visitor's browser is connected from, "" if that is not known.
+
+    One person commands a whole IPv6 network of 64 bits: that counts as one address.
+    """
+    client = st.runtime.get_instance().get_client(visitor) if st.runtime.exists() else None
+    context = client.client_context if client else None
+    try:
+        address = ipaddress.ip_address(str(context.remote_ip)) if context else None
+    except ValueError:
+        return ""
+    return str(ipaddress.ip_network((address, 64), strict=False)) if address and address.version == 6 else str(address or "")
+
+
+def stop_if_unwanted() -> None:
+    """End this run of the page if its visitor has left, or has asked for something else since. Long work calls it between its units."""
+    if get_script_run_ctx() is None:
+        return
+    if not is_present(visitor()):
+        st.stop()
+    st.session_state.get("net")  # Streamlit ends a run at any use of the session where a newer run is asked for
+
+
+# --- networks of a run, and what they are worth ---
+
+
 def initial(architecture: str, seed: int) -> TrainedNetwork:
     """A network before any training, as a run of this `seed` begins."""
     from cnn_explorer.builder import build_layers
     from cnn_explorer.training.results import untrained
     from cnn_explorer.weights import Label, TrainedNetwork
 
-    key = f"{architecture} {seed}"
-    network = _initials().get(key)
-    if network is None:
-        network = TrainedNetwork(build_layers(shapes_of(architecture), seed).eval(), Label("random", "", None, f"{untrained(seed)}."))
-        _initials().keep(key, network)
-    return network
+    def build() -> TrainedNetwork:
+        label = Label("random", "", None, f"{untrained(seed)}.")
+        return TrainedNetwork(build_layers(shapes_of(architecture), seed).eval(), label)
 
-
-@st.cache_resource(show_spinner=False)
-def _initials() -> Shelf:
-    from cnn_explorer.shelf import Shelf
-
-    return Shelf(KEPT // 4)
+    return _INITIALS.get_or_compute(f"{architecture} {seed}", build)
 
 
 def evaluation(net: str, module: nn.Sequential, data: Data) -> Evaluation:
     """What a network says of the test digits, of as many as take about a second."""
-    from cnn_explorer.weights import fingerprint_of
-
-    return _evaluation(net, fingerprint_of(module), data, module)
-
-
-@st.cache_resource(max_entries=12, show_spinner=False)  # of full MNIST one takes 0.8 MB
-def _evaluation(net: str, fingerprint: str, data: Data, _module: nn.Sequential) -> Evaluation:
     from cnn_explorer.evaluation import evaluate
     from cnn_explorer.training.recipes import digits_for
     from cnn_explorer.training.run import digits_to_test
+    from cnn_explorer.weights import fingerprint_of
 
-    return evaluate(_module, digits_for(data)[1][: digits_to_test(shapes_of(net))])
+    def compute() -> Evaluation:
+        return evaluate(module, digits_for(data)[1][: digits_to_test(shapes_of(net))], _unit(net), stop_if_unwanted)
+
+    return _EVALUATIONS.get_or_compute(f"{net} {fingerprint_of(module)} {data}", compute)
 
 
 def tested_at(run: Run, batch: int) -> TrainedNetwork:
@@ -201,21 +240,17 @@ def tested_at(run: Run, batch: int) -> TrainedNetwork:
 
 def digits_to_shift(nets: Sequence[str]) -> int:
     """How many test digits are moved about, so that each of the networks takes a few seconds at most."""
-    from cnn_explorer.training.run import affordable
-
-    return min(affordable(SHIFT_WORK, SHIFTED, shapes_of(net)) for net in nets)
+    return min(affordable_digits(SHIFT_TIME, SHIFTED, shapes_of(net)) for net in nets)
 
 
-def shift_accuracy(module: nn.Sequential, data: Data, count: int) -> list[float]:
-    """How often a network is right on the first test digits moved by 0 to 6 pixels."""
-    from cnn_explorer.weights import fingerprint_of
-
-    return _shift_accuracy(fingerprint_of(module), data, count, module)
-
-
-@st.cache_resource(max_entries=32, show_spinner=False)
-def _shift_accuracy(fingerprint: str, data: Data, count: int, _module: nn.Sequential) -> list[float]:
+def shift_accuracy(net: str, module: nn.Sequential, data: Data, count: int) -> list[float]:
+    """How often a network is right on the first `count` test digits moved by 0 to 6 pixels."""
     from cnn_explorer.evaluation import shift_accuracy
     from cnn_explorer.training.recipes import digits_for
+    from cnn_explorer.weights import fingerprint_of
 
-    return shift_accuracy(_module, digits_for(data)[1][:count])
+    def compute() -> list[float]:
+        unit = _unit(net)
+        return shift_accuracy(module, digits_for(data)[1][:count], batch_size=unit, pause=stop_if_unwanted)
+
+    return _SHIFT_ACCURACIES.get_or_compute(f"{net} {fingerprint_of(module)} {data} {count}", compute)

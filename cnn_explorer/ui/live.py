@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +14,7 @@ from cnn_explorer.ui import cached, network_view, own_weights, state
 if TYPE_CHECKING:
     from cnn_explorer.weights import TrainedNetwork
 
-KEY, VISITOR = "network_view", "visitor"  # session keys
+KEY = "network_view"  # session key
 BRIEFLY, ON_THE_SPOT, MOST = 4, 10, 40  # seconds of training: on a press of the button, without one, altogether
 STAGE_SIDE = 140  # CSS pixels
 
@@ -79,14 +78,14 @@ def trained(shapes: NetworkShapes, pen: network_view.PenEvent | None) -> tuple[T
 
     Where nothing is known of a network's weights, it is trained without being asked.
     """
-    from cnn_explorer.training.brief import is_trainable
+    from cnn_explorer.training.run import is_trainable
 
     mine = own_weights.own()
     if mine:
         return mine, None
     architecture = str(shapes.spec)
     network = cached.network_of(architecture)
-    visitor = st.session_state.setdefault(VISITOR, uuid.uuid4().hex)
+    visitor = cached.visitor()
     if not is_trainable(shapes) or network.label.source == "trained":
         cached.trainings().attend(visitor, shapes, network)  # gives up what was asked for before
         return network, None

@@ -1,4 +1,4 @@
-"""Weights that a visitor has trained, or brought along, for the other pages: by network and origin, in the session.
+"""Weights that a visitor has trained, or brought along, for the other pages: by visitor, network and origin, for all sessions together.
 
 The origin of trained ones is in the address, `weights=<recipe>@<batch>`: a page that is opened again finds them while their run is kept.
 That of a file is "", as is that of the shipped weights: no address can name it.
@@ -6,11 +6,13 @@ That of a file is "", as is that of the shipped weights: no address can name it.
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from cnn_explorer.fair_cache import FairCache, Shares
 from cnn_explorer.network import parse
 from cnn_explorer.ui import cached, state
 
@@ -20,30 +22,35 @@ if TYPE_CHECKING:
     from cnn_explorer.training.recipes import RunRecipe
     from cnn_explorer.weights import TrainedNetwork
 
-OWN = "own_weights"  # session key
 MOST = 4  # networks of a visitor
+SHARES = Shares.of(96_000_000)  # bytes
+NO_ROOM = "the weights that other visitors keep here take all the memory there is; try again when they have left"
+
+_LOCK = threading.Lock()  # guards _KEPT
+_KEPT: FairCache[TrainedNetwork] = FairCache(SHARES, lambda network: network.bytes, cached.is_present, cached.address_of)
 
 
 def own() -> TrainedNetwork | None:
     """The visitor's own weights for the network on the page."""
     _find()
-    return _kept().get(_shown())
+    return _get(*_shown())
 
 
 def use(net: str, network: TrainedNetwork, recipe: RunRecipe, batch: int) -> None:
-    """Have the pages show this network, which is the page's, as it was trained here."""
-    st.session_state[state.WEIGHTS] = f"{recipe}@{batch}"
-    _keep((net, st.session_state[state.WEIGHTS]), network)
+    """Have the pages show this network, which is the page's, as it was trained here. Raises `ValueError` if there is no room for it."""
+    origin = f"{recipe}@{batch}"
+    _keep(net, origin, network)
+    st.session_state[state.WEIGHTS] = origin
 
 
 def bring(net: str, network: TrainedNetwork) -> None:
-    """Keep a network from a file."""
-    _keep((net, ""), network)
+    """Keep a network from a file. Raises `ValueError` if there is no room for it."""
+    _keep(net, "", network)
 
 
 def has_file(net: str) -> bool:
     """True if a network from a file is there."""
-    return (net, "") in _kept()
+    return _get(net, "") is not None
 
 
 def use_file() -> None:
@@ -54,8 +61,9 @@ def use_file() -> None:
 def forget() -> None:
     """Back to the weights that come with the package."""
     net, origin = _shown()
-    _kept().pop((net, origin), None)
-    _kept().pop((net, ""), None)
+    with _LOCK:
+        for one in (origin, ""):
+            _KEPT.drop(_key(net, one))
     st.session_state[state.WEIGHTS] = ""
     state.write_url()
 
@@ -73,7 +81,7 @@ def loaded(net: str, module: nn.Sequential) -> TrainedNetwork:
 def _find() -> None:
     """Look up what the address says."""
     net, origin = _shown()
-    if not origin or (net, origin) in _kept():
+    if not origin or _get(net, origin):
         return
     from cnn_explorer.training.recipes import parse_recipe
 
@@ -81,7 +89,7 @@ def _find() -> None:
         recipe, batch = origin.split("@")
         run = cached.runs().run(parse(net), parse_recipe(recipe))
         if run and 0 < int(batch) == run.place_at(int(batch)):
-            _keep((net, origin), cached.tested_at(run, int(batch)))
+            _keep(net, origin, cached.tested_at(run, int(batch)))
             return
     st.session_state[state.WEIGHTS] = ""
     st.session_state[f"{state.WEIGHTS}_notice"] = (
@@ -95,14 +103,27 @@ def _shown() -> tuple[str, str]:
     return state.architecture(), st.session_state.get(state.WEIGHTS, "")
 
 
-def _keep(which: tuple[str, str], network: TrainedNetwork) -> None:
-    kept = _kept()
-    kept.pop(which, None)
-    kept[which] = network
-    while len(kept) > MOST:
-        kept.pop(next(iter(kept)))
+def _key(net: str, origin: str) -> str:
+    return f"{cached.visitor()} {net} {origin}"
 
 
-def _kept() -> dict[tuple[str, str], TrainedNetwork]:
-    kept: dict[tuple[str, str], TrainedNetwork] = st.session_state.setdefault(OWN, {})
-    return kept
+def _get(net: str, origin: str) -> TrainedNetwork | None:
+    with _LOCK:
+        return _KEPT.get(_key(net, origin))
+
+
+def _keep(net: str, origin: str, network: TrainedNetwork) -> None:
+    visitor = cached.visitor()
+    with _LOCK:
+        _KEPT.drop(_key(net, origin))
+        if _KEPT.make_room(visitor, network.bytes):
+            raise ValueError(NO_ROOM)
+        _KEPT.keep(_key(net, origin), network, [visitor])
+        for key in _KEPT.owned_by(visitor)[:-MOST]:
+            _KEPT.drop(key)
+
+
+def forget_absent() -> None:
+    """Drop what belongs to visitors who have left."""
+    with _LOCK:
+        _KEPT.drop_unowned()

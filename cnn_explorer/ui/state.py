@@ -7,6 +7,7 @@ from collections.abc import Callable, Set
 
 import streamlit as st
 
+from cnn_explorer.cost import forward_time, layer_time
 from cnn_explorer.drawing import Drawing, DrawingError, example_drawing, parse_drawing
 from cnn_explorer.network import LECTURE, NetworkSpec, parse
 from cnn_explorer.shapes import NetworkShapes
@@ -21,7 +22,7 @@ LAST_VALID = "last_valid_network"
 
 # What this page computes with every stroke, for every visitor at once. The lecture's network needs a hundredth.
 MAX_PARAMETERS = 5_000_000
-MAX_MACS = 200_000_000
+MAX_TIME = 10_000_000  # nanoseconds, as `cost` counts them
 MAX_VALUES = 400_000
 
 
@@ -179,16 +180,19 @@ def take(event: PenEvent | None) -> int:
 def excess_of(shapes: NetworkShapes) -> str:
     """Why a network is too large for a page that answers at once, or ""."""
     values = sum(layer.values for layer in shapes.layers)
-    for count, most, word in (
-        (shapes.parameters, MAX_PARAMETERS, "parameters"),
-        (shapes.macs, MAX_MACS, "multiply-adds"),
-        (values, MAX_VALUES, "values"),
-    ):
+    for count, most, word in ((shapes.parameters, MAX_PARAMETERS, "parameters"), (values, MAX_VALUES, "values")):
         if count > most:
             return (
                 f"this network has {count:,} {word}, more than the {most:,} that this page computes live; "
                 "take fewer channels or features, or pool or stride earlier"
             )
+    time = forward_time(shapes.layers)
+    if time > MAX_TIME:
+        slowest = max(shapes.layers, key=lambda layer: layer_time(layer).forward)
+        return (
+            f"this network takes about {time / 1e6:.0f} ms a digit, more than the {MAX_TIME / 1e6:.0f} ms that this page has, most of "
+            f"them in {slowest.name}; take fewer channels or features, a smaller kernel, or pool or stride earlier"
+        )
     return ""
 
 

@@ -188,7 +188,7 @@ def _shifts(trained: list[Learner]) -> None:
     lines = {}
     for learner in trained:
         module = learner.tested.module
-        lines[training_controls.name_of(learner.net)] = cached.shift_accuracy(module, data, count)
+        lines[training_controls.name_of(learner.net)] = cached.shift_accuracy(learner.net, module, data, count)
     st.caption(f"{count:,} test digits moved left, right, up and down by so many pixels: how many are still right")
     st.plotly_chart(figures.shift_figure(lines), key="shifts", config=figures.CONFIG)
 

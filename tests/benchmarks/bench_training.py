@@ -27,11 +27,12 @@ from bench_settings import random_settings
 from cnn_explorer import LECTURE, load_network, trace_activations
 from cnn_explorer.data import data_folder, mnist
 from cnn_explorer.evaluation import accuracy
+from cnn_explorer.lru_cache import LruCache
 from cnn_explorer.memory import give_back_memory
 from cnn_explorer.shapes import infer_shapes
-from cnn_explorer.shelf import Shelf
 from cnn_explorer.training.brief import train_briefly
 from cnn_explorer.ui.cached import KEPT
+from cnn_explorer.weights import TrainedNetwork
 
 HARD = 0.9
 VISITED = 60  # networks
@@ -56,7 +57,7 @@ def main() -> None:
         before = accuracy(network.module, test.images, test.labels)
         if before >= HARD:
             continue
-        *_, trained = train_briefly(network, shapes, options.seconds)
+        *_, trained = filter(None, train_briefly(network, shapes, options.seconds))
         befores.append(before)
         afters.append(accuracy(trained.module, test.images, test.labels))
         print(f"{befores[-1]:8.2%} {afters[-1]:8.2%}  {spec}", flush=True)
@@ -72,11 +73,11 @@ def memory() -> None:
     image = torch.zeros(1, 1, 28, 28)
     trace_activations(load_network(LECTURE).module, image)
     bare = resident()
-    shelf = Shelf(KEPT)
+    networks: LruCache[TrainedNetwork] = LruCache(KEPT, lambda network: network.bytes)
     for spec in random_settings(VISITED, seed=1):
         network = load_network(spec)
         trace_activations(network.module, image)
-        shelf.keep(str(spec), network)
+        networks.keep(str(spec), network)
         give_back_memory()
     fitted = resident()
     for _ in train_briefly(network, infer_shapes(spec), 2):
