@@ -1,7 +1,6 @@
 """For every test: the same random examples on every run, however slow the machine, and one thread for PyTorch, as in the app."""
 
 import os
-
 import uuid
 
 import pytest
