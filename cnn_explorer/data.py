@@ -27,6 +27,8 @@ from typing import Any
 
 import numpy as np
 
+from cnn_explorer.text import quoted
+
 ASSETS = Path(__file__).parent / "assets"
 FOLDER_VARIABLE = "CNN_EXPLORER_DATA"
 PER_CLASS = 100
@@ -238,7 +240,7 @@ def _size(file: Path) -> int:
 
 def _last_line(text: str) -> str:
     lines = [line.strip(" <>.") for line in text.splitlines() if line.strip()]
-    return lines[-1][:120] if lines else "no reason was given"
+    return quoted(lines[-1], 120) if lines else "no reason was given"
 
 
 # --- rebuilding the bundled digits ---

@@ -25,6 +25,7 @@ import numpy as np
 
 from cnn_explorer.data import ASSETS, bundled_digits
 from cnn_explorer.preprocessing import SIZE, Preprocessed, Stage, Stroke, preprocess_strokes
+from cnn_explorer.text import quoted
 
 CANVAS = 280
 PEN_WIDTH = 16
@@ -79,7 +80,7 @@ def parse_drawing(text: str) -> Drawing:
         raise DrawingError(f"the drawing has {len(text):,} characters; at most {MAX_TEXT:,} are read")
     readers = {"s": _read_strokes, "d": _read_digit, "p": _read_picture}
     if text[:1] not in readers:
-        raise DrawingError(f"a drawing starts with s, d or p, not with '{text[:1]}'")
+        raise DrawingError(f"a drawing starts with s, d or p, not with {quoted(text[:1])}")
     return readers[text[0]](text)
 
 
@@ -112,7 +113,7 @@ def _read_strokes(text: str) -> Drawing:
 def _read_digit(text: str) -> Drawing:
     images = bundled_digits().images
     if not re.fullmatch(r"d[0-9]{1,4}", text) or int(text[1:]) >= len(images):
-        raise DrawingError(f"'{text[:12]}' is not a bundled digit: d0 to d{len(images) - 1}")
+        raise DrawingError(f"{quoted(text)} is not a bundled digit: d0 to d{len(images) - 1}")
     return Drawing(text, pixels=images[int(text[1:])])
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from cnn_explorer.layers import LAYERS, FlattenSpec, LayerSpec, LinearSpec, Shape
+from cnn_explorer.text import quoted
 
 MAX_LAYERS = 24
 IMAGE_SHAPE: Shape = (1, 28, 28)
@@ -24,7 +25,7 @@ class ArchitectureError(ValueError):
 
     def __init__(self, token: str, position: int, expected: str, problem: str = ""):
         self.token, self.position, self.expected = token, position, expected
-        super().__init__(f"{_shown(token)} at position {position}: {problem or f'expected {expected}'}")
+        super().__init__(f"{quoted(token)} at position {position}: {problem or f'expected {expected}'}")
 
 
 @dataclass(frozen=True)
@@ -84,15 +85,11 @@ def _parse_token(token: str, position: int) -> LayerSpec:
     layer = LAYERS[word]
     match = re.fullmatch(layer.pattern, token[len(word) :], re.ASCII)
     if not match:
-        raise ArchitectureError(token, position, f"after '{word}': {layer.expected}")
+        raise ArchitectureError(token, position, f"after {quoted(word)}: {layer.expected}")
     try:
         return layer.parse(word, match.groupdict())
     except ValueError as problem:
         raise ArchitectureError(token, position, layer.expected, str(problem)) from None
-
-
-def _shown(token: str) -> str:
-    return "nothing" if not token else f"'{token}'" if len(token) <= 40 else f"'{token[:40]}…'"
 
 
 LECTURE = parse("conv10k5-max2-relu-conv20k5-max2-relu-fc10")

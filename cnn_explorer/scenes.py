@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar, cast
 import numpy as np
 
 from cnn_explorer.layers import Conv2dSpec, Pool2dSpec
+from cnn_explorer.text import quoted
 
 Grid = tuple[tuple[float, ...], ...]  # rows of numbers
 Grids = tuple[Grid, ...]  # (channels, rows, columns)
@@ -182,9 +183,8 @@ class PictureScene:
         """The scene of query parameters. Raises `SceneError`."""
         name = query.get("filter", default.kernel)
         if name not in (*NAMED_KERNELS, *LEARNED):
-            raise SceneError(
-                f"there is no kernel named '{name[:20]}'; there are {', '.join(NAMED_KERNELS)}, and {LEARNED[0]} to {LEARNED[-1]}"
-            )
+            known = f"{', '.join(NAMED_KERNELS)}, and {LEARNED[0]} to {LEARNED[-1]}"
+            raise SceneError(f"there is no kernel named {quoted(name)}; there are {known}")
         return cls(name)
 
 
@@ -212,9 +212,9 @@ def read_number(name: str, text: str) -> float:
         above, slash, below = text.strip().replace("−", "-").replace(",", ".").partition("/")
         value = float(above) / float(below) if slash else float(above)
     except (ValueError, ZeroDivisionError):
-        raise SceneError(f"'{text[:12]}' in {name} is not a number") from None
+        raise SceneError(f"{name} has {quoted(text)} where a number belongs") from None
     if not abs(value) <= MAX_VALUE:  # not a number fails here as well
-        raise SceneError(f"'{text[:12]}' in {name} must be a number from −{MAX_VALUE} to {MAX_VALUE}")
+        raise SceneError(f"{name} has {quoted(text)} where a number from −{MAX_VALUE} to {MAX_VALUE} belongs")
     return float(f"{value:.6g}") + 0.0  # no negative zero
 
 
@@ -222,7 +222,7 @@ def read_int(name: str, text: str) -> int:
     """A whole number within the parameter's limits. Raises `SceneError`."""
     low, high = LIMITS[name]
     if not (text.isascii() and text.isdigit() and len(text) < 4 and low <= int(text) <= high):
-        raise SceneError(f"{name} (={text[:12]}) must be a whole number from {low} to {high}")
+        raise SceneError(f"{name} (={quoted(text)}) must be a whole number from {low} to {high}")
     return int(text)
 
 
@@ -359,7 +359,7 @@ def with_number(scene: Numbered, part: str, place: tuple[int, ...], value: float
     parts = ("input", "weight", "bias") if isinstance(scene, ConvScene) else ("input",)
     values = np.array(getattr(scene, part)) if part in parts else np.empty(0)
     if len(place) != values.ndim or not all(0 <= at < side for at, side in zip(place, values.shape, strict=True)):
-        raise SceneError(f"there is no number at {place} of {part}")
+        raise SceneError(f"there is no number at {place} of {quoted(part)}")
     values = values.astype(float)
     values[place] = read_number(part, str(value))
     changes: dict[str, Any] = {part: _tuples(values)}

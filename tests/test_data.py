@@ -202,7 +202,7 @@ def test_a_download_shows_its_progress_and_leaves_just_the_files(tmp_path: Path,
 @pytest.mark.parametrize(
     ("meanwhile", "reason"),
     [
-        ("raise RuntimeError('Tried here, got:\\n<urlopen error [Errno 5] no way>')", "urlopen error [Errno 5] no way"),
+        ("raise RuntimeError('Tried here, got:\\n<urlopen error [Errno 5] no way>')", "`urlopen error [Errno 5] no way`"),
         ("os._exit(3)", "no reason was given"),
     ],
 )
@@ -236,7 +236,7 @@ def test_torchvision_itself_behind_a_proxy_that_refuses(tmp_path: Path, monkeypa
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(OSError, match=r"MNIST could not be downloaded \(urlopen error .*refused\)\. Check the network and try again"):
+    with pytest.raises(OSError, match=r"MNIST could not be downloaded \(`urlopen error .*refused`\)\. Check the network and try again"):
         download_mnist(tmp_path, patience=60)
     assert not [*tmp_path.iterdir()]
 

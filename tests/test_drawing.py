@@ -137,8 +137,8 @@ def test_any_text_is_a_drawing_or_a_drawing_error(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "starts with s, d or p"),
-        ("x17", "starts with s, d or p, not with 'x'"),
+        ("", "starts with s, d or p, not with nothing"),
+        ("x17", "starts with s, d or p, not with `x`"),
         ("sA A", "characters that do not belong there"),
         ("s" + "A" * MAX_TEXT, "6,001 characters; at most 6,000"),
         (text_of(numbers(2 * (MAX_POINTS + 1))), "more than 5,000 points"),
@@ -147,7 +147,7 @@ def test_any_text_is_a_drawing_or_a_drawing_error(text: str) -> None:
         (text_of(b"\xff" * 20 + b"\x01"), "a number that is too large"),
         (text_of(numbers(2, steps(561), steps(0))), "point (561, 0) of the drawing is far outside the canvas of 280 × 280"),
         (text_of(numbers(2, steps(0), steps(-281))), "far outside the canvas"),
-        ("d1000", "'d1000' is not a bundled digit: d0 to d999"),
+        ("d1000", "`d1000` is not a bundled digit: d0 to d999"),
         ("d", "not a bundled digit"),
         ("pAAAA", "cannot be unpacked"),
         (text_of(zlib.compress(b"x" * 783), "p"), "does not have 28×28 pixels"),

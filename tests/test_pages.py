@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch  # imported first, so that the page need not wait for it
+from rendered import FOREIGN, FOREIGN_QUOTED, quotes_foreign_text, shown
 from streamlit.testing.v1 import AppTest
 from widgets import address, control, name_of, sent
 
@@ -214,9 +215,9 @@ def test_a_network_of_feature_maps_offers_the_last_layer() -> None:
 @pytest.mark.parametrize(
     ("typed", "told"),
     [
-        ("conv10k5-max2-rleu-fc10", ["'rleu'", "position 14", "relu"]),
+        ("conv10k5-max2-rleu-fc10", ["`rleu`", "position 14", "relu"]),
         ("", ["nothing", "position 0"]),
-        ("conv10", ["'conv10'"]),
+        ("conv10", ["`conv10`"]),
         ("conv10k5-conv999k3-fc10", ["out_channels", "999"]),
         ("-".join(["relu"] * 25), ["24 layers"]),
     ],
@@ -356,6 +357,24 @@ def test_both_broken() -> None:
     page = opened(net="?", drawing="?")
     assert ["The network" in page.warning[0].value, "The drawing" in page.warning[1].value] == [True, True]
     assert address(page) == {"net": LECTURES, "drawing": EXAMPLE}
+
+
+def test_what_an_address_says_is_quoted() -> None:
+    page = opened(net=FOREIGN, drawing=f"d{FOREIGN[:-1]}", weights=FOREIGN)
+    network, drawing, weights = (warning.value for warning in page.warning)
+    assert quotes_foreign_text(network)
+    assert [text for kind, text in shown(drawing) if kind == "code"] == [f"d{FOREIGN_QUOTED[:-1]}"]
+    assert not [text for kind, text in shown(weights) if kind == "code" or "evil" in text]
+    assert quotes_foreign_text(opened(net=f"conv4k5-{FOREIGN}").warning[0].value)
+    (first,) = opened(drawing=FOREIGN).warning
+    assert "not with `'`" in first.value
+
+
+def test_what_is_typed_is_quoted() -> None:
+    page = opened()
+    control(page.text_input, "architecture").set_value(FOREIGN.replace("\n", " ")).run()
+    (error,) = page.error
+    assert quotes_foreign_text(error.value)
 
 
 def test_an_address_that_breaks_later_leaves_what_was_there() -> None:

@@ -23,6 +23,7 @@ MODULES = [
     "scenes",
     "shapes",
     "shared",
+    "text",
     "trace",
     "training",
     "training.files",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from rendered import FOREIGN, quotes_foreign_text, shown
 from streamlit.testing.v1 import AppTest
 from widgets import address, control, sent
 
@@ -222,12 +223,27 @@ def test_what_cannot_be_read_gets_a_sentence(part: str, value: str, words: str) 
     assert sent(page)["net"] == SMALL
 
 
+@pytest.mark.parametrize("part", ["net", "recipe", "beside", "at"])
+def test_what_an_address_says_is_quoted(part: str) -> None:
+    (warning,) = opened(**{part: FOREIGN}).warning
+    assert quotes_foreign_text(warning.value), warning.value
+
+
 @pytest.mark.parametrize("net", ["max2", "conv4k3-fc7", "conv4k28-conv4k2-fc10"])
 def test_what_cannot_be_trained_says_why(net: str) -> None:
     page = opened(net=net)
     assert any("network" in warning.value for warning in page.warning)
     train = next(button for button in page.button if button.key == "train")
     assert train.disabled
+
+
+def test_the_name_of_a_weights_file_is_quoted() -> None:
+    page = opened()
+    section(page, "along")
+    uploader = page.file_uploader(key=f"weights_file {SMALL}")
+    uploader.upload("`my` www.evil.test.pt", b"no weights", "application/octet-stream").run()
+    (error,) = page.error
+    assert [text for kind, text in shown(error.value) if kind == "code"] == ["'my' www.evil.test.pt"]
 
 
 def test_settings_are_in_the_address() -> None:

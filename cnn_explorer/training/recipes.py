@@ -14,6 +14,7 @@ from functools import cache
 from typing import Literal, cast
 
 from cnn_explorer.data import Digits, bundled_digits, mnist, more_digits
+from cnn_explorer.text import quoted
 
 Data = Literal["bundled", "mnist"]
 Optimizer = Literal["sgd", "adam"]
@@ -120,9 +121,11 @@ def parse_recipe(text: str) -> RunRecipe:
             found |= {key: value for key, value in match.groupdict().items() if value is not None}
             del pieces[0]
         elif name not in _OPTIONAL:
-            raise ValueError(f"{_shown(pieces)} is no {name} of a recipe: expected {expected}")
+            found_there = quoted(pieces[0] if pieces else "")
+            raise ValueError(f"the recipe has {found_there} for its {name}: expected {expected}")
     if pieces:
-        raise ValueError(f"{_shown(pieces)} stands behind the seed, where a recipe ends: leave it out")
+        rest = quoted("".join(f"-{piece}" for piece in pieces))
+        raise ValueError(f"{rest} stands behind the seed, where a recipe ends: leave it out")
     return RunRecipe(
         data=cast(Data, found["data"]),
         optimizer="adam" if "adam" in found else "sgd",
@@ -134,12 +137,6 @@ def parse_recipe(text: str) -> RunRecipe:
         epochs=int(found["epochs"]),
         seed=int(found["seed"]),
     )
-
-
-def _shown(pieces: list[str]) -> str:
-    if not pieces:
-        return "the end"
-    return f"'{pieces[0]}'" if len(pieces[0]) <= 40 else f"'{pieces[0][:40]}…'"
 
 
 # --- what there is to choose ---

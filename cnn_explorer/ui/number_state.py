@@ -10,6 +10,7 @@ import streamlit as st
 
 from cnn_explorer.examples import CONV_PRESETS, POOL_PRESETS
 from cnn_explorer.scenes import ConvScene, PictureScene, PoolScene, Reserve, SceneError, with_number
+from cnn_explorer.text import quoted
 from cnn_explorer.ui import state
 from cnn_explorer.ui.grid_player import edits_of
 
@@ -96,7 +97,7 @@ class NumberPage:
         st.session_state[self.key("in_url")] = given
         try:
             if step not in self.first:
-                raise SceneError(f"there is no step named '{step[:20]}'; there are {', '.join(self.first)}")
+                raise SceneError(f"there is no step named {quoted(step)}; there are {', '.join(self.first)}")
             st.session_state[self.key(STEP)] = step
             default: Any = self.first[step]
             scene = default.read(given, default)

@@ -197,8 +197,21 @@ def excess_of(shapes: NetworkShapes) -> str:
 
 
 def plain(problem: Exception | str) -> str:
-    """What it says as Markdown that shows it as it is: it may quote an address, and a picture there would be fetched from elsewhere."""
-    return re.sub(r"([\\\[\]!<>`*:$_~#|])", r"\\\1", str(problem))
+    """What it says, on one line, as Markdown in which code spans stay and all else is shown as it is.
+
+    `cnn_explorer.text.quoted` makes such spans. Nothing outside them can be a link, an image, an icon, a formula, HTML
+    or a list.
+    """
+    parts = re.split(r"(`[^`]+`)", " ".join(str(problem).split()))  # every second one is a code span
+    parts[::2] = map(_escaped, parts[::2])
+    return re.sub(r"^([0-9]+(?=[.)]( |$))|(?=[-+]))", r"\1\\", "".join(parts))  # no list, no rule
+
+
+def _escaped(text: str) -> str:
+    # A backslash stops what Markdown reads. But the browser looks for addresses and `:names:` of icons in the finished
+    # text, without the backslashes: only a character between their parts stops that, here one without width.
+    parted = re.sub(r"[:@](?=\S)|www(?=\.)", "\\g<0>\N{WORD JOINER}", text, flags=re.IGNORECASE)
+    return re.sub(r"([\\\[\]!<>`*:$_~#|&])", r"\\\1", parted)
 
 
 def sentence(problem: Exception | str) -> str:

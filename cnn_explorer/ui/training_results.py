@@ -12,6 +12,7 @@ from cnn_explorer import figures
 from cnn_explorer.drawing import drawing_from_pixels
 from cnn_explorer.evaluation import Evaluation
 from cnn_explorer.network import LECTURE, PRESETS, parse
+from cnn_explorer.text import quoted
 from cnn_explorer.training.files import read_weights, run_csv, weights_file
 from cnn_explorer.training.recipes import digits_for
 from cnn_explorer.training.results import epochs
@@ -62,7 +63,7 @@ def _wrong(shown: list[Learner]) -> None:
         return
     network = learner.tested
     evaluation = cached.evaluation(learner.net, network.module, training_state.recipe().data)
-    st.markdown(f"**{training_controls.name_of(learner.net)}.** {network.label.sentence}")
+    st.markdown(f"**{training_controls.name_of(learner.net)}.** {state.plain(network.label.sentence)}")
     left, right = st.columns([2, 3])
     with left:
         key = f"confusion {network.fingerprint}"
@@ -199,7 +200,7 @@ def _shifts(trained: list[Learner]) -> None:
 def _along(shown: list[Learner]) -> None:
     learner, recipe = looked_into(shown), training_state.recipe()
     network, seen = learner.tested, [look for look in learner.looks if look.batch <= learner.place]
-    st.markdown(f"**{training_controls.name_of(learner.net)}.** {network.label.sentence}")
+    st.markdown(f"**{training_controls.name_of(learner.net)}.** {state.plain(network.label.sentence)}")
     with st.container(horizontal=True):
         if learner.run and learner.place:
             if st.button("Use it on the other pages", icon=":material/draw:", type="primary"):
@@ -258,7 +259,7 @@ def _read_file(net: str) -> None:
     try:
         network = own_weights.loaded(net, read_weights(file.getvalue(), cached.shapes_of(net)))
     except ValueError as problem:
-        st.session_state[FILE_NOTE] = (net, f"{state.plain(file.name)}: {state.plain(problem)}", "")
+        st.session_state[FILE_NOTE] = (net, f"{quoted(file.name)}: {state.plain(problem)}", "")
         return
     own_weights.bring(net, network)
-    st.session_state[FILE_NOTE] = (net, "", f"{state.plain(file.name)}: {state.plain(network.label.sentence)}")
+    st.session_state[FILE_NOTE] = (net, "", f"{quoted(file.name)}: {state.plain(network.label.sentence)}")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cnn_explorer.network import NetworkSpec, parse
+from cnn_explorer.text import quoted
 from cnn_explorer.training.recipes import RunRecipe, parse_recipe, recipes_for
 from cnn_explorer.ui import cached, state
 
@@ -115,7 +116,7 @@ def _show_beside(text: str) -> None:
 
 def _show_at(text: str) -> None:
     if text and (not text.isascii() or not text.isdigit() or len(text) > 9):
-        raise ValueError(f"'{text[:20]}' is no number of batches; a whole number from 0 is")
+        raise ValueError(f"{quoted(text)} is no number of batches; a whole number from 0 is")
     st.session_state.pop(f"{AT}_notice", None)
     if AT in st.session_state:  # on the browser's way back
         for net in networks():
@@ -207,7 +208,7 @@ def _give_up(net: str, now: Drive, problem: str) -> None:
     named = _opened().pop(_key(net), 0) and net == state.architecture()  # by the address
     if now.at or now.going or named:
         _drives()[_key(net)] = Drive()
-        _notice(" ".join(filter(None, [problem, LOST if now.at or named else ""])))
+        _notice(" ".join(filter(None, [state.plain(problem), LOST if now.at or named else ""])))
 
 
 def _notice(text: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 from PIL import Image
 
+from cnn_explorer.text import quoted
 from cnn_explorer.ui import state
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
@@ -35,7 +36,7 @@ def _read(key: str, use: Callable[[Image.Image], str]) -> None:
     file = st.session_state[key]
     if file is None:
         return
-    name = state.plain(file.name)
+    name = quoted(file.name)
     try:
         with Image.open(file, formats=FORMATS) as picture:
             wrong = use(picture)

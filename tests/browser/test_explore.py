@@ -131,7 +131,7 @@ def test_a_preset_and_a_typed_network(visit: Visit) -> None:
     assert app.layers() == ["conv1", "relu1"]
     before = app.view.element_handle()
     app.type("architecture", "conv4k3-rleu-fc10")
-    app.page.get_by_test_id("stAlert").filter(has_text="'rleu' at position 8").wait_for()
+    app.page.get_by_test_id("stAlert").filter(has_text="rleu at position 8").wait_for()
     app.page.wait_for_timeout(300)  # a view built anew would be there by now
     assert before.evaluate("view => view.isConnected")
     assert app.setting("architecture").locator("input").input_value() == "conv4k3-rleu-fc10"
@@ -359,6 +359,15 @@ def test_an_address_cannot_make_the_page_fetch_from_elsewhere(visit: Visit) -> N
     app = visit(net="![x](http://192.0.2.1/a.png)", drawing="![x](http://192.0.2.1/b.png)")
     app.page.get_by_test_id("stAlert").nth(1).wait_for()
     assert app.page.locator("[data-testid=stAlert] img").count() == 0
+
+
+def test_an_address_cannot_put_a_link_into_a_message(visit: Visit) -> None:
+    foreign = "please log in at www.evil.test"
+    app = visit(net=foreign)
+    alert = app.page.get_by_test_id("stAlert")
+    alert.get_by_text(foreign, exact=True).wait_for()
+    assert alert.locator("code").all_inner_texts() == [foreign]
+    assert alert.locator("a").count() == 0
 
 
 def test_a_server_that_comes_back_finds_everything_again(visit: Visit, watch: Watch) -> None:
