@@ -72,7 +72,7 @@ def test_the_script_runs_as_it_is_and_is_the_same_run(name: str, processes: dict
         (f"{number}", f"{recipe.epochs}", f"{100 * look.accuracy:.2f}", f"{look.measured:,}") for number, look in enumerate(ends, start=1)
     ]
     assert len(said.splitlines()) == recipe.epochs
-    read = read_weights((folder / "network.pt").read_bytes(), run.shapes)
+    read = read_weights((folder / "weights.safetensors").read_bytes(), run.shapes).module
     ours = run.network()[1].state_dict()
     assert [*read.state_dict()] == [*ours]
     assert all(torch.equal(tensor, ours[name]) for name, tensor in read.state_dict().items())

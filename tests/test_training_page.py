@@ -5,14 +5,17 @@ import time
 from collections.abc import Iterator
 
 import pytest
+import safetensors.torch
 import torch
 from rendered import FOREIGN, quotes_foreign_text, shown
 from streamlit.testing.v1 import AppTest
 from widgets import address, control, sent
 
+from cnn_explorer.builder import build_network
 from cnn_explorer.evaluation import accuracy
 from cnn_explorer.lru_cache import LruCache
 from cnn_explorer.network import LECTURE, PRESETS, parse
+from cnn_explorer.training.files import CONVERT, weights_file
 from cnn_explorer.training.recipes import digits_for, parse_recipe, recipes_for
 from cnn_explorer.training.run import Run
 from cnn_explorer.ui import cached
@@ -554,6 +557,31 @@ def test_the_place_that_is_looked_at_is_the_one_that_is_used() -> None:
     next(button for button in page.button if button.label == "Use it on the other pages").click().run()
     assert address(page)["weights"] == f"{QUICK}@15"
     assert sent(page)["version"] == fingerprint(trained(15))
+
+
+def test_weights_from_a_file_are_taken_with_other_names_and_pickles_are_not() -> None:
+    page = opened()
+    section(page, "along")
+
+    def upload(name: str, content: bytes) -> None:
+        page.file_uploader(key=f"weights_file {SMALL}").upload(name, content, "application/octet-stream").run()
+        assert not page.exception, page.exception
+
+    upload("old.pt", b"PK\x03\x04" + bytes(100))
+    assert page.error[0].value.startswith("old.pt: PyTorch's .pt and .pth files are pickles")
+    assert CONVERT.strip() in [code.value.strip() for code in page.code]
+    upload("other.safetensors", weights_file(build_network(LECTURE)))
+    assert "`conv1.weight` has shape (10, 1, 5, 5); this network's conv1 has (4, 1, 5, 5)." in page.error[0].value
+    assert CONVERT.strip() not in [code.value.strip() for code in page.code]
+    ours = build_network(parse(SMALL), 8)
+    state = {name.replace("conv1", "layer1").replace("fc1", "head"): tensor for name, tensor in ours.state_dict().items()}
+    upload("mine.safetensors", safetensors.torch.save(state))
+    assert not page.error
+    assert page.success[0].value.startswith("mine.safetensors: Weights from your file\\: right on ")
+    assert page.success[0].value.endswith("Layers were matched by their shapes: `layer1` → conv1, `head` → fc1.")
+    next(button for button in page.button if button.label == "See it on the other pages").click().run()
+    assert sentence(page).startswith("Weights from your file: right on ")
+    assert sent(page)["version"] == fingerprint(ours)
 
 
 def test_an_address_shows_the_weights_that_it_names() -> None:

@@ -1,57 +1,121 @@
 """What a visitor takes along or brings back: trained weights as a file, and a run as a table.
 
-A weights file is what `torch.save(module.state_dict(), file)` writes, a zip of raw numbers and a pickle that says which is which. A
-pickle can name any function and have it called, and a small zip can claim to be a large one. So a file that comes from outside is looked
-through before anything is made of it, and `torch.load(weights_only=True)` sees only what is left.
+A weights file is a safetensors file: 8 bytes with the length of a header (little-endian), the header, which is JSON
+with the name, dtype, shape and place of every tensor, then the raw numbers. Nothing in it can be run. The header of a
+file from outside is checked against the network before a number is read, so time and memory depend on the network
+alone.
+
+PyTorch's own files are never opened: they are pickles, and a pickle can have any function called.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import pickletools
-import zipfile
+import json
+import math
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import torch
+import safetensors.torch
 from torch import Tensor, nn
 
 from cnn_explorer.builder import build_layers
 from cnn_explorer.data import bundled_digits
 from cnn_explorer.evaluation import predict
 from cnn_explorer.shapes import NetworkShapes
+from cnn_explorer.text import quoted
 from cnn_explorer.training.run import Look
 
-REMEDY = "Choose a file that was saved from this network, here or by torch.save(network.state_dict(), file)."
-NEEDED = {"collections OrderedDict", "torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_parameter"}  # by a pickle of tensors
+LOAD_AND_SAVE = """\
+import safetensors.torch  # pip install safetensors
+
+module.load_state_dict(safetensors.torch.load_file("weights.safetensors"))
+safetensors.torch.save_file(module.state_dict(), "weights.safetensors")
+"""
+CONVERT = """\
+import safetensors.torch  # pip install safetensors
+import torch
+
+tensors = torch.load("weights.pt", weights_only=True)
+safetensors.torch.save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, "weights.safetensors")
+"""
+SAVE = "`safetensors.torch.save_file(module.state_dict(), file)`"
+REMEDY = f"Choose a file that was saved from this network, here or by {SAVE}."
+
+# Of a layer's tensors, in the order of a state dict.
+ROLES = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+FLOATING = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}  # safetensors' names of dtypes: bytes of a number
+WHOLE = {"I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1}
+MOST_DIMENSIONS = 4
+MOST_DIGITS = 12  # of a number in a header
+MOST_IN_NAME = 200  # characters
+
+Layers = dict[str, dict[str, tuple[int, ...]]]  # shapes of tensors by layer, then by role
+
+
+class PickleError(ValueError):
+    """A file that may be a pickle. `CONVERT` are the lines that make a safetensors file of it."""
+
+
+@dataclass(frozen=True)
+class FileWeights:
+    """A network with the weights of a file, in eval mode.
+
+    `matched` has (layer in the file, layer of this network) for all layers with weights; nothing if no name differs.
+    """
+
+    module: nn.Sequential
+    matched: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """Which layer of the file became which, as Markdown; "" if the names are the same."""
+        pairs = ", ".join(f"{_layer_name(theirs)} → {ours}" for theirs, ours in self.matched)
+        return f"Layers were matched by their shapes: {pairs}." if pairs else ""
 
 
 def weights_file(module: nn.Module) -> bytes:
-    """The state dict of `module` as a file: float32 tensors by name, which the exported script's network loads.
+    """The state dict of `module` as a safetensors file, without metadata.
 
-    `module.load_state_dict(torch.load(file, weights_only=True))` reads it.
+    `module.load_state_dict(safetensors.torch.load(content))` reads it.
     """
-    file = io.BytesIO()
-    torch.save({name: tensor.detach().clone(memory_format=torch.contiguous_format) for name, tensor in module.state_dict().items()}, file)
-    return file.getvalue()
+    tensors = module.state_dict()
+    return safetensors.torch.save({name: tensor.detach().contiguous() for name, tensor in tensors.items()})
 
 
-def read_weights(content: bytes, shapes: NetworkShapes) -> nn.Sequential:
-    """Build the network of `shapes` with the weights of a file as `weights_file` makes it; in eval mode.
+def read_weights(content: bytes, shapes: NetworkShapes, name: str = "") -> FileWeights:
+    """Build the network of `shapes` with the weights of a safetensors file that is called `name`.
 
-    Other precisions become float32, and a state dict may lie in a dict under "state_dict". Raises `ValueError` with a sentence for the
-    page if the file is no weights file, holds anything but weights, is larger than this network's weights can be, or if its layers, shapes
-    or numbers are not those of a trained network of this kind. Nothing in the file is ever run.
+    Its layers may have other names than this network's; they are then matched by their shapes and, where several have
+    the same, by the numbers in their names or by their order. Other precisions become float32.
+
+    Raises `PickleError` for a file that is called `.pt` or `.pth`, or begins as a zip or a pickle does, without opening
+    it. Raises `ValueError` if the file is no safetensors file or larger than this network's weights can be, if its
+    layers do not fit, or if its numbers are not those of a trained network. Both say in Markdown what is wrong.
     """
+    _refuse_pickle(content, name)
     module = build_layers(shapes).eval()
     expected = module.state_dict()
-    saved = _saved_tensors(content, limit=_largest_file(expected))
-    _check_names(saved, expected)
-    module.load_state_dict({name: _checked(name, saved[name], tensor) for name, tensor in expected.items()})
+    header = _read_header(content, expected)
+    layers = _match(header, expected)
+    names = {}  # of this network's tensors: names in the file
+    for ours in expected:
+        layer, role = _split(ours)
+        names[ours] = theirs = _joined(layers[layer], role)
+        _check_dtype(theirs, header[theirs].dtype, whole=not expected[ours].is_floating_point())
+    try:
+        tensors = safetensors.torch.load(content)
+    except Exception as error:  # the library has no list of what it raises
+        raise ValueError(f"The file is damaged: safetensors cannot read it. {REMEDY}") from error
+    module.load_state_dict({ours: _checked(theirs, tensors[theirs], expected[ours]) for ours, theirs in names.items()})
     if not predict(module, bundled_digits().images[:10]).isfinite().all():
         raise ValueError(f"The numbers in the file are so large that the network's answers overflow. {REMEDY}")
-    return module
+    same = all(ours == theirs for ours, theirs in layers.items())
+    return FileWeights(module, () if same else tuple((theirs, ours) for ours, theirs in layers.items()))
 
 
 def run_csv(looks: Sequence[Look]) -> str:
@@ -66,102 +130,283 @@ def run_csv(looks: Sequence[Look]) -> str:
     return table.getvalue()
 
 
-# --- looking through a file ---
+# --- a file from outside: its header ---
 
 
-def _largest_file(expected: Mapping[str, Tensor]) -> int:
-    """Bytes: double precision, and what a zip and a pickle say of each tensor."""
-    return 2 * sum(tensor.nbytes for tensor in expected.values()) + 2_000 * len(expected) + 50_000
+@dataclass(frozen=True)
+class _Entry:
+    """What a header says of a tensor; `start` and `end` are bytes behind the header."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    start: int
+    end: int
 
 
-def _saved_tensors(content: bytes, limit: int) -> Mapping[str, Any]:
-    """What a file maps names to, loaded by torch once nothing is left in it that could do harm."""
-    if len(content) > limit:
-        raise ValueError(f"The file has {len(content):,} bytes; this network's weights take no more than {limit:,}. {REMEDY}")
-    records = _records(content, limit)
-    _check_pickle(records["data.pkl"])
+def _refuse_pickle(content: bytes, name: str) -> None:
+    # A header of 640 bytes begins as a pickle does, but its length ends in zeros, and a brace follows.
+    is_pickle = content[:2] == b"PK" or content[:1] == b"\x80"
+    is_pickle = is_pickle and content[3:9] != b"\0\0\0\0\0{"
+    if is_pickle or name.lower().endswith((".pt", ".pth")):
+        raise PickleError(
+            "PyTorch's .pt and .pth files are pickles, and a pickle can run any program when it is opened, so this "
+            "file was not opened. Convert it on your own computer, if you trust it, and choose `weights.safetensors`."
+        )
+
+
+def _read_header(content: bytes, expected: Mapping[str, Tensor]) -> dict[str, _Entry]:
+    """The header's entries by name, in the order of their numbers in the file, which they cover exactly."""
+    most_header = 300 * len(expected) + 10_000
+    most = 8 + most_header + sum(tensor.numel() * max(FLOATING.values()) for tensor in expected.values())
+    if not content:
+        raise ValueError(f"The file is empty. {REMEDY}")
+    if len(content) > most:
+        size = f"The file has {len(content):,} bytes; this network's weights take at most {most:,}."
+        raise ValueError(f"{size} {REMEDY}")
+    length = int.from_bytes(content[:8], "little")
+    if len(content) < 8 or length > len(content) - 8 or content[8:9] != b"{":
+        raise ValueError(f"This is not a safetensors file, or it was cut short. {REMEDY}")
+    if length > most_header:
+        size = f"The file's header has {length:,} bytes; for this network it has at most {most_header:,}."
+        raise ValueError(f"{size} {REMEDY}")
     try:
-        saved = torch.load(_zipped(records), map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever torch makes of a damaged file
-        raise ValueError(f"The file is damaged: PyTorch cannot read it. {REMEDY}") from error
-    inner = saved.get("state_dict", saved) if isinstance(saved, dict) else saved
-    if not isinstance(inner, dict) or not all(isinstance(name, str) for name in inner):
-        raise ValueError(f"Where tensors by name should be, the file has type {type(inner).__name__}. {REMEDY}")
-    return inner
+        fields = _parsed(content[8 : 8 + length].decode())
+    except ValueError as error:
+        said = "The file's header is damaged: it is not the JSON of a safetensors file."
+        raise ValueError(f"{said} {REMEDY}") from error
+    fields.pop("__metadata__", None)
+    entries = {name: _entry(name, field) for name, field in fields.items()}
+    entries = dict(sorted(entries.items(), key=lambda item: (item[1].start, item[1].end)))
+    _check_places(entries, len(content) - 8 - length)
+    return entries
 
 
-def _records(content: bytes, limit: int) -> dict[str, bytes]:
-    """The parts of a zip written by torch, by their name within its folder, no more than `limit` bytes in all."""
+def _parsed(header: str) -> dict[str, Any]:
+    """A header as JSON. Raises `ValueError` for anything that no header has."""
+    if _depth(header) > 3:  # the header, a tensor, its shape
+        raise ValueError("nested too deeply")
+    fields: dict[str, Any] = json.loads(
+        header,
+        parse_int=_whole_number,
+        parse_float=_refuse,
+        parse_constant=_refuse,
+        object_pairs_hook=_without_duplicates,
+    )
+    return fields
+
+
+def _depth(text: str) -> int:
+    """How deep brackets and braces are nested, those in strings left out."""
+    depth = deepest = 0
+    in_string = escaped = False
+    for character in text:
+        if escaped:
+            escaped = False
+        elif in_string:
+            in_string, escaped = character != '"', character == "\\"
+        elif character == '"':
+            in_string = True
+        elif character in "{[":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in "}]":
+            depth -= 1
+    return deepest
+
+
+def _whole_number(digits: str) -> int:
+    if len(digits) > MOST_DIGITS:
+        raise ValueError("too many digits")
+    return int(digits)
+
+
+def _refuse(number: str) -> None:
+    raise ValueError("not a whole number")
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise ValueError("a name twice")
+    return fields
+
+
+def _entry(name: str, field: Any) -> _Entry:
+    """What the header says of one tensor, as long as it makes sense by itself."""
+    if len(name) > MOST_IN_NAME or not name.isprintable() or name.startswith("."):
+        rule = f"is not printable text of at most {MOST_IN_NAME} characters that begins with no dot"
+        raise ValueError(f"The tensor name {quoted(name)} {rule}. {REMEDY}")
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
-            folder = next(entry.filename.removesuffix("data.pkl") for entry in archive.infolist() if entry.filename.endswith("/data.pkl"))
-            parts = [entry for entry in archive.infolist() if entry.filename.startswith(folder) and size <= limit]
-            # Only a `read` that names its size stops there, whatever comes out of the compressed bytes.
-            records = {part.filename.removeprefix(folder): archive.open(part).read(part.file_size) for part in parts}
-    except Exception as error:  # no zip, no data.pkl, damaged, encrypted, packed in an unknown way: there is no end to it
-        what = "The file is empty" if not content else "This is not a weights file that PyTorch has written, or it is damaged"
-        raise ValueError(f"{what}. {REMEDY}") from error
-    if size > limit:
-        raise ValueError(f"The file unpacks to {size:,} bytes; this network's weights take no more than {limit:,}. {REMEDY}")
-    return records
+        dtype, shape, (start, end) = field.pop("dtype"), field.pop("shape"), field.pop("data_offsets")
+        sound = not field and isinstance(dtype, str) and isinstance(shape, list)
+        sound = sound and all(type(number) is int and number >= 0 for number in (*shape, start, end))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        sound = False
+    if not sound:
+        what = "a dtype, a shape and two offsets"
+        raise ValueError(f"The file's header is damaged: what it says of {quoted(name)} is not {what}. {REMEDY}")
+    if dtype not in FLOATING | WHOLE:
+        rule = f"weights have one of {', '.join(FLOATING)}"
+        raise ValueError(f"{quoted(name)} has dtype {quoted(dtype)}; {rule}. {REMEDY}")
+    if len(shape) > MOST_DIMENSIONS:
+        rule = f"weights have at most {MOST_DIMENSIONS}"
+        raise ValueError(f"{quoted(name)} has {len(shape):,} dimensions; {rule}. {REMEDY}")
+    return _Entry(dtype, tuple(shape), start, end)
 
 
-def _zipped(records: Mapping[str, bytes]) -> io.BytesIO:
-    """The same parts in a zip of our own: torch must see what was looked through, not what another reader finds in the file."""
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, record in records.items():
-            archive.writestr(f"weights/{name}", record)
-    file.seek(0)
-    return file
+def _check_places(entries: Mapping[str, _Entry], size: int) -> None:
+    """Refuse numbers that overlap, leave a gap, or are more or fewer than shape and file say."""
+    at = 0
+    for name, entry in entries.items():
+        needed = math.prod(entry.shape) * (FLOATING | WHOLE)[entry.dtype]
+        if (entry.start, entry.end) != (at, at + needed):
+            raise ValueError(
+                f"The file is damaged: {quoted(name)} takes {needed:,} bytes from {at:,} on, but its offsets are "
+                f"{entry.start:,} and {entry.end:,}. {REMEDY}"
+            )
+        at = entry.end
+    if at != size:
+        sizes = f"its header tells of {at:,} bytes of numbers, and it has {size:,}"
+        raise ValueError(f"The file is damaged: {sizes}. {REMEDY}")
 
 
-def _check_pickle(record: bytes) -> None:
-    """Refuse a pickle that names anything but tensors, without running it.
+# --- which layer is which ---
 
-    torch's own list of what may be called is longer, and some of that makes as much memory as it is asked for.
+
+def _match(header: Mapping[str, _Entry], expected: Mapping[str, Tensor]) -> dict[str, str]:
+    """Which layer of the file each layer of this network is. Raises `ValueError` if they do not fit or are unclear."""
+    theirs = _layers({name: entry.shape for name, entry in header.items()})
+    ours = _layers({name: tuple(tensor.shape) for name, tensor in expected.items()})
+    signatures = list(map(_signature, ours.values()))
+    if Counter(map(_signature, theirs.values())) != Counter(signatures):
+        raise ValueError(f"{_misfit(theirs, ours)} {REMEDY}")
+    written = _as_written(list(header), theirs)
+    layers: dict[str, str] = {}
+    for signature in dict.fromkeys(signatures):
+        alike = [layer for layer, shapes in ours.items() if _signature(shapes) == signature]
+        found = [layer for layer, shapes in theirs.items() if _signature(shapes) == signature]
+        layers |= dict(zip(alike, _ordered(found, alike, written), strict=True))
+    return {layer: layers[layer] for layer in ours}
+
+
+def _layers(shapes: Mapping[str, tuple[int, ...]]) -> Layers:
+    layers: Layers = {}
+    for name, shape in shapes.items():
+        layer, role = _split(name)
+        layers.setdefault(layer, {})[role] = shape
+    return layers
+
+
+def _split(name: str) -> tuple[str, str]:
+    """A tensor's layer and its role in it: before and behind the last dot."""
+    layer, _, role = name.rpartition(".")
+    return layer, role
+
+
+def _joined(layer: str, role: str) -> str:
+    return f"{layer}.{role}" if layer else role
+
+
+def _signature(shapes: Mapping[str, tuple[int, ...]]) -> frozenset[tuple[str, tuple[int, ...]]]:
+    """What layers must have in common to take each other's place."""
+    return frozenset(shapes.items())
+
+
+def _as_written(names: list[str], layers: Layers) -> list[str]:
+    """Layers in the file's order, or none if that is not the order of a state dict.
+
+    The library itself sorts tensors by dtype and name, so that a bias stands before its weight. Only a file in which
+    every layer's tensors stand as in a state dict has kept the order.
     """
-    try:
-        operations = [(operation.name, argument) for operation, argument, _ in pickletools.genops(record)]
-    except Exception as error:  # genops raises what comes
-        raise ValueError(f"The file is damaged: PyTorch cannot read it. {REMEDY}") from error
-    for operation, argument in operations:
-        if operation in ("GLOBAL", "INST", "STACK_GLOBAL", "EXT1", "EXT2", "EXT4") and not _is_needed(operation, str(argument)):
-            named = f" ({str(argument).replace(' ', '.')[:60]})" if operation in ("GLOBAL", "INST") else ""
-            raise ValueError(f"The file holds more than weights{named}, so it was not opened. {REMEDY}")
+    order = [_joined(layer, role) for layer, shapes in layers.items() for role in ROLES if role in shapes]
+    return list(layers) if order == names else []
 
 
-def _is_needed(operation: str, named: str) -> bool:
-    """True for the few names in a pickle of tensors, such as "torch FloatStorage"."""
-    module, _, name = named.partition(" ")
-    return operation == "GLOBAL" and (named in NEEDED or (module == "torch" and name.endswith("Storage")))
+def _ordered(found: Sequence[str], alike: Sequence[str], written: Sequence[str]) -> Sequence[str]:
+    """Layers of the file that have the same shapes, in the order of this network's `alike`.
+
+    Names tell if they are the same or differ in their numbers alone, as `block1.conv` and `block2.conv` do. Else the
+    order in the file tells, if it was kept; it must not contradict the numbers.
+    """
+    if len(found) == 1:
+        return found
+    if set(found) == set(alike):
+        return alike
+    words = {tuple(_parts(layer)[::2]) for layer in found}
+    numbers = {tuple(_parts(layer)[1::2]) for layer in found}
+    by_number = sorted(found, key=_parts) if len(words) == 1 and len(numbers) == len(found) else []
+    by_place = [layer for layer in written if layer in found]
+    orders = [order for order in (by_number, by_place) if order]
+    if orders and orders[0] == orders[-1]:
+        return orders[0]
+    one, other = map(_layer_name, sorted(found)[:2])
+    raise ValueError(
+        f"{one} and {other} in the file have the same shapes, and neither names nor order tell which comes first. "
+        f"Name the layers as this network does: {', '.join(alike)}."
+    )
 
 
-# --- comparing it with the network ---
+def _parts(name: str) -> list[Any]:
+    """A name as words and, at every second place, numbers: names are sorted by it as a reader would."""
+    return [int(part) if place % 2 else part for place, part in enumerate(re.split("([0-9]+)", name))]
 
 
-def _check_names(saved: Mapping[str, Any], expected: Mapping[str, Tensor]) -> None:
-    missing = [name for name in expected if name not in saved]
-    unknown = [name for name in saved if name not in expected]
-    if missing or unknown:
-        faults = [f"lacks {name}" for name in missing[:1]] + [f"has {name[:60]!r}, which this network has not" for name in unknown[:1]]
-        raise ValueError(f"The file {' and '.join(faults)}: it is of another network. {REMEDY}")
+def _misfit(theirs: Layers, ours: Layers) -> str:
+    """A sentence on the first thing that differs between layers that do not fit."""
+    left = {layer: theirs[layer] for layer in sorted(theirs, key=_parts)}
+    lacking: Layers = {}
+    for layer, shapes in ours.items():
+        same = [found for found in left if left[found] == shapes and left[found] != ours.get(found)]
+        if left.get(layer) == shapes:
+            del left[layer]
+        elif same:
+            del left[same[0]]
+        else:
+            lacking[layer] = shapes
+    if not lacking:
+        layer, shapes = next(iter(left.items()))
+        role = "weight" if "weight" in shapes else next(iter(shapes))
+        return f"The file has {quoted(_joined(layer, role))} of shape {shapes[role]}; this network has no such layer."
+    layer, shapes = next(iter(lacking.items()))
+    kin = [found for found in left if _kind(left[found]) == _kind(shapes)]
+    found = layer if layer in left else next(iter(kin), None)
+    if found is None:
+        role, shape = next(iter(shapes.items()))
+        return f"No layer of the file can be this network's {layer}, whose {role} has shape {shape}."
+    role = next(role for role in (*shapes, *left[found]) if left[found].get(role) != shapes.get(role))
+    if role not in left[found]:
+        lacks = f"{_layer_name(found)} in the file has no {role}"
+        return f"{lacks}; this network's {layer} has one of shape {shapes[role]}."
+    tensor = f"{quoted(_joined(found, role))} has shape {left[found][role]}"
+    if role not in shapes:
+        return f"{tensor}; this network's {layer} has no such tensor."
+    return f"{tensor}; this network's {layer} has {shapes[role]}."
 
 
-def _checked(name: str, tensor: Any, expected: Tensor) -> Tensor:
-    """A tensor from the file as the network can take it."""
-    if not isinstance(tensor, Tensor) or tensor.layout is not torch.strided or tensor.device.type != "cpu":
-        raise ValueError(f"{name} in the file is no plain tensor. {REMEDY}")
-    if tensor.shape != expected.shape:
-        theirs, ours = tuple(tensor.shape), tuple(expected.shape)
-        raise ValueError(f"{name} has shape {theirs} in the file, {ours} in this network: it is of another network. {REMEDY}")
-    if tensor.is_floating_point() != expected.is_floating_point() or tensor.is_complex():
-        needed = "floating-point numbers" if expected.is_floating_point() else "a whole number"
-        raise ValueError(f"{name} is {str(tensor.dtype).removeprefix('torch.')} in the file; it must be {needed}. {REMEDY}")
-    converted: Tensor = tensor.detach().to(expected.dtype)
+def _kind(shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, bool]:
+    """Tells convolutions, linear layers and batch norms apart: the weight's dimensions, and if there are statistics."""
+    return len(shapes.get("weight", ())), "running_mean" in shapes
+
+
+def _layer_name(layer: str) -> str:
+    return quoted(layer) if layer else "the layer without a name"
+
+
+# --- the numbers ---
+
+
+def _check_dtype(name: str, dtype: str, whole: bool) -> None:
+    allowed = WHOLE if whole else FLOATING
+    if dtype not in allowed:
+        raise ValueError(f"{quoted(name)} has dtype {dtype}; it must have one of {', '.join(allowed)}. {REMEDY}")
+
+
+def _checked(name: str, tensor: Tensor, expected: Tensor) -> Tensor:
+    """A tensor of the file in the dtype of this network."""
+    converted: Tensor = tensor.to(expected.dtype)
     if not converted.isfinite().all():
-        raise ValueError(f"{name} in the file has values that are not finite: that training went wrong. {REMEDY}")
-    if name.endswith("running_var") and (converted < 0).any():
-        raise ValueError(f"{name} in the file has values below 0, and a variance has none. {REMEDY}")
+        fault = "has values that are not finite in float32: that training went wrong"
+        raise ValueError(f"{quoted(name)} {fault}. {REMEDY}")
+    if _split(name)[1] == "running_var" and (converted < 0).any():
+        raise ValueError(f"{quoted(name)} has values below 0, and a variance has none. {REMEDY}")
     return converted

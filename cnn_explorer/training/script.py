@@ -24,14 +24,15 @@ from cnn_explorer.training import schedule, slant
 from cnn_explorer.training.recipes import RunRecipe
 from cnn_explorer.training.run import SeededDropout, check_trainable, digits_to_test
 
-SAVED = "network.pt"
+SAVED = "weights.safetensors"
 COUNTS = {"bundled": (4_000, 1_000), "mnist": (60_000, 10_000)}  # digits to train on, and to test with
 
 
 def training_script(spec: NetworkSpec, recipe: RunRecipe) -> str:
     """A Python program that trains `spec` by `recipe` as `Run` does, prints the accuracy after every epoch and saves the state dict.
 
-    It needs torch and torchvision alone. Raises `ValueError` with a sentence for a network that cannot be trained here.
+    It needs torch, torchvision and safetensors alone. Raises `ValueError` with a sentence for a network that cannot be
+    trained here.
     """
     shapes = infer_shapes(spec)
     check_trainable(shapes, recipe)
@@ -44,7 +45,7 @@ def _head(spec: NetworkSpec, recipe: RunRecipe) -> str:
     return f'''
 """Train a network on {train:,} digits of MNIST and test it on {test:,} others.
 
-    pip install torch torchvision
+    pip install torch torchvision safetensors
     python train.py
 
 MNIST is read from the folder that {FOLDER_VARIABLE} names, else from `data`, and fetched if it is not there. In the end the weights are
@@ -61,6 +62,7 @@ import zlib
 from collections import OrderedDict
 
 import torch
+from safetensors.torch import save_file
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 from torchvision.datasets import MNIST
@@ -170,7 +172,7 @@ for epoch in range(EPOCHS):
     loss, tested = f"loss {{total / batches:.4f}}", f"{{len(test_labels):,}} test digits"
     print(f"epoch {{epoch + 1}} of {{EPOCHS}}: {{loss}}, right on {{100 * right / len(test_labels):.2f}} % of {{tested}}", flush=True)
 
-torch.save(network.state_dict(), "{SAVED}")
+save_file({{name: tensor.contiguous() for name, tensor in network.state_dict().items()}}, "{SAVED}")
 """
 
 

@@ -24,7 +24,7 @@ from cnn_explorer.network import parse
 from cnn_explorer.shapes import NetworkShapes, infer_shapes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import nn
 
@@ -218,15 +218,15 @@ def initial(architecture: str, seed: int) -> TrainedNetwork:
     return _INITIALS.get_or_compute(f"{architecture} {seed}", build)
 
 
-def evaluation(net: str, module: nn.Sequential, data: Data) -> Evaluation:
-    """What a network says of the test digits, of as many as take about a second."""
+def evaluation(net: str, module: nn.Sequential, data: Data, pause: Callable[[], None] = stop_if_unwanted) -> Evaluation:
+    """What a network says of the test digits, of as many as take about a second. `pause` is called between units of the work."""
     from cnn_explorer.evaluation import evaluate
     from cnn_explorer.training.recipes import digits_for
     from cnn_explorer.training.run import digits_to_test
     from cnn_explorer.weights import fingerprint_of
 
     def compute() -> Evaluation:
-        return evaluate(module, digits_for(data)[1][: digits_to_test(shapes_of(net))], _unit(net), stop_if_unwanted)
+        return evaluate(module, digits_for(data)[1][: digits_to_test(shapes_of(net))], _unit(net), pause)
 
     return _EVALUATIONS.get_or_compute(f"{net} {fingerprint_of(module)} {data}", compute)
 

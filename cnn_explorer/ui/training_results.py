@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import streamlit as st
@@ -13,7 +14,7 @@ from cnn_explorer.drawing import drawing_from_pixels
 from cnn_explorer.evaluation import Evaluation
 from cnn_explorer.network import LECTURE, PRESETS, parse
 from cnn_explorer.text import quoted
-from cnn_explorer.training.files import read_weights, run_csv, weights_file
+from cnn_explorer.training.files import CONVERT, LOAD_AND_SAVE, PickleError, read_weights, run_csv, weights_file
 from cnn_explorer.training.recipes import digits_for
 from cnn_explorer.training.results import epochs
 from cnn_explorer.training.script import training_script
@@ -26,6 +27,15 @@ SECTION, CELL, FILE_NOTE = "results_section", "confusion_cell", "weights_file_no
 HEAD = "| network | parameters | multiply-adds | epochs | time | right |\n|---|--:|--:|--:|--:|--:|"
 GALLERY = 12  # digits
 DIGIT_SIDE = 72  # CSS pixels
+
+
+class FileNote(NamedTuple):
+    """What the page says, in Markdown, of the file that was brought back for a network, and the code below it."""
+
+    net: str
+    text: str
+    refused: bool = False
+    code: str = ""
 
 
 @st.fragment
@@ -200,17 +210,22 @@ def _shifts(trained: list[Learner]) -> None:
 def _along(shown: list[Learner]) -> None:
     learner, recipe = looked_into(shown), training_state.recipe()
     network, seen = learner.tested, [look for look in learner.looks if look.batch <= learner.place]
+    trained = bool(learner.run and learner.place)
     st.markdown(f"**{training_controls.name_of(learner.net)}.** {state.plain(network.label.sentence)}")
     with st.container(horizontal=True):
-        if learner.run and learner.place:
+        if trained:
             if st.button("Use it on the other pages", icon=":material/draw:", type="primary"):
                 training_state.put_first(learner.net)
                 own_weights.use(learner.net, network, recipe, learner.place)
                 _to_first_page()
             st.download_button(
-                "Weights (.pt)", weights_file(network.module), f"{learner.net}.pt", icon=":material/download:", on_click="ignore",
-                help="A state dict: module.load_state_dict(torch.load(file, weights_only=True))",
-            )  # fmt: skip
+                "Weights (.safetensors)",
+                weights_file(network.module),
+                f"{learner.net}.safetensors",
+                icon=":material/download:",
+                on_click="ignore",
+                help="A state dict; the lines below load and save one. The layers' names are those of the script.",
+            )
             st.download_button("The run (.csv)", run_csv(seen), "run.csv", "text/csv", icon=":material/download:", on_click="ignore")
         script = training_script(parse(learner.net), recipe)
         st.download_button(
@@ -218,6 +233,8 @@ def _along(shown: list[Learner]) -> None:
             help="The whole of this training in plain PyTorch. It comes to the same accuracy, and with this version of PyTorch on a "
             "processor like the server's to the very same numbers.",
         )  # fmt: skip
+    if trained:
+        st.code(LOAD_AND_SAVE, language="python")
     with st.expander("The script"):
         st.code(script, language="python", height=360)
     _upload(learner.net)
@@ -231,19 +248,21 @@ def _upload(net: str) -> None:
     """Bring the weights of a network back from a file."""
     st.file_uploader(
         f"Bring weights of {training_controls.name_of(net)} back",
-        type=["pt", "pth"],
+        type=["safetensors", "pt", "pth"],  # of the last two it is said why they are not opened
         key=f"weights_file {net}",
         on_change=_read_file,
         args=(net,),
         width=420,
     )
-    about, error, loaded = st.session_state.get(FILE_NOTE, ("", "", ""))
-    if about != net:
+    note: FileNote | None = st.session_state.get(FILE_NOTE)
+    if note is None or note.net != net:
         return
-    if error:
-        st.error(error, icon=":material/block:")
-    elif loaded and own_weights.has_file(net):
-        st.success(loaded, icon=":material/check:")
+    if note.refused:
+        st.error(note.text, icon=":material/block:")
+        if note.code:
+            st.code(note.code, language="python")
+    elif own_weights.has_file(net):
+        st.success(note.text, icon=":material/check:")
         if st.button("See it on the other pages", icon=":material/draw:"):
             training_state.put_first(net)
             own_weights.use_file()
@@ -256,10 +275,14 @@ def _read_file(net: str) -> None:
     file = st.session_state[f"weights_file {net}"]
     if file is None:
         return
+    name = quoted(file.name)
     try:
-        network = own_weights.loaded(net, read_weights(file.getvalue(), cached.shapes_of(net)))
+        weights = read_weights(file.getvalue(), cached.shapes_of(net), file.name)
+        network = own_weights.loaded(net, weights.module)
+        own_weights.bring(net, network)
     except ValueError as problem:
-        st.session_state[FILE_NOTE] = (net, f"{quoted(file.name)}: {state.plain(problem)}", "")
+        code = CONVERT if isinstance(problem, PickleError) else ""
+        st.session_state[FILE_NOTE] = FileNote(net, f"{name}: {state.plain(problem)}", refused=True, code=code)
         return
-    own_weights.bring(net, network)
-    st.session_state[FILE_NOTE] = (net, "", f"{quoted(file.name)}: {state.plain(network.label.sentence)}")
+    said = f"{name}: {state.plain(network.label.sentence)} {state.plain(weights.sentence)}"
+    st.session_state[FILE_NOTE] = FileNote(net, said.strip())

@@ -2,16 +2,13 @@
 
 import csv
 import io
-import os
-import pickle
 import re
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
+import safetensors.torch
 from browser.axe import check
 from browser.conftest import VisitTraining
 from browser.explorer import PATIENCE
@@ -198,32 +195,13 @@ def test_two_networks_side_by_side(visit_training: VisitTraining) -> None:
 # --- taken along, brought back ---
 
 
-class Hostile:
-    """Runs a command when it is unpickled."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.system, (f"touch {self.marker}",)
-
-
-def hostile_files(marker: Path) -> dict[str, bytes]:
-    """A bare pickle, and one in the zip that torch writes."""
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("weights/data.pkl", pickle.dumps({"conv1.weight": Hostile(marker)}, protocol=2))
-        archive.writestr("weights/version", "3\n")
-    return {"bare.pt": pickle.dumps(Hostile(marker)), "zipped.pt": file.getvalue()}
-
-
-def test_weights_run_and_script_are_taken_along_and_weights_brought_back(visit_training: VisitTraining, tmp_path: Path) -> None:
+def test_weights_run_and_script_are_taken_along_and_weights_brought_back(visit_training: VisitTraining) -> None:
     train = visit_training(recipe(2, 6))
     train.press("Train")
     train.wait_at(2 * EPOCH)
     train.section("Take it along")
-    weights = Path(train.download("Weights (.pt)").path())
-    saved = torch.load(weights, weights_only=True)
+    weights = Path(train.download("Weights (.safetensors)").path())
+    saved = safetensors.torch.load_file(weights)
     module = load_network(LECTURE).module
     assert {name: tensor.shape for name, tensor in saved.items()} == {name: t.shape for name, t in module.state_dict().items()}
     rows = list(csv.DictReader(io.StringIO(Path(train.download("The run (.csv)").path()).read_text())))
@@ -234,16 +212,12 @@ def test_weights_run_and_script_are_taken_along_and_weights_brought_back(visit_t
     compile(script, "train.py", "exec")
     assert "cnn_explorer" not in script
 
-    marker = tmp_path / "executed"
-    upload = train.page.get_by_test_id("stFileUploader").locator("input[type=file]")
-    for name, content in hostile_files(marker).items():
-        upload.set_input_files({"name": name, "mimeType": "application/octet-stream", "buffer": content})
-        said = train.page.get_by_test_id("stAlert").filter(has_text=name)
-        said.wait_for()
-        assert "Choose a file that was saved from this network" in said.inner_text()
-        assert not marker.exists()
-    upload.set_input_files({"name": "mine.pt", "mimeType": "application/octet-stream", "buffer": weights.read_bytes()})
-    said = train.page.get_by_test_id("stAlert").filter(has_text="mine.pt")
+    train.upload_weights("empty.safetensors", b"{}")
+    said = train.page.get_by_test_id("stAlert").filter(has_text="empty.safetensors")
+    said.wait_for()
+    assert "Choose a file that was saved from this network" in said.inner_text()
+    train.upload_weights("mine.safetensors", weights.read_bytes())
+    said = train.page.get_by_test_id("stAlert").filter(has_text="mine.safetensors")
     said.wait_for()
     assert f"right on {100 * float(rows[-1]['accuracy']):.1f} % of 1,000 MNIST digits" in said.inner_text()
     train.page.get_by_text("See it on the other pages").click()
@@ -418,7 +392,7 @@ def test_it_can_be_read_and_pressed_before_during_and_after(
         if part:
             train.figure(part).wait_for()
         else:
-            train.button("Weights (.pt)").wait_for()
+            train.button("Weights (.safetensors)").wait_for()
         check(train.page, section)
         assert sideways(train) == [width, width], section
         assert small_targets(train) == [], section

@@ -155,6 +155,11 @@ class TrainingPage(Explorer):
             self.press(name)
         return saved.value
 
+    def upload_weights(self, name: str, content: bytes) -> None:
+        """Bring a file back, in the section "Take it along"."""
+        upload = self.page.get_by_test_id("stFileUploader").locator("input[type=file]")
+        upload.set_input_files({"name": name, "mimeType": "application/octet-stream", "buffer": content})
+
     def click_worst_cell(self) -> tuple[int, int, int]:
         """Click where the confusion matrix has the most errors: digit, answer and how many there are."""
         self.figure("confusion").scroll_into_view_if_needed()
