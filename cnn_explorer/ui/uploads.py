@@ -12,6 +12,7 @@ from PIL import Image
 from cnn_explorer.memory import give_back_memory
 from cnn_explorer.preprocessing import SIZE_LIMITS, PictureError
 from cnn_explorer.ui import state
+from cnn_explorer.ui.boundary import careful
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 PATIENCE = 30.0  # seconds to wait for the pictures of others
@@ -33,7 +34,7 @@ def picture_uploader(
 
     `follow` makes of a callback one that is followed by what depends on the picture.
     """
-    st.file_uploader(label, type=[*map(str.lower, FORMATS), "jpg"], key=key, on_change=follow(_read), args=(key, use), width=320)
+    st.file_uploader(label, type=[*map(str.lower, FORMATS), "jpg"], key=key, on_change=follow(careful(_read)), args=(key, use), width=320)
 
 
 def upload_error(key: str) -> str:
