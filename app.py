@@ -3,11 +3,13 @@
 import streamlit as st
 
 from cnn_explorer.ui import cached, controls, shell, state
+from cnn_explorer.ui.boundary import guarded
 from cnn_explorer.ui.controlled import listening
 from cnn_explorer.ui.live import live_view, stages_popover
 
 
 @st.fragment(key=controls.PAGE)
+@guarded(stop=True)
 @listening()
 def page() -> None:
     """Everything that follows the drawing and the network; a change reruns this and leaves the page's frame alone."""
@@ -26,6 +28,7 @@ def page() -> None:
 
 
 shell.open_page("Draw a digit")
-state.read_url()
-page()
-cached.loading().start()
+with guarded(stop=True):
+    state.read_url()
+    page()
+    cached.loading().start()

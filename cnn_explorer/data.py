@@ -5,14 +5,16 @@ a label): the first 100 of each class, to look at and to measure with, and the o
 
     python -m cnn_explorer.data --source mnist_5k.csv.gz --out cnn_explorer/assets/digits.npz
 
-which writes `more_digits.npz` beside it.
+which writes `more_digits.npz` beside it, and the sums of both.
 """
 
 from __future__ import annotations
 
 import argparse
 import gzip
+import io
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -27,9 +29,9 @@ from typing import Any
 
 import numpy as np
 
+from cnn_explorer.shipped import ASSETS, read_asset, write_sums
 from cnn_explorer.text import quoted
 
-ASSETS = Path(__file__).parent / "assets"
 FOLDER_VARIABLE = "CNN_EXPLORER_DATA"
 PER_CLASS = 100
 PEN_DIGITS = Path("pendigits") / "train.jsonl.gz"  # inside the data folder
@@ -41,6 +43,10 @@ MNIST_FILES = {
     "t10k-images-idx3-ubyte": (7_840_016, 1_648_877),
     "t10k-labels-idx1-ubyte": (10_008, 4_542),
 }
+
+
+class DataError(OSError):
+    """Data that cannot be read or fetched, with a sentence for a page."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ def more_digits() -> Digits:
 
 
 def _stored(name: str) -> Digits:
-    with np.load(ASSETS / name) as file:
+    with np.load(io.BytesIO(read_asset(name))) as file:
         digits = Digits(file["images"], file["labels"].astype(np.int64))
     digits.images.flags.writeable = digits.labels.flags.writeable = False
     return digits
@@ -101,7 +107,8 @@ def mnist(root: str | Path | None = None, train: bool = True, download: bool = F
     """Full MNIST: 60,000 training or 10,000 test digits.
 
     The files lie in `MNIST/raw` inside `data_folder(root)`; `download=True` puts them there if they are missing.
-    Raises `FileNotFoundError` if they are missing and not to be downloaded, and `OSError` if that fails.
+    Raises `FileNotFoundError` if they are missing and not to be downloaded, and `DataError`, an `OSError`, if that fails or if they are
+    not digits of 28×28 pixels with labels from 0 to 9.
     """
     folder = data_folder(root)
     if download:
@@ -112,11 +119,15 @@ def mnist(root: str | Path | None = None, train: bool = True, download: bool = F
         )
     from torchvision.datasets import MNIST
 
+    unreadable = f"MNIST in {folder / MNIST_RAW} cannot be read; delete these files and fetch it again."
     try:
         dataset = MNIST(str(folder), train=train)
     except Exception as error:  # torchvision asserts what it expects of a file
-        raise OSError(f"MNIST in {folder / MNIST_RAW} cannot be read; delete these files and fetch it again.") from error
-    return Digits(dataset.data.numpy(), dataset.targets.numpy())
+        raise DataError(unreadable) from error
+    digits = Digits(dataset.data.numpy(), dataset.targets.numpy())
+    if digits.images.shape != (len(digits), 28, 28) or not ((digits.labels >= 0) & (digits.labels <= 9)).all():
+        raise DataError(unreadable)  # files of the right size, which torchvision takes as they are
+    return digits
 
 
 def pen_digits(file: str | Path) -> list[PenDigit]:
@@ -169,8 +180,11 @@ class MnistDownload:
     def _attempt(self) -> None:
         try:
             download_mnist(self.folder, self._note, self.patience)
-        except Exception as error:  # whatever it is, the page says so
+        except DataError as error:
             self.problem = str(error)
+        except Exception:  # whatever it is, the page says so
+            logging.getLogger(__name__).exception("the download of MNIST failed")
+            self.problem = "MNIST could not be downloaded, and the details are in the server's log. Try again."
 
     def _note(self, progress: float) -> None:
         self.progress = progress
@@ -185,7 +199,7 @@ def mnist_download() -> MnistDownload:
 def download_mnist(root: str | Path | None = None, note: Callable[[float], None] = lambda progress: None, patience: float = 60.0) -> None:
     """Have torchvision fetch MNIST into `data_folder(root)`, if it is not there; `note` is told the progress, 0 to 1, as it comes.
 
-    Complete files only ever appear there: they are fetched into a folder beside and moved. Raises `OSError` with a sentence for a page
+    Complete files only ever appear there: they are fetched into a folder beside and moved. Raises `DataError`
     if the folder cannot be written to, the servers cannot be reached or nothing comes for `patience` seconds.
     """
     folder = data_folder(root)
@@ -195,7 +209,7 @@ def download_mnist(root: str | Path | None = None, note: Callable[[float], None]
         folder.mkdir(parents=True, exist_ok=True)
         beside = tempfile.TemporaryDirectory(prefix=".mnist-", dir=folder, ignore_cleanup_errors=True)
     except OSError as error:
-        raise OSError(f"MNIST cannot be kept in {folder}; name another folder by {FOLDER_VARIABLE}.") from error
+        raise DataError(f"MNIST cannot be kept in {folder}; name another folder by {FOLDER_VARIABLE}.") from error
     with beside:
         fetched = Path(beside.name)
         _fetch(fetched, note, patience)
@@ -224,7 +238,7 @@ def _fetch(folder: Path, note: Callable[[float], None], patience: float) -> None
         if silent or not has_mnist(folder):
             log.seek(0)
             reason = f"nothing came for {patience:.0f} seconds" if silent else _last_line(log.read())
-            raise OSError(
+            raise DataError(
                 f"MNIST could not be downloaded ({reason}). Check the network and try again, "
                 f"or name a folder that has MNIST/raw by {FOLDER_VARIABLE}."
             )
@@ -272,6 +286,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for file, part in ((options.out, slice(first)), (options.out.with_name("more_digits.npz"), slice(first, None))):
         np.savez_compressed(file, images=digits.images[part], labels=digits.labels[part].astype(np.uint8))
         print(f"{file}: {len(digits.labels[part])} digits, {file.stat().st_size:,} bytes")
+    write_sums(options.out.parent, [options.out.name, "more_digits.npz"])
 
 
 if __name__ == "__main__":

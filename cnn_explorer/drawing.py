@@ -23,8 +23,9 @@ from functools import cache, lru_cache
 
 import numpy as np
 
-from cnn_explorer.data import ASSETS, bundled_digits
+from cnn_explorer.data import bundled_digits
 from cnn_explorer.preprocessing import SIZE, Preprocessed, Stage, Stroke, preprocess_strokes
+from cnn_explorer.shipped import read_asset
 from cnn_explorer.text import quoted
 
 CANVAS = 280
@@ -69,7 +70,7 @@ def drawing_from_pixels(pixels: np.ndarray) -> Drawing:
 @cache
 def example_drawing() -> Drawing:
     """The drawing that a page opens with: a digit written with a pen, from the data set that `assets/example.json` names."""
-    example = json.loads((ASSETS / "example.json").read_text(encoding="utf-8"))
+    example = json.loads(read_asset("example.json"))
     return drawing_from_strokes(example["strokes"])
 
 

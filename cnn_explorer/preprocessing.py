@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter, ImageOps
+from PIL import ExifTags, Image, ImageDraw, ImageFilter, ImageOps
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,12 +31,30 @@ SPECK = 0.06  # a stroke this much shorter than the longest, lying apart, is a s
 MAX_CANVAS = 4096  # a side of the drawing surface
 FARTHEST = 1_000_000  # a coordinate; beyond, it is a mistake
 MAX_PICTURE = 25_000_000  # pixels of a picture; a telephone's camera makes 12 to 24 million
+MAX_PICTURE_SIDE = 200_000  # and of a side of it, far more than the 16,000 of a panorama
+SIZE_LIMITS = f"at most {MAX_PICTURE // 10**6} million are read, and at most {MAX_PICTURE_SIDE:,} on a side; make it smaller"
+STRIP = 1_000_000  # pixels of a large picture that are converted at a time
 PICTURE_SIDE = 280  # larger pictures are reduced to this before anything else
 FAINT = 12  # of 255: with less contrast, a picture is paper without writing
 GRAIN = 5  # times the paper's own scatter (its 10 % quantile); noise alone reaches less
 PICTURE_PEN = (1.3, 5.0)  # pen widths, in pixels of the image, that a picture keeps; outside, it is thickened or thinned
 
 Stroke = Sequence[Sequence[float]]
+
+# By EXIF's number: how to turn a picture upright, whether its rows then are columns of the file, and whether these count from the end.
+_UPRIGHT = {
+    2: (Image.Transpose.FLIP_LEFT_RIGHT, False, False),
+    3: (Image.Transpose.ROTATE_180, False, True),
+    4: (Image.Transpose.FLIP_TOP_BOTTOM, False, True),
+    5: (Image.Transpose.TRANSPOSE, True, False),
+    6: (Image.Transpose.ROTATE_270, True, False),
+    7: (Image.Transpose.TRANSVERSE, True, True),
+    8: (Image.Transpose.ROTATE_90, True, True),
+}
+
+
+class PictureError(ValueError):
+    """A picture that is not read, with a sentence that says why."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +105,8 @@ def image_from_strokes(strokes: Sequence[Stroke], canvas_size: float = 280, pen_
 def image_from_picture(picture: Image.Image) -> Tensor:
     """Turn a picture of one digit (any size and mode, dark on light or light on dark) into an MNIST-like image.
 
-    Returns `(1, 1, 28, 28)`, float32 in [0, 1]; a picture without contrast gives a black image. Raises `ValueError` for more than
-    25 million pixels.
+    Returns `(1, 1, 28, 28)`, float32 in [0, 1]; a picture without contrast gives a black image. Raises `PictureError`, a `ValueError`,
+    for more than 25 million pixels or 200,000 on a side, before a pixel is decoded, and what Pillow raises for a file that it cannot read.
     """
     return preprocess_picture(picture).image
 
@@ -119,25 +137,25 @@ def preprocess_strokes(strokes: Sequence[Stroke], canvas_size: float = 280, pen_
 def grey_pixels(picture: Image.Image, side: int) -> np.ndarray:
     """Any picture in grey as it is, `(H, W)` uint8 with 255 for white, at most `side` pixels on a side.
 
-    Raises `ValueError` for more than 25 million pixels.
+    Raises as `image_from_picture` does.
     """
-    _check_size(picture)
-    upright = _averageable(ImageOps.exif_transpose(picture))
-    if max(upright.size) > side:
-        scale = side / max(upright.size)
-        size = (max(1, round(upright.width * scale)), max(1, round(upright.height * scale)))
-        upright = upright.resize(size, Image.Resampling.BOX)
-    return np.asarray(_grey(upright))
+    upright = _upright(picture)
+    if max(upright.size) <= side:
+        return np.asarray(_grey(_averageable(upright.whole())))
+    scale = side / max(upright.size)
+    width, height = (max(1, round(length * scale)) for length in upright.size)
+    simple = upright.turn is None and _averaging(upright.rows(0, 1)).mode == upright.picture.mode
+    whole = upright.picture if simple else _stacked(upright, 1, _averaging)
+    return np.asarray(_grey(_averaged(whole.resize((width, height), Image.Resampling.BOX))))
 
 
 def _check_size(picture: Image.Image) -> None:
-    if picture.width * picture.height > MAX_PICTURE:
-        raise ValueError(f"the picture has {picture.width:,}×{picture.height:,} pixels; at most {MAX_PICTURE // 10**6} million are read")
+    if picture.width * picture.height > MAX_PICTURE or max(picture.size) > MAX_PICTURE_SIDE:
+        raise PictureError(f"the picture has {picture.width:,}×{picture.height:,} pixels; {SIZE_LIMITS}")
 
 
 def preprocess_picture(picture: Image.Image) -> Preprocessed:
     """As `image_from_picture`, with every step to be looked at."""
-    _check_size(picture)
     raw = _ink_on_black(picture)
     kept = _without_small_parts(raw)
     crop = kept.crop(kept.getbbox() or (0, 0, 1, 1))
@@ -275,12 +293,83 @@ def _reduced(ink: Image.Image, detail: int) -> Image.Image:
 # --- pictures ---
 
 
+class _Upright:
+    """A decoded picture the way up that its EXIF block says, a part at a time: none of it is kept twice. `size` is (width, height)."""
+
+    def __init__(self, picture: Image.Image):
+        picture.load()
+        self.picture, self.turn = picture, _UPRIGHT.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
+        self.size = picture.size[::-1] if self.turn and self.turn[1] else picture.size
+
+    def whole(self) -> Image.Image:
+        """A copy of all of it."""
+        return self.rows(0, self.size[1])
+
+    def rows(self, top: int, bottom: int) -> Image.Image:
+        """A copy of some rows."""
+        if self.turn is None:
+            return self.picture.crop((0, top, self.size[0], bottom))
+        method, across, backwards = self.turn
+        first, last = (self.size[1] - bottom, self.size[1] - top) if backwards else (top, bottom)
+        box = (first, 0, last, self.picture.height) if across else (0, first, self.picture.width, last)
+        return self.picture.crop(box).transpose(method)
+
+
+def _upright(picture: Image.Image) -> _Upright:
+    """Any picture that is not too large, with at most 8 bits a channel."""
+    _check_size(picture)
+    upright = _Upright(picture)
+    return _Upright(_eight_bits(upright)) if picture.mode[0] in "IF" else upright
+
+
+def _stacked(upright: _Upright, factor: int, act: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """What `act` makes of the picture's strips, one below the other: of every `factor` rows, or what is left at the end, it makes one."""
+    width, height = upright.size
+    rows = max(STRIP // width // factor, 1) * factor
+    stacked: Image.Image | None = None
+    for top in range(0, height, rows):
+        part = act(upright.rows(top, min(top + rows, height)))
+        stacked = stacked or Image.new(part.mode, (part.width, math.ceil(height / factor)))
+        stacked.paste(part, (0, top // factor))
+    assert stacked  # no picture is empty
+    return stacked
+
+
+def _thumbnail(upright: _Upright, side: int) -> Image.Image:
+    """At most `side` pixels on a side: as `Image.thumbnail` of the whole picture does it, first by whole factors, then exactly."""
+    if max(upright.size) <= side:
+        return _averageable(upright.whole())
+    width, height = upright.size
+    shape = width / height
+    if shape <= 1:
+        size = (_rounded(side * shape, lambda short: abs(shape - short / side)), side)
+    else:
+        size = (side, _rounded(side / shape, lambda short: abs(shape - side / short) if short else 0))
+    factor = (int(width / size[0] / 2) or 1, int(height / size[1] / 2) or 1)
+    reduced = _stacked(upright, factor[1], lambda strip: _averaging(strip).reduce(factor))
+    box = (0, 0, width / factor[0], height / factor[1])
+    return _averaged(reduced.resize(size, Image.Resampling.BOX, box))
+
+
+def _rounded(number: float, distance: Callable[[int], float]) -> int:
+    """One of the two whole numbers beside it, the one with the smaller distance; at least 1."""
+    return max(min(math.floor(number), math.ceil(number), key=distance), 1)
+
+
+def _averaging(picture: Image.Image) -> Image.Image:
+    """In a mode that is averaged as it is: what is transparent counts less."""
+    picture = _averageable(picture)
+    return picture.convert({"LA": "La", "RGBA": "RGBa"}.get(picture.mode, picture.mode))
+
+
+def _averaged(picture: Image.Image) -> Image.Image:
+    """And back."""
+    return picture.convert({"La": "LA", "RGBa": "RGBA"}.get(picture.mode, picture.mode))
+
+
 def _ink_on_black(picture: Image.Image) -> Image.Image:
     """Any picture → mode L, light ink on black, at most `PICTURE_SIDE` on a side."""
-    upright = _averageable(ImageOps.exif_transpose(picture))
-    if max(upright.size) > PICTURE_SIDE:
-        upright.thumbnail((PICTURE_SIDE, PICTURE_SIDE), Image.Resampling.BOX)
-    values = np.asarray(_grey(upright), dtype=np.float64)
+    values = np.asarray(_grey(_thumbnail(_upright(picture), PICTURE_SIDE)), dtype=np.float64)
     frame = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
     ground = np.bincount(frame.astype(np.intp)).argmax()  # most of what is at the edge; in a tight crop ink may be there too
     ink = values - ground
@@ -314,23 +403,25 @@ def _ink_on_paper(values: np.ndarray) -> np.ndarray:
 
 
 def _averageable(picture: Image.Image) -> Image.Image:
-    """The picture in a mode whose pixels can be averaged: no palette, no more than 8 bits a channel."""
+    """A picture with 8 bits a channel in a mode whose pixels can be averaged: no palette."""
     if picture.mode in ("P", "PA") or "transparency" in picture.info:
         return picture.convert("RGBA")
     if picture.mode == "1":
         return picture.convert("L")
     if picture.mode == "LAB":
         return picture.getchannel("L")
-    if picture.mode[0] not in "IF":
-        return picture
-    wide = picture if picture.mode == "F" else picture.convert("I")
-    excess = max(wide.size) // PICTURE_SIDE
-    if excess > 1:  # before every pixel takes eight bytes
-        wide = wide.reduce(excess)
+    return picture
+
+
+def _eight_bits(upright: _Upright) -> Image.Image:
+    """Mode L of a picture of whole numbers or floats, reduced by a whole factor where it is large."""
+    mode = "F" if upright.picture.mode == "F" else "I"
+    excess = max(1, max(upright.size) // PICTURE_SIDE)  # before every pixel takes eight bytes
+    wide = _stacked(upright, excess, lambda strip: strip.convert(mode).reduce(excess))
     with np.errstate(invalid="ignore"):
         values = np.nan_to_num(np.asarray(wide, dtype=np.float64))  # 16 bits up to 65,535, floats up to 1 or 255
     peak = values.max()
-    full = 1 if picture.mode == "F" and peak <= 1 else 255 if peak <= 255 else max(65_535, peak)
+    full = 1 if mode == "F" and peak <= 1 else 255 if peak <= 255 else max(65_535, peak)
     return Image.fromarray(np.clip(values * (255 / full), 0, 255).round().astype(np.uint8))
 
 

@@ -20,6 +20,7 @@ are folded into the last linear layer in the same way.
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,10 +31,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from cnn_explorer.blocks import split
-from cnn_explorer.data import ASSETS
 from cnn_explorer.layers import ActivationSpec, Conv2dSpec, FlattenSpec, LinearSpec, Pool2dSpec
 from cnn_explorer.network import IMAGE_SHAPE
 from cnn_explorer.shapes import LayerShapes, NetworkShapes, ReceptiveField
+from cnn_explorer.shipped import read_asset
 
 CLASSES = 10
 MAX_KERNEL = 7
@@ -193,5 +194,5 @@ def scale_and_shift(weights: SharedWeights, block: SharedBlock, channels: int) -
 @cache
 def shared_weights() -> SharedWeights:
     """The contents of `assets/shared.pt`, float16; never to be changed in place."""
-    tensors: dict[str, Tensor] = torch.load(ASSETS / "shared.pt", weights_only=True)
+    tensors: dict[str, Tensor] = torch.load(io.BytesIO(read_asset("shared.pt")), weights_only=True)
     return tensors

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property, reduce
+from functools import cache, cached_property, partial, reduce
 from typing import Any
 
 import torch
@@ -14,12 +15,12 @@ from torch import Tensor, nn
 
 from cnn_explorer.builder import build_layers
 from cnn_explorer.cost import digits_per_unit, forward_time
-from cnn_explorer.data import ASSETS
 from cnn_explorer.fitting import Fit, digits_to_measure, fit
 from cnn_explorer.layers import Conv2dSpec, LinearSpec
 from cnn_explorer.network import LECTURE, NetworkSpec, parse
 from cnn_explorer.shapes import NetworkShapes, infer_shapes
 from cnn_explorer.shared import MAX_CHANNELS, Plan, plan, shared_weights
+from cnn_explorer.shipped import read_asset
 from cnn_explorer.tuning import through
 
 MAX_TIME = 2_000_000  # nanoseconds a digit through a network that is fitted when it is loaded; more would take seconds
@@ -88,7 +89,7 @@ def load_network(spec: NetworkSpec, *, measure: bool = True, pause: Callable[[],
     module = build_layers(shapes).eval()
     own = _trained().get(_identity(spec))
     if own:
-        module.load_state_dict(own.tensors)  # a copy of each: what all networks share stays as it is
+        module.load_state_dict(own.tensors())  # a copy of each: what all networks share stays as it is
         return TrainedNetwork(module, _trained_label(own.results))
     steps = plan(shapes)
     if steps and forward_time(shapes.layers) <= MAX_TIME:
@@ -202,18 +203,18 @@ def _names(names: list[str]) -> str:
 
 @dataclass(frozen=True)
 class _Trained:
-    """A network's own `tensors`, single or half precision, and the `results` that they reach."""
+    """A network's own `tensors`, single or half precision, read when they are needed, and the `results` that they reach."""
 
-    tensors: dict[str, Tensor]
+    tensors: Callable[[], dict[str, Tensor]]
     results: dict[str, Any]
 
 
 @cache
 def _trained() -> dict[object, _Trained]:
     """Every network that has weights of its own, by its `_identity`."""
-    trained = {LECTURE: _Trained(_tensors("lecture"), recipe()["results"])}
+    trained = {LECTURE: _Trained(partial(_tensors, "lecture"), recipe()["results"])}
     for architecture, described in recipe("presets")["networks"].items():
-        trained[parse(architecture)] = _Trained(_tensors("presets")[architecture], described["results"])
+        trained[parse(architecture)] = _Trained(partial(_preset, architecture), described["results"])
     return {_identity(spec): network for spec, network in trained.items()}
 
 
@@ -225,11 +226,16 @@ def _identity(spec: NetworkSpec) -> object:
 @cache
 def recipe(name: str = "lecture") -> dict[str, Any]:
     """How shipped weights were made and what they reach: the contents of `assets/{name}.json`, "lecture" or "presets"."""
-    loaded: dict[str, Any] = json.loads((ASSETS / f"{name}.json").read_text(encoding="utf-8"))
+    loaded: dict[str, Any] = json.loads(read_asset(f"{name}.json"))
     return loaded
+
+
+def _preset(architecture: str) -> dict[str, Tensor]:
+    tensors: dict[str, Tensor] = _tensors("presets")[architecture]
+    return tensors
 
 
 @cache
 def _tensors(name: str) -> dict[str, Any]:
-    loaded: dict[str, Any] = torch.load(ASSETS / f"{name}.pt", weights_only=True)
+    loaded: dict[str, Any] = torch.load(io.BytesIO(read_asset(f"{name}.pt")), weights_only=True)
     return loaded

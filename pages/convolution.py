@@ -6,6 +6,7 @@ from cnn_explorer import codegen
 from cnn_explorer.examples import CONV_PRESETS
 from cnn_explorer.scenes import ConvScene, PictureScene
 from cnn_explorer.ui import grid_player, number_controls, shell
+from cnn_explorer.ui.boundary import guarded
 from cnn_explorer.ui.controlled import listening
 from cnn_explorer.ui.number_pictures import picture_step
 from cnn_explorer.ui.number_state import CONVOLUTION
@@ -36,6 +37,7 @@ ABOUT = {
 
 
 @st.fragment
+@guarded(stop=True)
 @listening()
 def page() -> None:
     """Everything that follows the numbers; a change reruns this alone."""
@@ -65,5 +67,6 @@ def flip_step(scene: ConvScene) -> None:
 
 
 shell.open_page("Convolution, number by number")
-CONVOLUTION.read_url()
-page()
+with guarded(stop=True):
+    CONVOLUTION.read_url()
+    page()

@@ -6,6 +6,7 @@ from cnn_explorer import codegen
 from cnn_explorer.examples import POOL_PRESETS
 from cnn_explorer.scenes import PoolScene
 from cnn_explorer.ui import grid_player, number_controls, shell
+from cnn_explorer.ui.boundary import guarded
 from cnn_explorer.ui.controlled import listening
 from cnn_explorer.ui.number_state import POOLING
 
@@ -25,6 +26,7 @@ ABOUT = {
 
 
 @st.fragment
+@guarded(stop=True)
 @listening()
 def page() -> None:
     """Everything that follows the numbers; a change reruns this alone."""
@@ -41,5 +43,6 @@ def page() -> None:
 
 
 shell.open_page("Pooling, number by number")
-POOLING.read_url()
-page()
+with guarded(stop=True):
+    POOLING.read_url()
+    page()

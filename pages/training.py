@@ -4,10 +4,12 @@ import streamlit as st
 
 from cnn_explorer.data import has_mnist
 from cnn_explorer.ui import controls, number_controls, shell
+from cnn_explorer.ui.boundary import guarded
 from cnn_explorer.ui.controlled import listening
 
 
 @st.fragment(key=controls.PAGE)
+@guarded(stop=True)
 @listening()
 def page() -> None:
     """Everything that follows networks, digits and recipe."""
@@ -28,8 +30,9 @@ def page() -> None:
 
 
 shell.open_page("Train")
-if number_controls.ready():
-    from cnn_explorer.ui import training_state
+with guarded(stop=True):
+    if number_controls.ready():
+        from cnn_explorer.ui import training_state
 
-    training_state.read_url()
-    page()
+        training_state.read_url()
+        page()

@@ -1,7 +1,13 @@
-"""For every test: the same random examples on every run, however slow the machine, and one thread for PyTorch, as in the app."""
+"""For every test: the same random examples on every run, however slow the machine, and one thread for PyTorch, as in the app.
 
+With `HYPOTHESIS_PROFILE=large` in the environment the random examples are others on every run, and fifty times as many where a test does
+not name their number.
+"""
+
+import logging
 import os
 import uuid
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -9,8 +15,29 @@ from hypothesis import HealthCheck, settings
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is first imported
 
 settings.register_profile("reproducible", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("large", max_examples=5000, deadline=None)
+settings.register_profile("large", max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "reproducible"))
+
+
+class Failures(logging.Handler):
+    """What the pages have caught and shown as a sentence (cnn_explorer/ui/boundary.py)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[BaseException | None] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.found.append(record.exc_info[1] if record.exc_info else None)
+
+
+@pytest.fixture(autouse=True)
+def failures() -> Iterator[list[BaseException | None]]:
+    """The failures that pages have caught. A test that expects some takes them out of the list; any other fails by them."""
+    handler, log = Failures(), logging.getLogger("cnn_explorer.ui.boundary")
+    log.addHandler(handler)
+    yield handler.found
+    log.removeHandler(handler)
+    assert not handler.found, handler.found
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 import gzip
 import json
 import os
+import struct
 import time
 from pathlib import Path
 
@@ -8,11 +9,12 @@ import numpy as np
 import pytest
 from full_data import full_mnist, written_digits
 
-from cnn_explorer import data
+from cnn_explorer import data, shipped
 from cnn_explorer.data import (
     ASSETS,
     MNIST_FILES,
     MNIST_RAW,
+    DataError,
     MnistDownload,
     PenDigit,
     bundled_digits,
@@ -84,7 +86,7 @@ def test_the_command_writes_what_it_chose(tmp_path: Path, monkeypatch: pytest.Mo
     with gzip.open(tmp_path / "source.csv.gz", "wt") as file:
         np.savetxt(file, rows, fmt="%d", delimiter=",")
     data.main(["--source", str(tmp_path / "source.csv.gz"), "--out", str(tmp_path / "digits.npz")])
-    monkeypatch.setattr(data, "ASSETS", tmp_path)
+    monkeypatch.setattr(shipped, "ASSETS", tmp_path)
     written = bundled_digits.__wrapped__()
     assert np.array_equal(written.images[1], rows[100, :-1].reshape(28, 28))
     assert written.labels.tolist() == list(range(10)) * 100
@@ -296,3 +298,39 @@ def test_mnist_that_cannot_be_read_is_told(tmp_path: Path) -> None:
         (raw / name).write_bytes(bytes(size))
     with pytest.raises(OSError, match="cannot be read; delete these files and fetch it again"):
         mnist(tmp_path)
+
+
+def write_mnist(folder: Path, label: int, side: int = 28) -> None:
+    """MNIST's files as they should be, but for the value of one `label` and the height of the images, `side`."""
+    (folder / MNIST_RAW).mkdir(parents=True)
+    for part, count in (("train", 60_000), ("t10k", 10_000)):
+        labels = bytearray(number % 10 for number in range(count))
+        labels[-1] = label
+        heads = {"images-idx3": struct.pack(">4i", 0x803, count * 28 // side, side, 28), "labels-idx1": struct.pack(">2i", 0x801, count)}
+        bodies = {"images-idx3": bytes(count * 784), "labels-idx1": labels}
+        for name, head in heads.items():
+            (folder / MNIST_RAW / f"{part}-{name}-ubyte").write_bytes(head + bodies[name])
+
+
+@pytest.mark.parametrize(("label", "side", "fine"), [(9, 28, True), (10, 28, False), (255, 28, False), (9, 56, False)])
+def test_mnist_with_other_labels_or_sizes_is_refused(tmp_path: Path, label: int, side: int, fine: bool) -> None:
+    write_mnist(tmp_path, label, side)
+    assert has_mnist(tmp_path)
+    if fine:
+        assert mnist(tmp_path, train=False).labels.tolist() == [*range(10)] * 1000
+        return
+    for train in (True, False):
+        with pytest.raises(DataError, match=r"^MNIST in .*raw cannot be read; delete these files and fetch it again\.$"):
+            mnist(tmp_path, train=train)
+
+
+def test_a_download_that_fails_in_an_unknown_way_has_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a secret")
+
+    monkeypatch.setattr(data, "download_mnist", broken)
+    download = MnistDownload(tmp_path)
+    download.start()
+    while download.going:
+        time.sleep(0.01)
+    assert download.problem == "MNIST could not be downloaded, and the details are in the server's log. Try again."

@@ -1,6 +1,8 @@
 """What a network sees of strokes and pictures: as MNIST would have it, wherever, however large and on whatever paper they were."""
 
 import io
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 
@@ -11,12 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
+from cnn_explorer import preprocessing
 from cnn_explorer.data import bundled_digits
 from cnn_explorer.network import LECTURE
 from cnn_explorer.preprocessing import (
     MAX_PICTURE,
+    PictureError,
     Preprocessed,
     _connected_parts,
+    grey_pixels,
     image_from_picture,
     image_from_strokes,
     preprocess_picture,
@@ -412,6 +417,83 @@ def test_too_many_pixels_are_refused() -> None:
     with pytest.raises(ValueError, match="the picture has 5,001×5,000 pixels; at most 25 million are read"):
         preprocess_picture(Image.new("1", (5001, 5000)))
     assert MAX_PICTURE == 5000 * 5000
+
+
+def test_too_long_a_side_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = io.BytesIO()
+    Image.new("1", (1, 1_000_000)).save(file, "PNG")
+    monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("it is decoded"))
+    for read in (preprocess_picture, lambda picture: grey_pixels(picture, 280)):
+        with (
+            Image.open(file) as picture,
+            pytest.raises(PictureError, match=r"the picture has 1×1,000,000 pixels; .* at most 200,000 on a side; make it smaller$"),
+        ):
+            read(picture)
+
+
+def pillows(picture: Image.Image) -> Image.Image:
+    """A picture upright and at most 280 pixels on a side, all of it turned and averaged at once by Pillow."""
+    upright = ImageOps.exif_transpose(picture)
+    if picture.mode == "P" or "transparency" in picture.info:
+        upright = upright.convert("RGBA")
+    upright.thumbnail((280, 280), Image.Resampling.BOX)
+    return upright
+
+
+@pytest.mark.parametrize("strip", [1, 20_000, 1_000_000])
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize(
+    ("mode", "width", "height"), [("RGB", 701, 403), ("P", 300, 907), ("RGBA", 1300, 31), ("LA", 5, 2000), ("L", 9, 4)]
+)
+def test_a_picture_read_in_strips_is_the_same(
+    monkeypatch: pytest.MonkeyPatch, strip: int, orientation: int, mode: str, width: int, height: int
+) -> None:
+    noise = np.random.default_rng(orientation).integers(0, 256, (height, width, 4), dtype=np.uint8)
+    noise[height // 4 : height // 2, width // 4 : width // 2] = 200
+    picture = Image.fromarray(noise).convert(mode)
+    picture.getexif()[0x112] = orientation
+    expected = pillows(picture)
+    before = picture.tobytes()
+    monkeypatch.setattr(preprocessing, "STRIP", strip)
+    (raw, *_) = preprocess_picture(picture).stages
+    (whole, *_) = preprocess_picture(expected).stages  # small and upright: nothing is done in strips
+    np.testing.assert_array_equal(raw.pixels, whole.pixels)
+    assert raw.pixels.shape == expected.size[::-1]
+    upright = ImageOps.exif_transpose(picture)
+    np.testing.assert_array_equal(grey_pixels(picture, 4000), grey_pixels(upright, 4000))
+    np.testing.assert_array_equal(grey_pixels(picture, 90), grey_pixels(upright, 90))
+    assert picture.tobytes() == before
+
+
+PEAK = """
+import io, re, sys
+from PIL import Image
+from cnn_explorer.preprocessing import grey_pixels, preprocess_picture
+
+def memory(what):  # in MB, as Linux counts it
+    return int(re.search(what + r":\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1000
+
+file = io.BytesIO()
+mode, size, kind, orientation = sys.argv[1], (6000, 4000), sys.argv[2], int(sys.argv[3])
+exif = Image.Exif()
+exif[0x112] = orientation
+Image.linear_gradient("L").resize(size).convert(mode).save(file, kind, exif=exif, compress_level=1)
+preprocess_picture(Image.linear_gradient("L"))
+before = memory("VmRSS")
+open("/proc/self/clear_refs", "w").write("5")
+with Image.open(file) as picture:
+    preprocess_picture(picture)
+print(memory("VmHWM") - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads how much memory was taken from /proc")
+@pytest.mark.parametrize(("mode", "kind", "orientation"), [("RGB", "JPEG", 6), ("RGBA", "PNG", 1)])
+def test_a_large_picture_is_in_memory_once(mode: str, kind: str, orientation: int) -> None:
+    """24 million pixels of four bytes are 96 MB."""
+    command = [sys.executable, "-c", PEAK, mode, kind, str(orientation)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert 90 < float(done.stdout) < 125
 
 
 @settings(max_examples=60)

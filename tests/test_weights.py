@@ -11,7 +11,8 @@ from cnn_explorer.builder import build_network
 from cnn_explorer.data import bundled_digits
 from cnn_explorer.layers import FlattenSpec, LinearSpec
 from cnn_explorer.network import LECTURE, PRESETS, NetworkSpec, parse
-from cnn_explorer.weights import ASSETS, load_network, recipe
+from cnn_explorer.shipped import ASSETS
+from cnn_explorer.weights import load_network, recipe
 
 
 def trained(spec: NetworkSpec = LECTURE) -> dict[str, torch.Tensor]:

@@ -30,10 +30,11 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from cnn_explorer.builder import build_network
-from cnn_explorer.data import ASSETS, PEN_DIGITS, Digits, PenDigit, data_folder, mnist, pen_digits
+from cnn_explorer.data import PEN_DIGITS, Digits, PenDigit, data_folder, mnist, pen_digits
 from cnn_explorer.evaluation import accuracy, as_input
 from cnn_explorer.network import LECTURE, NetworkSpec
 from cnn_explorer.preprocessing import SIZE, Stroke, preprocess_picture, preprocess_strokes
+from cnn_explorer.shipped import ASSETS, write_sums
 
 Examples = Callable[[Generator], tuple[Tensor, Tensor]]
 
@@ -368,7 +369,7 @@ def shifted_and_scaled(digits: Digits, side: int, count: int, seed: int = 0) -> 
 
 
 def write_assets(folder: Path, module: nn.Module, recipe: Recipe, results: dict[str, Any]) -> None:
-    """Write `lecture.pt`, the state dict, and `lecture.json`, how it came to be and what it reaches."""
+    """Write `lecture.pt`, the state dict, `lecture.json`, how it came to be and what it reaches, and the sums of both."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in module.state_dict().items()}
     torch.save(tensors, folder / "lecture.pt")
@@ -381,6 +382,7 @@ def write_assets(folder: Path, module: nn.Module, recipe: Recipe, results: dict[
         "rebuild": "python -m cnn_explorer.training --data DIR --pendigits FILE --out cnn_explorer/assets",
     }
     write_json(folder / "lecture.json", described)
+    write_sums(folder, ["lecture.pt", "lecture.json"])
 
 
 def describe(recipe: Recipe) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from cnn_explorer.data import Digits, PenDigit, mnist, pen_digits
 from cnn_explorer.network import PRESETS, parse
+from cnn_explorer.shipped import write_sums
 from cnn_explorer.training import (
     SOURCES,
     Pool,
@@ -97,7 +98,7 @@ def rounded(module: nn.Module) -> dict[str, Tensor]:
 
 
 def write_presets(folder: Path, trained: Mapping[str, Trained], recipes: Mapping[str, Recipe]) -> None:
-    """Write `presets.pt` and `presets.json`."""
+    """Write `presets.pt`, `presets.json` and the sums of both."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.save({architecture: network.tensors for architecture, network in trained.items()}, folder / "presets.pt")
     described = {
@@ -117,3 +118,4 @@ def write_presets(folder: Path, trained: Mapping[str, Trained], recipes: Mapping
         "rebuild": "python -m cnn_explorer.training presets --data DIR --pendigits FILE --out cnn_explorer/assets",
     }
     write_json(folder / "presets.json", described)
+    write_sums(folder, ["presets.pt", "presets.json"])

@@ -27,6 +27,7 @@ from cnn_explorer.layers import ACTIVATIONS, ActivationKind, ActivationSpec, Con
 from cnn_explorer.network import NetworkSpec
 from cnn_explorer.shapes import NetworkShapes, infer_shapes
 from cnn_explorer.shared import CLASSES, EPSILON, GRIDS, JUMPS, MAX_CHANNELS, MAX_DEPTH, MAX_KERNEL, SPACINGS, Plan, plan, sampled_readout
+from cnn_explorer.shipped import write_sums
 from cnn_explorer.training import SOURCES, Recipe, examples_from, make_pool, save_at_once, schedule, split_writers, write_json
 from cnn_explorer.tuning import temperature
 
@@ -284,7 +285,7 @@ def _restored(checkpoint: Path | None, parameters: dict[str, Tensor], optimizer:
 
 
 def write_shared(folder: Path, parameters: dict[str, Tensor], recipe: SharedRecipe, seconds: float) -> None:
-    """Write `shared.pt` and `shared.json`."""
+    """Write `shared.pt`, `shared.json` and the sums of both."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors = exported(parameters)
     torch.save(tensors, folder / "shared.pt")
@@ -305,3 +306,4 @@ def write_shared(folder: Path, parameters: dict[str, Tensor], recipe: SharedReci
         "results": "python tests/benchmarks/bench_settings.py measures them; the README has them.",
     }
     write_json(folder / "shared.json", described)
+    write_sums(folder, ["shared.pt", "shared.json"])

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import gc
 import ipaddress
+import logging
 import os
 import sys
 import threading
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,7 @@ from cnn_explorer.lru_cache import LruCache
 from cnn_explorer.memory import give_back_memory
 from cnn_explorer.network import parse
 from cnn_explorer.shapes import NetworkShapes, infer_shapes
+from cnn_explorer.shipped import AssetError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from cnn_explorer.weights import TrainedNetwork
 
 
+_LOG = logging.getLogger(__name__)
 SHIFT_TIME, SHIFTED = 160_000_000, (20, 1000)  # nanoseconds for one of the 25 places, and the test digits that this allows
 KEPT = 48_000_000  # bytes of weights that are kept ready, and of those that were trained on the page: of hundreds of usual networks each
 
@@ -63,8 +67,9 @@ class Loading:
         try:
             _load_torch()
             self.ready = True
-        except Exception as problem:  # whatever it is, the page says so and stays alive
-            self.error = f"PyTorch or the trained weights could not be loaded: {problem!r}"
+        except Exception:  # whatever it is, the page says so and stays alive
+            _LOG.exception("PyTorch could not be loaded")
+            self.error = "PyTorch could not be loaded, and the reason is in the server's log. Start the app again, or install it again."
         finally:
             self._over.set()
 
@@ -93,9 +98,10 @@ def _load_torch() -> None:
 
     torch.set_num_threads(1)
     sys.setswitchinterval(0.001)  # threads hand the interpreter over sooner: an update passes through three of them
-    trace_activations(load_network(LECTURE).module, torch.zeros(1, 1, 28, 28))  # the first pass is slow
-    # So is the first fit, of any network without weights of its own: it reads the shared weights and warms the optimiser up.
-    load_network(parse("conv10k5-max2-relu-conv20k5-max2-tanh-fc10"))
+    with suppress(AssetError):  # what needs a damaged file tells of it, and the rest goes on
+        trace_activations(load_network(LECTURE).module, torch.zeros(1, 1, 28, 28))  # the first pass is slow
+        # So is the first fit, of any network without weights of its own: it reads the shared weights and warms the optimiser up.
+        load_network(parse("conv10k5-max2-relu-conv20k5-max2-tanh-fc10"))
     gc.collect()
     gc.freeze()  # what is loaded now stays: later collections need not look at it
 

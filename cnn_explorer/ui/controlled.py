@@ -13,6 +13,8 @@ from typing import Any
 
 import streamlit as st
 
+from cnn_explorer.ui.boundary import careful
+
 VERSIONS, SHOWN = "widget_versions", "widgets_shown"  # session keys: how often each widget has been replaced; names shown in this run
 
 
@@ -45,7 +47,7 @@ def controlled(name: str, value: object, act: Callable[[Any], None], parameter: 
 
     def changed() -> None:
         if versions.get(name, 0) == version:
-            act(st.session_state[key])
+            careful(act)(st.session_state[key])
 
     # The value goes along with the widget: one that is set in the session instead is told to the browser once only, and is lost where
     # a run follows before the browser has drawn that.

@@ -21,6 +21,7 @@ from cnn_explorer.network import MAX_LAYERS, PRESETS, NetworkSpec, parse
 from cnn_explorer.preprocessing import preprocess_picture
 from cnn_explorer.shapes import NetworkShapes
 from cnn_explorer.ui import cached, own_weights, state
+from cnn_explorer.ui.boundary import careful
 from cnn_explorer.ui.controlled import chosen, controlled
 from cnn_explorer.ui.uploads import picture_uploader, upload_error
 
@@ -43,7 +44,7 @@ def then_page(act: Callable[..., None]) -> Callable[..., None]:
     """`act`, and the whole page follows: a stroke that comes with a change would otherwise have the view alone run."""
 
     def acted(*args: Any) -> None:
-        act(*args)
+        careful(act)(*args)
         st.rerun(PAGE)
 
     return acted

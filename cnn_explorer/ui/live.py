@@ -10,6 +10,7 @@ from PIL import Image
 
 from cnn_explorer.shapes import NetworkShapes
 from cnn_explorer.ui import cached, network_view, own_weights, state
+from cnn_explorer.ui.boundary import guarded
 
 if TYPE_CHECKING:
     from cnn_explorer.weights import TrainedNetwork
@@ -20,6 +21,7 @@ STAGE_SIDE = 140  # CSS pixels
 
 
 @st.fragment
+@guarded()
 def live_view() -> None:
     """Mount the network view for the session's drawing and network."""
     pen = network_view.pen_event(KEY)
@@ -105,6 +107,7 @@ def trained(shapes: NetworkShapes, pen: network_view.PenEvent | None) -> tuple[T
 
 
 @st.fragment
+@guarded()
 def stages_popover() -> None:
     """The steps from the drawing to the network's image, computed when they are looked at."""
     steps = st.popover("What the network sees", icon=":material/visibility:", on_change="rerun", key="stages")

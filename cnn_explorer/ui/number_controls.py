@@ -11,6 +11,7 @@ import streamlit as st
 from cnn_explorer.layers import GeometryError
 from cnn_explorer.scenes import LIMITS, ConvScene, PictureScene, PoolScene
 from cnn_explorer.ui import cached, grid_player, state
+from cnn_explorer.ui.boundary import careful
 from cnn_explorer.ui.controlled import chosen, controlled
 from cnn_explorer.ui.controls import NUMBER_WIDTH
 from cnn_explorer.ui.number_state import NumberPage
@@ -91,7 +92,7 @@ def problem(page: NumberPage) -> None:
                 name = label.split(" = ")[0]
                 value = getattr(spec, name)
                 if LIMITS[name][0] <= value <= LIMITS[name][1]:
-                    st.button(label, key=page.key(f"repair_{name}"), on_click=change, args=(page, name, value))
+                    st.button(label, key=page.key(f"repair_{name}"), on_click=careful(change), args=(page, name, value))
 
 
 def ready() -> bool:

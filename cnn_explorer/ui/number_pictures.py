@@ -13,6 +13,7 @@ from cnn_explorer.network import LECTURE
 from cnn_explorer.preprocessing import grey_pixels
 from cnn_explorer.scenes import LEARNED, MAX_KERNEL, NAMED_KERNELS, ConvScene, Grid, PictureScene
 from cnn_explorer.ui import cached, number_controls, own_weights, state
+from cnn_explorer.ui.boundary import careful
 from cnn_explorer.ui.controlled import chosen
 from cnn_explorer.ui.number_state import NumberPage
 from cnn_explorer.ui.uploads import picture_uploader, upload_error
@@ -55,7 +56,9 @@ def picture_step(page: NumberPage, scene: PictureScene) -> None:
         with st.container(width=max(190, 62 * len(kernel))):
             st.caption(about(scene))
             st.latex(_matrix(kernel))
-            st.button("See the middle number by number", key=page.key("middle"), on_click=_show_numbers, args=(page, pixels, kernel))
+            st.button(
+                "See the middle number by number", key=page.key("middle"), on_click=careful(_show_numbers), args=(page, pixels, kernel)
+            )
         signed = is_signed(scene.kernel)
         caption = f"After: from {values.min():.2f} (blue) over 0 to {values.max():.2f} (orange)".replace("-", "−") if signed else "After"
         _shown(picture_of(values, signed), caption, f"The picture after {scene.kernel}")

@@ -6,7 +6,9 @@ import streamlit as st
 from PIL import Image
 
 from cnn_explorer.data import bundled_digits
+from cnn_explorer.shipped import AssetError
 from cnn_explorer.ui import state
+from cnn_explorer.ui.boundary import guarded
 
 # file, label, icon
 PAGES = (
@@ -46,6 +48,7 @@ STYLE = """<style>
 </style>"""
 
 
+@guarded(stop=True)
 def open_page(title: str) -> None:
     """Set the page up; the first call of every page. `title` is its label."""
     st.set_page_config(page_title=f"{title} · CNN Explorer", page_icon=_icon(), layout="wide", initial_sidebar_state="collapsed")
@@ -90,6 +93,9 @@ def _carried(file: str) -> dict[str, str]:
     return (number_state.CONVOLUTION if file == "pages/convolution.py" else number_state.POOLING).carried()
 
 
-def _icon() -> Image.Image:
-    """A handwritten 3: a named icon would be fetched from another host."""
-    return Image.fromarray(bundled_digits().images[3])
+def _icon() -> Image.Image | None:
+    """A handwritten 3: a named icon would be fetched from another host. None where the digits are damaged, which the page tells."""
+    try:
+        return Image.fromarray(bundled_digits().images[3])
+    except AssetError:
+        return None

@@ -12,6 +12,7 @@ from cnn_explorer.data import has_mnist, mnist_download
 from cnn_explorer.network import PRESETS, parse
 from cnn_explorer.training.recipes import LIMITS, RunRecipe, recipes_for
 from cnn_explorer.ui import controls, state, training_state
+from cnn_explorer.ui.boundary import careful, guarded
 from cnn_explorer.ui.controlled import chosen, controlled
 
 KEEP = "This network, kept while you change it"
@@ -151,6 +152,7 @@ def _change(**values: Any) -> None:
 
 
 @st.fragment(run_every=0.5)
+@guarded()
 def digits_missing() -> None:
     """Offer to fetch full MNIST, and show how far that is; the page follows when it is there."""
     download = mnist_download()
@@ -166,7 +168,9 @@ def digits_missing() -> None:
             st.progress(min(download.progress, 1.0), text=f"Fetching MNIST: {100 * download.progress:.0f} %")
         else:
             with st.container(horizontal=True):
-                st.button("Fetch MNIST" if not download.problem else "Try again", icon=":material/download:", on_click=download.start)
+                st.button(
+                    "Fetch MNIST" if not download.problem else "Try again", icon=":material/download:", on_click=careful(download.start)
+                )
                 st.button("Stay with the 4,000 digits", on_click=then_page(_choose_data), args=("bundled",))
 
 

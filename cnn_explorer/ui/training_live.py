@@ -13,6 +13,7 @@ from cnn_explorer.training.results import epochs, trained_at
 from cnn_explorer.training.run import Look, Run
 from cnn_explorer.training.runs import Standing
 from cnn_explorer.ui import cached, network_view, state, training_controls, training_pictures, training_state
+from cnn_explorer.ui.boundary import guarded
 from cnn_explorer.ui.controlled import controlled
 from cnn_explorer.ui.live import show_network
 from cnn_explorer.weights import TrainedNetwork
@@ -91,6 +92,7 @@ def learners() -> list[Learner]:
 
 
 @st.fragment
+@guarded()
 def live() -> None:
     """Everything that moves; runs again by itself while something goes on, since the network view asks for more."""
     pen = network_view.pen_event(KEY)

@@ -19,6 +19,7 @@ from cnn_explorer.training.recipes import digits_for
 from cnn_explorer.training.results import epochs
 from cnn_explorer.training.script import training_script
 from cnn_explorer.ui import cached, own_weights, state, training_controls, training_pictures, training_state
+from cnn_explorer.ui.boundary import careful, guarded
 from cnn_explorer.ui.controlled import chosen, controlled
 from cnn_explorer.ui.training_live import AWAITED, GOING, Learner, learners, looked_into
 
@@ -39,6 +40,7 @@ class FileNote(NamedTuple):
 
 
 @st.fragment
+@guarded()
 def results() -> None:
     """What rests on the result, once nothing moves."""
     st.session_state[AWAITED] = bool(st.session_state.get(GOING))
@@ -117,7 +119,7 @@ def _cell_clicked(key: str) -> Callable[[], None]:
         if points:  # a figure that is drawn anew may tell of a selection that is gone
             st.session_state[CELL] = tuple(map(int, points[0]["customdata"]))
 
-    return clicked
+    return careful(clicked)
 
 
 def _gallery(indices: list[int], evaluation: Evaluation) -> None:
@@ -250,7 +252,7 @@ def _upload(net: str) -> None:
         f"Bring weights of {training_controls.name_of(net)} back",
         type=["safetensors", "pt", "pth"],  # of the last two it is said why they are not opened
         key=f"weights_file {net}",
-        on_change=_read_file,
+        on_change=careful(_read_file),
         args=(net,),
         width=420,
     )

@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Callable
 
 import streamlit as st
 from PIL import Image
 
+from cnn_explorer.memory import give_back_memory
+from cnn_explorer.preprocessing import SIZE_LIMITS, PictureError
 from cnn_explorer.text import quoted
 from cnn_explorer.ui import state
+from cnn_explorer.ui.boundary import careful
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
+PATIENCE = 30.0  # seconds to wait for the pictures of others
 
+UNREADABLE = "is not a picture that can be read. A PNG or JPEG file can."
+BUSY = "has to wait: pictures of others are being read. Upload it again in a minute."
 
 Callback = Callable[..., None]
+
+# One picture is decoded at a time: the largest that is allowed takes a hundred megabytes, a WebP file four times as much.
+_DECODING = threading.Lock()
+_LOG = logging.getLogger(__name__)
 
 
 def picture_uploader(
     label: str, key: str, use: Callable[[Image.Image], str], follow: Callable[[Callback], Callback] = lambda act: act
 ) -> None:
-    """Upload a picture. `use` takes it over, or returns what is wrong with it; a `ValueError` of its says why it cannot be used.
+    """Upload a picture. `use` takes it over, or returns what is wrong with it; a `PictureError` of its says why it cannot be used.
 
     `follow` makes of a callback one that is followed by what depends on the picture.
     """
-    st.file_uploader(label, type=[*map(str.lower, FORMATS), "jpg"], key=key, on_change=follow(_read), args=(key, use), width=320)
+    st.file_uploader(label, type=[*map(str.lower, FORMATS), "jpg"], key=key, on_change=follow(careful(_read)), args=(key, use), width=320)
 
 
 def upload_error(key: str) -> str:
@@ -37,12 +49,21 @@ def _read(key: str, use: Callable[[Image.Image], str]) -> None:
     if file is None:
         return
     name = quoted(file.name)
+    if not _DECODING.acquire(timeout=PATIENCE):
+        st.session_state[f"{key}_error"] = f"{name} {BUSY}"
+        return
     try:
         with Image.open(file, formats=FORMATS) as picture:
             wrong = use(picture)
-    except (OSError, SyntaxError, Image.DecompressionBombError):
-        wrong = "is not a picture that can be read. A PNG or JPEG file can."
-    except ValueError as problem:
+    except PictureError as problem:
         wrong = f"cannot be used: {state.plain(problem)}."
+    except Image.DecompressionBombError:  # so large that Pillow does not even open it
+        wrong = f"cannot be used: the picture has too many pixels; {SIZE_LIMITS}."
+    except Exception:  # there is no end to what Pillow raises for a damaged file
+        _LOG.warning("an uploaded picture cannot be read", exc_info=True)
+        wrong = UNREADABLE
+    finally:
+        _DECODING.release()
+        give_back_memory()
     if wrong:
         st.session_state[f"{key}_error"] = f"{name} {wrong}"

@@ -1,0 +1,61 @@
+"""What a visitor sees when something fails: one sentence, never a traceback. The details are in the server's log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import ParamSpec
+
+import streamlit as st
+from streamlit.errors import FragmentHandledException
+
+from cnn_explorer.data import DataError
+from cnn_explorer.shipped import AssetError
+from cnn_explorer.ui import state
+
+UNKNOWN = (
+    "Something went wrong here, and the details are in the server's log. Reload the page: its address keeps your drawing and your network."
+)
+ICON = ":material/error:"
+
+Arguments = ParamSpec("Arguments")
+
+_LOG = logging.getLogger(__name__)
+
+
+@contextmanager
+def guarded(*, stop: bool = False) -> Iterator[None]:
+    """Around (or decorating) a page or a part of one: shows a sentence in place of what fails in it.
+
+    With `stop`, for a whole page, the run ends there and Streamlit keeps the values of all widgets, those it has not come to among them.
+    Streamlit's own signals pass.
+    """
+    try:
+        yield
+    except FragmentHandledException:  # a fragment inside has shown its own failure
+        raise
+    except Exception as problem:  # whatever it is, the visitor reads a sentence
+        st.error(sentence_for(problem), icon=ICON)
+        if stop:
+            st.stop()
+
+
+def careful(act: Callable[Arguments, None]) -> Callable[Arguments, None]:
+    """A widget's callback that shows a sentence where it fails; the page then runs as it was."""
+
+    @wraps(act)
+    def acted(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+        try:
+            act(*args, **kwargs)
+        except Exception as problem:  # likewise
+            st.toast(sentence_for(problem), icon=ICON, duration="long")
+
+    return acted
+
+
+def sentence_for(problem: Exception) -> str:
+    """What to show of a failure, as Markdown; its details go to the log."""
+    _LOG.error("a page failed", exc_info=problem)
+    return state.plain(problem) if isinstance(problem, AssetError | DataError) else UNKNOWN

@@ -1,0 +1,162 @@
+"""Whatever file is uploaded as a picture, the page says in one sentence what is wrong with it, and goes on."""
+
+import io
+import struct
+import threading
+import zlib
+from collections.abc import Callable
+
+import pytest
+import torch  # noqa: F401  # imported first, so that the pages need not wait for it
+from PIL import Image, ImageDraw
+from streamlit.testing.v1 import AppTest
+from widgets import address
+
+from cnn_explorer.drawing import example_drawing
+from cnn_explorer.ui import uploads
+
+UNREADABLE = f"some.png {uploads.UNREADABLE}"
+LIMITS = r"at most 25 million are read, and at most 200,000 on a side; make it smaller."
+
+
+def written(picture: Image.Image, kind: str, **options: object) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()
+
+
+def seven() -> Image.Image:
+    picture = Image.new("L", (60, 80), 255)
+    ImageDraw.Draw(picture).line([(15, 15), (45, 15), (25, 65)], fill=0, width=6)
+    return picture
+
+
+def chunk(name: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+
+def png(width: int, height: int, *chunks: bytes) -> bytes:
+    """A PNG file of white pixels, a bit each; beyond a hundred rows there are none, as before such a picture is refused."""
+    rows = (b"\0" + b"\xff" * ((width + 7) // 8)) * min(height, 100)
+    head = chunk(b"IHDR", struct.pack(">2I5B", width, height, 1, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + b"".join(chunks) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def torn(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+FILES = {
+    "no file at all": b"",
+    "text": b"no picture",
+    "a torn PNG": torn(written(seven(), "PNG")),
+    "a torn JPEG": torn(written(seven(), "JPEG")),
+    "a torn WebP": torn(written(seven(), "WEBP")),
+    "an EXIF block of four bytes in a PNG": png(60, 80, chunk(b"eXIf", b"II*\0")),
+    "an EXIF block of four bytes in a JPEG": written(seven(), "JPEG", dpi=(72, 72), exif=b"Exif\0\0II*\0"),
+    "an EXIF block that is no EXIF block": written(seven(), "JPEG", dpi=(72, 72), exif=b"Exif\0\0" + b"\xff" * 7),
+    "text of a megabyte in a kilobyte": png(60, 80, chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(2_000_000)))),
+}
+
+
+def opened(name: str) -> AppTest:
+    page = AppTest.from_file("../app.py", default_timeout=60)
+    if name:
+        page.switch_page(f"pages/{name}.py")
+        page.query_params["step"] = "picture"
+    return page.run()
+
+
+def upload(page: AppTest, content: bytes) -> list[str]:
+    """Upload a file; all that the page has to complain about."""
+    page.file_uploader[0].upload("some.png", content, "image/png").run()
+    assert not page.exception, page.exception
+    return [error.value.replace("\\", "") for error in page.error]
+
+
+@pytest.mark.parametrize("name", ["", "convolution"])
+def test_a_file_that_cannot_be_read_has_one_sentence(name: str) -> None:
+    page = opened(name)
+    for content in FILES.values():
+        assert upload(page, content) == [UNREADABLE]
+    assert address(page)["drawing"] == example_drawing().text
+    assert upload(page, written(seven(), "JPEG")) == []
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize(
+    ("width", "height", "what"),
+    [(1, 25_000_000, "1×25,000,000"), (200_001, 10, "200,001×10"), (5001, 5000, "5,001×5,000"), (12_000, 12_000, "12,000×12,000")],
+)
+def test_a_picture_that_is_too_large_is_told_the_limits(width: int, height: int, what: str) -> None:
+    assert upload(opened(""), png(width, height)) == [f"some.png cannot be used: the picture has {what} pixels; {LIMITS}"]
+
+
+def test_so_is_one_that_pillow_does_not_open() -> None:
+    assert upload(opened(""), png(50_000, 50_000)) == [f"some.png cannot be used: the picture has too many pixels; {LIMITS}"]
+
+
+class Unheard(Exception):
+    pass
+
+
+@pytest.mark.parametrize("problem", [MemoryError(), RecursionError(), struct.error("a"), Unheard("b"), ValueError("c"), KeyError(1)])
+def test_whatever_pillow_raises_is_one_sentence_and_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, problem: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise problem
+
+    page = opened("")
+    monkeypatch.setattr(Image.Image, "getexif", fail)
+    assert upload(page, written(seven(), "PNG")) == [UNREADABLE]
+    assert problem in [record.exc_info[1] for record in caplog.records if record.name == uploads.__name__ and record.exc_info]
+
+
+def test_one_picture_is_decoded_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three uploads at once, each as long as the others might overlap it."""
+    inside, most, lock = 0, 0, threading.Lock()
+    together = threading.Barrier(2)
+
+    def use(picture: Image.Image) -> str:
+        nonlocal inside, most
+        with lock:
+            inside += 1
+            most = max(most, inside)
+        try:  # met by another one, if there can be one
+            together.wait(0.2)
+        except threading.BrokenBarrierError:
+            together.reset()
+        with lock:
+            inside -= 1
+        return ""
+
+    monkeypatch.setattr(uploads.st, "session_state", sessions := Uploaded())
+    run_together([lambda: uploads._read("upload", use)] * 3)
+    assert most == 1
+    assert "upload_error" not in sessions
+
+
+def test_who_waits_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "PATIENCE", 0.01)
+    page = opened("")
+    with uploads._DECODING:
+        assert upload(page, written(seven(), "PNG")) == [f"some.png {uploads.BUSY}"]
+    assert upload(page, written(seven(), "JPEG")) == []
+
+
+class Uploaded(dict[str, object]):
+    """A session in which a picture has been uploaded."""
+
+    def __getitem__(self, key: str) -> object:
+        file = io.BytesIO(written(seven(), "PNG"))
+        file.name = "some.png"  # type: ignore[attr-defined]
+        return file
+
+
+def run_together(acts: list[Callable[[], None]]) -> None:
+    threads = [threading.Thread(target=act) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
