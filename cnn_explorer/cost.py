@@ -12,8 +12,7 @@ windows of a pooling cover. `tests/benchmarks/bench_costs.py` fits the coefficie
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from cnn_explorer.layers import Conv2dSpec, Pool2dSpec, WindowSpec
@@ -23,6 +22,7 @@ LANES = 16  # output channels that a convolution computes at once
 UNIT_TIME = 25_000_000  # nanoseconds after which work can be paused or given up
 UNIT_VALUES = 1_000_000  # values of a layer's output in a unit: they stay in the processor's cache
 UNIT_DIGITS = 100
+FRESH_BYTES, FRESH_TIME = 32_000_000, 6.0  # nanoseconds a value, forward and back
 
 
 class LayerTime(NamedTuple):
@@ -32,8 +32,7 @@ class LayerTime(NamedTuple):
     training: float
 
 
-@dataclass(frozen=True)
-class Coefficients:
+class Coefficients(NamedTuple):
     """Nanoseconds a digit, a value read, a value written and an operation."""
 
     digit: float
@@ -68,17 +67,26 @@ def digits_per_unit(shapes: NetworkShapes) -> int:
     return min(affordable_digits(UNIT_TIME, (1, UNIT_DIGITS), shapes), max(UNIT_VALUES // largest, 1))
 
 
+def batch_time(layers: Sequence[LayerShapes], batch_size: int) -> float:
+    """Nanoseconds of a training step, without the optimizer's.
+
+    An output of more than 32 MB is given fresh pages by the system every time, which takes longer than what is computed.
+    """
+    fresh = sum(batch_size * layer.values for layer in layers if 4 * batch_size * layer.values > FRESH_BYTES)
+    return batch_size * training_time(layers) + FRESH_TIME * fresh
+
+
+def features(layer: LayerShapes) -> tuple[float, float, float, float]:
+    """What the coefficients of the layer's kind are multiplied with: 1, values read, values written, operations; for a digit."""
+    return 1, math.prod(layer.input_shape), layer.values, _work(layer)
+
+
 def _time(layer: LayerShapes, table: Mapping[str, Coefficients]) -> float:
-    coefficients = table[_kind(layer)]
-    return (
-        coefficients.digit
-        + coefficients.inputs * math.prod(layer.input_shape)
-        + coefficients.outputs * layer.values
-        + coefficients.work * _work(layer)
-    )
+    return sum(coefficient * feature for coefficient, feature in zip(table[kind_of(layer)], features(layer), strict=True))
 
 
-def _kind(layer: LayerShapes) -> str:
+def kind_of(layer: LayerShapes) -> str:
+    """The key of the layer's coefficients."""
     if isinstance(layer.spec, Conv2dSpec) and layer.spec.groups > 1:
         return "grouped Conv2d"
     return layer.spec.torch_name if layer.spec.torch_name in FORWARD else "activation"

@@ -27,7 +27,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from cnn_explorer.builder import build_layers
-from cnn_explorer.cost import affordable_digits, digits_per_unit, training_time
+from cnn_explorer.cost import affordable_digits, batch_time, digits_per_unit
 from cnn_explorer.evaluation import as_input
 from cnn_explorer.fitting import digits_to_fit, digits_to_measure
 from cnn_explorer.network import NetworkSpec
@@ -318,8 +318,8 @@ def _states(recipe: RunRecipe) -> int:
 
 def _batch_time(shapes: NetworkShapes, recipe: RunRecipe, batch_size: int) -> float:
     """Nanoseconds of a training step."""
-    of_digit = training_time(shapes.layers) + SLANT_TIME * recipe.augment
-    return PARAMETER_TIME * shapes.parameters + batch_size * of_digit
+    slanting = batch_size * SLANT_TIME * recipe.augment
+    return PARAMETER_TIME * shapes.parameters + batch_time(shapes.layers, batch_size) + slanting
 
 
 def _look_interval(shapes: NetworkShapes, recipe: RunRecipe, batches: int) -> int:
