@@ -365,7 +365,7 @@ def test_an_address_cannot_put_a_link_into_a_message(visit: Visit) -> None:
     foreign = "please log in at www.evil.test"
     app = visit(net=foreign)
     alert = app.page.get_by_test_id("stAlert")
-    alert.get_by_text(foreign, exact=True).wait_for()
+    alert.filter(has_text=foreign).wait_for()
     assert alert.locator("code").all_inner_texts() == [foreign]
     assert alert.locator("a").count() == 0
 
