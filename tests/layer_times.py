@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from cnn_explorer.cost import UNIT_DIGITS, UNIT_VALUES
+from cnn_explorer.cost import FRESH_BYTES, UNIT_DIGITS, UNIT_VALUES
 from cnn_explorer.layers import (
     ACTIVATIONS,
     ActivationSpec,
@@ -25,7 +25,7 @@ from cnn_explorer.ui.state import MAX_PARAMETERS, MAX_VALUES
 
 MOST_MACS = 200_000_000
 KINDS = ("conv", "grouped", "max", "conv", "avg", "conv", "linear", "activation", "grouped", "bn", "max", "drop", "conv", "avg")
-BATCH = 64  # of a training step
+BATCH = 64  # digits of a training step, fewer where the system would give fresh pages to its outputs
 
 # The layers that a count of multiply-adds misjudges most: nothing to multiply, one channel, many groups, huge windows, wide dilation.
 WORST: tuple[tuple[LayerSpec, Shape], ...] = (
@@ -115,8 +115,10 @@ def measured_forward(layer: LayerShapes, seconds: float = 0.05) -> float:
         return _least(lambda: module(images), seconds) / count
 
 
-def measured_training(layer: LayerShapes, seconds: float = 0.1, batch: int = BATCH) -> float:
+def measured_training(layer: LayerShapes, seconds: float = 0.1) -> float:
     """Nanoseconds a digit, forward and back in the layout that trainings have; likewise."""
+    values = max(layer.values, math.prod(layer.input_shape))
+    batch = max(2, min(BATCH, FRESH_BYTES // (4 * values)))
     module = layer.spec.build(layer.input_shape).to(memory_format=torch.channels_last).train()
     images = torch.randn(batch, *layer.input_shape)
     if images.dim() == 4:

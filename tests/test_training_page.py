@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import safetensors.torch
+import streamlit as st
 import torch
 from rendered import FOREIGN, quotes_foreign_text, shown
 from streamlit.testing.v1 import AppTest
@@ -639,3 +640,32 @@ def test_the_convolution_page_has_the_kernels_that_were_learnt() -> None:
     control(numbers.selectbox, "conv_filter").set_value("Learned 9").run()  # of four there is no ninth
     told = next(caption.value.replace("\\", "") for caption in numbers.caption if "conv1" in caption.value)
     assert told.startswith("The kernel is number 9 of the lecture's conv1. Trained on MNIST and pen digits.")
+
+
+# --- a greedy session and an honest one ---
+
+
+def test_a_greedy_session_takes_nothing_from_an_honest_one() -> None:
+    honest = settled(press(opened(), "train_epoch"))
+    assert at(honest) == 15
+    greedy = opened(net="fc4096-fc80-fc10", recipe="bundled-sgd0.05m0.5-b64-e2-s0")
+    assert "of memory, and one visitor may take 48 MB" in said(greedy)
+    for seed in range(4):  # each takes most of a visitor's share
+        greedy = settled(press(opened(net="fc2000-fc10", recipe=f"bundled-sgd0.01-b64-e1-s{seed}"), "train_batch"))
+    honest.run()
+    assert said(honest) == ""
+    assert (at(honest), sent(honest)["version"]) == (15, fingerprint(trained(15)))
+    settled(press(honest, "train_batch"))
+    assert (at(honest), sent(honest)["version"]) == (16, fingerprint(trained(16)))
+
+
+def test_clearing_streamlits_caches_loses_nothing() -> None:
+    page = settled(press(opened(), "train_epoch"))
+    runs, trainings, run = cached.runs(), cached.trainings(), cached.runs().run(parse(SMALL), parse_recipe(QUICK))
+    st.cache_data.clear()  # what the server does on a browser's message `clear_cache`
+    st.cache_resource.clear()
+    assert cached.runs() is runs
+    assert cached.trainings() is trainings
+    page.run()
+    assert cached.runs().run(parse(SMALL), parse_recipe(QUICK)) is run
+    assert (at(page), said(page)) == (15, "")

@@ -89,11 +89,11 @@ def test_a_file_that_cannot_be_read_has_one_sentence(name: str) -> None:
     [(1, 25_000_000, "1×25,000,000"), (200_001, 10, "200,001×10"), (5001, 5000, "5,001×5,000"), (12_000, 12_000, "12,000×12,000")],
 )
 def test_a_picture_that_is_too_large_is_told_the_limits(width: int, height: int, what: str) -> None:
-    assert upload(opened(""), png(width, height)) == [f"some.png cannot be used: the picture has {what} pixels; {LIMITS}"]
+    assert upload(opened(""), png(width, height)) == [f"`some.png` cannot be used: the picture has {what} pixels; {LIMITS}"]
 
 
 def test_so_is_one_that_pillow_does_not_open() -> None:
-    assert upload(opened(""), png(50_000, 50_000)) == [f"some.png cannot be used: the picture has too many pixels; {LIMITS}"]
+    assert upload(opened(""), png(50_000, 50_000)) == [f"`some.png` cannot be used: the picture has too many pixels; {LIMITS}"]
 
 
 class Unheard(Exception):

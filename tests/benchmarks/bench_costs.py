@@ -46,7 +46,7 @@ def main() -> None:
     for name, (measure, count) in counts.items():
         taken = [(layer, measure(layer)) for layer in layers]
         if options.fit:
-            fit(name, taken)
+            fit(name, taken, name == "training")
         report(name, [(layer, count(layer) / nanoseconds) for layer, nanoseconds in taken])
 
 
@@ -61,13 +61,13 @@ def report(name: str, ratios: Measured) -> None:
             print(f"  counted × {2**factor:5.2f}  {layer.spec} on {'×'.join(map(str, layer.input_shape))}")
 
 
-def fit(name: str, taken: Measured) -> None:
+def fit(name: str, taken: Measured, training: bool) -> None:
     """Print, kind by kind, the coefficients with the smallest logarithmic errors, the large ones counting most."""
     by_kind: dict[str, Measured] = defaultdict(list)
     for layer, nanoseconds in taken:
         by_kind[kind_of(layer)].append((layer, nanoseconds))
     for kind, measured in sorted(by_kind.items()):
-        terms = torch.tensor([features(layer) for layer, _ in measured], dtype=torch.float64)
+        terms = torch.tensor([features(layer, training) for layer, _ in measured], dtype=torch.float64)
         target = torch.tensor([nanoseconds for _, nanoseconds in measured], dtype=torch.float64).log2()
         scale = terms.mean(dim=0).clamp(min=1e-9)
         logs = torch.full_like(scale, float(target.exp2().mean().log()) - 1.5).requires_grad_()
@@ -79,8 +79,9 @@ def fit(name: str, taken: Measured) -> None:
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-        coefficients = (logs.exp() / scale).tolist()
-        print(f'{name}: "{kind}": ({", ".join(f"{value:.4g}" for value in coefficients)})  # {len(measured)}, off by {loss:.2f}')
+        used = terms.amax(dim=0) > 0
+        coefficients = torch.where(used, logs.exp() / scale, 0).tolist()
+        print(f'{name}: "{kind}": ({", ".join(f"{value:.4g}" for value in coefficients)}),  # {len(measured)}, off by {loss:.2f}')
 
 
 if __name__ == "__main__":
