@@ -32,10 +32,13 @@ def listening() -> Iterator[None]:
         versions[name] += 1
 
 
-def controlled(name: str, value: object, act: Callable[[Any], None], parameter: str = "value") -> dict[str, Any]:
+def controlled(
+    name: str, value: object, act: Callable[[Any], None], parameter: str = "value", options: Sequence[Any] | None = None
+) -> dict[str, Any]:
     """Key, value and callback for a widget that is to show `value`; `act` gets what the visitor has changed it to.
 
-    `parameter` is what the widget calls its value.
+    `parameter` is what the widget calls its value. Where there are `options`, a message with anything else changes nothing: Streamlit
+    takes it as it comes.
     """
     versions = _versions()
     key = f"{name} v{versions.get(name, 0)}"
@@ -46,8 +49,9 @@ def controlled(name: str, value: object, act: Callable[[Any], None], parameter: 
     st.session_state.setdefault(SHOWN, set()).add(name)
 
     def changed() -> None:
-        if versions.get(name, 0) == version:
-            careful(act)(st.session_state[key])
+        new = st.session_state[key]
+        if versions.get(name, 0) == version and (options is None or new in options):
+            careful(act)(new)
 
     # The value goes along with the widget: one that is set in the session instead is told to the browser once only, and is lost where
     # a run follows before the browser has drawn that.
@@ -56,7 +60,7 @@ def controlled(name: str, value: object, act: Callable[[Any], None], parameter: 
 
 def chosen(name: str, value: object, options: Sequence[Any], act: Callable[[Any], None]) -> dict[str, Any]:
     """`controlled` for a selectbox with its `options`, of which none may be chosen (None)."""
-    widget = controlled(name, value, act)
+    widget = controlled(name, value, act, options=options)
     value = widget.pop("value")
     return {**widget, "options": options, "index": options.index(value) if value in options else None}
 

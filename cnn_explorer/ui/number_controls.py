@@ -27,7 +27,7 @@ def header(page: NumberPage, title: str, steps: Mapping[str, str]) -> None:
             required=True,
             format_func=steps.__getitem__,
             label_visibility="collapsed",
-            **controlled(page.key("steps"), page.step, page.show_step, "default"),
+            **controlled(page.key("steps"), page.step, page.show_step, "default", list(steps)),
         )
     if page.notice():
         st.warning(page.notice(), icon=":material/link_off:")

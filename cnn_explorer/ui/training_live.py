@@ -237,7 +237,7 @@ def _choice(shown: list[Learner]) -> None:
         required=True,
         format_func=training_controls.name_of,
         label_visibility="collapsed",
-        **controlled("look_into", looked_into(shown).net, training_controls.then_page(show), "default"),
+        **controlled("look_into", looked_into(shown).net, training_controls.then_page(show), "default", [one.net for one in shown]),
     )
 
 

@@ -21,12 +21,14 @@ from cnn_explorer.training.script import training_script
 from cnn_explorer.ui import cached, own_weights, state, training_controls, training_pictures, training_state
 from cnn_explorer.ui.boundary import careful, guarded
 from cnn_explorer.ui.controlled import chosen, controlled
+from cnn_explorer.ui.messages import Message, fields, message, several, whole
 from cnn_explorer.ui.training_live import AWAITED, GOING, Learner, learners, looked_into
 
 SECTIONS = {"wrong": "Where it fails", "beside": "Side by side", "along": "Take it along"}
 SECTION, CELL, FILE_NOTE = "results_section", "confusion_cell", "weights_file_note"  # session keys
 HEAD = "| network | parameters | multiply-adds | epochs | time | right |\n|---|--:|--:|--:|--:|--:|"
 GALLERY = 12  # digits
+MAX_POINTS = 1000  # of a selection in a figure
 DIGIT_SIDE = 72  # CSS pixels
 
 
@@ -60,7 +62,7 @@ def results() -> None:
     section = st.session_state.get(SECTION, "wrong")
     st.segmented_control(
         "Results", list(SECTIONS), required=True, format_func=SECTIONS.__getitem__, label_visibility="collapsed",
-        **controlled("results", section, show, "default"),
+        **controlled("results", section, show, "default", list(SECTIONS)),
     )  # fmt: skip
     {"wrong": _wrong, "beside": _side_by_side, "along": _along}[section](shown)
 
@@ -115,11 +117,20 @@ def _choose_cell(cell: tuple[int, int] | None) -> None:
 
 def _cell_clicked(key: str) -> Callable[[], None]:
     def clicked() -> None:
-        points = st.session_state[key].selection.points
-        if points:  # a figure that is drawn anew may tell of a selection that is gone
-            st.session_state[CELL] = tuple(map(int, points[0]["customdata"]))
+        # A figure that is drawn anew may tell of a selection that is gone.
+        cell = message(st.session_state.get(key), "selection", _clicked_cell)
+        if cell:
+            st.session_state[CELL] = cell
 
     return careful(clicked)
+
+
+def _clicked_cell(sent: Message) -> tuple[int, int] | None:
+    points = several(sent.get("points"), MAX_POINTS)
+    if not points:
+        return None
+    digit, answer = (whole(part, 0, 9) for part in several(fields(points[0]).get("customdata"), 2, 2))
+    return digit, answer
 
 
 def _gallery(indices: list[int], evaluation: Evaluation) -> None:

@@ -18,9 +18,12 @@ from cnn_explorer.arithmetic import Windows
 from cnn_explorer.layers import GeometryError
 from cnn_explorer.scenes import ConvScene, Grids, PoolScene
 from cnn_explorer.ui.component import component, nothing
+from cnn_explorer.ui.messages import fields, message, number, several, text, whole
 
 Data = dict[str, Any]
 TINTS = ("red", "green", "blue")
+AXES = {"input": 3, "weight": 4, "bias": 1}  # indices of a number in each part of a scene
+MAX_EDITS, MAX_AXES, MAX_INDEX = 500, 4, 100  # of a message: changes, indices of a change, and an index
 
 
 @dataclass(frozen=True)
@@ -39,13 +42,20 @@ def mount(data: Data, about: str, key: str, ack: int) -> None:
 
 
 def edits_of(key: str) -> list[Edit]:
-    """The newest changes that the browser has sent, old ones among them: each message repeats what was not confirmed."""
-    message = (st.session_state.get(key) or {}).get("edits")
-    if not message:
-        return []
-    return [
-        Edit(int(edit["seq"]), str(edit["part"]), tuple(int(at) for at in edit["place"]), float(edit["value"])) for edit in message["edits"]
-    ]
+    """The newest changes that the browser has sent, old ones among them: each message repeats what was not confirmed.
+
+    Nothing for a message that is not a list of at most `MAX_EDITS` of the form of `Edit`.
+    """
+    return message(st.session_state.get(key), "edits", lambda sent: [_edit(edit) for edit in several(sent.get("edits"), MAX_EDITS)]) or []
+
+
+def _edit(sent: Any) -> Edit:
+    edit = fields(sent)
+    part = text(edit.get("part"), 10)
+    # A part that the scene does not have, and a place that it has not any more, are told on the page.
+    least, most = (AXES[part], AXES[part]) if part in AXES else (0, MAX_AXES)
+    place = several(edit.get("place"), most, least)
+    return Edit(whole(edit.get("seq")), part, tuple(whole(at, 0, MAX_INDEX) for at in place), number(edit.get("value")))
 
 
 def convolution_data(name: str, scene: ConvScene, *, matrix: bool = False, titles: Sequence[str] = ()) -> Data:

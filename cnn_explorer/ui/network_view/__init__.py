@@ -22,6 +22,7 @@ import streamlit as st
 from cnn_explorer.layers import Conv2dSpec, FlattenSpec, WindowSpec
 from cnn_explorer.shapes import LayerShapes, NetworkShapes
 from cnn_explorer.ui.component import component, nothing
+from cnn_explorer.ui.messages import Message, at_most, flag, message, text, whole
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 HALF_MAX = 65504.0  # float16 ends here
 MAX_CLASSES = 16
+# Of a message: characters of a drawing, of which those that are too long to be kept are told so, and of a network; seconds of training.
+MAX_DRAWING, MAX_NET, MAX_SECONDS = 100_000, 2_000, 3_600
 
 
 @dataclass(frozen=True)
@@ -65,19 +68,20 @@ def mount(data: bytes, key: str) -> None:
 
 
 def pen_event(key: str) -> PenEvent | None:
-    """What was drawn in the browser since the page opened, if anything, from the session's state of the component."""
-    state = st.session_state.get(key) or {}
-    pen = state.get("pen")
-    if not pen:
-        return None
+    """What was drawn in the browser since the page opened, if anything, from the session's state of the component; None for a message
+    that is not of the form of `PenEvent`."""
+    return message(st.session_state.get(key), "pen", _pen_event)
+
+
+def _pen_event(sent: Message) -> PenEvent:
     return PenEvent(
-        int(pen["seq"]),
-        str(pen["drawing"]),
-        bool(pen["final"]),
-        bool(pen["moving"]),
-        str(pen["lacking"]),
-        str(pen.get("train", "")),  # a page that was open before an upgrade says nothing of it
-        float(pen.get("seconds", 0)),
+        whole(sent.get("seq")),
+        text(sent.get("drawing"), MAX_DRAWING),
+        flag(sent.get("final")),
+        flag(sent.get("moving")),
+        text(sent.get("lacking"), MAX_NET),
+        text(sent.get("train", ""), MAX_NET),  # a page that was open before an upgrade says nothing of it
+        at_most(sent.get("seconds", 0), MAX_SECONDS),
     )
 
 
