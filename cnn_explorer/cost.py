@@ -84,7 +84,7 @@ def batch_time(layers: Sequence[LayerShapes], batch_size: int) -> float:
 
 def features(layer: LayerShapes, training: bool) -> Features:
     """What the coefficients of the layer's kind are multiplied with."""
-    values_in, values_out = math.prod(layer.input_shape), layer.values
+    values_in, values_out = float(math.prod(layer.input_shape)), float(layer.values)
     spec = layer.spec
     # Forward, units hold as many digits as have a million values; in training a batch is what the recipe says.
     call = 1 if training else max(max(values_in, values_out) * UNIT_DIGITS / UNIT_VALUES, 1)

@@ -12,6 +12,7 @@ from test_shipped import flip, forget
 from widgets import address, control, sent
 
 from cnn_explorer import shipped
+from cnn_explorer.lru_cache import LruCache
 from cnn_explorer.network import LECTURE, PRESETS
 from cnn_explorer.ui import boundary, cached, controls, live, number_controls, state, training_controls, training_state
 from cnn_explorer.ui.number_state import NumberPage
@@ -175,11 +176,12 @@ def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of the shipped files that everything reads from; what networks were kept ready is forgotten."""
     shutil.copytree(shipped.ASSETS, tmp_path / "assets")
     monkeypatch.setattr(shipped, "ASSETS", tmp_path / "assets")
+    monkeypatch.setattr(cached, "_NETWORKS", LruCache(cached.KEPT))
+    cached.trainings().close()  # another test's training would read the files before they are damaged
+    cached._one_process.cache_clear()
     forget()
-    cached._networks.clear()
     yield tmp_path / "assets"
     forget()
-    cached._networks.clear()
 
 
 def sentence_of(file: str) -> str:

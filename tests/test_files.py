@@ -198,7 +198,7 @@ def test_layers_with_other_names_are_matched(net: str, names: dict[str, str], sa
 def test_what_was_matched_is_said():
     names = {"conv1": "x" * 100, "conv2": "a`b", "fc1": "![](http://a)"}
     read = read_weights(written(renamed(names)), SHAPES)
-    pairs = f"`{'x' * 39}…` → conv1, `a'b` → conv2, `![](http://a)` → fc1"
+    pairs = f"`{'x' * 40}…` → conv1, `a'b` → conv2, `![](http://a)` → fc1"
     assert read.sentence == f"Layers were matched by their shapes: {pairs}."
     assert read_weights(written(renamed({"fc1": ""}, "fc10")), infer_shapes(parse("fc10"))).sentence == (
         "Layers were matched by their shapes: the layer without a name → fc1."
@@ -299,7 +299,7 @@ def changed(**replaced: torch.Tensor | None) -> Tensors:
         ),
         (
             changed(**{"`a`" + 100 * "b": torch.zeros(1)}),
-            f"The file has `'a'{36 * 'b'}…` of shape (1,); this network has no such layer.",
+            f"The file has `'a'{37 * 'b'}…` of shape (1,); this network has no such layer.",
         ),
     ],
 )

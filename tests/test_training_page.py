@@ -247,7 +247,7 @@ def test_the_name_of_a_weights_file_is_quoted() -> None:
     uploader = page.file_uploader(key=f"weights_file {SMALL}")
     uploader.upload("`my` www.evil.test.pt", b"no weights", "application/octet-stream").run()
     (error,) = page.error
-    assert [text for kind, text in shown(error.value) if kind == "code"] == ["'my' www.evil.test.pt"]
+    assert [text for kind, text in shown(error.value) if kind == "code"] == ["'my' www.evil.test.pt", "weights.safetensors"]
 
 
 def test_settings_are_in_the_address() -> None:
@@ -569,7 +569,7 @@ def test_weights_from_a_file_are_taken_with_other_names_and_pickles_are_not() ->
         assert not page.exception, page.exception
 
     upload("old.pt", b"PK\x03\x04" + bytes(100))
-    assert page.error[0].value.startswith("old.pt: PyTorch's .pt and .pth files are pickles")
+    assert page.error[0].value.startswith("`old.pt`: PyTorch's .pt and .pth files are pickles")
     assert CONVERT.strip() in [code.value.strip() for code in page.code]
     upload("other.safetensors", weights_file(build_network(LECTURE)))
     assert "`conv1.weight` has shape (10, 1, 5, 5); this network's conv1 has (4, 1, 5, 5)." in page.error[0].value

@@ -15,7 +15,7 @@ from widgets import address
 from cnn_explorer.drawing import example_drawing
 from cnn_explorer.ui import uploads
 
-UNREADABLE = f"some.png {uploads.UNREADABLE}"
+UNREADABLE = f"`some.png` {uploads.UNREADABLE}"
 LIMITS = r"at most 25 million are read, and at most 200,000 on a side; make it smaller."
 
 
@@ -141,7 +141,7 @@ def test_who_waits_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploads, "PATIENCE", 0.01)
     page = opened("")
     with uploads._DECODING:
-        assert upload(page, written(seven(), "PNG")) == [f"some.png {uploads.BUSY}"]
+        assert upload(page, written(seven(), "PNG")) == [f"`some.png` {uploads.BUSY}"]
     assert upload(page, written(seven(), "JPEG")) == []
 
 
