@@ -107,8 +107,8 @@ def mnist(root: str | Path | None = None, train: bool = True, download: bool = F
     """Full MNIST: 60,000 training or 10,000 test digits.
 
     The files lie in `MNIST/raw` inside `data_folder(root)`; `download=True` puts them there if they are missing.
-    Raises `FileNotFoundError` if they are missing and not to be downloaded, and `DataError`, an `OSError`, if that fails or if they are
-    not digits of 28×28 pixels with labels from 0 to 9.
+    Raises `FileNotFoundError` if they are missing and not to be downloaded, and `DataError`, an `OSError`, if that
+    fails or if they are not digits of 28×28 pixels with labels from 0 to 9.
     """
     folder = data_folder(root)
     if download:

@@ -41,7 +41,8 @@ PICTURE_PEN = (1.3, 5.0)  # pen widths, in pixels of the image, that a picture k
 
 Stroke = Sequence[Sequence[float]]
 
-# By EXIF's number: how to turn a picture upright, whether its rows then are columns of the file, and whether these count from the end.
+# By EXIF's number: how to turn a picture upright, whether its rows then are columns of the file, and whether these
+# count from the end.
 _UPRIGHT = {
     2: (Image.Transpose.FLIP_LEFT_RIGHT, False, False),
     3: (Image.Transpose.ROTATE_180, False, True),
@@ -105,8 +106,9 @@ def image_from_strokes(strokes: Sequence[Stroke], canvas_size: float = 280, pen_
 def image_from_picture(picture: Image.Image) -> Tensor:
     """Turn a picture of one digit (any size and mode, dark on light or light on dark) into an MNIST-like image.
 
-    Returns `(1, 1, 28, 28)`, float32 in [0, 1]; a picture without contrast gives a black image. Raises `PictureError`, a `ValueError`,
-    for more than 25 million pixels or 200,000 on a side, before a pixel is decoded, and what Pillow raises for a file that it cannot read.
+    Returns `(1, 1, 28, 28)`, float32 in [0, 1]; a picture without contrast gives a black image. Raises
+    `PictureError`, a `ValueError`, for more than 25 million pixels or 200,000 on a side, before a pixel is decoded, and
+    what Pillow raises for a file that it cannot read.
     """
     return preprocess_picture(picture).image
 
@@ -294,7 +296,10 @@ def _reduced(ink: Image.Image, detail: int) -> Image.Image:
 
 
 class _Upright:
-    """A decoded picture the way up that its EXIF block says, a part at a time: none of it is kept twice. `size` is (width, height)."""
+    """A decoded picture the way up that its EXIF block says, a part at a time: none of it is kept twice.
+
+    `size` is (width, height).
+    """
 
     def __init__(self, picture: Image.Image):
         picture.load()
@@ -323,7 +328,10 @@ def _upright(picture: Image.Image) -> _Upright:
 
 
 def _stacked(upright: _Upright, factor: int, act: Callable[[Image.Image], Image.Image]) -> Image.Image:
-    """What `act` makes of the picture's strips, one below the other: of every `factor` rows, or what is left at the end, it makes one."""
+    """What `act` makes of the picture's strips, one below the other.
+
+    Of every `factor` rows, or of what is left at the end, it makes one.
+    """
     width, height = upright.size
     rows = max(STRIP // width // factor, 1) * factor
     stacked: Image.Image | None = None
@@ -336,7 +344,7 @@ def _stacked(upright: _Upright, factor: int, act: Callable[[Image.Image], Image.
 
 
 def _thumbnail(upright: _Upright, side: int) -> Image.Image:
-    """At most `side` pixels on a side: as `Image.thumbnail` of the whole picture does it, first by whole factors, then exactly."""
+    """At most `side` pixels on a side: as `Image.thumbnail` does it, first by whole factors, then exactly."""
     if max(upright.size) <= side:
         return _averageable(upright.whole())
     width, height = upright.size

@@ -1,7 +1,8 @@
 """The files that come with the package, checked whenever they are read.
 
-`assets/SHA256SUMS` has the SHA-256 sum of every other file in that folder, in the format of coreutils: `sha256sum --check SHA256SUMS`
-reads it too. The commands that build a file write its new sum. After any other change to the folder,
+`assets/SHA256SUMS` has the SHA-256 sum of every other file in that folder, in the format of coreutils:
+`sha256sum --check SHA256SUMS` reads it too. The commands that build a file write its new sum. After any other change to
+the folder,
 
     python -m cnn_explorer.shipped
 
@@ -27,7 +28,7 @@ class AssetError(OSError):
 
 
 def read_asset(name: str) -> bytes:
-    """The contents of `assets/{name}`. Raises `AssetError` if the file cannot be read or is not the one that was shipped."""
+    """The contents of `assets/{name}`. Raises `AssetError` if it cannot be read or is not the file that was shipped."""
     expected = _sums(ASSETS).get(name)
     try:
         contents = (ASSETS / name).read_bytes()

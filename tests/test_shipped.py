@@ -15,7 +15,15 @@ from cnn_explorer.shipped import ASSETS, SUMS, AssetError, read_asset, write_all
 
 ROOT = Path(__file__).parent.parent
 DENSE = PRESETS["the lecture's fully connected network"]
-CACHES = (data.bundled_digits, drawing.example_drawing, shared.shared_weights, weights._trained, weights._tensors, weights.recipe)
+CACHES = (
+    data.bundled_digits,
+    drawing.example_drawing,
+    drawing.parse_drawing,
+    shared.shared_weights,
+    weights._trained,
+    weights._tensors,
+    weights.recipe,
+)
 
 
 @pytest.fixture

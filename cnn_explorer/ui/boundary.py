@@ -29,8 +29,8 @@ _LOG = logging.getLogger(__name__)
 def guarded(*, stop: bool = False) -> Iterator[None]:
     """Around (or decorating) a page or a part of one: shows a sentence in place of what fails in it.
 
-    With `stop`, for a whole page, the run ends there and Streamlit keeps the values of all widgets, those it has not come to among them.
-    Streamlit's own signals pass.
+    With `stop`, for a whole page, the run ends there and Streamlit keeps the values of all widgets, those it has not
+    come to among them. Streamlit's own signals pass.
     """
     try:
         yield

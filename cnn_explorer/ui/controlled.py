@@ -37,8 +37,8 @@ def controlled(
 ) -> dict[str, Any]:
     """Key, value and callback for a widget that is to show `value`; `act` gets what the visitor has changed it to.
 
-    `parameter` is what the widget calls its value. Where there are `options`, a message with anything else changes nothing: Streamlit
-    takes it as it comes.
+    `parameter` is what the widget calls its value. Where there are `options`, a message with anything else changes
+    nothing: Streamlit takes it as it comes.
     """
     versions = _versions()
     key = f"{name} v{versions.get(name, 0)}"

@@ -1,4 +1,4 @@
-"""What a component in the browser sends, read strictly: nothing is taken for granted of a message that a stranger may have written.
+"""What a component in the browser sends, read strictly: a stranger may have written it.
 
 A message is what JSON can hold. One that is not of the declared form is left out and noted in the log, at debug level.
 """

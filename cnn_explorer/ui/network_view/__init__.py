@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 HALF_MAX = 65504.0  # float16 ends here
 MAX_CLASSES = 16
-# Of a message: characters of a drawing, of which those that are too long to be kept are told so, and of a network; seconds of training.
+# Of a message: characters of a drawing, where one that is too long to be kept is told so on the page, and of a network;
+# seconds of training.
 MAX_DRAWING, MAX_NET, MAX_SECONDS = 100_000, 2_000, 3_600
 
 
