@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import torch
+from torch import nn
 
 from cnn_explorer.cost import FRESH_BYTES, UNIT_DIGITS, UNIT_VALUES
 from cnn_explorer.layers import (
@@ -21,6 +22,7 @@ from cnn_explorer.layers import (
     Shape,
 )
 from cnn_explorer.shapes import LayerShapes, ReceptiveField
+from cnn_explorer.training.run import is_safe_channels_last, ready_to_train
 from cnn_explorer.ui.state import MAX_PARAMETERS, MAX_VALUES
 
 MOST_MACS = 200_000_000
@@ -119,9 +121,9 @@ def measured_training(layer: LayerShapes, seconds: float = 0.1) -> float:
     """Nanoseconds a digit, forward and back in the layout that trainings have; likewise."""
     values = max(layer.values, math.prod(layer.input_shape))
     batch = max(2, min(BATCH, FRESH_BYTES // (4 * values)))
-    module = layer.spec.build(layer.input_shape).to(memory_format=torch.channels_last).train()
+    module = ready_to_train(nn.Sequential(layer.spec.build(layer.input_shape)), seed=0)
     images = torch.randn(batch, *layer.input_shape)
-    if images.dim() == 4:
+    if images.dim() == 4 and is_safe_channels_last(module):
         images = images.contiguous(memory_format=torch.channels_last)
     images.requires_grad_()
     gradient = torch.ones_like(module(images))

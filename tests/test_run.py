@@ -1,8 +1,12 @@
 """A run depends on network and recipe alone: not on who advances it, in which pieces, beside what. The truth is a loop in plain torch."""
 
+import os
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import torch
@@ -324,3 +328,25 @@ def test_a_place_that_is_being_tested_is_kept_once(monkeypatch: pytest.MonkeyPat
     assert run.keep(7) == 7
     finish(run)
     assert [snapshot.batch for snapshot in run.snapshots] == [0, 7]
+
+
+CHECKED_HEAP = next(Path("/").glob("lib/*/libc_malloc_debug.so.0"), None)
+
+
+@pytest.mark.parametrize("layers", ["conv3k1-relu-conv8k1s2", "conv3k3-conv4k1s3-relu-conv5k1s2"])
+def test_training_does_not_write_past_its_memory(layers: str) -> None:
+    """oneDNN does, for a convolution of kernel_size 1 with a stride, in the layout that other networks are trained in."""
+    script = f"""
+from cnn_explorer.network import parse
+from cnn_explorer.training.recipes import RunRecipe
+from cnn_explorer.training.run import Run
+run = Run(parse("{layers}-fc10"), RunRecipe(epochs=1))
+while run.batch < 10:
+    run.advance()
+print(run.problem)
+"""
+    heap = {"LD_PRELOAD": str(CHECKED_HEAP), "MALLOC_CHECK_": "3"} if CHECKED_HEAP else {}
+    ended = subprocess.run(
+        [sys.executable, "-c", script], env={**os.environ, **heap}, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (0, "\n"), ended.stderr[-500:]

@@ -22,7 +22,7 @@ from cnn_explorer.shapes import NetworkShapes, infer_shapes
 from cnn_explorer.shared import CLASSES
 from cnn_explorer.training import schedule, slant
 from cnn_explorer.training.recipes import RunRecipe
-from cnn_explorer.training.run import SeededDropout, check_trainable, digits_to_test
+from cnn_explorer.training.run import SeededDropout, check_trainable, digits_to_test, is_safe_channels_last
 
 SAVED = "weights.safetensors"
 COUNTS = {"bundled": (4_000, 1_000), "mnist": (60_000, 10_000)}  # digits to train on, and to test with
@@ -109,6 +109,7 @@ def _network(shapes: NetworkShapes, recipe: RunRecipe) -> str:
     parts += [_source(SeededDropout)] if drops else []
     parts += [_source(initialise)]
     dropout = "dropout_generator = Generator().manual_seed(SEED)\n" if drops else ""
+    layout = "\nnetwork = network.to(memory_format=torch.channels_last)  # a layout in memory with which torch is faster here"
     made = f"""
 {dropout}network = nn.Sequential(
     OrderedDict(
@@ -116,8 +117,7 @@ def _network(shapes: NetworkShapes, recipe: RunRecipe) -> str:
     )
 )
 for name, layer in network.named_children():
-    initialise(layer, name, SEED)
-network = network.to(memory_format=torch.channels_last)  # a layout in memory with which torch is faster here
+    initialise(layer, name, SEED){layout if is_safe_channels_last(module) else ""}
 """
     return "\n\n\n".join([*parts, made.strip()])
 

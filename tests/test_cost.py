@@ -1,0 +1,156 @@
+"""One count of time for every bound: against measured times, against the page's limits, and at the networks that once cost minutes."""
+
+import random
+import statistics
+import subprocess
+import sys
+import time
+
+import pytest
+from layer_times import WORST, _drawn, measured_forward, measured_training, random_layers, shapes_of
+
+from cnn_explorer.cost import (
+    FORWARD,
+    TRAINING,
+    UNIT_DIGITS,
+    UNIT_TIME,
+    UNIT_VALUES,
+    affordable_digits,
+    batch_time,
+    digits_per_unit,
+    features,
+    forward_time,
+    layer_time,
+    training_time,
+)
+from cnn_explorer.drawing import example_drawing
+from cnn_explorer.layers import LAYERS, Conv2dSpec, FlattenSpec, GeometryError, LinearSpec, Pool2dSpec
+from cnn_explorer.network import LECTURE, MAX_LAYERS, NetworkSpec, parse
+from cnn_explorer.shapes import infer_shapes
+from cnn_explorer.trace import trace_activations
+from cnn_explorer.ui import network_view, state
+from cnn_explorer.weights import load_network
+
+ONCE_ACCEPTED = [  # each took from 9 seconds to minutes
+    "conv20k1-" + "max27s1p13-" * 22 + "fc10",
+    "conv20k9p4-" + "max27s1p13-" * 22 + "fc10",
+    "conv32k7p3-max28s1p14-relu-fc10",
+]
+
+
+def test_counting_loads_no_torch() -> None:
+    script = "import sys, cnn_explorer.cost; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+@pytest.mark.parametrize(("measure", "training"), [(measured_forward, False), (measured_training, True)])
+def test_counted_times_are_those_of_this_machine_but_for_a_factor(measure, training: bool) -> None:  # type: ignore[no-untyped-def]
+    """Loosely, on a few layers: bench_costs.py holds hundreds to a factor of two on a quiet machine."""
+    layers = [shapes_of(spec, shape) for spec, shape in WORST[::3]] + [*random_layers(14, seed=2)]
+    ratios = [layer_time(layer)[training] / measure(layer, 0.0) for layer in layers]
+    median = statistics.median(ratios)
+    far = [(layer.spec, ratio / median) for layer, ratio in zip(layers, ratios, strict=True) if not 1 / 6 < ratio / median < 6]
+    assert not far
+    assert sum(1 / 2.5 < ratio / median < 2.5 for ratio in ratios) > 0.6 * len(ratios)
+
+
+def test_every_kind_of_layer_has_a_time() -> None:
+    for word in LAYERS:
+        text = {"conv": "conv8k3", "max": "max2", "avg": "avg2", "drop": "drop50", "fc": "fc10"}.get(word, word)
+        (layer,) = infer_shapes(parse(text)).layers[-1:]
+        assert layer_time(layer).forward > 0
+        assert layer_time(layer).training > layer_time(layer).forward
+    assert FORWARD.keys() == TRAINING.keys()
+
+
+def test_windows_cover_what_lies_inside_the_input() -> None:
+    def covered(spec: Pool2dSpec, side: int) -> int:
+        return int(features(shapes_of(spec, (1, side, side)), training=False).work)
+
+    assert covered(Pool2dSpec("max", 2), 4) == 16  # each cell once
+    assert covered(Pool2dSpec("max", 3, 1, 1), 3) == 49  # a corner sees 4, an edge 6, the middle 9
+    assert covered(Pool2dSpec("max", 2, 4), 4) == 4
+
+
+def test_few_channels_cost_as_much_as_full_lanes() -> None:
+    one, sixteen, seventeen = (layer_time(shapes_of(Conv2dSpec(out, 5), (16, 28, 28))).forward for out in (1, 16, 17))
+    assert one > 0.8 * sixteen
+    assert seventeen > 1.6 * sixteen
+
+
+def test_a_large_batch_pays_for_fresh_memory() -> None:
+    layers = infer_shapes(parse("conv64k3p1-relu-fc10")).layers  # 50,176 values twice
+    assert batch_time(layers, 100) == pytest.approx(100 * training_time(layers))
+    assert batch_time(layers, 200) > 1.1 * 200 * training_time(layers)
+
+
+def test_units_are_bounded_in_time_in_values_and_in_digits() -> None:
+    assert digits_per_unit(infer_shapes(LECTURE)) == UNIT_DIGITS
+    wide = infer_shapes(parse("conv256k1-fc10"))
+    assert digits_per_unit(wide) == UNIT_VALUES // (256 * 28 * 28)
+    slow = infer_shapes(parse("conv32k9p4-conv48k9p4-fc10"))
+    assert digits_per_unit(slow) * forward_time(slow.layers) <= UNIT_TIME < UNIT_DIGITS * forward_time(slow.layers)
+    assert affordable_digits(1, (20, 400), slow) == 20
+    assert affordable_digits(1e12, (20, 400), slow) == 400
+    assert digits_per_unit(infer_shapes(parse("conv4k28p0d2-fc10"))) == UNIT_DIGITS  # nothing fits: no layer at all
+
+
+@pytest.mark.parametrize("net", ONCE_ACCEPTED)
+def test_what_once_took_minutes_is_refused_with_the_numbers(net: str) -> None:
+    said = state.excess_of(infer_shapes(parse(net)))
+    assert "ms a digit, more than the 10 ms that this page has, most of them in max1" in said
+    assert "take fewer channels or features, a smaller kernel, or pool or stride earlier" in said
+
+
+def nets_near_the_limit(count: int) -> list[NetworkSpec]:
+    """Random networks of the page, grown layer by layer until the next layer would be refused."""
+    rng, found = random.Random(5), []
+    while len(found) < count:
+        spec = NetworkSpec((Conv2dSpec(rng.choice((4, 20, 32, 64)), rng.choice((1, 3, 5, 7)), padding=rng.choice((0, 3))),))
+        for _ in range(MAX_LAYERS - 2):
+            try:
+                layer, _ = _drawn(rng.choice(("max", "avg", "conv", "bn", "activation")), rng)
+                larger = NetworkSpec((*spec.layers, layer))
+                shapes = infer_shapes(NetworkSpec((*larger.layers, FlattenSpec(), LinearSpec(10))))
+            except (GeometryError, ValueError):
+                continue
+            if shapes.error is None:
+                if state.excess_of(shapes):
+                    break
+                spec = larger
+        else:
+            continue
+        found.append(NetworkSpec((*spec.layers, LinearSpec(10))))
+    return found
+
+
+def test_any_network_that_is_accepted_is_on_screen_within_two_seconds() -> None:
+    load_network(parse("conv10k5-max2-relu-conv20k5-max2-tanh-fc10"))  # warms torch up, as the app does
+    drawing = example_drawing()
+    seen = drawing.preprocess()
+    hardest = ["conv32k7p3-conv32k7-fc10", "conv20k1-max9s1p4-max9s1p4-fc10", "conv224k3-relu-conv256k3s2-conv256k3-conv256k3-fc10"]
+    for spec in (*map(parse, hardest), *nets_near_the_limit(8)):
+        shapes = infer_shapes(spec)
+        assert not state.excess_of(shapes)
+        started = time.thread_time()
+        network = load_network(spec, measure=False)
+        trace = trace_activations(network.module, seen.image)
+        network_view.pack(1, drawing.text, shapes, seen.pixels, trace, network.label)
+        assert time.thread_time() - started < 2, spec
+
+
+def test_long_work_ends_when_nobody_waits_for_it() -> None:
+    class Left(Exception):
+        pass
+
+    calls = 0
+
+    def pause() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise Left
+
+    with pytest.raises(Left):
+        load_network(parse("conv32k7p3-relu-conv8k5-relu-fc10"), pause=pause)
+    assert calls == 3
