@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import streamlit as st
 from PIL import Image
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from cnn_explorer import figures
 from cnn_explorer.drawing import drawing_from_pixels
@@ -19,6 +20,7 @@ from cnn_explorer.training.script import training_script
 from cnn_explorer.ui import cached, own_weights, state, training_controls, training_pictures, training_state
 from cnn_explorer.ui.controlled import chosen, controlled
 from cnn_explorer.ui.training_live import AWAITED, GOING, Learner, learners, looked_into
+from cnn_explorer.ui.uploads import drop_content
 
 SECTIONS = {"wrong": "Where it fails", "beside": "Side by side", "along": "Take it along"}
 SECTION, CELL, FILE_NOTE = "results_section", "confusion_cell", "weights_file_note"  # session keys
@@ -253,12 +255,14 @@ def _read_file(net: str) -> None:
     """Take over the weights in a file, or say what is wrong with it."""
     st.session_state.pop(FILE_NOTE, None)
     file = st.session_state[f"weights_file {net}"]
-    if file is None:
+    if not isinstance(file, UploadedFile):  # taken away again, or of a session that has ended
         return
     try:
         network = own_weights.loaded(net, read_weights(file.getvalue(), cached.shapes_of(net)))
     except ValueError as problem:
         st.session_state[FILE_NOTE] = (net, f"{state.plain(file.name)}: {state.plain(problem)}", "")
         return
+    finally:
+        drop_content(file)
     own_weights.bring(net, network)
     st.session_state[FILE_NOTE] = (net, "", f"{state.plain(file.name)}: {state.plain(network.label.sentence)}")
