@@ -1,9 +1,11 @@
 """Draw a digit, change the network, see every layer live."""
 
 import streamlit as st
+from starlette.middleware import Middleware
 
 from cnn_explorer.ui import cached, controls, shell, state
 from cnn_explorer.ui.controlled import listening
+from cnn_explorer.ui.headers import SecurityHeaders
 from cnn_explorer.ui.live import live_view, stages_popover
 
 
@@ -25,7 +27,10 @@ def page() -> None:
     controls.block_rows(shapes)
 
 
-shell.open_page("Draw a digit")
-state.read_url()
-page()
-cached.loading().start()
+if st.runtime.exists():
+    shell.open_page("Draw a digit")
+    state.read_url()
+    page()
+    cached.loading().start()
+else:  # `streamlit run` imports this file before there is a server, looks for `app`, and serves it
+    app = st.App(__file__, middleware=[Middleware(SecurityHeaders)])
