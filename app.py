@@ -3,7 +3,7 @@
 import streamlit as st
 from starlette.middleware import Middleware
 
-from cnn_explorer.ui import cached, controls, shell, state
+from cnn_explorer.ui import cached, controls, sessions, shell, state
 from cnn_explorer.ui.controlled import listening
 from cnn_explorer.ui.headers import SecurityHeaders
 from cnn_explorer.ui.live import live_view, stages_popover
@@ -33,4 +33,4 @@ if st.runtime.exists():
     page()
     cached.loading().start()
 else:  # `streamlit run` imports this file before there is a server, looks for `app`, and serves it
-    app = st.App(__file__, middleware=[Middleware(SecurityHeaders)])
+    app = st.App(__file__, middleware=[Middleware(SecurityHeaders)], lifespan=sessions.collecting)
