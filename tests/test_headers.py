@@ -30,7 +30,7 @@ def test_other_sites_may_frame_the_app_where_its_host_names_them() -> None:
     assert security_headers()["X-Frame-Options"] == "SAMEORIGIN"
 
 
-@pytest.mark.parametrize("sources", ["", " ", "'self'; script-src *", "https://a.example, https://b.example", "https://é.example"])
+@pytest.mark.parametrize("sources", ["", " ", "'self'; script-src *", "'self', https://a.example", "https://é"])
 def test_what_would_end_the_directive_is_refused(sources: str) -> None:
     with pytest.raises(ValueError, match=r"CNN_EXPLORER_FRAME_ANCESTORS is .*; it must be one or more CSP sources"):
         security_headers(sources)

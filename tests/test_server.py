@@ -1,4 +1,4 @@
-"""The server as its host and its visitors' browsers have it: what it sends, what it refuses, what it costs at rest, what it gives back."""
+"""A real server: what it sends, what it refuses, what it costs at rest, what it gives back."""
 
 import io
 import os
@@ -109,7 +109,8 @@ def test_sessions_that_have_ended_give_their_memory_back(server: Server) -> None
             visit = visits.enter_context(open_visit(server.url))
             assert visit.upload(f"file{number}", bytes(10_000_000)) == 204
         assert resident_mb(server.pid) > before + 55
-    assert falls_below(server.pid, before + 15, seconds=TTL + 5 + 20)  # their time, the time to the next look, and a busy machine's
+    # Their time, the time to the next look, and a busy machine's.
+    assert falls_below(server.pid, before + 15, seconds=TTL + 5 + 20)
 
 
 def test_an_upload_that_has_been_read_is_not_kept(server: Server) -> None:
@@ -157,7 +158,8 @@ def test_an_open_page_at_rest_costs_nothing_beside_a_virtual_environment(tmp_pat
             (environment / f"{folder}" / f"{file}.py").touch()
     with running_app(tmp_path / "app.py", folder=tmp_path) as running, open_visit(running.url) as visit:
         visit.wait_maps()
-        subprocess.run(["grep", "-rq", "nothing", environment], check=False)  # files are read, as when PyTorch is imported from there
+        # All files are read, as when PyTorch is imported from there.
+        subprocess.run(["grep", "-rq", "nothing", environment], check=False)
         time.sleep(1)
         before, began = cpu_seconds(running.pid), time.monotonic()
         time.sleep(3)

@@ -20,7 +20,10 @@ from websockets.sync.client import ClientConnection, connect
 
 
 class Visit:
-    """One session on the first page; `open_visit` makes it. `query` is what its address says, `elements` what it was sent, by kind."""
+    """One session on the first page; `open_visit` makes it.
+
+    `query` is what its address says, `elements` what it was sent by the last run, by kind.
+    """
 
     def __init__(self, url: str, socket: ClientConnection) -> None:
         self.host, self.socket = urlsplit(url).netloc, socket
@@ -32,7 +35,8 @@ class Visit:
         message = BackMsg()
         message.rerun_script.query_string = self.query
         for key, name in (files or {}).items():
-            (uploader,) = [each.file_uploader.id for each in self.elements["file_uploader"] if each.file_uploader.id.endswith(f"-{key}")]
+            ids = [element.file_uploader.id for element in self.elements["file_uploader"]]
+            (uploader,) = [each for each in ids if each.endswith(f"-{key}")]
             state = message.rerun_script.widget_states.widgets.add(id=uploader)
             state.file_uploader_state_value.uploaded_file_info.add(file_id=name, name=f"{name}.bmp")
         self.elements.clear()
@@ -48,7 +52,8 @@ class Visit:
                 element = answer.delta.new_element
                 self.elements.setdefault(str(element.WhichOneof("type")), []).append(element)
             elif answer.HasField("script_finished") and answer.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
-                return answer.script_finished != ForwardMsg.FINISHED_WITH_COMPILE_ERROR and "exception" not in self.elements
+                compiled = answer.script_finished != ForwardMsg.FINISHED_WITH_COMPILE_ERROR
+                return compiled and "exception" not in self.elements
 
     def wait_maps(self) -> None:
         """Run the page until PyTorch answers."""

@@ -16,7 +16,7 @@ from streamlit.file_util import get_static_dir
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-FRAME_ANCESTORS = "CNN_EXPLORER_FRAME_ANCESTORS"  # environment variable: sites whose pages may frame the app, as CSP writes them
+FRAME_ANCESTORS = "CNN_EXPLORER_FRAME_ANCESTORS"  # environment variable: who may frame the app, as CSP sources
 SELF = "'self'"
 
 
@@ -46,7 +46,8 @@ def security_headers(frame_ancestors: str = SELF) -> dict[str, str]:
     Raises `ValueError` if `frame_ancestors` is empty or holds a character that would end the directive.
     """
     sources = frame_ancestors.split()
-    if not sources or not all(re.fullmatch(r"[!-+\--:<-~]+", source) for source in sources):  # visible ASCII but "," and ";"
+    visible_but_separators = r"[!-+\--:<-~]+"  # ASCII without "," and ";"
+    if not sources or not all(re.fullmatch(visible_but_separators, source) for source in sources):
         raise ValueError(
             f"{FRAME_ANCESTORS} is {frame_ancestors!r}; it must be one or more CSP sources separated by spaces, "
             "such as \"'self' https://school.example\""
@@ -62,7 +63,7 @@ def security_headers(frame_ancestors: str = SELF) -> dict[str, str]:
 
 
 def content_security_policy(frame_ancestors: str) -> str:
-    """The policy that Streamlit's pages need: code from the app's own server alone, and the inline scripts of Streamlit's index.html."""
+    """What Streamlit's pages need: code from the app's server alone, and the inline scripts of Streamlit's index.html."""
     directives = {
         "default-src": SELF,
         "script-src": " ".join([SELF, *_inline_script_hashes(Path(get_static_dir()) / "index.html")]),

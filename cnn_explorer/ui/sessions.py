@@ -1,9 +1,10 @@
 """Gives back the memory of sessions that have ended.
 
-Streamlit keeps a session for `server.disconnectedSessionTTL` seconds after its browser has gone. Then the session lies there until another
-one is disconnected, and after that until a full garbage collection, because its objects refer to each other. Python starts such a
-collection rarely, and `[runner] postScriptGC = false` turns off Streamlit's own. So the server looks every few seconds, and collects after
-a session has ended.
+Streamlit keeps a session for `server.disconnectedSessionTTL` seconds after its browser has gone. Then the session lies
+there until another one is disconnected, and after that until a full garbage collection, because its objects refer to
+each other. Python starts such a collection rarely, and `[runner] postScriptGC = false` turns off Streamlit's own. So
+the server looks every few seconds, and collects after a session has ended. A collection takes 5 to 20 ms of CPU time, since
+`cached` freezes what PyTorch has loaded.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ POLL = 5.0  # seconds
 
 @asynccontextmanager
 async def collecting(_app: Any) -> AsyncIterator[None]:
-    """A lifespan of `st.App`: while the server runs, the memory of ended sessions is given back within `POLL` seconds."""
+    """A lifespan of `st.App`: gives back the memory of sessions within `POLL` seconds of their end."""
     task = asyncio.create_task(_collect())
     try:
         yield
@@ -35,7 +36,7 @@ async def collecting(_app: Any) -> AsyncIterator[None]:
 
 
 async def _collect() -> None:
-    """Runs on the server's event loop: Streamlit's store of disconnected sessions is not safe to use from another thread."""
+    """Runs on the server's event loop, because other threads may not use Streamlit's store of disconnected sessions."""
     known: dict[str, Any] = {}
     while True:
         await asyncio.sleep(POLL)
@@ -46,7 +47,7 @@ async def _collect() -> None:
             if ended:
                 _end(ended)
                 await asyncio.to_thread(give_back_memory)
-        except Exception:  # without this the app still works; a server's log is where its host looks
+        except Exception:  # the app works without this, and the host reads the log
             logging.getLogger(__name__).exception("The memory of ended sessions is not given back.")
             return
 
@@ -54,7 +55,7 @@ async def _collect() -> None:
 def _sessions() -> dict[str, Any]:
     """Streamlit's sessions by their identifiers: those with a browser, and those kept for one that may come back."""
     manager: Any = st.runtime.get_instance()._session_mgr
-    manager._session_storage._cache.expire()  # without this, what has expired stays until another session is disconnected
+    manager._session_storage._cache.expire()  # else what has expired stays until another session is disconnected
     return {info.session.id: info.session for info in manager.list_sessions()}
 
 

@@ -97,7 +97,8 @@ def live() -> None:
     seq = state.take(pen)
     told = training_state.notices()
     # A short training, or one on a busy machine, can begin and end before this fragment runs for the first time.
-    went = st.session_state.get(GOING) == training_state.key() or any(training_state.drive(net).going for net in training_state.networks())
+    began = any(training_state.drive(net).going for net in training_state.networks())
+    went = began or st.session_state.get(GOING) == training_state.key()
     shown = learners()
     going = any(learner.drive.going for learner in shown)
     if went and not going:  # it has come to its end

@@ -48,7 +48,13 @@ def launch(playwright: Playwright) -> Browser:
 
 
 @contextmanager
-def running_app(script: Path, timeout: float = 60, port: int = 0, options: Sequence[str] = (), folder: Path = ROOT) -> Iterator[Server]:
+def running_app(
+    script: Path,
+    timeout: float = 60,
+    port: int = 0,
+    options: Sequence[str] = (),
+    folder: Path = ROOT,
+) -> Iterator[Server]:
     """Run `streamlit run script` in a folder on 127.0.0.1, on a free port unless one is given, until the block ends."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,5 +1,5 @@
-"""What the content security policy keeps a browser from doing. That the pages themselves need nothing that it forbids, every other
-browser test shows: a violation is an error on the console."""
+"""What the content security policy keeps a browser from doing. Every other browser test shows that the pages need
+nothing that it forbids: a violation is an error on the console."""
 
 import pytest
 from browser.conftest import Visit, Watch
@@ -13,7 +13,9 @@ INJECTED = """() => {
   const holder = document.createElement("div");
   holder.innerHTML = "<img src='data:,' onerror=\\"window.injected = 'handler'\\">";
   document.body.append(holder);
-  return new Promise((done) => holder.firstChild.addEventListener("error", () => setTimeout(() => done(window.injected ?? "nothing"))));
+  return new Promise((done) => {
+    holder.firstChild.addEventListener("error", () => setTimeout(() => done(window.injected ?? "nothing")));
+  });
 }"""
 
 
