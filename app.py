@@ -1,10 +1,12 @@
 """Draw a digit, change the network, see every layer live."""
 
 import streamlit as st
+from starlette.middleware import Middleware
 
-from cnn_explorer.ui import cached, controls, shell, state
+from cnn_explorer.ui import cached, controls, sessions, shell, state
 from cnn_explorer.ui.boundary import guarded
 from cnn_explorer.ui.controlled import listening
+from cnn_explorer.ui.headers import SecurityHeaders
 from cnn_explorer.ui.live import live_view, stages_popover
 
 
@@ -27,8 +29,11 @@ def page() -> None:
     controls.block_rows(shapes)
 
 
-shell.open_page("Draw a digit")
-with guarded(stop=True):
-    state.read_url()
-    page()
-    cached.loading().start()
+if st.runtime.exists():
+    shell.open_page("Draw a digit")
+    with guarded(stop=True):
+        state.read_url()
+        page()
+        cached.loading().start()
+else:  # `streamlit run` imports this file before there is a server, looks for `app`, and serves it
+    app = st.App(__file__, middleware=[Middleware(SecurityHeaders)], lifespan=sessions.collecting)

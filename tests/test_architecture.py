@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from cnn_explorer.ui.state import MAX_PARAMETERS, MAX_VALUES
+
 ROOT = Path(__file__).parent.parent
 LINT = [sys.executable, "-c", "from importlinter.cli import lint_imports; raise SystemExit(lint_imports(no_cache=True))"]
+SMALL = 100_000  # bytes of headers, averages of batch norms, and a drawing
 
 
 def test_imports_run_one_way() -> None:
@@ -43,3 +46,10 @@ def test_no_garbage_collection_after_every_rerun() -> None:
     """With torch imported, a full collection costs 200 to 320 ms of processor time for every click."""
     config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
     assert config["runner"]["postScriptGC"] is False
+
+
+def test_messages_and_uploads_may_be_as_large_as_a_page_needs_and_no_larger() -> None:
+    server = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))["server"]
+    file, update = 4 * MAX_PARAMETERS + SMALL, 4 * (MAX_PARAMETERS + MAX_VALUES) + SMALL
+    assert file <= server["maxUploadSize"] * 2**20 < 1.1 * file
+    assert update <= server["maxMessageSize"] * 10**6 < 1.1 * update

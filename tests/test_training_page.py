@@ -19,7 +19,7 @@ from cnn_explorer.network import LECTURE, PRESETS, parse
 from cnn_explorer.training.files import CONVERT, weights_file
 from cnn_explorer.training.recipes import digits_for, parse_recipe, recipes_for
 from cnn_explorer.training.run import Run
-from cnn_explorer.ui import cached
+from cnn_explorer.ui import cached, training_state
 
 LONG = "bundled-sgd0.05m0.5-b32-e2-s1"
 QUICK = "bundled-sgd0.05m0.5-b256-e2-s0"  # fifteen batches an epoch
@@ -129,6 +129,23 @@ def test_a_batch_and_an_epoch_at_a_time() -> None:
         settled(press(page, key))
         assert at(page) == batch
         assert sent(page)["version"] == fingerprint(trained(batch)), batch
+
+
+def test_a_batch_that_is_over_before_the_page_looks_is_in_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    noted = training_state._note_change
+
+    def note_slowly() -> None:
+        noted()
+        run = cached.runs().run(parse(SMALL), parse_recipe(QUICK))
+        assert run is not None
+        rest(run, 1)
+
+    page = opened()
+    monkeypatch.setattr(training_state, "_note_change", note_slowly)
+    press(page, "train_batch")
+    assert not sent(page)["training"]["going"]
+    assert at(page) == 1
+    assert sent(page)["version"] == fingerprint(trained(1))
 
 
 def test_paused_and_resumed_it_comes_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,9 +98,12 @@ def live() -> None:
     pen = network_view.pen_event(KEY)
     seq = state.take(pen)
     told = training_state.notices()
+    # A short training, or one on a busy machine, can begin and end before this fragment runs for the first time.
+    began = any(training_state.drive(net).going for net in training_state.networks())
+    went = began or st.session_state.get(GOING) == training_state.key()
     shown = learners()
     going = any(learner.drive.going for learner in shown)
-    if not going and st.session_state.get(GOING) == training_state.key():  # it has come to its end
+    if went and not going:  # it has come to its end
         training_state.write_url()
     st.session_state[GOING] = training_state.key() if going else ""
     # What rests on the result follows, and what is told stands above; a run that is displaced by another is asked for again by that.

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import streamlit as st
 from PIL import Image
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from cnn_explorer import figures
 from cnn_explorer.drawing import drawing_from_pixels
@@ -23,6 +24,7 @@ from cnn_explorer.ui.boundary import careful, guarded
 from cnn_explorer.ui.controlled import chosen, controlled
 from cnn_explorer.ui.messages import Message, fields, message, several, whole
 from cnn_explorer.ui.training_live import AWAITED, GOING, Learner, learners, looked_into
+from cnn_explorer.ui.uploads import drop_content
 
 SECTIONS = {"wrong": "Where it fails", "beside": "Side by side", "along": "Take it along"}
 SECTION, CELL, FILE_NOTE = "results_section", "confusion_cell", "weights_file_note"  # session keys
@@ -286,7 +288,7 @@ def _read_file(net: str) -> None:
     """Take over the weights in a file, or say what is wrong with it."""
     st.session_state.pop(FILE_NOTE, None)
     file = st.session_state[f"weights_file {net}"]
-    if file is None:
+    if not isinstance(file, UploadedFile):  # taken away again, or of a session that has ended
         return
     name = quoted(file.name)
     try:
@@ -297,5 +299,7 @@ def _read_file(net: str) -> None:
         code = CONVERT if isinstance(problem, PickleError) else ""
         st.session_state[FILE_NOTE] = FileNote(net, f"{name}: {state.plain(problem)}", refused=True, code=code)
         return
+    finally:
+        drop_content(file)
     said = f"{name}: {state.plain(network.label.sentence)} {state.plain(weights.sentence)}"
     st.session_state[FILE_NOTE] = FileNote(net, said.strip())

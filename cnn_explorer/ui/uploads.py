@@ -1,4 +1,4 @@
-"""Uploading a picture: one way to read what comes and to say what is wrong with it."""
+"""Uploading a picture: one way to read what comes and to say what is wrong with it. And what every upload ends with."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from collections.abc import Callable
 
 import streamlit as st
 from PIL import Image
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.uploaded_file_manager import UploadedFile, UploadedFileRec
 
 from cnn_explorer.memory import give_back_memory
 from cnn_explorer.preprocessing import SIZE_LIMITS, PictureError
@@ -46,7 +49,7 @@ def upload_error(key: str) -> str:
 def _read(key: str, use: Callable[[Image.Image], str]) -> None:
     st.session_state.pop(f"{key}_error", None)
     file = st.session_state[key]
-    if file is None:
+    if not isinstance(file, UploadedFile):  # taken away again, or of a session that has ended
         return
     name = quoted(file.name)
     if not _DECODING.acquire(timeout=PATIENCE):
@@ -64,6 +67,20 @@ def _read(key: str, use: Callable[[Image.Image], str]) -> None:
         wrong = UNREADABLE
     finally:
         _DECODING.release()
-        give_back_memory()
+        drop_content(file)
     if wrong:
         st.session_state[f"{key}_error"] = f"{name} {wrong}"
+
+
+def drop_content(file: UploadedFile) -> None:
+    """Give back the bytes of an upload that has been read. Streamlit would keep them until the session ends.
+
+    To the uploader an empty file of the same identifier is the same file: it goes on showing its name, and no callback follows.
+    """
+    context = get_script_run_ctx()
+    if context and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
+        empty = UploadedFileRec(file.file_id, file.name, file.type, b"")
+        context.uploaded_file_mgr.add_file(context.session_id, empty)
+    file.seek(0)
+    file.truncate()
+    give_back_memory()

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,15 +48,22 @@ def launch(playwright: Playwright) -> Browser:
 
 
 @contextmanager
-def running_app(script: Path, timeout: float = 60, port: int = 0) -> Iterator[Server]:
-    """Run `streamlit run script` on 127.0.0.1, on a free port unless one is given, until the block ends."""
+def running_app(
+    script: Path,
+    timeout: float = 60,
+    port: int = 0,
+    options: Sequence[str] = (),
+    folder: Path = ROOT,
+) -> Iterator[Server]:
+    """Run `streamlit run script` in a folder on 127.0.0.1, on a free port unless one is given, until the block ends."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", port))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)]
     command += ["--server.headless", "true", "--server.address", "127.0.0.1"]
-    process = subprocess.Popen(command, cwd=ROOT, env=os.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command += options
+    process = subprocess.Popen(command, cwd=folder, env=os.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         url = f"http://127.0.0.1:{port}"
         deadline = time.monotonic() + timeout

@@ -1,0 +1,115 @@
+"""A visitor without a browser: Streamlit's websocket and its uploads, over real connections to a real server."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import struct
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.Element_pb2 import Element
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.sync.client import ClientConnection, connect
+
+
+class Visit:
+    """One session on the first page; `open_visit` makes it.
+
+    `query` is what its address says, `elements` what it was sent by the last run, by kind.
+    """
+
+    def __init__(self, url: str, socket: ClientConnection) -> None:
+        self.host, self.socket = urlsplit(url).netloc, socket
+        self.session = self.query = ""
+        self.elements: dict[str, list[Element]] = {}
+
+    def rerun(self, files: Mapping[str, str] | None = None) -> bool:
+        """Run the page, with uploaded files by their uploader's key, and what follows; True if nothing failed."""
+        message = BackMsg()
+        message.rerun_script.query_string = self.query
+        for key, name in (files or {}).items():
+            ids = [element.file_uploader.id for element in self.elements["file_uploader"]]
+            (uploader,) = [each for each in ids if each.endswith(f"-{key}")]
+            state = message.rerun_script.widget_states.widgets.add(id=uploader)
+            state.file_uploader_state_value.uploaded_file_info.add(file_id=name, name=f"{name}.bmp")
+        self.elements.clear()
+        self.socket.send(message.SerializeToString())
+        while True:
+            answer = ForwardMsg()
+            answer.ParseFromString(self.socket.recv(timeout=60))
+            if answer.HasField("new_session"):
+                self.session = answer.new_session.initialize.session_id or self.session
+            elif answer.HasField("page_info_changed"):
+                self.query = answer.page_info_changed.query_string
+            elif answer.HasField("delta") and answer.delta.HasField("new_element"):
+                element = answer.delta.new_element
+                self.elements.setdefault(str(element.WhichOneof("type")), []).append(element)
+            elif answer.HasField("script_finished") and answer.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
+                compiled = answer.script_finished != ForwardMsg.FINISHED_WITH_COMPILE_ERROR
+                return compiled and "exception" not in self.elements
+
+    def wait_maps(self) -> None:
+        """Run the page until PyTorch answers."""
+        while self.view["pending"]:
+            time.sleep(0.3)
+            self.rerun()
+
+    @property
+    def view(self) -> dict[str, Any]:
+        """The header of what the network view was sent."""
+        data = self.elements["bidi_component"][0].bidi_component.bytes
+        (length,) = struct.unpack_from("<I", data)
+        header: dict[str, Any] = json.loads(data[4 : 4 + length])
+        return header
+
+    @property
+    def error(self) -> str:
+        """What the page says is wrong, "" for nothing."""
+        return " ".join(each.alert.body for each in self.elements.get("alert", ()))
+
+    @property
+    def drawing(self) -> str:
+        """The drawing in the address."""
+        return parse_qs(self.query)["drawing"][0]
+
+    def upload(self, name: str, content: bytes) -> int:
+        """Send a file as `st.file_uploader` does; returns the status of the answer."""
+        connection = http.client.HTTPConnection(self.host, timeout=60)
+        connection.request("GET", "/_stcore/health")
+        answer = connection.getresponse()
+        answer.read()
+        (token,) = re.findall(r"_streamlit_xsrf=([^;]+)", answer.headers["Set-Cookie"])
+        head = f'--border\r\nContent-Disposition: form-data; name="{name}"; filename="{name}.bmp"\r\n\r\n'
+        headers = {
+            "Cookie": f"_streamlit_xsrf={token}",
+            "X-Xsrftoken": token,
+            "Content-Type": "multipart/form-data; boundary=border",
+        }
+        body = head.encode() + content + b"\r\n--border--\r\n"
+        connection.request("PUT", f"/_stcore/upload_file/{self.session}/{name}", body, headers)
+        status = connection.getresponse().status
+        connection.close()
+        return status
+
+
+@contextmanager
+def open_visit(url: str) -> Iterator[Visit]:
+    """Connect to a server's page, and run it."""
+    address = f"ws://{urlsplit(url).netloc}/_stcore/stream"
+    with connect(address, subprotocols=["streamlit"], max_size=None, proxy=None) as socket:  # type: ignore[list-item]
+        visit = Visit(url, socket)
+        assert visit.rerun()
+        yield visit
+
+
+def resident_mb(pid: int) -> float:
+    """Resident memory of a process in MB, which are 10⁶ bytes."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) * 1024 / 1e6
