@@ -388,7 +388,7 @@ def test_a_training_that_fails_at_once_says_so(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(Run, "_right", fails)
     page = settled(press(opened(), "train"))
-    assert "The training failed: no memory." in said(page)
+    assert "The training failed; the reason is in the server's log." in said(page)
     assert sentence(page).startswith("Untrained")
 
 

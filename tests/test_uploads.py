@@ -9,6 +9,8 @@ from collections.abc import Callable
 import pytest
 import torch  # noqa: F401  # imported first, so that the pages need not wait for it
 from PIL import Image, ImageDraw
+from streamlit.proto.Common_pb2 import FileURLs
+from streamlit.runtime.uploaded_file_manager import UploadedFile, UploadedFileRec
 from streamlit.testing.v1 import AppTest
 from widgets import address
 
@@ -149,9 +151,7 @@ class Uploaded(dict[str, object]):
     """A session in which a picture has been uploaded."""
 
     def __getitem__(self, key: str) -> object:
-        file = io.BytesIO(written(seven(), "PNG"))
-        file.name = "some.png"  # type: ignore[attr-defined]
-        return file
+        return UploadedFile(UploadedFileRec("1", "some.png", "image/png", written(seven(), "PNG")), FileURLs())
 
 
 def run_together(acts: list[Callable[[], None]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import sys
 import threading
@@ -10,6 +11,15 @@ from abc import ABC, abstractmethod
 from contextlib import suppress
 
 FORGOTTEN = 60.0  # seconds after a failure until another attempt
+
+_LOG = logging.getLogger(__name__)
+
+
+def failure(problem: Exception) -> str:
+    """What a visitor reads of a training that failed. The details go to the log."""
+    _LOG.error("a training failed", exc_info=problem)
+    known = isinstance(problem, ValueError | OSError)  # those of this package are sentences
+    return f"The training failed: {problem}." if known else "The training failed; the reason is in the server's log. Try again in a minute."
 
 
 class Background(ABC):

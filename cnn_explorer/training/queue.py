@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from cnn_explorer.fair_cache import FairCache, Shares
 from cnn_explorer.memory import give_back_memory
 from cnn_explorer.shapes import NetworkShapes
-from cnn_explorer.training.background import FORGOTTEN, Background
+from cnn_explorer.training.background import FORGOTTEN, Background, failure
 from cnn_explorer.training.brief import train_briefly
 from cnn_explorer.training.turns import Turns
 from cnn_explorer.weights import TrainedNetwork
@@ -160,7 +160,7 @@ class TrainingQueue(Background):
             with self._lock:
                 now = time.monotonic()
                 self._failed = {net: known for net, known in self._failed.items() if now - known[0] < FORGOTTEN}
-                self._failed[job.architecture] = (now, f"The training failed: {problem}.")
+                self._failed[job.architecture] = (now, failure(problem))
 
     def _advance(self, job: _Job, training: Iterator[TrainedNetwork | None]) -> bool:
         """A group of a training's units; False at its end, or when nobody waits for it any more."""

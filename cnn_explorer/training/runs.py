@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from cnn_explorer.fair_cache import FairCache, Shares, Shortage
 from cnn_explorer.network import NetworkSpec
 from cnn_explorer.shapes import NetworkShapes
-from cnn_explorer.training.background import FORGOTTEN, Background
+from cnn_explorer.training.background import FORGOTTEN, Background, failure
 from cnn_explorer.training.recipes import RunRecipe
 from cnn_explorer.training.run import Run, bytes_needed, check_trainable
 from cnn_explorer.training.turns import Turns
@@ -125,8 +125,10 @@ class Runs(Background):
             kept = self._kept.get(key, visitor)
         try:  # a network takes milliseconds to build and MNIST seconds to read: nobody else has to wait for that
             kept = kept or _Kept(Run(spec, recipe))
-        except Exception as error:  # no such network, no digits, no memory: whoever asked hears of it
-            return Standing(problem=str(error) or f"The training cannot begin: {error!r}.")
+        except (ValueError, OSError) as error:  # no such network, no digits
+            return Standing(problem=str(error))
+        except Exception as error:  # no memory: whoever asked hears of it
+            return Standing(problem=failure(error))
         with self._lock:
             problem = self._refusal(visitor, key, spec, recipe)
             if problem or self._closed:
@@ -312,7 +314,7 @@ class Runs(Background):
                     try:
                         run.advance()
                     except Exception as problem:  # whatever it is, whoever watches hears of it, and the others go on
-                        run.fail(f"The training failed: {problem}.")
+                        run.fail(failure(problem))
                         failed = True
         with self._lock:
             kept = self._kept.get(key)
