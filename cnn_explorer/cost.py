@@ -35,16 +35,18 @@ class LayerTime(NamedTuple):
 class Features(NamedTuple):
     """What a layer does for one digit: its share of a `call`, numbers that it has to do with, and the operations on them.
 
-    `inputs` and `outputs` are values read and written, in training with channels rounded up to full lanes. `lanes` are multiply-adds
-    with out_channels rounded up, `work` the multiply-adds themselves, or the cells that all windows of a pooling cover.
+    `inputs` and `outputs` are values read and written, in training with channels rounded up to full lanes. `work` are multiply-adds,
+    those of a convolution with out_channels rounded up, or the cells that all windows of a pooling cover. `taps` are the values that a
+    convolution's windows gather, each as often as it is gathered; each of its `groups` is computed by itself.
     """
 
     call: float
     inputs: float
     outputs: float
-    lanes: float
     work: float
+    taps: float
     parameters: float
+    groups: float
 
 
 def layer_time(layer: LayerShapes) -> LayerTime:
@@ -90,15 +92,16 @@ def features(layer: LayerShapes, training: bool) -> Features:
     call = 1 if training else max(max(values_in, values_out) * UNIT_DIGITS / UNIT_VALUES, 1)
     if isinstance(spec, Conv2dSpec):
         channels_in, channels_out = layer.input_shape[0], spec.out_channels
-        lanes = _filled(channels_out // spec.groups, "conv")
+        work = layer.macs * _filled(channels_out // spec.groups, "conv")
+        taps = channels_in * math.prod(spec.window()[0]) * math.prod(layer.output_shape[1:])
         if training:
             values_in, values_out = values_in * _filled(channels_in, "conv"), values_out * _filled(channels_out, "conv")
-        return Features(call, values_in, values_out, layer.macs * lanes, layer.macs, layer.parameters)
+        return Features(call, values_in, values_out, work, taps, layer.parameters, spec.groups)
     if isinstance(spec, Pool2dSpec):
         fill = _filled(layer.input_shape[0], "pool") if training else 1
         covered = layer.input_shape[0] * math.prod(_covered(spec, layer.input_shape, axis) for axis in (0, 1))
-        return Features(call, values_in * fill, values_out * fill, 0, covered * fill, 0)
-    return Features(call, values_in, values_out, 0, layer.macs, layer.parameters)
+        return Features(call, values_in * fill, values_out * fill, covered * fill, 0, 0, 0)
+    return Features(call, values_in, values_out, layer.macs, 0, layer.parameters, 0)
 
 
 def kind_of(layer: LayerShapes) -> str:
@@ -106,11 +109,11 @@ def kind_of(layer: LayerShapes) -> str:
     spec = layer.spec
     if not isinstance(spec, Conv2dSpec):
         return spec.torch_name if spec.torch_name in FORWARD else "activation"
-    dilated = "dilated " if spec.dilation != 1 and spec.kernel_size != 1 else ""
     if spec.groups > 1:
-        depthwise = spec.groups == layer.input_shape[0] == spec.out_channels
-        return f"{dilated}depthwise Conv2d" if depthwise else "grouped Conv2d"
-    return "1x1 Conv2d" if spec.kernel_size == 1 else f"{dilated}Conv2d"
+        return "depthwise Conv2d" if spec.groups == layer.input_shape[0] == spec.out_channels else "grouped Conv2d"
+    if spec.kernel_size == 1:
+        return "1x1 Conv2d"
+    return "dilated Conv2d" if spec.dilation != 1 else "Conv2d"
 
 
 def _time(layer: LayerShapes, training: bool) -> float:
@@ -132,44 +135,42 @@ def _covered(spec: WindowSpec, shape: tuple[int, ...], axis: int) -> int:
     return sum(sum(0 <= start + dilation * tap < size for tap in range(kernel)) for start in starts)
 
 
-# By kind: nanoseconds of a call's share, a value read, a value written, a multiply-add in full lanes, an operation, a parameter.
+# By kind: nanoseconds of a call's share, a value read, a value written, an operation, a tap, a parameter, a group.
 FORWARD: Mapping[str, tuple[float, ...]] = {
-    "Conv2d": (1160, 0.63, 0.35, 0.029, 0.0, 0.11),
-    "dilated Conv2d": (1160, 0.63, 0.35, 0.029, 0.0, 0.11),
-    "1x1 Conv2d": (1160, 0.63, 0.35, 0.029, 0.0, 0.11),
-    "grouped Conv2d": (4500, 0.41, 0.91, 0.036, 0.0, 0.0),
-    "depthwise Conv2d": (3900, 0.02, 0.01, 0.0, 0.145, 0.0),
-    "dilated depthwise Conv2d": (3900, 0.02, 0.01, 0.0, 0.37, 0.0),
-    "MaxPool2d": (7, 0.0, 13.1, 0.0, 1.57, 0.0),
-    "AvgPool2d": (24, 0.0, 8.4, 0.0, 0.71, 0.0),
-    "BatchNorm2d": (160, 0.2, 0.2, 0.0, 0.0, 0.0),
-    "Dropout": (50, 0.0, 0.0, 0.0, 0.0, 0.0),
-    "Flatten": (50, 0.0, 0.0, 0.0, 0.0, 0.0),
-    "Linear": (76, 0.49, 0.03, 0.0, 0.045, 0.0),
-    "ReLU": (40, 0.1, 0.1, 0.0, 0.0, 0.0),
-    "LeakyReLU": (40, 0.1, 0.1, 0.0, 0.0, 0.0),
-    "Tanh": (30, 2.0, 2.0, 0.0, 0.0, 0.0),
-    "Sigmoid": (60, 0.44, 0.44, 0.0, 0.0, 0.0),
-    "GELU": (50, 0.9, 0.9, 0.0, 0.0, 0.0),
-    "activation": (50, 2.0, 2.0, 0.0, 0.0, 0.0),
+    "Conv2d": (1900, 0.5, 0.72, 0.02, 0.45, 0.12, 0),
+    "dilated Conv2d": (1100, 1.1, 0.56, 0.03, 0.17, 0.07, 0),
+    "1x1 Conv2d": (1000, 1.0, 0.48, 0.032, 0, 0.13, 0),
+    "grouped Conv2d": (20, 0, 0.74, 0.01, 0.48, 2.6, 940),
+    "depthwise Conv2d": (770, 0, 1.4, 0.007, 0.11, 2.7, 0),
+    "MaxPool2d": (50, 0, 14, 1.6, 0, 0, 0),
+    "AvgPool2d": (65, 0.1, 9.5, 0.6, 0, 0, 0),
+    "BatchNorm2d": (240, 0.2, 0.2, 0.2, 0, 0, 0),
+    "Dropout": (70, 0, 0, 0, 0, 0, 0),
+    "Flatten": (70, 0, 0, 0, 0, 0, 0),
+    "Linear": (200, 0.24, 0.08, 0.028, 0, 0.01, 0),
+    "ReLU": (46, 0.1, 0.1, 0, 0, 0, 0),
+    "LeakyReLU": (46, 0.1, 0.1, 0, 0, 0, 0),
+    "Tanh": (55, 1.8, 1.8, 0, 0, 0, 0),
+    "Sigmoid": (56, 0.5, 0.5, 0, 0, 0, 0),
+    "GELU": (290, 0.58, 0.58, 0, 0, 0, 0),
+    "activation": (100, 1.8, 1.8, 0, 0, 0, 0),
 }
 TRAINING: Mapping[str, tuple[float, ...]] = {
-    "Conv2d": (6600, 1.54, 1.1, 0.067, 0.018, 0.62),
-    "dilated Conv2d": (6600, 1.54, 1.1, 0.067, 0.018, 0.62),
-    "1x1 Conv2d": (6600, 1.54, 1.1, 0.067, 0.018, 0.62),
-    "grouped Conv2d": (30000, 0.07, 8.2, 0.088, 0.0, 0.0),
-    "depthwise Conv2d": (14000, 2.0, 0.02, 0.0, 1.08, 0.0),
-    "dilated depthwise Conv2d": (14000, 2.0, 0.02, 0.0, 5.0, 0.0),
-    "MaxPool2d": (660, 0.05, 3.8, 0.0, 0.45, 0.0),
-    "AvgPool2d": (810, 0.36, 1.3, 0.0, 0.35, 0.0),
-    "BatchNorm2d": (2500, 0.0, 5.0, 0.0, 0.0, 0.0),
-    "Dropout": (1300, 0.0, 18.0, 0.0, 0.0, 0.0),
-    "Flatten": (500, 0.0, 0.0, 0.0, 0.0, 0.0),
-    "Linear": (2300, 0.9, 1.3, 0.0, 0.13, 0.0),
-    "ReLU": (1000, 0.0, 1.3, 0.0, 0.0, 0.0),
-    "LeakyReLU": (1000, 0.0, 1.0, 0.0, 0.0, 0.0),
-    "Tanh": (1000, 0.0, 5.0, 0.0, 0.0, 0.0),
-    "Sigmoid": (1000, 0.0, 1.5, 0.0, 0.0, 0.0),
-    "GELU": (1200, 0.0, 4.0, 0.0, 0.0, 0.0),
-    "activation": (1000, 0.0, 5.0, 0.0, 0.0, 0.0),
+    "Conv2d": (14000, 4.4, 2.3, 0.067, 0, 0.94, 0),
+    "dilated Conv2d": (10000, 1.5, 3.5, 0.087, 0.65, 0.57, 0),
+    "1x1 Conv2d": (4400, 2.5, 1.5, 0.073, 0, 0.71, 0),
+    "grouped Conv2d": (720, 2.6, 9, 0, 1.8, 11, 2600),
+    "depthwise Conv2d": (2300, 2.3, 1.3, 0.05, 0.87, 3.8, 250),
+    "MaxPool2d": (660, 0.05, 3.8, 0.45, 0, 0, 0),
+    "AvgPool2d": (810, 0.36, 1.3, 0.35, 0, 0, 0),
+    "BatchNorm2d": (4000, 1.4, 1.4, 1.4, 0, 0, 0),
+    "Dropout": (1500, 9, 9, 0, 0, 0, 0),
+    "Flatten": (500, 0, 0, 0, 0, 0, 0),
+    "Linear": (2300, 0.87, 1.2, 0.07, 0, 0.06, 0),
+    "ReLU": (830, 0.4, 0.4, 0, 0, 0, 0),
+    "LeakyReLU": (860, 0.4, 0.4, 0, 0, 0, 0),
+    "Tanh": (780, 2.2, 2.2, 0, 0, 0, 0),
+    "Sigmoid": (1100, 0.73, 0.73, 0, 0, 0, 0),
+    "GELU": (1500, 2.3, 2.3, 0, 0, 0, 0),
+    "activation": (1500, 2.3, 2.3, 0, 0, 0, 0),
 }

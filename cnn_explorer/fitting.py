@@ -27,7 +27,7 @@ from cnn_explorer.shapes import NetworkShapes
 from cnn_explorer.shared import CLASSES, EPSILON, Plan, SharedWeights, sampled_readout, scale_and_shift, taken
 from cnn_explorer.tuning import Readout, temperature, through, tune
 
-TIME = 30_000_000  # nanoseconds that may go into passing digits through the network, as `cost` counts them
+TIME = 45_000_000  # nanoseconds that may go into passing digits through the network, as `cost` counts them
 FIT_DIGITS, CALIBRATION_DIGITS = (200, 2000), (60, 200)  # at least, at most
 FIT_VALUES = 1_500_000  # digits · features that the readout is fitted on
 FIRST_LOOK = 500  # digits that say how sure the sampled readout may be

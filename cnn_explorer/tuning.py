@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from cnn_explorer.optimizers import AdamW
 
-TIME = 120_000_000  # nanoseconds that may go into tuning, as `cost` counts them
+TIME = 200_000_000  # nanoseconds that may go into tuning, as `cost` counts them
 STEPS, DIGITS = 30, (50, 100)  # of Adam; digits a step, at least and at most
 RATE = 0.1  # of a step: the share of what a layer's weights usually are that one may change by, and half of it for biases
 

@@ -75,7 +75,7 @@ def test_windows_cover_what_lies_inside_the_input() -> None:
 def test_few_channels_cost_as_much_as_full_lanes() -> None:
     one, sixteen, seventeen = (layer_time(shapes_of(Conv2dSpec(out, 5), (16, 28, 28))).forward for out in (1, 16, 17))
     assert one > 0.8 * sixteen
-    assert seventeen > 1.6 * sixteen
+    assert seventeen > 1.2 * sixteen
 
 
 def test_a_large_batch_pays_for_fresh_memory() -> None:
