@@ -78,7 +78,8 @@ def test_a_frame_above_the_limit_is_refused_and_the_server_lives(server: Server,
     message.rerun_script.query_string = "x" * int(megabytes * 1e6)
     before = resident_mb(server.pid)
     with open_visit(server.url) as visit, open_visit(server.url) as other:
-        assert refused(visit, message.SerializeToString()) == 1009  # too big
+        # Too big. Where the server closes before all is sent, its code can be lost on the way.
+        assert refused(visit, message.SerializeToString()) in (1009, 1006)
         assert other.rerun()
     assert resident_mb(server.pid) < before + 15 + megabytes
 
