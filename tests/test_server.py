@@ -153,10 +153,12 @@ def test_an_open_page_at_rest_costs_nothing_beside_a_virtual_environment(tmp_pat
         copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
         copy(ROOT / part, tmp_path / part)
     environment = tmp_path / ".venv"
+    environment.mkdir()
+    (module := environment / "module.py").touch()
     for folder in range(4000):
-        (environment / f"{folder}").mkdir(parents=True)
-        for file in range(5):
-            (environment / f"{folder}" / f"{file}.py").touch()
+        os.mkdir(package := f"{environment}/{folder}")
+        for name in "abcde":
+            os.link(module, f"{package}/{name}.py")  # quicker than a file of its own
     with running_app(tmp_path / "app.py", folder=tmp_path) as running, open_visit(running.url) as visit:
         visit.wait_maps()
         # All files are read, as when PyTorch is imported from there.
