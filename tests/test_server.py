@@ -78,7 +78,8 @@ def test_a_frame_above_the_limit_is_refused_and_the_server_lives(server: Server,
     message.rerun_script.query_string = "x" * int(megabytes * 1e6)
     before = resident_mb(server.pid)
     with open_visit(server.url) as visit, open_visit(server.url) as other:
-        assert refused(visit, message.SerializeToString()) == 1009  # too big
+        # Too big. Where the server closes before all is sent, its code can be lost on the way.
+        assert refused(visit, message.SerializeToString()) in (1009, 1006)
         assert other.rerun()
     assert resident_mb(server.pid) < before + 15 + megabytes
 
@@ -152,10 +153,12 @@ def test_an_open_page_at_rest_costs_nothing_beside_a_virtual_environment(tmp_pat
         copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
         copy(ROOT / part, tmp_path / part)
     environment = tmp_path / ".venv"
+    environment.mkdir()
+    (module := environment / "module.py").touch()
     for folder in range(4000):
-        (environment / f"{folder}").mkdir(parents=True)
-        for file in range(5):
-            (environment / f"{folder}" / f"{file}.py").touch()
+        os.mkdir(package := f"{environment}/{folder}")
+        for name in "abcde":
+            os.link(module, f"{package}/{name}.py")  # quicker than a file of its own
     with running_app(tmp_path / "app.py", folder=tmp_path) as running, open_visit(running.url) as visit:
         visit.wait_maps()
         # All files are read, as when PyTorch is imported from there.
