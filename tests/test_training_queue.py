@@ -169,6 +169,39 @@ def test_a_queue_that_is_full_says_so(teacher: Teacher) -> None:
     assert standing.problem == "2 trainings are waiting already, and this one for its place."
 
 
+def test_addresses_take_turns_and_places(teacher: Teacher) -> None:
+    trainings = TrainingQueue(address=lambda visitor: visitor.partition("@")[2], waiting=(5, 3), patience=60)
+    network = bare()
+    for number in range(3):  # tabs of one person
+        assert trainings.attend(f"tab {number}@greedy", shapes_of(NETS[number]), network, 4).ahead == number
+    refused = trainings.attend("tab 3@greedy", shapes_of(NETS[3]), network, 4)
+    assert refused.problem == "3 trainings from your address are waiting already, and this one for its place."
+    assert trainings.attend("one@home", shapes_of(NETS[4]), network, 4).ahead == 1  # after the one that runs
+    teacher.steps.release(4)
+    until(lambda: len(teacher.begun) == 3)
+    assert teacher.begun == [str(parse(NETS[number])) for number in (0, 4, 1)]
+
+
+def test_large_networks_that_wait_are_bounded(teacher: Teacher) -> None:
+    trainings = TrainingQueue(shares=Shares(9_000, 9_000, 9_000, 9_000, 0), patience=60)
+    for number in range(2):
+        assert not trainings.attend(f"visitor {number}", shapes_of(NETS[number]), bare(1000), 4).problem
+    assert "large networks are waiting" in trainings.attend("late", shapes_of(NETS[2]), bare(1000), 4).problem
+    assert not trainings.attend("modest", shapes_of(NETS[3]), bare(10), 4).problem
+
+
+def test_what_somebody_present_has_trained_stays(teacher: Teacher) -> None:
+    gone: set[str] = set()
+    trainings = TrainingQueue(present=lambda visitor: visitor not in gone, shares=Shares(9_000, 4_500, 9_000, 9_000, 0), patience=60)
+    teacher.steps.release(20)
+    for visitor, net in (("one", NETS[0]), ("two", NETS[1])):
+        until(lambda visitor=visitor, net=net: trainings.attend(visitor, shapes_of(net), bare(1000), 4).ahead is None)  # type: ignore[misc]
+    assert "take all the memory" in trainings.attend("late", shapes_of(NETS[2]), bare(1000), 4).problem
+    gone.add("one")
+    assert not trainings.attend("late", shapes_of(NETS[2]), bare(1000), 4).problem
+    assert trainings.attend("two", shapes_of(NETS[1]), bare(1000)).network.label.trained_for == 4
+
+
 def test_a_failure_is_told_and_the_next_is_trained() -> None:
     trainings, network = TrainingQueue(), bare()
     impossible = shapes_of("conv4k3-fc7")

@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import pytest
 import torch  # noqa: F401  # imported first, so that the pages need not wait for it
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 from streamlit.proto.Common_pb2 import FileURLs
 from streamlit.runtime.uploaded_file_manager import UploadedFile, UploadedFileRec
@@ -15,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 from widgets import address
 
 from cnn_explorer.drawing import example_drawing
+from cnn_explorer.preprocessing import preprocess_picture
 from cnn_explorer.ui import uploads
 
 UNREADABLE = f"`some.png` {uploads.UNREADABLE}"
@@ -85,6 +88,19 @@ def test_a_file_that_cannot_be_read_has_one_sentence(name: str) -> None:
     assert upload(page, written(seven(), "JPEG")) == []
 
 
+@given(st.sampled_from(["PNG", "JPEG", "WEBP", "GIF", "BMP"]), st.data())
+def test_a_spoilt_picture_is_read_or_has_one_sentence(kind: str, data: st.DataObject) -> None:
+    content = bytearray(written(seven(), kind))
+    for _ in range(data.draw(st.integers(1, 6))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    session = Uploaded(bytes(content[: data.draw(st.integers(1, len(content)))]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(uploads.st, "session_state", session)
+        uploads._read("upload", lambda picture: "" if preprocess_picture(picture).pixels.shape == (28, 28) else "fails")
+    said = session.get("upload_error", UNREADABLE)
+    assert said == UNREADABLE or str(said).endswith(LIMITS)
+
+
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize(
     ("width", "height", "what"),
@@ -150,8 +166,12 @@ def test_who_waits_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 class Uploaded(dict[str, object]):
     """A session in which a picture has been uploaded."""
 
+    def __init__(self, content: bytes | None = None) -> None:
+        super().__init__()
+        self.content = written(seven(), "PNG") if content is None else content
+
     def __getitem__(self, key: str) -> object:
-        return UploadedFile(UploadedFileRec("1", "some.png", "image/png", written(seven(), "PNG")), FileURLs())
+        return UploadedFile(UploadedFileRec("1", "some.png", "image/png", self.content), FileURLs())
 
 
 def run_together(acts: list[Callable[[], None]]) -> None:
