@@ -43,7 +43,7 @@ def values(name: str) -> st.SearchStrategy[str]:
 
 
 @pytest.mark.parametrize("name", PAGES)
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_any_address_is_a_page(name: str, data: st.DataObject) -> None:
     page = AppTest.from_file("../app.py", default_timeout=60)

@@ -54,7 +54,7 @@ def torch_layers(text: str) -> Iterator[tuple[str, Callable[[int], nn.Module]]]:
             yield name, lambda channels, kind=kind, token=token: MODULES[kind](numbers(token), channels)  # type: ignore[misc]
 
 
-@settings(max_examples=2000)
+@settings(max_examples=1000)
 @given(networks())
 def test_agrees_with_torch(spec: NetworkSpec) -> None:
     shapes = infer_shapes(spec)

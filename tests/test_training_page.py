@@ -596,7 +596,7 @@ def test_weights_from_a_file_are_taken_with_other_names_and_pickles_are_not() ->
     upload("mine.safetensors", safetensors.torch.save(state))
     assert not page.error
     assert page.success[0].value.startswith("`mine.safetensors`: Weights from your file\\: right on ")
-    assert page.success[0].value.endswith("Layers were matched by their shapes: `layer1` → conv1, `head` → fc1.")
+    assert page.success[0].value.endswith("Layers were matched by their shapes\\: `layer1` → conv1, `head` → fc1.")
     next(button for button in page.button if button.label == "See it on the other pages").click().run()
     assert sentence(page).startswith("Weights from your file: right on ")
     assert sent(page)["version"] == fingerprint(ours)

@@ -249,7 +249,7 @@ def _along(shown: list[Learner]) -> None:
             "processor like the server's to the very same numbers.",
         )  # fmt: skip
     if trained:
-        st.code(LOAD_AND_SAVE, language="python")
+        st.code(LOAD_AND_SAVE, language="python", wrap_lines=True)
     with st.expander("The script"):
         st.code(script, language="python", height=360)
     _upload(learner.net)
@@ -275,7 +275,7 @@ def _upload(net: str) -> None:
     if note.refused:
         st.error(note.text, icon=":material/block:")
         if note.code:
-            st.code(note.code, language="python")
+            st.code(note.code, language="python", wrap_lines=True)
     elif own_weights.has_file(net):
         st.success(note.text, icon=":material/check:")
         if st.button("See it on the other pages", icon=":material/draw:"):
