@@ -102,7 +102,8 @@ def ready_to_train(module: nn.Sequential, seed: int) -> nn.Sequential:
 def is_safe_channels_last(module: nn.Module) -> bool:
     """False for a network with a convolution of kernel_size 1 and a stride.
 
-    In that layout oneDNN writes past its memory for the gradient of such weights, and the process crashes (oneDNN issue 6035).
+    In that layout oneDNN writes past its memory for the gradient of such weights, and the process crashes
+    (github.com/uxlfoundation/oneDNN/issues/6035).
     """
     convs = (layer for layer in module.modules() if isinstance(layer, nn.Conv2d))
     return not any(conv.kernel_size == (1, 1) and max(conv.stride) > 1 for conv in convs)
