@@ -3,22 +3,23 @@
 import streamlit as st
 from starlette.middleware import Middleware
 
-from cnn_explorer.ui import cached, controls, sessions, shell, state
+from cnn_explorer.ui import caches, sessions, shell, state, widgets
 from cnn_explorer.ui.boundary import guarded
 from cnn_explorer.ui.controlled import listening
+from cnn_explorer.ui.draw import controls
+from cnn_explorer.ui.draw.live import live_view, stages_popover
 from cnn_explorer.ui.headers import SecurityHeaders
-from cnn_explorer.ui.live import live_view, stages_popover
 
 
-@st.fragment(key=controls.PAGE)
+@st.fragment(key=widgets.PAGE)
 @guarded(stop=True)
 @listening()
 def page() -> None:
     """Everything that follows the drawing and the network; a change reruns this and leaves the page's frame alone."""
-    shapes = cached.shapes_of(state.architecture())
+    shapes = caches.shapes_of(state.architecture())
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown("#### CNN Explorer", width="content")
-        controls.preset_choice(shapes.spec, controls.show)
+        widgets.preset_choice(shapes.spec, controls.show)
         typing_error = controls.architecture_text(shapes.spec)
         controls.picture_popover()
         stages_popover()
@@ -34,6 +35,6 @@ if st.runtime.exists():
     with guarded(stop=True):
         state.read_url()
         page()
-        cached.loading().start()
+        caches.loading().start()
 else:  # `streamlit run` imports this file before there is a server, looks for `app`, and serves it
     app = st.App(__file__, middleware=[Middleware(SecurityHeaders)], lifespan=sessions.collecting)

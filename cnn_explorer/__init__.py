@@ -13,12 +13,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cnn_explorer.builder import build_network
-    from cnn_explorer.network import LECTURE, NetworkSpec, parse
-    from cnn_explorer.preprocessing import image_from_strokes
-    from cnn_explorer.shapes import infer_shapes
-    from cnn_explorer.trace import trace_activations
-    from cnn_explorer.weights import load_network
+    from cnn_explorer.digits.preprocessing import image_from_strokes
+    from cnn_explorer.spec.network import LECTURE, NetworkSpec, parse
+    from cnn_explorer.spec.shapes import infer_shapes
+    from cnn_explorer.weights.builder import build_network
+    from cnn_explorer.weights.load import load_network
+    from cnn_explorer.weights.trace import trace_activations
 
 __version__ = "0.1.0"
 __all__ = [
@@ -33,14 +33,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "LECTURE": "network",
-    "NetworkSpec": "network",
-    "build_network": "builder",
-    "image_from_strokes": "preprocessing",
-    "infer_shapes": "shapes",
-    "load_network": "weights",
-    "parse": "network",
-    "trace_activations": "trace",
+    "LECTURE": "spec.network",
+    "NetworkSpec": "spec.network",
+    "build_network": "weights.builder",
+    "image_from_strokes": "digits.preprocessing",
+    "infer_shapes": "spec.shapes",
+    "load_network": "weights.load",
+    "parse": "spec.network",
+    "trace_activations": "weights.trace",
 }
 
 

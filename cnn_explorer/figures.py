@@ -1,10 +1,10 @@
 """What trainings and tests come to, as Plotly figures: the only module that imports plotly.
 
-Fonts and grid are left to the page's theme; the grounds are transparent, so that a figure reads on white and on dark. Colours are those
-that M. Okabe and K. Ito chose to be told apart by everybody; lines differ in their dashes too.
+Fonts and grid are left to the page's theme; the grounds are transparent, so that a figure reads on white and on dark.
+Colours are those that M. Okabe and K. Ito chose to be told apart by everybody; lines differ in their dashes too.
 
-Accuracy gets an axis that is stretched towards 100 %, where networks differ: as far from 90 % to 99 % as from there to 99.9 %. Its ticks
-say where it is, and hovering gives the exact value.
+Accuracy gets an axis that is stretched towards 100 %, where networks differ: as far from 90 % to 99 % as from there to
+99.9 %. Its ticks say where it is, and hovering gives the exact value.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import plotly.graph_objects as go
 
-from cnn_explorer.evaluation import SHIFTS, Evaluation
-from cnn_explorer.shared import CLASSES
+from cnn_explorer.weights.evaluation import SHIFTS, Evaluation
+from cnn_explorer.weights.shared_filters import CLASSES
 
 if TYPE_CHECKING:
     from cnn_explorer.training.run import Look
@@ -39,11 +39,14 @@ ACCURACIES = (0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
 LOSSES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10)
 
 
-def curves(series: Mapping[str, Sequence[Look]], epochs: float, place: float | None = None, height: int = HEIGHT) -> go.Figure:
-    """Training loss and test accuracy against epochs, side by side, for runs by name, of which the longest has so many `epochs`.
+def curves(
+    series: Mapping[str, Sequence[Look]], epochs: float, place: float | None = None, height: int = HEIGHT
+) -> go.Figure:
+    """Training loss and test accuracy against epochs, side by side, for runs by name, of which the longest has so many
+    `epochs`.
 
-    Both axes are stretched where the end of a training goes on. Marks and clear lines: after whole epochs. `place` is the epoch that is
-    looked at; a line marks it. `height` is in pixels.
+    Both axes are stretched where the end of a training goes on. Marks and clear lines: after whole epochs. `place` is
+    the epoch that is looked at; a line marks it. `height` is in pixels.
     """
     # As one dict: drawn several times a second, and plotly checks a figure again with every call that changes it.
     lines = [(name, looks, style) for (name, looks), style in zip(series.items(), _styles(), strict=False)]
@@ -64,17 +67,20 @@ def curves(series: Mapping[str, Sequence[Look]], epochs: float, place: float | N
 
 
 def confusion(evaluation: Evaluation, ink: str | None = None) -> go.Figure:
-    """How many digits of each class (rows) got which answer (columns). Colour is for errors only; `customdata` of the point of a cell
-    is `[true, answered]`.
+    """How many digits of each class (rows) got which answer (columns). Colour is for errors only; `customdata` of the
+    point of a cell is `[true, answered]`.
 
-    `ink` is the page's text colour: on the strongest shade the fainter one that a theme gives to figures is hard to read.
+    `ink` is the page's text colour: on the strongest shade the fainter one that a theme gives to figures is hard to
+    read.
     """
     counts = evaluation.confusion
     wrong = np.where(np.eye(CLASSES, dtype=bool) | (counts == 0), np.nan, np.log1p(counts))
     cells = [(true, answered) for true in range(CLASSES) for answered in range(CLASSES)]
     places = {"x": [answered for _, answered in cells], "y": [true for true, _ in cells]}
     figure = go.Figure()
-    figure.add_heatmap(z=wrong, zmin=0, colorscale=_shades(VERMILLION), showscale=False, hoverinfo="skip", xgap=1, ygap=1)
+    figure.add_heatmap(
+        z=wrong, zmin=0, colorscale=_shades(VERMILLION), showscale=False, hoverinfo="skip", xgap=1, ygap=1
+    )
     figure.add_scatter(
         **places,
         text=[f"{counts[cell]:,}" if counts[cell] else "" for cell in cells],
@@ -95,7 +101,13 @@ def confusion(evaluation: Evaluation, ink: str | None = None) -> go.Figure:
         unselected={"marker": {"opacity": 0}},
     )
     _lay_out(figure, 400, legend=False)
-    ticks = {"tickvals": [*range(CLASSES)], "range": [-0.5, CLASSES - 0.5], "showgrid": False, "zeroline": False, "constrain": "domain"}
+    ticks = {
+        "tickvals": [*range(CLASSES)],
+        "range": [-0.5, CLASSES - 0.5],
+        "showgrid": False,
+        "zeroline": False,
+        "constrain": "domain",
+    }
     figure.update_xaxes(title_text="answer", **ticks)
     figure.update_yaxes(title_text="digit", scaleanchor="x", **{**ticks, "range": [CLASSES - 0.5, -0.5]})
     return figure
@@ -129,7 +141,9 @@ def class_accuracy(evaluations: Mapping[str, Evaluation]) -> go.Figure:
 
 
 def gradient_norms(looks: Sequence[Look], epochs: float) -> go.Figure:
-    """The Euclidean norm of each layer's gradient in the last batch before every look, against epochs of so many; log scale."""
+    """The Euclidean norm of each layer's gradient in the last batch before every look, against epochs of so many; log
+    scale.
+    """
     figure = go.Figure()
     seen = [look for look in looks if look.gradient_norms]
     layers = list(dict.fromkeys(layer for look in seen for layer, _ in look.gradient_norms))
@@ -147,7 +161,9 @@ def gradient_norms(looks: Sequence[Look], epochs: float) -> go.Figure:
         )
     _lay_out(figure, HEIGHT, legend=True)
     figure.update_layout(hovermode="x unified")
-    figure.update_xaxes(title_text="epochs", range=[0, epochs], hoverformat=".2f", unifiedhovertitle={"text": "epoch %{x:.2f}"})
+    figure.update_xaxes(
+        title_text="epochs", range=[0, epochs], hoverformat=".2f", unifiedhovertitle={"text": "epoch %{x:.2f}"}
+    )
     figure.update_yaxes(title_text="norm of the gradient", type="log", dtick=1, tickformat="~g")
     return figure
 
@@ -164,7 +180,10 @@ def shift_figure(lines: Mapping[str, Sequence[float]], shifts: Sequence[int] = S
             line={**style, "width": 2},
             cliponaxis=False,
             marker={"size": 8, "symbol": SYMBOLS[index % len(SYMBOLS)]},
-            hovertext=[f"{name}<br>{_percent(part)} right when shifted by {shift} px" for shift, part in zip(shifts, line, strict=True)],
+            hovertext=[
+                f"{name}<br>{_percent(part)} right when shifted by {shift} px"
+                for shift, part in zip(shifts, line, strict=True)
+            ],
             hoverinfo="text",
         )
     _lay_out(figure, HEIGHT, legend=len(lines) > 1)
@@ -186,7 +205,16 @@ def _title(text: str, domain: tuple[float, float]) -> dict[str, Any]:
 
 def _mark(place: float, axis: str) -> dict[str, Any]:
     line = {"dash": "dot", "width": 1}
-    return {"type": "line", "x0": place, "x1": place, "y0": 0, "y1": 1, "xref": f"x{axis}", "yref": f"y{axis} domain", "line": line}
+    return {
+        "type": "line",
+        "x0": place,
+        "x1": place,
+        "y0": 0,
+        "y1": 1,
+        "xref": f"x{axis}",
+        "yref": f"y{axis} domain",
+        "line": line,
+    }
 
 
 def _loss_line(name: str, looks: Sequence[Look], style: Mapping[str, str]) -> dict[str, Any]:
@@ -203,8 +231,9 @@ def _loss_line(name: str, looks: Sequence[Look], style: Mapping[str, str]) -> di
 
 
 def _accuracy_lines(name: str, looks: Sequence[Look], style: Mapping[str, str]) -> list[dict[str, Any]]:
-    """A clear line through the tests after epochs; before it a faint one through all looks if there are others, which are at fewer
-    digits."""
+    """A clear line through the tests after epochs; before it a faint one through all looks if there are others, which
+    are at fewer digits.
+    """
     after_epochs = [look for look in looks if _ends_epoch(look)]
     if len(after_epochs) >= len(looks[1:]):
         return [_accuracies(looks, _line(name, style, _marks(looks)))]
@@ -219,7 +248,10 @@ def _accuracies(looks: Sequence[Look], line: Mapping[str, Any]) -> dict[str, Any
         "x": np.array([look.epoch for look in looks]),
         "y": np.array([_stretched(look.accuracy, look.measured) for look in looks]),
         "customdata": np.array([(100 * look.accuracy, look.measured) for look in looks]).reshape(-1, 2),
-        "hovertemplate": "%{fullData.name}<br>epoch %{x:.2f}<br>%{customdata[0]:.2f} % of %{customdata[1]:,} test digits<extra></extra>",
+        "hovertemplate": (
+            "%{fullData.name}<br>epoch %{x:.2f}<br>%{customdata[0]:.2f} % of %{customdata[1]:,} "
+            "test digits<extra></extra>"
+        ),
         "xaxis": "x2",
         "yaxis": "y2",
     }
@@ -304,7 +336,8 @@ def _layout(height: int, legend: bool, title_height: int = 0) -> dict[str, Any]:
         "plot_bgcolor": "rgba(0, 0, 0, 0)",
         "showlegend": legend,
         "legend": {
-            "orientation": "h", "x": 0, "y": 1, "yref": "container", "yanchor": "top", "itemclick": False, "itemdoubleclick": False
+            "orientation": "h", "x": 0, "y": 1, "yref": "container", "yanchor": "top",
+            "itemclick": False, "itemdoubleclick": False,
         },
         "dragmode": False,
         "hovermode": "closest",

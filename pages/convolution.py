@@ -1,15 +1,18 @@
-"""One convolution, number by number: a kernel slides, multiplies, adds up; channels, kernels and groups step by step."""
+"""One convolution, number by number: a kernel slides, multiplies, adds up; channels, kernels and
+groups step by step.
+"""
 
 import streamlit as st
 
-from cnn_explorer import codegen
-from cnn_explorer.examples import CONV_PRESETS
-from cnn_explorer.scenes import ConvScene, PictureScene
-from cnn_explorer.ui import grid_player, number_controls, shell
+from cnn_explorer.numbers import codegen
+from cnn_explorer.numbers.examples import CONV_PRESETS
+from cnn_explorer.numbers.scenes import ConvScene, PictureScene
+from cnn_explorer.ui import grid_player, shell, widgets
 from cnn_explorer.ui.boundary import guarded
 from cnn_explorer.ui.controlled import listening
-from cnn_explorer.ui.number_pictures import picture_step
-from cnn_explorer.ui.number_state import CONVOLUTION
+from cnn_explorer.ui.numbers import controls as number_controls
+from cnn_explorer.ui.numbers.pictures import picture_step
+from cnn_explorer.ui.numbers.state import CONVOLUTION
 
 STEPS = {
     "one": "One channel",
@@ -32,7 +35,10 @@ ABOUT = {
     "channels": "Every input channel has a kernel of its own. Their partial results and the bias add up to one map.",
     "kernels": "Every output channel has kernels of its own: together one tensor with four axes.",
     "groups": "An output channel sees its own group of input channels only; groups = in_channels: depthwise.",
-    "flip": "A convolution turns the kernel by 180° first; conv2d does not, which is a cross-correlation. Learned kernels make up for it.",
+    "flip": (
+        "A convolution turns the kernel by 180° first; conv2d does not, which is a cross-correlation. "
+        "Learned kernels make up for it."
+    ),
 }
 
 
@@ -50,7 +56,7 @@ def page() -> None:
     assert isinstance(scene, ConvScene)
     number_controls.parameters(CONVOLUTION, PARAMETERS[step], CONV_PRESETS[step])
     number_controls.problem(CONVOLUTION)
-    if not number_controls.ready():
+    if not widgets.ready():
         return
     if step == "flip":
         flip_step(scene)

@@ -1,14 +1,17 @@
-"""One pooling, number by number: max, average and none beside each other, a shift by a pixel, adaptive and global pooling."""
+"""One pooling, number by number: max, average and none beside each other, a shift by a pixel, adaptive and global
+pooling.
+"""
 
 import streamlit as st
 
-from cnn_explorer import codegen
-from cnn_explorer.examples import POOL_PRESETS
-from cnn_explorer.scenes import PoolScene
-from cnn_explorer.ui import grid_player, number_controls, shell
+from cnn_explorer.numbers import codegen
+from cnn_explorer.numbers.examples import POOL_PRESETS
+from cnn_explorer.numbers.scenes import PoolScene
+from cnn_explorer.ui import grid_player, shell
 from cnn_explorer.ui.boundary import guarded
 from cnn_explorer.ui.controlled import listening
-from cnn_explorer.ui.number_state import POOLING
+from cnn_explorer.ui.numbers import controls as number_controls
+from cnn_explorer.ui.numbers.state import POOLING
 
 STEPS = {"compare": "Max, average, none", "shift": "A shift by a pixel", "adaptive": "Adaptive and global"}
 PARAMETERS = {
@@ -19,8 +22,12 @@ PARAMETERS = {
 VIEWS = {"compare": grid_player.pooling_data, "shift": grid_player.shift_data, "adaptive": grid_player.adaptive_data}
 CODE = {"compare": codegen.pooling_code, "shift": codegen.shift_code, "adaptive": codegen.adaptive_code}
 ABOUT = {
-    "compare": "A window gives one number: its largest, or its mean. Every channel is pooled by itself, so their number stays.",
-    "shift": "When the input moves a little, a pooled map changes less than the input does. Changed numbers are underlined.",
+    "compare": (
+        "A window gives one number: its largest, or its mean. Every channel is pooled by itself, so their number stays."
+    ),
+    "shift": (
+        "When the input moves a little, a pooled map changes less than the input does. Changed numbers are underlined."
+    ),
     "adaptive": "The output's size is given and the windows follow from it; 1 is global pooling: one number a channel.",
 }
 

@@ -1,7 +1,8 @@
-"""For every test: the same random examples on every run, however slow the machine, and one thread for PyTorch, as in the app.
+"""For every test: the same random examples on every run, however slow the machine, and one thread for PyTorch, as in
+the app.
 
-With `HYPOTHESIS_PROFILE=large` in the environment the random examples are others on every run, and fifty times as many where a test does
-not name their number.
+With `HYPOTHESIS_PROFILE=large` in the environment the random examples are others on every run, and fifty times as many
+where a test does not name their number.
 """
 
 import logging
@@ -32,7 +33,9 @@ class Failures(logging.Handler):
 
 @pytest.fixture(autouse=True)
 def failures() -> Iterator[list[BaseException | None]]:
-    """The failures that pages have caught. A test that expects some takes them out of the list; any other fails by them."""
+    """The failures that pages have caught. A test that expects some takes them out of the list; any other fails by
+    them.
+    """
     handler, log = Failures(), logging.getLogger("cnn_explorer.ui.boundary")
     log.addHandler(handler)
     yield handler.found
@@ -45,8 +48,8 @@ def own_visitors(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every AppTest is a visitor of its own, who is there; Streamlit gives all of them one session id."""
     import streamlit as st
 
-    from cnn_explorer.ui import cached
+    from cnn_explorer.ui import caches
 
-    monkeypatch.setattr(cached, "visitor", lambda: st.session_state.setdefault("visitor", uuid.uuid4().hex))
-    monkeypatch.setattr(cached, "is_present", lambda visitor: True)
-    monkeypatch.setattr(cached, "address_of", lambda visitor: "")
+    monkeypatch.setattr(caches, "visitor", lambda: st.session_state.setdefault("visitor", uuid.uuid4().hex))
+    monkeypatch.setattr(caches, "is_present", lambda visitor: True)
+    monkeypatch.setattr(caches, "address_of", lambda visitor: "")

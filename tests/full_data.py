@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import pytest
 
-from cnn_explorer.data import PEN_DIGITS, Digits, PenDigit, data_folder, has_mnist, mnist, pen_digits
+from cnn_explorer.digits.data import PEN_DIGITS, Digits, PenDigit, data_folder, has_mnist, mnist, pen_digits
 
 REPOSITORY = Path(__file__).parents[1]
 

@@ -1,4 +1,4 @@
-"""Layers within the page's limits, and what they really take: the truth that `cnn_explorer.cost` is held to."""
+"""Layers within the page's limits, and what they really take: the truth that `cnn_explorer.spec.cost` is held to."""
 
 import math
 import random
@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import nn
 
-from cnn_explorer.cost import FRESH_BYTES, UNIT_DIGITS, UNIT_VALUES
-from cnn_explorer.layers import (
+from cnn_explorer.spec.cost import FRESH_BYTES, UNIT_DIGITS, UNIT_VALUES
+from cnn_explorer.spec.layers import (
     ACTIVATIONS,
     ActivationSpec,
     BatchNorm2dSpec,
@@ -21,15 +21,31 @@ from cnn_explorer.layers import (
     Pool2dSpec,
     Shape,
 )
-from cnn_explorer.shapes import LayerShapes, ReceptiveField
+from cnn_explorer.spec.shapes import LayerShapes, ReceptiveField
 from cnn_explorer.training.run import is_safe_channels_last, ready_to_train
 from cnn_explorer.ui.state import MAX_PARAMETERS, MAX_VALUES
 
 MOST_MACS = 200_000_000
-KINDS = ("conv", "grouped", "max", "conv", "avg", "conv", "linear", "activation", "grouped", "bn", "max", "drop", "conv", "avg")
+KINDS = (
+    "conv",
+    "grouped",
+    "max",
+    "conv",
+    "avg",
+    "conv",
+    "linear",
+    "activation",
+    "grouped",
+    "bn",
+    "max",
+    "drop",
+    "conv",
+    "avg",
+)
 BATCH = 64  # digits of a training step, fewer where the system would give fresh pages to its outputs
 
-# The layers that a count of multiply-adds misjudges most: nothing to multiply, one channel, many groups, huge windows, wide dilation.
+# The layers that a count of multiply-adds misjudges most: nothing to multiply, one channel, many groups, huge windows,
+# wide dilation.
 WORST: tuple[tuple[LayerSpec, Shape], ...] = (
     (Pool2dSpec("max", 27, 1, 13), (20, 28, 28)),
     (Pool2dSpec("max", 28, 1, 14), (32, 50, 50)),
@@ -64,7 +80,17 @@ WORST: tuple[tuple[LayerSpec, Shape], ...] = (
 
 def shapes_of(spec: LayerSpec, shape: Shape) -> LayerShapes:
     """A layer by itself."""
-    return LayerShapes("", spec, shape, spec.output_shape(shape), "", (0, 0), ReceptiveField(), spec.parameters(shape), spec.macs(shape))
+    return LayerShapes(
+        "",
+        spec,
+        shape,
+        spec.output_shape(shape),
+        "",
+        (0, 0),
+        ReceptiveField(),
+        spec.parameters(shape),
+        spec.macs(shape),
+    )
 
 
 def random_layers(count: int, seed: int = 0) -> Iterator[LayerShapes]:
@@ -109,7 +135,9 @@ def _spread(rng: random.Random, most: int) -> int:
 
 
 def measured_forward(layer: LayerShapes, seconds: float = 0.05) -> float:
-    """Nanoseconds a digit, forward in batches as large as a unit of work has; of processor time, the least of several runs."""
+    """Nanoseconds a digit, forward in batches as large as a unit of work has; of processor time, the least of several
+    runs.
+    """
     values = max(layer.values, math.prod(layer.input_shape))
     count = max(1, min(UNIT_DIGITS, UNIT_VALUES // values))
     module, images = layer.spec.build(layer.input_shape).eval(), torch.randn(count, *layer.input_shape)

@@ -1,15 +1,15 @@
 """What a message in Markdown looks like on a page.
 
-A CommonMark parser reads it. Then the finished text is searched for what Streamlit's browser code looks for there: links
-(remark-gfm), shortcodes of emoji (remark-emoji) and of its own icons. No backslash stops these.
+A CommonMark parser reads it. Then the finished text is searched for what Streamlit's browser code looks for there:
+links (remark-gfm), shortcodes of emoji (remark-emoji) and of its own icons. No backslash stops these.
 """
 
 import re
 
 from markdown_it import MarkdownIt
 
-# A backtick, a newline, a link, a direction mark and an icon; short enough to be quoted whole, without a sign at which a
-# parameter is split.
+# A backtick, a newline, a link, a direction mark and an icon; short enough to be quoted whole, without a sign at which
+# a parameter is split.
 FOREIGN = "`enter`\nwww.evil.test \u202e:material/home:"
 FOREIGN_QUOTED = "'enter' www.evil.test \N{REPLACEMENT CHARACTER}:material/home:"
 

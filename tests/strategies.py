@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from cnn_explorer.layers import (
+from cnn_explorer.spec.layers import (
     ACTIVATIONS,
     ActivationSpec,
     BatchNorm2dSpec,
@@ -14,7 +14,7 @@ from cnn_explorer.layers import (
     LinearSpec,
     Pool2dSpec,
 )
-from cnn_explorer.network import NetworkSpec
+from cnn_explorer.spec.network import NetworkSpec
 
 
 def extents(low: int, usual: int, rare: int = 28) -> st.SearchStrategy[IntOrPair]:
@@ -25,9 +25,17 @@ def extents(low: int, usual: int, rare: int = 28) -> st.SearchStrategy[IntOrPair
 
 channels = st.sampled_from([1, 2, 3, 4, 6, 8, 12, 16, 256])
 convolutions = st.builds(
-    Conv2dSpec, channels, extents(1, 5), extents(1, 3), extents(0, 2), extents(1, 2), st.sampled_from([1, 1, 1, 1, 1, 2, 3, 4])
+    Conv2dSpec,
+    channels,
+    extents(1, 5),
+    extents(1, 3),
+    extents(0, 2),
+    extents(1, 2),
+    st.sampled_from([1, 1, 1, 1, 1, 2, 3, 4]),
 )
-poolings = st.builds(Pool2dSpec, st.sampled_from(["max", "avg"]), extents(1, 4), st.one_of(st.just(0), extents(1, 3)), extents(0, 1))
+poolings = st.builds(
+    Pool2dSpec, st.sampled_from(["max", "avg"]), extents(1, 4), st.one_of(st.just(0), extents(1, 3)), extents(0, 1)
+)
 keeping = st.one_of(
     st.builds(ActivationSpec, st.sampled_from([*ACTIVATIONS])),
     st.just(BatchNorm2dSpec()),

@@ -1,4 +1,6 @@
-"""Any address is a page with its view: what cannot be read gets a sentence. Hypothesis mixes good values, spoilt ones and anything."""
+"""Any address is a page with its view: what cannot be read gets a sentence. Hypothesis mixes good values, spoilt ones
+and anything.
+"""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -6,14 +8,20 @@ from hypothesis import strategies as st
 from rendered import shown
 from streamlit.testing.v1 import AppTest
 
-from cnn_explorer.drawing import MAX_TEXT, example_drawing
-from cnn_explorer.network import LECTURE
-from cnn_explorer.training.recipes import recipes_for
+from cnn_explorer.digits.drawing import MAX_TEXT, example_drawing
+from cnn_explorer.spec.network import LECTURE
+from cnn_explorer.training.recipe import recipes_for
 
 pytestmark = pytest.mark.usefixtures("own_visitors")
 
 GOOD = {
-    "net": [str(LECTURE), "fc10", "conv4k3-max2-fc10", "conv8k9d4-conv8k9-fc10", "conv20k1-" + "max27s1p13-" * 22 + "fc10"],
+    "net": [
+        str(LECTURE),
+        "fc10",
+        "conv4k3-max2-fc10",
+        "conv8k9d4-conv8k9-fc10",
+        "conv20k1-" + "max27s1p13-" * 22 + "fc10",
+    ],
     "drawing": [example_drawing().text, "d7", "d1000", "s", "p"],
     "weights": ["bundled-sgd0.01-b64-e1-s0@3", "@", "x@y"],
     "recipe": [*map(str, recipes_for("bundled").values()), "bundled-sgd9-b64-e1-s0"],
@@ -24,13 +32,29 @@ GOOD = {
     "kernel": ["1", "1_0~0_1", "1~~1~~~2~~2"],
     "bias": ["0", "1_2", "1e999"],
     "filter": ["Blur", "Learned 3", "Learned 11"],
-    **{name: ["0", "1", "2", "99"] for name in ("stride", "padding", "dilation", "groups", "kernel_size", "output_size")},
+    **{
+        name: ["0", "1", "2", "99"]
+        for name in ("stride", "padding", "dilation", "groups", "kernel_size", "output_size")
+    },
     **{name: ["0", "1", "7"] for name in ("shift", "flip", "colour")},
 }
 PAGES = {
     "": ("net", "drawing", "weights"),
     "training": ("net", "drawing", "weights", "recipe", "beside", "at"),
-    "convolution": ("step", "input", "kernel", "bias", "filter", "stride", "padding", "dilation", "groups", "flip", "colour", "drawing"),
+    "convolution": (
+        "step",
+        "input",
+        "kernel",
+        "bias",
+        "filter",
+        "stride",
+        "padding",
+        "dilation",
+        "groups",
+        "flip",
+        "colour",
+        "drawing",
+    ),
     "pooling": ("step", "input", "kernel_size", "stride", "padding", "output_size", "shift", "net"),
 }
 
@@ -38,7 +62,9 @@ PAGES = {
 def values(name: str) -> st.SearchStrategy[str]:
     """A value that can be read or nearly so, one cut short or lengthened, or any text."""
     good = st.sampled_from(GOOD[name])
-    spoilt = st.builds(lambda text, at, more: text[:at] + more + text[at:], good, st.integers(0, 20), st.text(max_size=3))
+    spoilt = st.builds(
+        lambda text, at, more: text[:at] + more + text[at:], good, st.integers(0, 20), st.text(max_size=3)
+    )
     return good | spoilt | st.text(max_size=30) | st.just("x" * (MAX_TEXT + 1))
 
 

@@ -12,7 +12,11 @@ import pytest
 from cnn_explorer.ui.state import MAX_PARAMETERS, MAX_VALUES
 
 ROOT = Path(__file__).parent.parent
-LINT = [sys.executable, "-c", "from importlinter.cli import lint_imports; raise SystemExit(lint_imports(no_cache=True))"]
+LINT = [
+    sys.executable,
+    "-c",
+    "from importlinter.cli import lint_imports; raise SystemExit(lint_imports(no_cache=True))",
+]
 SMALL = 100_000  # bytes of headers, averages of batch norms, and a drawing
 
 
@@ -20,24 +24,31 @@ def test_imports_run_one_way() -> None:
     """The contracts in pyproject.toml, checked by import-linter."""
     done = subprocess.run(LINT, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "3 kept, 0 broken" in done.stdout
+    assert " 0 broken" in done.stdout
 
 
 @pytest.mark.parametrize(
     ("file", "line", "contract"),
     [
-        ("layers.py", "import cnn_explorer.network", "imports run one way"),
-        ("weights.py", "import streamlit", "only ui imports streamlit"),
+        ("spec/layers.py", "import cnn_explorer.spec.network", "imports run one way inside spec"),
+        ("spec/layers.py", "import cnn_explorer.weights.load", "imports run one way between folders"),
+        ("weights/builder.py", "import cnn_explorer.weights.load", "imports run one way inside weights"),
+        ("ui/state.py", "import cnn_explorer.ui.train.live", "imports run one way inside ui"),
+        ("weights/load.py", "import streamlit", "only ui imports streamlit"),
         ("training/run.py", "import streamlit", "only ui imports streamlit"),
-        ("ui/live.py", "import plotly", "only figures imports plotly"),
+        ("ui/draw/live.py", "import plotly", "only figures imports plotly"),
     ],
 )
 def test_a_contract_catches_what_breaks_it(tmp_path: Path, file: str, line: str, contract: str) -> None:
-    shutil.copytree(ROOT / "cnn_explorer", tmp_path / "cnn_explorer", ignore=shutil.ignore_patterns("assets", "__pycache__"))
+    shutil.copytree(
+        ROOT / "cnn_explorer", tmp_path / "cnn_explorer", ignore=shutil.ignore_patterns("assets", "__pycache__")
+    )
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     with (tmp_path / "cnn_explorer" / file).open("a", encoding="utf-8") as module:
         module.write(f"\n{line}\n")
-    done = subprocess.run(LINT, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        LINT, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 1, done.stdout + done.stderr
     assert f"{contract} BROKEN" in done.stdout
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from cnn_explorer import arithmetic
-from cnn_explorer.layers import Conv2dSpec, GeometryError, Pool2dSpec
+from cnn_explorer.numbers import arithmetic
+from cnn_explorer.spec.layers import Conv2dSpec, GeometryError, Pool2dSpec
 
 CASES = 3000
 
@@ -61,12 +61,17 @@ def test_poolings_agree_with_torch() -> None:
     chance = np.random.default_rng(2)
     compared = overlapping = 0
     for _ in range(CASES):
-        height, width, kernel, stride, channels = (int(chance.integers(*span)) for span in ((1, 13), (1, 13), (1, 6), (1, 5), (1, 4)))
+        height, width, kernel, stride, channels = (
+            int(chance.integers(*span)) for span in ((1, 13), (1, 13), (1, 6), (1, 5), (1, 4))
+        )
         padding = int(chance.integers(0, kernel // 2 + 1))
         x = numbers(chance, channels, height, width)
         if chance.random() < 0.2:
             x = np.round(x / 500)  # many equal numbers: the first one wins
-        rows, columns = arithmetic.slide(height, kernel, stride, padding), arithmetic.slide(width, kernel, stride, padding)
+        rows, columns = (
+            arithmetic.slide(height, kernel, stride, padding),
+            arithmetic.slide(width, kernel, stride, padding),
+        )
         try:
             Pool2dSpec("max", kernel, stride, padding).output_shape(x.shape)
         except GeometryError:
@@ -97,7 +102,9 @@ def test_adaptive_windows_are_torchs(size: int) -> None:
 
 def test_one_value_by_hand() -> None:
     """Two of the four terms lie in the padding: 0·1 + 0·2 + 0·3 + 5·4 + 1."""
-    pixel = arithmetic.convolution_pixel(np.array([[[5.0, 6], [7, 8]]]), np.array([[[[1.0, 2], [3, 4]]]]), [1], (-1, 0), (-1, 0), 0)
+    pixel = arithmetic.convolution_pixel(
+        np.array([[[5.0, 6], [7, 8]]]), np.array([[[[1.0, 2], [3, 4]]]]), [1], (-1, 0), (-1, 0), 0
+    )
     assert [(term.value, term.weight, term.is_padding) for term in pixel.terms[0]] == [
         (0, 1, True), (0, 2, True), (0, 3, True), (5, 4, False)
     ]  # fmt: skip

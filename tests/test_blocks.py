@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from strategies import networks
 
-from cnn_explorer.blocks import Block, Blocks, repairs, split
-from cnn_explorer.layers import Conv2dSpec, Pool2dSpec
-from cnn_explorer.network import LECTURE, NetworkSpec, parse
-from cnn_explorer.shapes import infer_shapes
+from cnn_explorer.spec.blocks import Block, Blocks, repairs, split
+from cnn_explorer.spec.layers import Conv2dSpec, Pool2dSpec
+from cnn_explorer.spec.network import LECTURE, NetworkSpec, parse
+from cnn_explorer.spec.shapes import infer_shapes
 
 
 @settings(max_examples=300)
@@ -30,7 +30,10 @@ def test_the_input_shape_is_kept() -> None:
 def test_the_parts() -> None:
     blocks = split(parse("max2-conv4k3-relu-max2-conv8k3-bn-fc32-relu-drop50-fc10"))
     assert [str(layer) for layer in blocks.stem] == ["max2"]
-    assert [[str(layer) for layer in block.layers] for block in blocks.blocks] == [["conv4k3", "relu", "max2"], ["conv8k3", "bn"]]
+    assert [[str(layer) for layer in block.layers] for block in blocks.blocks] == [
+        ["conv4k3", "relu", "max2"],
+        ["conv8k3", "bn"],
+    ]
     assert [str(layer) for layer in blocks.head] == ["fc32", "relu", "drop50", "fc10"]
     assert blocks.hidden == (32,)
     first, second = blocks.blocks

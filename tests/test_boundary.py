@@ -12,10 +12,14 @@ from test_shipped import flip, forget
 from widgets import address, control, sent
 
 from cnn_explorer import shipped
-from cnn_explorer.lru_cache import LruCache
-from cnn_explorer.network import LECTURE, PRESETS
-from cnn_explorer.ui import boundary, cached, controls, live, number_controls, state, training_controls, training_state
-from cnn_explorer.ui.number_state import NumberPage
+from cnn_explorer.sharing.lru_cache import LruCache
+from cnn_explorer.spec.network import LECTURE, PRESETS
+from cnn_explorer.ui import boundary, caches, state
+from cnn_explorer.ui.draw import controls, live
+from cnn_explorer.ui.numbers import controls as number_controls
+from cnn_explorer.ui.numbers.state import NumberPage
+from cnn_explorer.ui.train import controls as training_controls
+from cnn_explorer.ui.train import state as training_state
 
 UNKNOWN = boundary.UNKNOWN
 Failures = list[BaseException | None]
@@ -31,7 +35,7 @@ def opened(name: str = "", **parameters: str) -> AppTest:
     if name:
         page.switch_page(f"pages/{name}.py")
     page.query_params.update(parameters)
-    cached.loading().wait()
+    caches.loading().wait()
     return page.run()
 
 
@@ -115,8 +119,8 @@ def test_the_frame_of_a_page_can_fail(monkeypatch: pytest.MonkeyPatch, failures:
 
 
 def test_pytorch_that_cannot_be_loaded_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cached, "_load_torch", fail)
-    loading = cached.Loading()
+    monkeypatch.setattr(caches, "_load_torch", fail)
+    loading = caches.Loading()
     loading.wait()
     assert loading.error
     assert "secret" not in loading.error
@@ -149,7 +153,12 @@ CALLBACKS: list[tuple[str, object, str, Callable[[AppTest], AppTest]]] = [
 
 @pytest.mark.parametrize(("name", "where", "what", "act"), CALLBACKS)
 def test_a_callback_that_fails_is_told_and_the_page_stays(
-    monkeypatch: pytest.MonkeyPatch, failures: Failures, name: str, where: object, what: str, act: Callable[[AppTest], AppTest]
+    monkeypatch: pytest.MonkeyPatch,
+    failures: Failures,
+    name: str,
+    where: object,
+    what: str,
+    act: Callable[[AppTest], AppTest],
 ) -> None:
     page = opened(name)
     before = address(page)
@@ -176,9 +185,9 @@ def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of the shipped files that everything reads from; what networks were kept ready is forgotten."""
     shutil.copytree(shipped.ASSETS, tmp_path / "assets")
     monkeypatch.setattr(shipped, "ASSETS", tmp_path / "assets")
-    monkeypatch.setattr(cached, "_NETWORKS", LruCache(cached.KEPT))
-    cached.trainings().close()  # another test's training would read the files before they are damaged
-    cached._one_process.cache_clear()
+    monkeypatch.setattr(caches, "_NETWORKS", LruCache(caches.KEPT))
+    caches.trainings().close()  # another test's training would read the files before they are damaged
+    caches._one_process.cache_clear()
     forget()
     yield tmp_path / "assets"
     forget()
@@ -188,7 +197,9 @@ def sentence_of(file: str) -> str:
     return f"The file {file} that comes with the app is damaged or missing; install the app again."
 
 
-def test_damaged_weights_of_a_preset_are_told_and_another_network_can_be_chosen(copied: Path, failures: Failures) -> None:
+def test_damaged_weights_of_a_preset_are_told_and_another_network_can_be_chosen(
+    copied: Path, failures: Failures
+) -> None:
     flip(copied / "presets.pt")
     page = opened(net=str(PRESETS["the lecture's fully connected network"]))
     assert told(page) == [sentence_of("presets.pt")]
@@ -199,7 +210,9 @@ def test_damaged_weights_of_a_preset_are_told_and_another_network_can_be_chosen(
     assert sent(page)["net"] == str(LECTURE)
 
 
-@pytest.mark.parametrize(("file", "net"), [("lecture.pt", str(LECTURE)), ("shared.pt", "conv3k5-max2-relu-fc10"), ("digits.npz", "fc10")])
+@pytest.mark.parametrize(
+    ("file", "net"), [("lecture.pt", str(LECTURE)), ("shared.pt", "conv3k5-max2-relu-fc10"), ("digits.npz", "fc10")]
+)
 def test_any_damaged_file_is_told(copied: Path, failures: Failures, file: str, net: str) -> None:
     flip(copied / file)
     page = opened(net=net, drawing="d5" if file == "digits.npz" else "s")
@@ -208,9 +221,9 @@ def test_any_damaged_file_is_told(copied: Path, failures: Failures, file: str, n
 
 
 def test_pytorch_gets_ready_whatever_file_is_damaged(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cached.gc, "freeze", lambda: None)
+    monkeypatch.setattr(caches.gc, "freeze", lambda: None)
     (copied / "lecture.pt").unlink()
-    loading = cached.Loading()
+    loading = caches.Loading()
     loading.wait()
     assert (loading.ready, loading.error) == (True, "")
 

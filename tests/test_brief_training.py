@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from cnn_explorer.data import bundled_digits
-from cnn_explorer.network import parse
-from cnn_explorer.shapes import NetworkShapes, infer_shapes
-from cnn_explorer.training import brief
-from cnn_explorer.training.brief import train_briefly
+from cnn_explorer.digits.data import bundled_digits
+from cnn_explorer.spec.network import parse
+from cnn_explorer.spec.shapes import NetworkShapes, infer_shapes
+from cnn_explorer.training import quick as brief
+from cnn_explorer.training.quick import train_briefly
 from cnn_explorer.training.run import is_trainable
-from cnn_explorer.weights import TrainedNetwork, load_network
+from cnn_explorer.weights.load import TrainedNetwork, load_network
 
 SMALL = "conv8k5s2-relu-conv16k3s2g2-relu-fc10"  # groups: beyond the shared weights
 

@@ -8,10 +8,10 @@ from hypothesis import assume, given, settings
 from strategies import networks
 from torch import nn
 
-from cnn_explorer.builder import MNIST_MEAN, MNIST_STD, build_layers, build_network
-from cnn_explorer.layers import GeometryError
-from cnn_explorer.network import LECTURE, PRESETS, NetworkSpec, parse
-from cnn_explorer.shapes import infer_shapes
+from cnn_explorer.spec.layers import GeometryError
+from cnn_explorer.spec.network import LECTURE, PRESETS, NetworkSpec, parse
+from cnn_explorer.spec.shapes import infer_shapes
+from cnn_explorer.weights.builder import MNIST_MEAN, MNIST_STD, build_layers, build_network
 
 
 @settings(max_examples=60)

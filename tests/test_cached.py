@@ -1,4 +1,6 @@
-"""What a process keeps for all sessions: shares of weights that visitors bring, work that ends with its visitor, addresses."""
+"""What a process keeps for all sessions: shares of weights that visitors bring, work that ends with its visitor,
+addresses.
+"""
 
 import sys
 from types import SimpleNamespace
@@ -8,10 +10,10 @@ import torch
 from streamlit.testing.v1 import AppTest
 from torch import nn
 
-from cnn_explorer.fair_cache import FairCache, Shares
-from cnn_explorer.network import LECTURE
-from cnn_explorer.ui import cached, own_weights
-from cnn_explorer.weights import Label, TrainedNetwork
+from cnn_explorer.sharing.fair_cache import FairCache, Shares
+from cnn_explorer.spec.network import LECTURE
+from cnn_explorer.ui import caches, own_weights
+from cnn_explorer.weights.load import Label, TrainedNetwork
 
 FILE = Label("a file", "unknown", 0.5, "")
 
@@ -22,10 +24,13 @@ class Visit:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.now, self.gone = "", set[str]()
         store: FairCache[TrainedNetwork] = FairCache(
-            Shares.of(40_000), lambda network: network.bytes, lambda one: one not in self.gone, lambda one: one.partition("@")[2]
+            Shares.of(40_000),
+            lambda network: network.bytes,
+            lambda one: one not in self.gone,
+            lambda one: one.partition("@")[2],
         )
         patch.setattr(own_weights, "_KEPT", store)
-        patch.setattr(cached, "visitor", lambda: self.now)
+        patch.setattr(caches, "visitor", lambda: self.now)
 
     def bring(self, visitor: str, net: str, values: int = 1_000) -> None:
         """A network of four bytes a value."""
@@ -71,19 +76,28 @@ def test_a_visitor_keeps_four_networks(visit: Visit) -> None:
 
 @pytest.mark.parametrize(
     ("ip", "address"),
-    [("203.0.113.7", "203.0.113.7"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"), ("2001:db8:1:2::9", "2001:db8:1:2::/64"), ("?", "")],
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
+        ("?", ""),
+    ],
 )
 def test_the_address_of_a_visitor(monkeypatch: pytest.MonkeyPatch, ip: str, address: str) -> None:
     client = SimpleNamespace(client_context=SimpleNamespace(remote_ip=ip))
-    runtime = SimpleNamespace(exists=lambda: True, get_instance=lambda: SimpleNamespace(get_client=lambda visitor: client))
-    monkeypatch.setattr(cached.st, "runtime", runtime)
-    assert cached.address_of("one") == address
+    runtime = SimpleNamespace(
+        exists=lambda: True, get_instance=lambda: SimpleNamespace(get_client=lambda visitor: client)
+    )
+    monkeypatch.setattr(caches.st, "runtime", runtime)
+    assert caches.address_of("one") == address
 
 
 def test_the_address_of_one_who_has_left_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    runtime = SimpleNamespace(exists=lambda: True, get_instance=lambda: SimpleNamespace(get_client=lambda visitor: None))
-    monkeypatch.setattr(cached.st, "runtime", runtime)
-    assert cached.address_of("one") == ""
+    runtime = SimpleNamespace(
+        exists=lambda: True, get_instance=lambda: SimpleNamespace(get_client=lambda visitor: None)
+    )
+    monkeypatch.setattr(caches.st, "runtime", runtime)
+    assert caches.address_of("one") == ""
 
 
 @pytest.fixture
@@ -102,18 +116,20 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.mark.parametrize("present", [True, False])
-def test_work_ends_when_the_visitor_has_left(own_visitors: None, monkeypatch: pytest.MonkeyPatch, passes: list[int], present: bool) -> None:
-    monkeypatch.setattr(cached, "is_present", lambda visitor: present)
+def test_work_ends_when_the_visitor_has_left(
+    own_visitors: None, monkeypatch: pytest.MonkeyPatch, passes: list[int], present: bool
+) -> None:
+    monkeypatch.setattr(caches, "is_present", lambda visitor: present)
 
     def script() -> None:
         import streamlit as st
 
-        from cnn_explorer.builder import build_network
-        from cnn_explorer.network import LECTURE
-        from cnn_explorer.ui import cached
+        from cnn_explorer.spec.network import LECTURE
+        from cnn_explorer.ui import caches
+        from cnn_explorer.weights.builder import build_network
 
-        network = build_network(LECTURE, seed=77 + cached.is_present("")).eval()
-        st.write(len(cached.evaluation(str(LECTURE), network, "bundled")))
+        network = build_network(LECTURE, seed=77 + caches.is_present("")).eval()
+        st.write(len(caches.evaluation(str(LECTURE), network, "bundled")))
 
     page = AppTest.from_function(script, default_timeout=60).run()
     assert [text.value for text in page.markdown] == (["`1000`"] if present else [])
@@ -122,5 +138,5 @@ def test_work_ends_when_the_visitor_has_left(own_visitors: None, monkeypatch: py
 
 def test_a_session_is_nothing_outside_a_page() -> None:
     assert "streamlit" in sys.modules
-    cached.stop_if_unwanted()  # in a notebook or a thread nobody is asked
-    assert cached.shapes_of(str(LECTURE)) is cached.shapes_of(str(LECTURE))
+    caches.stop_if_unwanted()  # in a notebook or a thread nobody is asked
+    assert caches.shapes_of(str(LECTURE)) is caches.shapes_of(str(LECTURE))

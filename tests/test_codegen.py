@@ -1,4 +1,6 @@
-"""The source that a page shows, run as a learner runs it: in an interpreter of its own. It prints the numbers on the page."""
+"""The source that a page shows, run as a learner runs it: in an interpreter of its own. It prints the numbers on the
+page.
+"""
 
 import re
 import subprocess
@@ -10,13 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnn_explorer import codegen
-from cnn_explorer.drawing import parse_drawing
-from cnn_explorer.examples import CONV_PRESETS, LECTURE_INPUT, POOL_PRESETS
-from cnn_explorer.preprocessing import grey_pixels
-from cnn_explorer.scenes import NAMED_KERNELS, ConvScene, PoolScene, Reserve
+from cnn_explorer.digits.drawing import parse_drawing
+from cnn_explorer.digits.preprocessing import grey_pixels
+from cnn_explorer.numbers import codegen
+from cnn_explorer.numbers.examples import CONV_PRESETS, LECTURE_INPUT, POOL_PRESETS
+from cnn_explorer.numbers.scenes import NAMED_KERNELS, ConvScene, PoolScene, Reserve
 from cnn_explorer.ui import grid_player
-from cnn_explorer.ui.number_pictures import filtered
+from cnn_explorer.ui.numbers.pictures import filtered
 
 BETWEEN = "\nprint('next')\n"
 
@@ -27,7 +29,10 @@ def printed(*programs: str) -> list[np.ndarray]:
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     outputs = done.stdout.split("next\n")
-    return [np.array([float(number) for number in re.findall(r"-?\d+(?:\.\d*)?(?=[,\])\s.])", tidy(output))]) for output in outputs]
+    return [
+        np.array([float(number) for number in re.findall(r"-?\d+(?:\.\d*)?(?=[,\])\s.])", tidy(output))])
+        for output in outputs
+    ]
 
 
 def tidy(output: str) -> str:
@@ -36,7 +41,9 @@ def tidy(output: str) -> str:
 
 def shown(data: grid_player.Data, *rules: str) -> np.ndarray:
     """Output by output, the numbers that the page has."""
-    return np.concatenate([np.ravel(output["values"]) for rule in rules for output in data["outputs"] if output["rule"] == rule])
+    return np.concatenate(
+        [np.ravel(output["values"]) for rule in rules for output in data["outputs"] if output["rule"] == rule]
+    )
 
 
 def test_convolutions_print_what_is_on_screen() -> None:
@@ -45,7 +52,9 @@ def test_convolutions_print_what_is_on_screen() -> None:
     scenes += [
         replace(one, bias=(-0.125,), padding=2, stride=3, dilation=2),
         replace(one, input=(tuple(tuple(value * 99.99 for value in row) for row in LECTURE_INPUT[0]),)),
-        Reserve().conv(one, in_channels=4, out_channels=4, height=12, width=12, kernel_size=1, padding=6),  # more than torch prints unasked
+        Reserve().conv(
+            one, in_channels=4, out_channels=4, height=12, width=12, kernel_size=1, padding=6
+        ),  # more than torch prints unasked
     ]
     for scene, numbers in zip(scenes, printed(*map(codegen.convolution_code, scenes)), strict=True):
         data = grid_player.convolution_data("any", scene)
@@ -55,7 +64,9 @@ def test_convolutions_print_what_is_on_screen() -> None:
 
 def test_the_lectures_published_results_are_printed() -> None:
     cases = CONV_PRESETS["one"]
-    padded, strided = printed(*(codegen.convolution_code(cases[f"The lecture's example, {how}"]) for how in ("padding 1", "stride 2")))
+    padded, strided = printed(
+        *(codegen.convolution_code(cases[f"The lecture's example, {how}"]) for how in ("padding 1", "stride 2"))
+    )
     assert [*padded] == [
         *(91, 168, 224, 215, 127, 114, 211, 295, 262, 149, 192, 259, 282),
         *(214, 122, 194, 251, 253, 169, 86, 96, 112, 110, 68, 31),
@@ -72,11 +83,17 @@ def test_both_kernels_are_printed() -> None:
 def test_poolings_print_what_is_on_screen() -> None:
     scenes = [*POOL_PRESETS["compare"].values(), PoolScene(LECTURE_INPUT, 3, 2, 1)]
     for scene, numbers in zip(scenes, printed(*map(codegen.pooling_code, scenes)), strict=True):
-        np.testing.assert_allclose(numbers, shown(grid_player.pooling_data("compare", scene), "max", "avg"), atol=5.1e-5)
+        np.testing.assert_allclose(
+            numbers, shown(grid_player.pooling_data("compare", scene), "max", "avg"), atol=5.1e-5
+        )
 
 
 def test_adaptive_poolings_print_what_is_on_screen() -> None:
-    scenes = [*POOL_PRESETS["adaptive"].values(), PoolScene(LECTURE_INPUT, output_size=3), PoolScene(LECTURE_INPUT, output_size=7)]
+    scenes = [
+        *POOL_PRESETS["adaptive"].values(),
+        PoolScene(LECTURE_INPUT, output_size=3),
+        PoolScene(LECTURE_INPUT, output_size=7),
+    ]
     for scene, numbers in zip(scenes, printed(*map(codegen.adaptive_code, scenes)), strict=True):
         adaptive = shown(grid_player.adaptive_data("adaptive", scene), "max", "avg")
         np.testing.assert_allclose(numbers, [*adaptive, *np.mean(scene.input, axis=(1, 2))], atol=5.1e-5)

@@ -1,4 +1,6 @@
-"""One count of time for every bound: against measured times, against the page's limits, and at the networks that once cost minutes."""
+"""One count of time for every bound: against measured times, against the page's limits, and at the networks that once
+cost minutes.
+"""
 
 import random
 import statistics
@@ -9,7 +11,8 @@ import time
 import pytest
 from layer_times import WORST, _drawn, measured_forward, measured_training, random_layers, shapes_of
 
-from cnn_explorer.cost import (
+from cnn_explorer.digits.drawing import example_drawing
+from cnn_explorer.spec.cost import (
     FORWARD,
     TRAINING,
     UNIT_DIGITS,
@@ -23,13 +26,12 @@ from cnn_explorer.cost import (
     layer_time,
     training_time,
 )
-from cnn_explorer.drawing import example_drawing
-from cnn_explorer.layers import LAYERS, Conv2dSpec, FlattenSpec, GeometryError, LinearSpec, Pool2dSpec
-from cnn_explorer.network import LECTURE, MAX_LAYERS, NetworkSpec, parse
-from cnn_explorer.shapes import infer_shapes
-from cnn_explorer.trace import trace_activations
+from cnn_explorer.spec.layers import LAYERS, Conv2dSpec, FlattenSpec, GeometryError, LinearSpec, Pool2dSpec
+from cnn_explorer.spec.network import LECTURE, MAX_LAYERS, NetworkSpec, parse
+from cnn_explorer.spec.shapes import infer_shapes
 from cnn_explorer.ui import network_view, state
-from cnn_explorer.weights import load_network
+from cnn_explorer.weights.load import load_network
+from cnn_explorer.weights.trace import trace_activations
 
 ONCE_ACCEPTED = [  # each took from 9 seconds to minutes
     "conv20k1-" + "max27s1p13-" * 22 + "fc10",
@@ -39,8 +41,10 @@ ONCE_ACCEPTED = [  # each took from 9 seconds to minutes
 
 
 def test_counting_loads_no_torch() -> None:
-    script = "import sys, cnn_explorer.cost; print('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "False\n"
+    script = "import sys, cnn_explorer.spec.cost; print('torch' in sys.modules)"
+    assert (
+        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "False\n"
+    )
 
 
 @pytest.mark.parametrize(("measure", "training"), [(measured_forward, False), (measured_training, True)])
@@ -49,7 +53,11 @@ def test_counted_times_are_those_of_this_machine_but_for_a_factor(measure, train
     layers = [shapes_of(spec, shape) for spec, shape in WORST[::3]] + [*random_layers(14, seed=2)]
     ratios = [layer_time(layer)[training] / measure(layer, 0.0) for layer in layers]
     median = statistics.median(ratios)
-    far = [(layer.spec, ratio / median) for layer, ratio in zip(layers, ratios, strict=True) if not 1 / 6 < ratio / median < 6]
+    far = [
+        (layer.spec, ratio / median)
+        for layer, ratio in zip(layers, ratios, strict=True)
+        if not 1 / 6 < ratio / median < 6
+    ]
     assert not far
     assert sum(1 / 2.5 < ratio / median < 2.5 for ratio in ratios) > 0.6 * len(ratios)
 
@@ -106,7 +114,9 @@ def nets_near_the_limit(count: int) -> list[NetworkSpec]:
     """Random networks of the page, grown layer by layer until the next layer would be refused."""
     rng, found = random.Random(5), []
     while len(found) < count:
-        spec = NetworkSpec((Conv2dSpec(rng.choice((4, 20, 32, 64)), rng.choice((1, 3, 5, 7)), padding=rng.choice((0, 3))),))
+        spec = NetworkSpec(
+            (Conv2dSpec(rng.choice((4, 20, 32, 64)), rng.choice((1, 3, 5, 7)), padding=rng.choice((0, 3))),)
+        )
         for _ in range(MAX_LAYERS - 2):
             try:
                 layer, _ = _drawn(rng.choice(("max", "avg", "conv", "bn", "activation")), rng)
@@ -128,7 +138,11 @@ def test_any_network_that_is_accepted_is_on_screen_within_two_seconds() -> None:
     load_network(parse("conv10k5-max2-relu-conv20k5-max2-tanh-fc10"))  # warms torch up, as the app does
     drawing = example_drawing()
     seen = drawing.preprocess()
-    hardest = ["conv32k7p3-conv32k7-fc10", "conv20k1-max9s1p4-max9s1p4-fc10", "conv224k3-relu-conv256k3s2-conv256k3-conv256k3-fc10"]
+    hardest = [
+        "conv32k7p3-conv32k7-fc10",
+        "conv20k1-max9s1p4-max9s1p4-fc10",
+        "conv224k3-relu-conv256k3s2-conv256k3-conv256k3-fc10",
+    ]
     for spec in (*map(parse, hardest), *nets_near_the_limit(8)):
         shapes = infer_shapes(spec)
         assert not state.excess_of(shapes)

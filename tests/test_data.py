@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from full_data import full_mnist, written_digits
 
-from cnn_explorer import data, shipped
-from cnn_explorer.data import (
+from cnn_explorer import shipped
+from cnn_explorer.digits import data
+from cnn_explorer.digits.data import (
     ASSETS,
     MNIST_FILES,
     MNIST_RAW,
@@ -27,7 +28,7 @@ from cnn_explorer.data import (
     pen_digits,
     select_digits,
 )
-from cnn_explorer.preprocessing import preprocess_strokes
+from cnn_explorer.digits.preprocessing import preprocess_strokes
 
 
 def test_bundled_digits_are_a_hundred_of_each_class_in_turn():
@@ -155,8 +156,9 @@ def put_mnist(folder: Path) -> None:
 
 @pytest.fixture
 def fake_torchvision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Have the downloading process find another torchvision, which runs `meanwhile` in the middle of each file; returns a file that
-    exists from then on."""
+    """Have the downloading process find another torchvision, which runs `meanwhile` in the middle of each file; returns
+    a file that exists from then on.
+    """
 
     def put(meanwhile: str) -> Path:
         (tmp_path / "fake" / "torchvision").mkdir(parents=True, exist_ok=True)
@@ -194,9 +196,9 @@ def test_a_download_shows_its_progress_and_leaves_just_the_files(tmp_path: Path,
     finished(download)
     assert download.ready
     assert download.problem == ""
-    assert sorted(str(file.relative_to(tmp_path / "data")) for file in (tmp_path / "data").rglob("*") if file.is_file()) == sorted(
-        str(MNIST_RAW / name) for name in MNIST_FILES
-    )
+    assert sorted(
+        str(file.relative_to(tmp_path / "data")) for file in (tmp_path / "data").rglob("*") if file.is_file()
+    ) == sorted(str(MNIST_RAW / name) for name in MNIST_FILES)
     download.start()
     assert not download.going  # nothing is missing
 
@@ -204,14 +206,19 @@ def test_a_download_shows_its_progress_and_leaves_just_the_files(tmp_path: Path,
 @pytest.mark.parametrize(
     ("meanwhile", "reason"),
     [
-        ("raise RuntimeError('Tried here, got:\\n<urlopen error [Errno 5] no way>')", "`urlopen error [Errno 5] no way`"),
+        (
+            "raise RuntimeError('Tried here, got:\\n<urlopen error [Errno 5] no way>')",
+            "`urlopen error [Errno 5] no way`",
+        ),
         ("os._exit(3)", "no reason was given"),
     ],
 )
 def test_a_download_that_failed_can_be_tried_again(tmp_path: Path, fake_torchvision, meanwhile: str, reason: str):
     fake_torchvision(meanwhile)
     put_mnist(tmp_path)
-    os.truncate(tmp_path / MNIST_RAW / "t10k-labels-idx1-ubyte", 5)  # left by another download; in torchvision's eyes it is complete
+    os.truncate(
+        tmp_path / MNIST_RAW / "t10k-labels-idx1-ubyte", 5
+    )  # left by another download; in torchvision's eyes it is complete
     download = MnistDownload(tmp_path)
     download.start()
     finished(download)
@@ -238,7 +245,9 @@ def test_torchvision_itself_behind_a_proxy_that_refuses(tmp_path: Path, monkeypa
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(OSError, match=r"MNIST could not be downloaded \(`urlopen error .*refused`\)\. Check the network and try again"):
+    with pytest.raises(
+        OSError, match=r"MNIST could not be downloaded \(`urlopen error .*refused`\)\. Check the network and try again"
+    ):
         download_mnist(tmp_path, patience=60)
     assert not [*tmp_path.iterdir()]
 
@@ -306,7 +315,10 @@ def write_mnist(folder: Path, label: int, side: int = 28) -> None:
     for part, count in (("train", 60_000), ("t10k", 10_000)):
         labels = bytearray(number % 10 for number in range(count))
         labels[-1] = label
-        heads = {"images-idx3": struct.pack(">4i", 0x803, count * 28 // side, side, 28), "labels-idx1": struct.pack(">2i", 0x801, count)}
+        heads = {
+            "images-idx3": struct.pack(">4i", 0x803, count * 28 // side, side, 28),
+            "labels-idx1": struct.pack(">2i", 0x801, count),
+        }
         bodies = {"images-idx3": bytes(count * 784), "labels-idx1": labels}
         for name, head in heads.items():
             (folder / MNIST_RAW / f"{part}-{name}-ubyte").write_bytes(head + bodies[name])
@@ -320,11 +332,15 @@ def test_mnist_with_other_labels_or_sizes_is_refused(tmp_path: Path, label: int,
         assert mnist(tmp_path, train=False).labels.tolist() == [*range(10)] * 1000
         return
     for train in (True, False):
-        with pytest.raises(DataError, match=r"^MNIST in .*raw cannot be read; delete these files and fetch it again\.$"):
+        with pytest.raises(
+            DataError, match=r"^MNIST in .*raw cannot be read; delete these files and fetch it again\.$"
+        ):
             mnist(tmp_path, train=train)
 
 
-def test_a_download_that_fails_in_an_unknown_way_has_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_download_that_fails_in_an_unknown_way_has_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("a secret")
 

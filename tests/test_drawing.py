@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cnn_explorer.data import bundled_digits
-from cnn_explorer.drawing import (
+from cnn_explorer.digits.data import bundled_digits
+from cnn_explorer.digits.drawing import (
     CANVAS,
     MAX_POINTS,
     MAX_TEXT,
@@ -21,7 +21,9 @@ from cnn_explorer.drawing import (
 )
 
 coordinates = st.integers(-CANVAS, 2 * CANVAS)
-strokes = st.lists(st.lists(st.tuples(coordinates, coordinates), min_size=1, max_size=40).map(tuple), max_size=8).map(tuple)
+strokes = st.lists(st.lists(st.tuples(coordinates, coordinates), min_size=1, max_size=40).map(tuple), max_size=8).map(
+    tuple
+)
 
 
 def text_of(data: bytes, letter: str = "s") -> str:
@@ -145,7 +147,10 @@ def test_any_text_is_a_drawing_or_a_drawing_error(text: str) -> None:
         (text_of(numbers(2 * 2, 2, 2)), "breaks off in the middle of a stroke"),
         (text_of(b"\x80"), "breaks off in the middle of a number"),
         (text_of(b"\xff" * 20 + b"\x01"), "a number that is too large"),
-        (text_of(numbers(2, steps(561), steps(0))), "point (561, 0) of the drawing is far outside the canvas of 280 × 280"),
+        (
+            text_of(numbers(2, steps(561), steps(0))),
+            "point (561, 0) of the drawing is far outside the canvas of 280 × 280",
+        ),
         (text_of(numbers(2, steps(0), steps(-281))), "far outside the canvas"),
         ("d1000", "`d1000` is not a bundled digit: d0 to d999"),
         ("d", "not a bundled digit"),
@@ -179,7 +184,9 @@ LINE = numbers(2 * 2200, *[steps(1 if index // 250 % 2 == 0 else -1) for index i
 DOTS = numbers(*[2, steps(150), steps(5)] * 1100)
 
 
-@pytest.mark.parametrize("data", [LINE, DOTS, numbers(2 * 1100) + LINE[2:2202] + DOTS[:2000]], ids=["points", "strokes", "both"])
+@pytest.mark.parametrize(
+    "data", [LINE, DOTS, numbers(2 * 1100) + LINE[2:2202] + DOTS[:2000]], ids=["points", "strokes", "both"]
+)
 def test_the_fullest_drawing_is_quick(data: bytes) -> None:
     text = text_of(data)
     assert 4000 < len(text) <= MAX_TEXT

@@ -3,11 +3,11 @@ import pytest
 import torch
 from torch import nn
 
-from cnn_explorer.builder import build_network
-from cnn_explorer.data import Digits, bundled_digits
-from cnn_explorer.evaluation import Evaluation, accuracy, evaluate, predict, shift_accuracy, shifted
-from cnn_explorer.network import LECTURE
-from cnn_explorer.weights import load_network
+from cnn_explorer.digits.data import Digits, bundled_digits
+from cnn_explorer.spec.network import LECTURE
+from cnn_explorer.weights.builder import build_network
+from cnn_explorer.weights.evaluation import Evaluation, accuracy, evaluate, predict, shift_accuracy, shifted
+from cnn_explorer.weights.load import load_network
 
 
 class Brightest(nn.Module):
@@ -70,7 +70,9 @@ def test_accuracy_refuses_no_digits_and_missing_labels():
 def worked() -> Evaluation:
     """Six digits: 1, 1, 7, 7, 7, 3, answered 1 (0.9), 7 (0.6), 7 (0.8), 1 (0.7), 1 (0.95), 7 (0.6)."""
     probabilities = np.zeros((6, 10))
-    for row, (answer, sure, other) in enumerate([(1, 0.9, 0), (7, 0.6, 1), (7, 0.8, 1), (1, 0.7, 7), (1, 0.95, 7), (7, 0.6, 3)]):
+    for row, (answer, sure, other) in enumerate(
+        [(1, 0.9, 0), (7, 0.6, 1), (7, 0.8, 1), (1, 0.7, 7), (1, 0.95, 7), (7, 0.6, 3)]
+    ):
         probabilities[row, [answer, other]] = sure, 1 - sure
     return Evaluation(np.array([1, 1, 7, 7, 7, 3]), probabilities)
 
@@ -147,7 +149,8 @@ def test_shifted_moves_by_whole_pixels_and_fills_with_background():
 
 
 def test_shift_accuracy_is_the_mean_over_four_directions():
-    # A pixel in the corner moves right: the answer is one more. Left, up or down: it leaves the row, and the answer is 0.
+    # A pixel in the corner moves right: the answer is one more. Left, up or down: it leaves the row, and the answer is
+    # 0.
     digits = Digits(lit([0, 1, 2, 3]), np.array([0, 2, 3, 0]))
     by_hand = [
         1 / 4,  # unmoved: 0, 1, 2, 3

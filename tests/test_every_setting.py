@@ -1,18 +1,28 @@
-"""Whatever can be set on the page: finite maps, a label that says where the weights come from, probabilities that add up to 1."""
+"""Whatever can be set on the page: finite maps, a label that says where the weights come from, probabilities that add
+up to 1.
+"""
 
 import pytest
 import torch
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from cnn_explorer.blocks import MAX_BLOCKS, MAX_HIDDEN
-from cnn_explorer.data import bundled_digits
-from cnn_explorer.layers import ACTIVATIONS, MAX_CHANNELS, ActivationSpec, Conv2dSpec, LayerSpec, LinearSpec, Pool2dSpec
-from cnn_explorer.network import PRESETS, NetworkSpec
-from cnn_explorer.shapes import infer_shapes
-from cnn_explorer.trace import trace_activations
+from cnn_explorer.digits.data import bundled_digits
+from cnn_explorer.spec.blocks import MAX_BLOCKS, MAX_HIDDEN
+from cnn_explorer.spec.layers import (
+    ACTIVATIONS,
+    MAX_CHANNELS,
+    ActivationSpec,
+    Conv2dSpec,
+    LayerSpec,
+    LinearSpec,
+    Pool2dSpec,
+)
+from cnn_explorer.spec.network import PRESETS, NetworkSpec
+from cnn_explorer.spec.shapes import infer_shapes
 from cnn_explorer.ui.state import excess_of
-from cnn_explorer.weights import load_network
+from cnn_explorer.weights.load import load_network
+from cnn_explorer.weights.trace import trace_activations
 
 
 def mostly(usual: st.SearchStrategy[int], rare: st.SearchStrategy[int]) -> st.SearchStrategy[int]:
@@ -29,7 +39,9 @@ def blocks(draw: st.DrawFn) -> list[LayerSpec]:
         draw(mostly(st.integers(0, 3), st.integers(0, 28))),
         draw(mostly(st.integers(1, 2), st.integers(1, 28))),
     )
-    pool = draw(st.none() | st.builds(Pool2dSpec, st.sampled_from(["max", "avg"]), st.integers(1, 4), st.integers(1, 4)))
+    pool = draw(
+        st.none() | st.builds(Pool2dSpec, st.sampled_from(["max", "avg"]), st.integers(1, 4), st.integers(1, 4))
+    )
     activation = draw(st.none() | st.builds(ActivationSpec, st.sampled_from([*ACTIVATIONS])))
     return [conv, *([pool] if pool else []), *([activation] if activation else [])]
 
@@ -37,7 +49,11 @@ def blocks(draw: st.DrawFn) -> list[LayerSpec]:
 @st.composite
 def networks(draw: st.DrawFn) -> NetworkSpec:
     rows = draw(st.lists(blocks(), max_size=MAX_BLOCKS))
-    hidden = draw(st.lists(mostly(st.integers(1, 64), st.integers(1, 1024)), max_size=draw(st.sampled_from([0, 0, 1, MAX_HIDDEN]))))
+    hidden = draw(
+        st.lists(
+            mostly(st.integers(1, 64), st.integers(1, 1024)), max_size=draw(st.sampled_from([0, 0, 1, MAX_HIDDEN]))
+        )
+    )
     head = [layer for features in hidden for layer in (LinearSpec(features), ActivationSpec("relu"))]
     return NetworkSpec((*[layer for row in rows for layer in row], *head, LinearSpec(10)))
 
@@ -76,7 +92,9 @@ def check(spec: NetworkSpec) -> None:
     images = torch.tensor(digits.images[: label.measured]).unsqueeze(1) / 255
     with torch.no_grad():
         answers = torch.cat([network.module(part) for part in torch.split(images, 100)]).argmax(1)
-    assert label.accuracy == pytest.approx(float((answers.numpy() == digits.labels[: label.measured]).mean()), abs=2 / label.measured)
+    assert label.accuracy == pytest.approx(
+        float((answers.numpy() == digits.labels[: label.measured]).mean()), abs=2 / label.measured
+    )
     again = load_network(spec)
     assert again.label == label
     assert again.fingerprint == network.fingerprint

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnn_explorer.fair_cache import FairCache, Shares, Shortage
+from cnn_explorer.sharing.fair_cache import FairCache, Shares, Shortage
 
 
 class Visitors:
@@ -13,7 +13,10 @@ class Visitors:
     def __init__(self, shares: Shares) -> None:
         self.gone: set[str] = set()
         self.cache: FairCache[int] = FairCache(
-            shares, lambda value: value, lambda visitor: visitor not in self.gone, lambda visitor: visitor.partition("@")[2]
+            shares,
+            lambda value: value,
+            lambda visitor: visitor not in self.gone,
+            lambda visitor: visitor.partition("@")[2],
         )
 
     def put(self, key: str, size: int, visitor: str) -> Shortage | None:

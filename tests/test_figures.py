@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 import pytest
 
 from cnn_explorer import figures
-from cnn_explorer.evaluation import Evaluation
 from cnn_explorer.training.run import Look
+from cnn_explorer.weights.evaluation import Evaluation
 
 LOOKS = (
     Look(0, 0.0, None, 0.1, 400, 0.0),
@@ -62,7 +62,9 @@ def test_every_figure_is_still_transparent_and_of_one_height(figure: go.Figure):
 
 @pytest.mark.parametrize("name", ["curves", "shifts"])
 def test_two_lines_differ_in_colour_and_in_dash(name: str):
-    lines = {(trace.name, trace.line.color, trace.line.dash) for trace in FIGURES[name].data if trace.showlegend is not False}
+    lines = {
+        (trace.name, trace.line.color, trace.line.dash) for trace in FIGURES[name].data if trace.showlegend is not False
+    }
     assert lines == {("one", "#0072B2", "solid"), ("other", "#D55E00", "dash")}
 
 

@@ -18,12 +18,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from cnn_explorer.builder import build_network
-from cnn_explorer.layers import LAYERS
-from cnn_explorer.network import LECTURE, PRESETS, parse
-from cnn_explorer.shapes import infer_shapes
+from cnn_explorer.spec.layers import LAYERS
+from cnn_explorer.spec.network import LECTURE, PRESETS, parse
+from cnn_explorer.spec.shapes import infer_shapes
 from cnn_explorer.training.files import CONVERT, LOAD_AND_SAVE, PickleError, read_weights, run_csv, weights_file
 from cnn_explorer.training.run import Look
+from cnn_explorer.weights.builder import build_network
 
 SHAPES = infer_shapes(LECTURE)
 SAVE = "safetensors.torch.save_file(module.state_dict(), file)"

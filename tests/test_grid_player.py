@@ -8,9 +8,17 @@ import pytest
 import torch
 from torch.nn import functional
 
-from cnn_explorer.examples import CONV_PRESETS, LECTURE_INPUT, POOL_PRESETS
-from cnn_explorer.scenes import ConvScene, PoolScene
-from cnn_explorer.ui.grid_player import Edit, adaptive_data, convolution_data, edits_of, flip_data, pooling_data, shift_data
+from cnn_explorer.numbers.examples import CONV_PRESETS, LECTURE_INPUT, POOL_PRESETS
+from cnn_explorer.numbers.scenes import ConvScene, PoolScene
+from cnn_explorer.ui.grid_player import (
+    Edit,
+    adaptive_data,
+    convolution_data,
+    edits_of,
+    flip_data,
+    pooling_data,
+    shift_data,
+)
 
 CONVOLUTIONS = [scene for cases in CONV_PRESETS.values() for scene in cases.values()]
 LECTURE = CONVOLUTIONS[0]
@@ -32,7 +40,9 @@ def test_a_convolution_is_torchs(scene: ConvScene, matrix: bool) -> None:
     assert len(data["axes"]) == (4 if matrix else 0)
     for out, seen in enumerate(data["seen"]):
         for at, channel in enumerate(seen):  # this channel alone, through torch
-            alone = functional.conv2d(x[channel][None], weight[out, at][None, None], None, scene.stride, scene.padding, scene.dilation)
+            alone = functional.conv2d(
+                x[channel][None], weight[out, at][None, None], None, scene.stride, scene.padding, scene.dilation
+            )
             np.testing.assert_allclose(data["partials"][out][at], alone[0], atol=1e-9)
 
 
@@ -58,7 +68,13 @@ def test_an_impossible_kernel_leaves_the_numbers() -> None:
     [
         ({}, ["⌊(5 + 2·1 − 1·(3−1) − 1)/1⌋ + 1 = 5"]),
         ({"padding": 0, "stride": 2}, ["⌊(5 + 2·0 − 1·(3−1) − 1)/2⌋ + 1 = 2"]),
-        ({"stride": 3}, ["⌊(5 + 2·1 − 1·(3−1) − 1)/3⌋ + 1 = 2", "left over (hatched): 1 row at the bottom and 1 column on the right"]),
+        (
+            {"stride": 3},
+            [
+                "⌊(5 + 2·1 − 1·(3−1) − 1)/3⌋ + 1 = 2",
+                "left over (hatched): 1 row at the bottom and 1 column on the right",
+            ],
+        ),
         (
             {"input": (LECTURE_INPUT[0][:4],), "padding": 0, "stride": 2},
             [
@@ -116,7 +132,10 @@ def test_changes_come_from_the_components_state(monkeypatch: pytest.MonkeyPatch)
 
     message = {
         "seq": 2,
-        "edits": [{"seq": 1, "part": "input", "place": [0, 1, 2], "value": 5}, {"seq": 2, "part": "bias", "place": [0], "value": 1}],
+        "edits": [
+            {"seq": 1, "part": "input", "place": [0, 1, 2], "value": 5},
+            {"seq": 2, "part": "bias", "place": [0], "value": 1},
+        ],
     }
     monkeypatch.setattr(grid_player.st, "session_state", {"player": {"edits": message}, "quiet": {}})
     assert edits_of("player") == [Edit(1, "input", (0, 1, 2), 5.0), Edit(2, "bias", (0,), 1.0)]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from strategies import any_layer, convolutions, extents, poolings
 from torch.nn import functional
 
-from cnn_explorer.layers import (
+from cnn_explorer.spec.layers import (
     LAYERS,
     ActivationSpec,
     BatchNorm2dSpec,
@@ -91,7 +91,9 @@ def test_formula_says_what_python_computes(layer: WindowSpec, shape: Shape) -> N
 
 
 def ones(layer: LayerSpec, shape: Shape) -> torch.Tensor:
-    """Output of a layer whose weights are all 1 and whose biases are 0, for an image of ones with padding of ones: counts of products."""
+    """Output of a layer whose weights are all 1 and whose biases are 0, for an image of ones with padding of ones:
+    counts of products.
+    """
     module = layer.build(shape).double()
     with torch.no_grad():
         for name, parameter in module.named_parameters():
@@ -203,7 +205,8 @@ def test_an_error_says_what_to_do_and_its_repairs_work(layer: LayerSpec, shape: 
         (
             BatchNorm2dSpec(),
             (1000,),
-            "BatchNorm2d needs feature maps C×H×W, but its input is 1,000 features; move it before the first linear layer",
+            "BatchNorm2d needs feature maps C×H×W, but its input is 1,000 features; move it before the first linear "
+            "layer",
             [],
         ),
         (LinearSpec(10), (20, 4, 4), "Linear needs features, but its input is 20×4×4; put flatten before it", []),
@@ -255,7 +258,7 @@ def test_a_square_pair_is_the_int() -> None:
 
 def test_every_layer_of_the_registry_answers_for_itself() -> None:
     examples = {"conv": "conv2k3", "max": "max2", "avg": "avg2", "drop": "drop50", "fc": "fc10"}
-    from cnn_explorer.network import parse
+    from cnn_explorer.spec.network import parse
 
     for token, kind in LAYERS.items():
         (layer,) = parse(examples.get(token, token)).layers

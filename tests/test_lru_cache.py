@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from cnn_explorer.lru_cache import LruCache
+from cnn_explorer.sharing.lru_cache import LruCache
 
 
 def sized(capacity: int = 10) -> LruCache[str]:

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 from widgets import address, control, name_of
 
-from cnn_explorer.ui import cached, grid_player, network_view, training_results
+from cnn_explorer.ui import caches, grid_player, network_view
 from cnn_explorer.ui.grid_player import MAX_EDITS, Edit
 from cnn_explorer.ui.messages import MessageError, message, whole
 from cnn_explorer.ui.network_view import PenEvent
+from cnn_explorer.ui.train import results as training_results
 
 PEN = {"seq": 3, "drawing": "d5", "final": True, "moving": False, "lacking": "", "train": "fc10", "seconds": 4}
 EDIT = {"seq": 1, "part": "weight", "place": [0, 0, 1, 2], "value": -2.5}
@@ -26,14 +27,18 @@ ODD_NUMBERS = [math.nan, math.inf, -math.inf, 10**400, -(10**400), 2**53, -1, -0
 ODD = [*ODD_NUMBERS, True, "", "\ud800", "x" * 200_000, "9" * 5000, [], {}, None]
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from(ODD)
 NAMES = st.sampled_from([*PEN, *EDIT, "pen", "edits"]) | st.text(max_size=3)
-ANYTHING = st.recursive(SCALARS, lambda parts: st.lists(parts, max_size=5) | st.dictionaries(NAMES, parts, max_size=8), max_leaves=20)
+ANYTHING = st.recursive(
+    SCALARS, lambda parts: st.lists(parts, max_size=5) | st.dictionaries(NAMES, parts, max_size=8), max_leaves=20
+)
 
 
 def spoilt(good: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
     """A good message with some of its values replaced, and some left out."""
     wrong = st.dictionaries(st.sampled_from([*good]), ANYTHING, max_size=3)
     missing = st.sets(st.sampled_from([*good]), max_size=2)
-    return st.builds(lambda new, gone: {key: value for key, value in (good | new).items() if key not in gone}, wrong, missing)
+    return st.builds(
+        lambda new, gone: {key: value for key, value in (good | new).items() if key not in gone}, wrong, missing
+    )
 
 
 def received(module: Any, state: Any) -> Any:
@@ -55,7 +60,13 @@ def test_any_pen_message_is_an_event_or_nothing(state: Any) -> None:
     pen = state["pen"]
     assert is_whole(pen["seq"], 0, 2**53 - 1)
     assert event == PenEvent(
-        pen["seq"], pen["drawing"], pen["final"], pen["moving"], pen["lacking"], pen.get("train", ""), min(pen.get("seconds", 0), 3600)
+        pen["seq"],
+        pen["drawing"],
+        pen["final"],
+        pen["moving"],
+        pen["lacking"],
+        pen.get("train", ""),
+        min(pen.get("seconds", 0), 3600),
     )
     assert [*map(type, vars(event).values())] == [int, str, bool, bool, str, str, float]
     assert 0 <= event.seconds <= 3600
@@ -63,7 +74,10 @@ def test_any_pen_message_is_an_event_or_nothing(state: Any) -> None:
     (event.drawing + event.lacking + event.train).encode()
 
 
-@given(ANYTHING | st.builds(lambda edits: {"edits": {"seq": 1, "edits": edits}}, ANYTHING | st.lists(spoilt(EDIT), max_size=4)))
+@given(
+    ANYTHING
+    | st.builds(lambda edits: {"edits": {"seq": 1, "edits": edits}}, ANYTHING | st.lists(spoilt(EDIT), max_size=4))
+)
 def test_any_grid_message_is_changes_or_nothing(state: Any) -> None:
     for number, edit in enumerate(received(grid_player, state)):
         sent = state["edits"]["edits"][number]
@@ -157,7 +171,7 @@ def opened(name: str = "", **parameters: str) -> AppTest:
     if name:
         page.switch_page(f"pages/{name}.py")
     page.query_params.update(parameters)
-    cached.loading().wait()
+    caches.loading().wait()
     page.run()
     shows_its_view(page)
     return page
@@ -172,7 +186,13 @@ def shows_its_view(page: AppTest) -> None:
 @pytest.mark.parametrize(("name", "key"), [("", "network_view"), ("training", "training_view")])
 def test_the_worst_pen_messages_leave_the_page_as_it_is(name: str, key: str) -> None:
     page = opened(name, net="conv4k5s2-relu-fc10", drawing="d7")
-    for wrong in [WRONG_PENS[0], WRONG_PENS[3], *WRONG_PENS[5:20:2], PEN | {"drawing": "\ud800"}, PEN | {"seconds": math.nan}]:
+    for wrong in [
+        WRONG_PENS[0],
+        WRONG_PENS[3],
+        *WRONG_PENS[5:20:2],
+        PEN | {"drawing": "\ud800"},
+        PEN | {"seconds": math.nan},
+    ]:
         page.session_state[key] = {"pen": wrong}
         page.run()
         shows_its_view(page)
@@ -236,7 +256,9 @@ def test_a_choice_that_is_not_offered_changes_nothing(name: str, parameters: dic
             assert address(page) == before
 
 
-@pytest.mark.parametrize(("name", "group"), [("convolution", "conv_steps"), ("pooling", "pool_steps"), ("training", "results")])
+@pytest.mark.parametrize(
+    ("name", "group"), [("convolution", "conv_steps"), ("pooling", "pool_steps"), ("training", "results")]
+)
 @pytest.mark.parametrize("chosen", [[], ["no such step"], ["a", "b"]])
 def test_a_step_that_is_not_offered_changes_nothing(name: str, group: str, chosen: list[str]) -> None:
     page = opened(name)

@@ -7,9 +7,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from strategies import networks
 
-from cnn_explorer.layers import Conv2dSpec, FlattenSpec, LinearSpec
-from cnn_explorer.network import LECTURE, MAX_LAYERS, PRESETS, ArchitectureError, NetworkSpec, parse
-from cnn_explorer.shapes import infer_shapes
+from cnn_explorer.spec.layers import Conv2dSpec, FlattenSpec, LinearSpec
+from cnn_explorer.spec.network import LECTURE, MAX_LAYERS, PRESETS, ArchitectureError, NetworkSpec, parse
+from cnn_explorer.spec.shapes import infer_shapes
 
 
 @settings(max_examples=300)
@@ -41,7 +41,8 @@ def test_canonical_form(text: str, canonical: str) -> None:
 
 
 grammar = st.lists(
-    st.sampled_from([*"0123456789xkspdg-", "conv", "max", "avg", "relu", "bn", "drop", "flatten", "fc", "28", "256"]), max_size=14
+    st.sampled_from([*"0123456789xkspdg-", "conv", "max", "avg", "relu", "bn", "drop", "flatten", "fc", "28", "256"]),
+    max_size=14,
 )
 
 

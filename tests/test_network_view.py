@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from cnn_explorer.drawing import example_drawing, parse_drawing
-from cnn_explorer.network import LECTURE, PRESETS, parse
-from cnn_explorer.shapes import infer_shapes
-from cnn_explorer.trace import Activation, Trace, trace_activations
+from cnn_explorer.digits.drawing import example_drawing, parse_drawing
+from cnn_explorer.spec.network import LECTURE, PRESETS, parse
+from cnn_explorer.spec.shapes import infer_shapes
 from cnn_explorer.ui.network_view import PenEvent, Training, pack, pack_weights, pen_event
-from cnn_explorer.weights import load_network
+from cnn_explorer.weights.load import load_network
+from cnn_explorer.weights.trace import Activation, Trace, trace_activations
 
-MAX_BYTES = 24_000  # of an update of the lecture's network while the pen moves: several a second, over a school's network
+MAX_BYTES = (
+    24_000  # of an update of the lecture's network while the pen moves: several a second, over a school's network
+)
 
 
 @dataclass
@@ -29,8 +31,9 @@ class Update:
 
 
 def decoded(data: bytes) -> Update:
-    """uint32 header length, header (JSON), 784 bytes image, float32 or float16 values layer by layer, float32 logits and probabilities,
-    float32 weights; all little-endian, and nothing behind them."""
+    """uint32 header length, header (JSON), 784 bytes image, float32 or float16 values layer by layer, float32 logits
+    and probabilities, float32 weights; all little-endian, and nothing behind them.
+    """
     at = 4 + int.from_bytes(data[:4], "little")
     header = json.loads(data[4:at].decode("utf-8"))
 
@@ -42,7 +45,11 @@ def decoded(data: bytes) -> Update:
 
     image = take("u1", 784).reshape(28, 28)
     pending, kind = header["pending"], "<f4" if header["exact"] else "<f2"
-    values = {layer["name"]: take(kind, int(np.prod(layer["shape"]))).reshape(layer["shape"]) for layer in header["layers"] if not pending}
+    values = {
+        layer["name"]: take(kind, int(np.prod(layer["shape"]))).reshape(layer["shape"])
+        for layer in header["layers"]
+        if not pending
+    }
     classes = 0 if pending else header["classes"]
     logits, probabilities = take("<f4", classes), take("<f4", classes)
     weights = take("<f4", header["weights"])
@@ -62,7 +69,9 @@ def traced(net: str, drawing: str = "d7", exact: bool = True) -> tuple[Update, T
 @pytest.mark.parametrize("net", [str(preset) for preset in PRESETS.values()])
 def test_every_layer_is_what_pytorch_computed(net: str) -> None:
     update, trace = traced(net)
-    computed = {activation.name: activation.values.numpy() for activation in trace.activations if activation.kind != "Flatten"}
+    computed = {
+        activation.name: activation.values.numpy() for activation in trace.activations if activation.kind != "Flatten"
+    }
     assert [*update.values] == [*computed]
     for name, values in computed.items():
         assert update.values[name].shape == values.shape
@@ -79,12 +88,16 @@ def test_while_the_pen_moves_values_are_rounded(net: str) -> None:
     for activation in trace.activations:
         if activation.kind != "Flatten":
             rounded = update.values[activation.name].astype(np.float64)
-            np.testing.assert_allclose(rounded, activation.values.numpy(), rtol=2**-11, atol=2**-25)  # half a step of float16
+            np.testing.assert_allclose(
+                rounded, activation.values.numpy(), rtol=2**-11, atol=2**-25
+            )  # half a step of float16
     assert trace.logits is not None
     np.testing.assert_array_equal(update.logits, trace.logits.numpy())
 
 
-@pytest.mark.parametrize("net", [str(LECTURE), "conv4k3x5g1-bn-conv8k3g4-bn-drop20-fc7-tanh-fc10", "max2", "conv3k5-max2-conv2k20"])
+@pytest.mark.parametrize(
+    "net", [str(LECTURE), "conv4k3x5g1-bn-conv8k3g4-bn-drop20-fc7-tanh-fc10", "max2", "conv3k5-max2-conv2k20"]
+)
 def test_weights_come_in_the_order_of_the_layers(net: str) -> None:
     shapes = infer_shapes(parse(net))
     module = load_network(parse(net)).module
@@ -116,7 +129,10 @@ def test_the_header_of_the_lectures_network() -> None:
         "measured": True, "error": None, "classes": 10, "version": "", "training": None,
     }  # fmt: skip
     assert "Trained on MNIST" in sentence
-    assert [(layer["name"], layer["kind"], layer["shape"], layer["parameters"], layer["macs"], layer["field"]) for layer in layers] == [
+    assert [
+        (layer["name"], layer["kind"], layer["shape"], layer["parameters"], layer["macs"], layer["field"])
+        for layer in layers
+    ] == [
         ("conv1", "Conv2d", [10, 24, 24], 260, 10 * 24 * 24 * 25, [5, 5]),
         ("max1", "MaxPool2d", [10, 12, 12], 0, 0, [6, 6]),
         ("relu1", "ReLU", [10, 12, 12], 0, 0, [6, 6]),
@@ -126,7 +142,9 @@ def test_the_header_of_the_lectures_network() -> None:
         ("fc1", "Linear", [10], 3210, 3200, [28, 28]),
     ]
     assert layers[0]["formula"].endswith("= 24")
-    assert layers[6]["formula"].startswith("20·4·4 = 320\n")  # flatten has no column of its own; its formula stands before fc1's
+    assert layers[6]["formula"].startswith(
+        "20·4·4 = 320\n"
+    )  # flatten has no column of its own; its formula stands before fc1's
 
 
 def test_an_update_is_small() -> None:
@@ -143,7 +161,15 @@ def test_before_pytorch_is_there_the_structure_is_sent_alone() -> None:
     seen = example_drawing().preprocess()
     update = decoded(pack(0, "s", infer_shapes(LECTURE), seen.pixels, None, None))
     assert update.header["pending"] is True
-    assert [layer["name"] for layer in update.header["layers"]] == ["conv1", "max1", "relu1", "conv2", "max2", "relu2", "fc1"]
+    assert [layer["name"] for layer in update.header["layers"]] == [
+        "conv1",
+        "max1",
+        "relu1",
+        "conv2",
+        "max2",
+        "relu2",
+        "fc1",
+    ]
     assert update.values == {}
     np.testing.assert_array_equal(update.image, seen.pixels)
 
@@ -156,7 +182,9 @@ def test_a_network_that_breaks_is_sent_up_to_the_break() -> None:
     assert {name: values.shape for name, values in update.values.items()} == {
         "conv1": (10, 24, 24), "max1": (10, 12, 12), "relu1": (10, 12, 12),
     }  # fmt: skip
-    np.testing.assert_allclose(update.values["relu1"].astype(np.float32), trace.activations[2].values.numpy(), rtol=2**-11, atol=2**-25)
+    np.testing.assert_allclose(
+        update.values["relu1"].astype(np.float32), trace.activations[2].values.numpy(), rtol=2**-11, atol=2**-25
+    )
 
 
 @pytest.mark.parametrize(
@@ -174,7 +202,11 @@ def test_a_network_that_breaks_is_sent_up_to_the_break() -> None:
 def test_other_networks(net: str, names: list[str]) -> None:
     update, trace = traced(net)
     assert [*update.values] == names
-    ends_in_logits = update.header["error"] is None and names[-1:] == [f"fc{net.count('fc')}"] and net.rsplit("-", 1)[1].startswith("fc")
+    ends_in_logits = (
+        update.header["error"] is None
+        and names[-1:] == [f"fc{net.count('fc')}"]
+        and net.rsplit("-", 1)[1].startswith("fc")
+    )
     assert update.header["classes"] == (len(trace.activations[-1].values) if ends_in_logits else 0)
 
 
@@ -184,7 +216,11 @@ def test_what_float16_cannot_hold_is_clipped() -> None:
     loud = torch.tensor([[[1e6, -1e6], [65504.0, 1e-9]]])
     assert trace.activations[0].shape == loud.shape
     logits = torch.tensor([1e6, -1e6])
-    changed = (Activation("conv1", "Conv2d", loud[None]), trace.activations[1], Activation("fc1", "Linear", logits[None]))
+    changed = (
+        Activation("conv1", "Conv2d", loud[None]),
+        trace.activations[1],
+        Activation("fc1", "Linear", logits[None]),
+    )
     data = pack(0, "d7", shapes, np.zeros((28, 28), np.uint8), replace(trace, activations=changed), None, exact=False)
     update = decoded(data)
     np.testing.assert_array_equal(update.values["conv1"], np.array([[[65504, -65504], [65504, 0]]], np.float16))
@@ -201,7 +237,9 @@ def test_no_event_before_the_first_stroke(state: dict[str, Any] | None, monkeypa
 def test_a_stroke_is_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
     pen = {"seq": 4.0, "drawing": "s", "final": False, "moving": True, "lacking": ""}
     monkeypatch.setattr("streamlit.session_state", {"view": {"pen": pen}})
-    event = PenEvent(4, "s", final=False, moving=True, lacking="", train="", seconds=0)  # from a page opened before an upgrade
+    event = PenEvent(
+        4, "s", final=False, moving=True, lacking="", train="", seconds=0
+    )  # from a page opened before an upgrade
     assert pen_event("view") == event
     pen |= {"train": "fc10", "seconds": 4}
     assert pen_event("view") == replace(event, train="fc10", seconds=4)

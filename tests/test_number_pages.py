@@ -12,12 +12,18 @@ from rendered import FOREIGN, quotes_foreign_text, shown
 from streamlit.testing.v1 import AppTest
 from widgets import address, control
 
-from cnn_explorer.data import bundled_digits
-from cnn_explorer.drawing import example_drawing
-from cnn_explorer.examples import CONV_PRESETS, POOL_PRESETS
-from cnn_explorer.network import LECTURE
+from cnn_explorer.digits.data import bundled_digits
+from cnn_explorer.digits.drawing import example_drawing
+from cnn_explorer.numbers.examples import CONV_PRESETS, POOL_PRESETS
+from cnn_explorer.spec.network import LECTURE
 
-PADDED = [[91, 168, 224, 215, 127], [114, 211, 295, 262, 149], [192, 259, 282, 214, 122], [194, 251, 253, 169, 86], [96, 112, 110, 68, 31]]
+PADDED = [
+    [91, 168, 224, 215, 127],
+    [114, 211, 295, 262, 149],
+    [192, 259, 282, 214, 122],
+    [194, 251, 253, 169, 86],
+    [96, 112, 110, 68, 31],
+]
 NET, DRAWING = str(LECTURE), example_drawing().text
 
 
@@ -51,7 +57,9 @@ def change(page: AppTest, seq: int, *edits: tuple[str, list[int], float]) -> App
     """What the grid player does when numbers are changed in it."""
     step = address(page)["step"]
     name = "pool" if step in POOL_PRESETS else "conv"
-    message = [{"seq": seq + at, "part": part, "place": place, "value": value} for at, (part, place, value) in enumerate(edits)]
+    message = [
+        {"seq": seq + at, "part": part, "place": place, "value": value} for at, (part, place, value) in enumerate(edits)
+    ]
     page.session_state[f"{name}_player_{step}"] = {"edits": {"seq": seq + len(edits) - 1, "edits": message}}
     return page.run()
 
@@ -76,7 +84,9 @@ def test_the_convolution_page_opens_with_the_lectures_example() -> None:
         "flip": "0",
         "colour": "0",
     }
-    assert "torch.nn.functional.conv2d(x, weight, bias, stride=1, padding=1, dilation=1, groups=1)" in page.code[0].value
+    assert (
+        "torch.nn.functional.conv2d(x, weight, bias, stride=1, padding=1, dilation=1, groups=1)" in page.code[0].value
+    )
 
 
 def test_the_pooling_page_opens_with_the_lectures_example() -> None:
@@ -199,8 +209,14 @@ def test_an_impossible_kernel_is_explained_and_repaired() -> None:
     assert not page.code
     assert len(sent(page)["kernels"][0][0]) == 7
     (sentence,) = [text.value for text in page.markdown if ":material/construction:" in text.value]
-    assert all(part in sentence.replace("\\", "") for part in ("kernel_size (=7)", "5 + 2·0 = 5", "reduce kernel_size or raise padding"))
-    assert [button.label for button in page.button if "repair" in (button.key or "")] == ["kernel_size = 5", "padding = 1"]
+    assert all(
+        part in sentence.replace("\\", "")
+        for part in ("kernel_size (=7)", "5 + 2·0 = 5", "reduce kernel_size or raise padding")
+    )
+    assert [button.label for button in page.button if "repair" in (button.key or "")] == [
+        "kernel_size = 5",
+        "padding = 1",
+    ]
     page.button(key="conv_repair_padding").click().run()
     assert address(page)["padding"] == "1"
     assert len(outputs(page)[0]) == 1
@@ -317,7 +333,10 @@ def test_an_uploaded_picture_is_used_and_the_drawing_can_be_again() -> None:
 
 @pytest.mark.parametrize(
     ("content", "told"),
-    [(b"no picture", "not a picture that can be read"), (picture(5001, 5000, "1"), "5,001×5,000 pixels; at most 25 million")],
+    [
+        (b"no picture", "not a picture that can be read"),
+        (picture(5001, 5000, "1"), "5,001×5,000 pixels; at most 25 million"),
+    ],
 )
 def test_a_file_that_cannot_be_used_is_explained(content: bytes, told: str) -> None:
     page = opened("convolution", step="picture")

@@ -10,11 +10,11 @@ from rendered import FOREIGN, FOREIGN_QUOTED, quotes_foreign_text, shown
 from streamlit.testing.v1 import AppTest
 from widgets import address, control, name_of, sent
 
-from cnn_explorer.drawing import example_drawing, parse_drawing
-from cnn_explorer.network import LECTURE, PRESETS, parse
-from cnn_explorer.shapes import infer_shapes
-from cnn_explorer.ui import live
-from cnn_explorer.weights import load_network
+from cnn_explorer.digits.drawing import example_drawing, parse_drawing
+from cnn_explorer.spec.network import LECTURE, PRESETS, parse
+from cnn_explorer.spec.shapes import infer_shapes
+from cnn_explorer.ui.draw import live
+from cnn_explorer.weights.load import load_network
 
 pytestmark = pytest.mark.usefixtures("own_visitors")
 
@@ -40,9 +40,19 @@ def shows(page: AppTest, net: str) -> None:
     assert sent(page)["net"] == net
 
 
-def draw(page: AppTest, seq: int, drawing: str, final: bool, lacking: str = "", train: str = "", seconds: float = 0) -> AppTest:
+def draw(
+    page: AppTest, seq: int, drawing: str, final: bool, lacking: str = "", train: str = "", seconds: float = 0
+) -> AppTest:
     """What the network view does when the pen moves."""
-    pen = {"seq": seq, "drawing": drawing, "final": final, "moving": not final, "lacking": lacking, "train": train, "seconds": seconds}
+    pen = {
+        "seq": seq,
+        "drawing": drawing,
+        "final": final,
+        "moving": not final,
+        "lacking": lacking,
+        "train": train,
+        "seconds": seconds,
+    }
     page.session_state["network_view"] = {"pen": pen}
     return page.run()
 
@@ -88,7 +98,11 @@ def widgets_of(net: str) -> tuple[dict[str, float], dict[str, str]]:
         if match := re.fullmatch(r"conv(\d+)k(\d+)(?:s(\d+))?(?:p(\d+))?", token):
             block += 1
             names = ("out_channels", "kernel_size", "stride", "padding", "dilation")
-            said |= {f"block{block}_{name}": int(value) for name, value in zip(names, (*match.groups("x"), 1), strict=True) if value != "x"}
+            said |= {
+                f"block{block}_{name}": int(value)
+                for name, value in zip(names, (*match.groups("x"), 1), strict=True)
+                if value != "x"
+            }
             said.setdefault(f"block{block}_stride", 1)
             said.setdefault(f"block{block}_padding", 0)
             chosen |= {f"block{block}_pooling": "none", f"block{block}_activation": "none"}
@@ -156,7 +170,11 @@ def test_a_setting_changes_the_network(before: str, key: str, value: Any, after:
         ("fc10", "add_block", "conv16k3p1-relu-fc10"),
         (LECTURES, "icon_block1_Remove block 1", "conv20k5-max2-relu-fc10"),
         (LECTURES, "icon_block2_Move block 2 up", "conv20k5-max2-relu-conv10k5-max2-relu-fc10"),
-        (THREE_BLOCKS, "icon_block3_Move block 3 up", "conv8k3p1-relu-conv4k3-bn-drop50-relu-conv16k3p1-max2-tanh-fc30-relu-fc10"),
+        (
+            THREE_BLOCKS,
+            "icon_block3_Move block 3 up",
+            "conv8k3p1-relu-conv4k3-bn-drop50-relu-conv16k3p1-max2-tanh-fc30-relu-fc10",
+        ),
         (LECTURES, "icon_linear_Add a linear layer", "conv10k5-max2-relu-conv20k5-max2-relu-fc64-relu-fc10"),
         (THREE_BLOCKS, "icon_linear_Remove the last hidden linear layer", THREE_BLOCKS.replace("-fc30-relu", "")),
         ("conv4k5-relu", "add_fc10", "conv4k5-relu-fc10"),
@@ -241,14 +259,21 @@ def test_a_wrong_architecture_is_kept_and_explained(typed: str, told: list[str])
 @pytest.mark.parametrize(
     ("net", "layer", "told", "before"),
     [
-        ("conv10k5-max2-relu-conv20k13-max2-relu-fc10", "conv2", ["kernel_size", "13", "12"], ["conv1", "max1", "relu1"]),
+        (
+            "conv10k5-max2-relu-conv20k13-max2-relu-fc10",
+            "conv2",
+            ["kernel_size", "13", "12"],
+            ["conv1", "max1", "relu1"],
+        ),
         ("conv4k28-max2-fc10", "max1", ["kernel_size", "2", "1"], ["conv1"]),
         ("conv4k5d8-fc10", "conv1", ["dilation", "33", "28"], []),
         ("conv4k3-max2p2-fc10", "max1", ["padding", "2", "half"], ["conv1"]),
         ("fc20-conv4k3-fc10", "conv1", ["20"], ["fc1"]),
     ],
 )
-def test_an_impossible_layer_is_explained_and_repaired(net: str, layer: str, told: list[str], before: list[str]) -> None:
+def test_an_impossible_layer_is_explained_and_repaired(
+    net: str, layer: str, told: list[str], before: list[str]
+) -> None:
     page = opened(net=net)
     shows(page, net)
     sentence = construction(page)
@@ -321,7 +346,9 @@ BROKEN_NETS = {
 def test_a_broken_network_in_the_address(net: str) -> None:
     page = opened(net=net, drawing="d5")
     (warning,) = page.warning
-    assert warning.value.startswith("The network in this page's address cannot be read, so here is the one everyone starts with. ")
+    assert warning.value.startswith(
+        "The network in this page's address cannot be read, so here is the one everyone starts with. "
+    )
     assert len(warning.value) < 500
     shows(page, LECTURES)
     assert address(page)["drawing"] == sent(page)["drawing"] == "d5"
@@ -347,7 +374,9 @@ BROKEN_DRAWINGS = {
 def test_a_broken_drawing_in_the_address(drawing: str) -> None:
     page = opened(net="conv4k5-fc10", drawing=drawing)
     (warning,) = page.warning
-    assert warning.value.startswith("The drawing in this page's address cannot be read, so here is the one everyone starts with. ")
+    assert warning.value.startswith(
+        "The drawing in this page's address cannot be read, so here is the one everyone starts with. "
+    )
     assert len(warning.value) < 500
     assert address(page) == {"net": "conv4k5-fc10", "drawing": EXAMPLE}
     assert sent(page)["drawing"] == EXAMPLE
@@ -415,7 +444,12 @@ def test_a_stroke_is_followed_and_kept_in_the_address_when_it_ends() -> None:
 def test_weights_come_when_they_are_asked_for() -> None:
     page = opened()
     parameters = infer_shapes(LECTURE).parameters
-    for seq, lacking, weights in ((1, LECTURES, parameters), (2, "", 0), (3, "conv10k5-fc10", 0), (4, LECTURES, parameters)):
+    for seq, lacking, weights in (
+        (1, LECTURES, parameters),
+        (2, "", 0),
+        (3, "conv10k5-fc10", 0),
+        (4, LECTURES, parameters),
+    ):
         draw(page, seq, "d1", final=False, lacking=lacking)
         assert sent(page)["weights"] == weights
 
@@ -437,7 +471,9 @@ def test_a_change_of_the_network_keeps_the_drawing() -> None:
 
 
 def test_what_a_browser_still_shows_is_nobodys_wish() -> None:
-    """With every change a browser sends all its widgets; what others have changed a moment ago, not yet as it is now."""
+    """With every change a browser sends all its widgets; what others have changed a moment ago, not
+    yet as it is now.
+    """
     page = opened()
     control(page.number_input, "block1_kernel_size").set_value(6)
     browser = page._tree.get_widget_states()  # the new kernel_size beside the old preset and the old text

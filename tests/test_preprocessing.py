@@ -1,4 +1,6 @@
-"""What a network sees of strokes and pictures: as MNIST would have it, wherever, however large and on whatever paper they were."""
+"""What a network sees of strokes and pictures: as MNIST would have it, wherever, however large and on whatever paper
+they were.
+"""
 
 import io
 import subprocess
@@ -13,10 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
-from cnn_explorer import preprocessing
-from cnn_explorer.data import bundled_digits
-from cnn_explorer.network import LECTURE
-from cnn_explorer.preprocessing import (
+from cnn_explorer.digits import preprocessing
+from cnn_explorer.digits.data import bundled_digits
+from cnn_explorer.digits.preprocessing import (
     MAX_PICTURE,
     PictureError,
     Preprocessed,
@@ -27,10 +28,13 @@ from cnn_explorer.preprocessing import (
     preprocess_picture,
     preprocess_strokes,
 )
-from cnn_explorer.weights import load_network
+from cnn_explorer.spec.network import LECTURE
+from cnn_explorer.weights.load import load_network
 
 Points = list[tuple[float, float]]
-THREE: list[Points] = [[(90, 70), (120, 50), (160, 60), (165, 95), (130, 120), (170, 150), (165, 200), (120, 220), (85, 200)]]
+THREE: list[Points] = [
+    [(90, 70), (120, 50), (160, 60), (165, 95), (130, 120), (170, 150), (165, 200), (120, 220), (85, 200)]
+]
 FIVE: list[Points] = [[(110, 60), (105, 130), (150, 125), (170, 170), (140, 215), (95, 205)], [(110, 60), (170, 58)]]
 
 
@@ -85,7 +89,11 @@ def test_the_canvas_makes_no_difference() -> None:
 
 
 @settings(max_examples=150)
-@given(st.lists(st.lists(st.tuples(st.integers(20, 260), st.integers(20, 260)), min_size=2, max_size=8), min_size=1, max_size=3))
+@given(
+    st.lists(
+        st.lists(st.tuples(st.integers(20, 260), st.integers(20, 260)), min_size=2, max_size=8), min_size=1, max_size=3
+    )
+)
 def test_centre_and_size_are_those_of_mnist(strokes: list[Points]) -> None:
     pixels = preprocess_strokes(strokes).pixels
     rows, columns = (np.flatnonzero(pixels.any(axis=axis)) for axis in (1, 0))
@@ -162,7 +170,9 @@ def test_bad_points_are_named(stroke: object) -> None:
         image_from_strokes([[(1, 2)], stroke])  # type: ignore[list-item]
 
 
-@pytest.mark.parametrize(("name", "value"), [("canvas_size", 0), ("canvas_size", 10**6), ("pen_width", 0), ("pen_width", float("nan"))])
+@pytest.mark.parametrize(
+    ("name", "value"), [("canvas_size", 0), ("canvas_size", 10**6), ("pen_width", 0), ("pen_width", float("nan"))]
+)
 def test_an_impossible_canvas_or_pen_is_named(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"`{name}` .* must be a number from 1 to 4,096"):
         image_from_strokes(THREE, **{name: value})
@@ -171,7 +181,12 @@ def test_an_impossible_canvas_or_pen_is_named(name: str, value: float) -> None:
 def test_the_steps() -> None:
     seen = preprocess_strokes(THREE)
     assert [stage.name for stage in seen.stages] == ["drawn", "cropped", "scaled", "centred"]
-    assert [max(stage.pixels.shape) for stage in seen.stages] == [280, 186, 20, 28]  # 170 px from end to end and the pen's 16
+    assert [max(stage.pixels.shape) for stage in seen.stages] == [
+        280,
+        186,
+        20,
+        28,
+    ]  # 170 px from end to end and the pen's 16
     assert all(stage.caption and stage.pixels.dtype == np.uint8 for stage in seen.stages)
 
 
@@ -182,14 +197,18 @@ def mnist(index: int) -> np.ndarray:
     return bundled_digits().images[index]
 
 
-def large(index: int, size: int = 300, corner: tuple[int, int] = (60, 40), canvas: tuple[int, int] = (420, 520)) -> np.ndarray:
+def large(
+    index: int, size: int = 300, corner: tuple[int, int] = (60, 40), canvas: tuple[int, int] = (420, 520)
+) -> np.ndarray:
     """A bundled digit on a large sheet, ink in [0, 1]."""
     sheet = Image.new("L", canvas)
     sheet.paste(Image.fromarray(mnist(index)).resize((size, size), Image.Resampling.BICUBIC), corner)
     return np.asarray(sheet) / 255
 
 
-def photograph(ink: np.ndarray, shade: np.ndarray, paper: float = 210, pen: float = 60, grain: float = 5, quality: int = 85) -> Image.Image:
+def photograph(
+    ink: np.ndarray, shade: np.ndarray, paper: float = 210, pen: float = 60, grain: float = 5, quality: int = 85
+) -> Image.Image:
     """Ink on paper under uneven light, out of a camera: sharp edges blurred, grain, JPEG."""
     ink = np.clip(1.6 * ink - 0.3, 0, 1)
     light = shade * (paper * (1 - ink) + pen * ink) + np.random.default_rng(0).normal(0, grain, ink.shape)
@@ -222,7 +241,9 @@ def cut_out(index: int) -> Image.Image:
 PHOTOGRAPHS: dict[str, Callable[[int], Image.Image]] = {
     "even light": lambda index: photograph(large(index), np.ones((520, 420)), grain=3),
     "light from the side": lambda index: photograph(large(index), falling(large(index), 0.4)),
-    "dim, coarse and compressed": lambda index: photograph(large(index), falling(large(index), 0.6), grain=10, quality=50),
+    "dim, coarse and compressed": lambda index: photograph(
+        large(index), falling(large(index), 0.6), grain=10, quality=50
+    ),
     "dark corners": lambda index: photograph(large(index), vignette(large(index))),
     "a shadow's edge": lambda index: photograph(large(index), shadow(large(index))),
     "pencil": lambda index: photograph(large(index), falling(large(index), 0.35), pen=140, grain=3),
@@ -257,7 +278,9 @@ def test_a_picture_of_one_colour_is_empty(value: int, size: tuple[int, int]) -> 
 
 
 def test_mnists_own_digits_come_back() -> None:
-    differences = [difference(preprocess_picture(Image.fromarray(image)).pixels, image) for image in bundled_digits().images]
+    differences = [
+        difference(preprocess_picture(Image.fromarray(image)).pixels, image) for image in bundled_digits().images
+    ]
     assert np.quantile(differences, 0.98) < 1
     # where a speck was dropped, the rest is set anew, by about a pixel
     assert np.max(differences) < 30
@@ -317,7 +340,9 @@ def test_every_form_of_a_picture_gives_the_same_digit(name: str) -> None:
     for index in range(10):
         picture = FORMS[name](index)
         before = picture.copy()
-        assert closest(preprocess_picture(picture).pixels, preprocess_picture(grey(index)).pixels) < 12  # hard edges cost most
+        assert (
+            closest(preprocess_picture(picture).pixels, preprocess_picture(grey(index)).pixels) < 12
+        )  # hard edges cost most
         assert (picture.size, picture.tobytes()) == (before.size, before.tobytes())
 
 
@@ -362,7 +387,9 @@ def test_specks_of_a_picture_are_dropped() -> None:
     dirty = clean.copy()
     dirty[3:6, 400:403] = 0
     dirty[500:502, 10:14] = 90
-    assert np.array_equal(preprocess_picture(Image.fromarray(dirty)).pixels, preprocess_picture(Image.fromarray(clean)).pixels)
+    assert np.array_equal(
+        preprocess_picture(Image.fromarray(dirty)).pixels, preprocess_picture(Image.fromarray(clean)).pixels
+    )
 
 
 def test_connected_parts_against_a_flood_fill() -> None:
@@ -395,7 +422,9 @@ EXTREMES: dict[str, Callable[[], Image.Image]] = {
     "large": lambda: Image.new("RGB", (5000, 4900), "white"),
     "large and transparent": lambda: Image.new("RGBA", (5000, 4900)),
     "long and thin": lambda: Image.new("L", (2, 60_000), 200),
-    "long and thin, with ink": lambda: Image.fromarray(np.repeat(np.arange(60_000) == 30_000, 3).reshape(1, -1).astype(np.uint8) * 255),
+    "long and thin, with ink": lambda: Image.fromarray(
+        np.repeat(np.arange(60_000) == 30_000, 3).reshape(1, -1).astype(np.uint8) * 255
+    ),
     "a maze": lambda: Image.fromarray(serpentine()),
     "noise": lambda: Image.fromarray(np.random.default_rng(0).integers(0, 256, (600, 600, 3), dtype=np.uint8)),
     "noise of two pixels": lambda: Image.fromarray(np.array([[0, 255]], dtype=np.uint8)),
@@ -426,7 +455,10 @@ def test_too_long_a_side_is_refused_before_it_is_decoded(monkeypatch: pytest.Mon
     for read in (preprocess_picture, lambda picture: grey_pixels(picture, 280)):
         with (
             Image.open(file) as picture,
-            pytest.raises(PictureError, match=r"the picture has 1×1,000,000 pixels; .* at most 200,000 on a side; make it smaller$"),
+            pytest.raises(
+                PictureError,
+                match=r"the picture has 1×1,000,000 pixels; .* at most 200,000 on a side; make it smaller$",
+            ),
         ):
             read(picture)
 

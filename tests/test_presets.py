@@ -11,14 +11,19 @@ import torch
 from full_data import full_mnist, written_digits
 from torch import nn
 
-from cnn_explorer.builder import build_network
-from cnn_explorer.data import ASSETS, Digits, PenDigit, bundled_digits, more_digits
-from cnn_explorer.evaluation import accuracy
-from cnn_explorer.network import LECTURE, PRESETS, parse
-from cnn_explorer.training import Recipe, options_of, presets, render, split_writers
-from cnn_explorer.training.presets import RECIPES
+from cnn_explorer.build_weights import presets
+from cnn_explorer.build_weights.lecture import Recipe, options_of, render, split_writers
+from cnn_explorer.build_weights.presets import RECIPES
+from cnn_explorer.digits.data import ASSETS, Digits, PenDigit, bundled_digits, more_digits
+from cnn_explorer.spec.network import LECTURE, PRESETS, parse
+from cnn_explorer.weights.builder import build_network
+from cnn_explorer.weights.evaluation import accuracy
 
-LEAST = {"LeNet-5": 0.992, "the lecture's fully connected network": 0.983, "stride=3: one number a channel": 0.92}  # others 0.985
+LEAST = {
+    "LeNet-5": 0.992,
+    "the lecture's fully connected network": 0.983,
+    "stride=3: one number a channel": 0.92,
+}  # others 0.985
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +41,21 @@ def test_the_files_hold_every_preset_but_the_lectures(described: dict[str, Any])
     others = {str(spec) for spec in PRESETS.values()} - {str(LECTURE)}
     tensors = torch.load(ASSETS / "presets.pt", weights_only=True)
     assert tensors.keys() == described["networks"].keys() == RECIPES.keys() == others
-    assert all(tensor.dtype == torch.float16 and torch.isfinite(tensor).all() for state in tensors.values() for tensor in state.values())
+    assert all(
+        tensor.dtype == torch.float16 and torch.isfinite(tensor).all()
+        for state in tensors.values()
+        for tensor in state.values()
+    )
     for architecture, network in described["networks"].items():
         assert network["parameters"] == sum(parameter.numel() for parameter in shipped(architecture).parameters())
-        assert (network["epochs"], network["learning_rate"]) == (RECIPES[architecture].epochs, RECIPES[architecture].learning_rate)
+        assert (network["epochs"], network["learning_rate"]) == (
+            RECIPES[architecture].epochs,
+            RECIPES[architecture].learning_rate,
+        )
     assert described["bytes"] == (ASSETS / "presets.pt").stat().st_size <= 2_500_000
     assert any("CC BY-SA 3.0" in source for source in described["data"])
     assert any("CC BY 4.0" in source for source in described["data"])
-    assert re.match(r"python -m cnn_explorer\.training presets ", described["rebuild"])
+    assert re.match(r"python -m cnn_explorer\.build_weights presets ", described["rebuild"])
 
 
 @pytest.mark.full_mnist
@@ -55,7 +67,9 @@ def test_shipped_presets_on_mnist_and_on_writers_never_seen(described: dict[str,
     _, unseen = split_writers(written_digits(), 6)
     images, labels = np.stack([render(digit.strokes) for digit in unseen]), np.array([digit.label for digit in unseen])
     assert (on_mnist["digits"], pen["digits"], pen["writers"]) == (len(digits), len(unseen), [25, 26, 27, 28, 29, 30])
-    assert accuracy(module, digits.images, digits.labels) == pytest.approx(on_mnist["accuracy"], abs=0.0002)  # others round otherwise
+    assert accuracy(module, digits.images, digits.labels) == pytest.approx(
+        on_mnist["accuracy"], abs=0.0002
+    )  # others round otherwise
     assert accuracy(module, images, labels) == pytest.approx(pen["accuracy"], abs=0.0014)  # two digits
     assert on_mnist["accuracy"] >= LEAST.get(name, 0.985)
     assert pen["accuracy"] >= min(LEAST.get(name, 0.985), 0.985)
@@ -78,7 +92,11 @@ def handful(monkeypatch: pytest.MonkeyPatch) -> None:
         return [PenDigit(1, writer, (((10.0, 10.0), (12.0, 200.0)),)) for writer in range(7)]
 
     recipe = Recipe(per_epoch=(20, 5, 2), epochs=2)
-    for name, value in {"mnist": some_mnist, "pen_digits": some_pen_digits, "RECIPES": {CONVOLUTION: recipe, LINEAR: recipe}}.items():
+    for name, value in {
+        "mnist": some_mnist,
+        "pen_digits": some_pen_digits,
+        "RECIPES": {CONVOLUTION: recipe, LINEAR: recipe},
+    }.items():
         monkeypatch.setattr(presets, name, value)
 
 
@@ -124,4 +142,6 @@ def test_an_interrupted_command_goes_on_where_it_was(tmp_path: Path, monkeypatch
     assert len(measured) == 3  # the first network had been done
     assert {file.name for file in tmp_path.glob("*.pt")} == {"progress.pt"}
     assert resumed.keys() == whole.keys()
-    assert all(torch.equal(resumed[text][name], tensor) for text, state in whole.items() for name, tensor in state.items())
+    assert all(
+        torch.equal(resumed[text][name], tensor) for text, state in whole.items() for name, tensor in state.items()
+    )

@@ -9,13 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnn_explorer.training.recipes import LIMITS, RunRecipe, digits_for, parse_recipe, recipes_for
+from cnn_explorer.training.recipe import LIMITS, RunRecipe, digits_for, parse_recipe, recipes_for
 
 
 @st.composite
 def recipes(draw: st.DrawFn) -> RunRecipe:
     optimizer = draw(st.sampled_from(["sgd", "adam"]))
-    values: dict[str, Any] = {name: draw(st.integers(*map(int, LIMITS[name]))) for name in ("batch_size", "epochs", "seed")}
+    values: dict[str, Any] = {
+        name: draw(st.integers(*map(int, LIMITS[name]))) for name in ("batch_size", "epochs", "seed")
+    }
     return RunRecipe(
         data=draw(st.sampled_from(["bundled", "mnist"])),
         optimizer=optimizer,
@@ -38,9 +40,15 @@ def test_the_line_says_the_whole_recipe(recipe: RunRecipe) -> None:
     ("line", "recipe"),
     [
         ("mnist-sgd0.01m0.5-b64-e10-s0", RunRecipe("mnist", "sgd", 0.01, 0.5)),
-        ("bundled-adam0.008-onecycle-augment-b64-e40-s0", RunRecipe("bundled", "adam", 0.008, 0, "onecycle", True, 64, 40, 0)),
+        (
+            "bundled-adam0.008-onecycle-augment-b64-e40-s0",
+            RunRecipe("bundled", "adam", 0.008, 0, "onecycle", True, 64, 40, 0),
+        ),
         ("bundled-sgd1-b8-e1-s9999", RunRecipe("bundled", "sgd", 1, 0, "constant", False, 8, 1, 9999)),
-        ("bundled-sgd0.0001m0.00001-b512-e100-s7", RunRecipe("bundled", "sgd", 1e-4, 1e-5, "constant", False, 512, 100, 7)),
+        (
+            "bundled-sgd0.0001m0.00001-b512-e100-s7",
+            RunRecipe("bundled", "sgd", 1e-4, 1e-5, "constant", False, 512, 100, 7),
+        ),
     ],
 )
 def test_lines(line: str, recipe: RunRecipe) -> None:
@@ -53,11 +61,18 @@ def test_lines(line: str, recipe: RunRecipe) -> None:
     [
         ("", "the recipe has nothing for its digits: expected 'bundled' or 'mnist'"),
         ("cifar-sgd0.01-b64-e10-s0", "the recipe has `cifar` for its digits"),
-        ("mnist", "the recipe has nothing for its optimizer: expected an optimizer with its learning rate: 'sgd0.01m0.5' or 'adam0.004'"),
+        (
+            "mnist",
+            "the recipe has nothing for its optimizer: expected an optimizer with its learning rate: 'sgd0.01m0.5' "
+            "or 'adam0.004'",
+        ),
         ("mnist-adam0.01m0.5-b64-e10-s0", "has `adam0.01m0.5` for its optimizer"),
         ("mnist-sgd1e-3-b64-e10-s0", "has `sgd1e` for its optimizer"),
         ("mnist-sgd٠-b64-e10-s0", "has `sgd٠` for its optimizer"),
-        ("mnist-sgd0.01-augment-onecycle-b64-e10-s0", "has `onecycle` for its batch size: expected a batch size: 'b64'"),
+        (
+            "mnist-sgd0.01-augment-onecycle-b64-e10-s0",
+            "has `onecycle` for its batch size: expected a batch size: 'b64'",
+        ),
         ("mnist-sgd0.01-b64-e10", "has nothing for its seed: expected a seed: 's0'"),
         ("mnist-sgd0.01-b64-e10-s0-s1", "`-s1` stands behind the seed"),
         ("mnist-sgd0.01-b64-e10-s0-", "`-` stands behind the seed"),

@@ -1,4 +1,6 @@
-"""A run depends on network and recipe alone: not on who advances it, in which pieces, beside what. The truth is a loop in plain torch."""
+"""A run depends on network and recipe alone: not on who advances it, in which pieces, beside what. The truth is a loop
+in plain torch.
+"""
 
 import os
 import subprocess
@@ -13,14 +15,15 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from cnn_explorer.builder import build_network
-from cnn_explorer.data import bundled_digits, more_digits
-from cnn_explorer.evaluation import accuracy, as_input
-from cnn_explorer.network import parse
+from cnn_explorer.digits.data import bundled_digits, more_digits
+from cnn_explorer.spec.network import parse
 from cnn_explorer.training import run as run_module
-from cnn_explorer.training import schedule, slant
-from cnn_explorer.training.recipes import RunRecipe
+from cnn_explorer.training.augmentation import slant
+from cnn_explorer.training.recipe import RunRecipe
 from cnn_explorer.training.run import Run, Snapshot, ready_to_train
+from cnn_explorer.training.schedule import schedule
+from cnn_explorer.weights.builder import build_network
+from cnn_explorer.weights.evaluation import accuracy, as_input
 
 SMALL = parse("conv4k5s3-bn-relu-drop20-fc16-tanh-drop30-fc10")  # convolution, batch norm, dropout twice
 SGD = RunRecipe("bundled", "sgd", 0.05, 0.5, batch_size=256, epochs=2, seed=3)
@@ -71,7 +74,9 @@ def plain(recipe: RunRecipe) -> nn.Module:
 
 
 @pytest.mark.parametrize(
-    "recipe", [SGD, replace(SGD, momentum=0.0), replace(SGD, schedule="onecycle"), ADAM, replace(ADAM, augment=False)], ids=str
+    "recipe",
+    [SGD, replace(SGD, momentum=0.0), replace(SGD, schedule="onecycle"), ADAM, replace(ADAM, augment=False)],
+    ids=str,
 )
 def test_a_run_is_the_plain_loop_to_the_last_bit(recipe: RunRecipe) -> None:
     run = finish(Run(SMALL, recipe))
@@ -339,7 +344,9 @@ CHECKED_HEAP = next(Path("/").glob("lib/*/libc_malloc_debug.so.0"), None)
 
 @pytest.mark.parametrize("layers", ["conv3k1-relu-conv8k1s2", "conv3k3-conv4k1s3-relu-conv5k1s2"])
 def test_training_does_not_write_past_its_memory(layers: str) -> None:
-    """oneDNN does, for a convolution of kernel_size 1 with a stride, in the layout that other networks are trained in."""
+    """oneDNN does, for a convolution of kernel_size 1 with a stride, in the layout that other
+    networks are trained in.
+    """
     script = f"""
 from cnn_explorer.network import parse
 from cnn_explorer.training.recipes import RunRecipe
@@ -351,6 +358,11 @@ print(run.problem)
 """
     heap = {"LD_PRELOAD": str(CHECKED_HEAP), "MALLOC_CHECK_": "3"} if CHECKED_HEAP else {}
     ended = subprocess.run(
-        [sys.executable, "-c", script], env={**os.environ, **heap}, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", script],
+        env={**os.environ, **heap},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert (ended.returncode, ended.stdout) == (0, "\n"), ended.stderr[-500:]

@@ -1,5 +1,6 @@
-"""The runs of twenty visitors at once: fair shares, places in the line, sharing, leaving, bounds, failures. Shares are counted on a
-stand-in for torch's work that takes a known time; all else trains small networks."""
+"""The runs of twenty visitors at once: fair shares, places in the line, sharing, leaving, bounds, failures. Shares are
+counted on a stand-in for torch's work that takes a known time; all else trains small networks.
+"""
 
 import subprocess
 import sys
@@ -11,17 +12,17 @@ from dataclasses import replace
 import pytest
 import torch
 
-from cnn_explorer.fair_cache import Shares
-from cnn_explorer.network import NetworkSpec, parse
-from cnn_explorer.shapes import infer_shapes
+from cnn_explorer.sharing.fair_cache import Shares
+from cnn_explorer.sharing.fair_lock import Turns
+from cnn_explorer.spec.network import NetworkSpec, parse
+from cnn_explorer.spec.shapes import infer_shapes
 from cnn_explorer.training import queue
 from cnn_explorer.training import runs as runs_module
 from cnn_explorer.training.queue import TrainingQueue
-from cnn_explorer.training.recipes import RunRecipe
+from cnn_explorer.training.recipe import RunRecipe
 from cnn_explorer.training.run import Run, bytes_needed
 from cnn_explorer.training.runs import SHARES, Runs, Standing
-from cnn_explorer.training.turns import Turns
-from cnn_explorer.weights import TrainedNetwork, load_network
+from cnn_explorer.weights.load import TrainedNetwork, load_network
 
 SPEC = parse("fc10")
 LONG = RunRecipe("bundled", "sgd", 0.01, batch_size=8, epochs=100)
@@ -30,7 +31,9 @@ ALL = 10**9
 
 
 class House:
-    """Visitors come in when they drive something, and go when the test says so. A name before an @ stands for a visitor of an address."""
+    """Visitors come in when they drive something, and go when the test says so. A name before an @ stands for a visitor
+    of an address.
+    """
 
     def __init__(self, shares: Shares = SHARES, places: tuple[int, int] = (50, 40)) -> None:
         self.gone: set[str] = set()
@@ -226,7 +229,10 @@ def test_one_address_cannot_take_all_places(slow: list[Run]) -> None:
     for number in range(3):
         assert not house.drive(f"tab {number}@greedy", seeded(number)).problem
     refused = house.drive("tab 3@greedy", seeded(3))
-    assert refused.problem == "3 visitors from your address are training already, as many as can take turns here; try again in a minute."
+    assert (
+        refused.problem
+        == "3 visitors from your address are training already, as many as can take turns here; try again in a minute."
+    )
     assert not house.drive("honest@home", seeded(4)).problem
     house.runs.close()
 
@@ -263,7 +269,9 @@ def test_a_large_run_leaves_room_for_small_ones(slow: list[Run]) -> None:
     ("error", "said"),
     [(PermissionError("not to be read"), "not to be read"), (RuntimeError("/a/path"), "in the server's log")],
 )
-def test_digits_that_cannot_be_read_are_told(house: House, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str) -> None:
+def test_digits_that_cannot_be_read_are_told(
+    house: House, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
     def unreadable(*_: object) -> Run:
         raise error
 
@@ -341,7 +349,8 @@ def test_memory_is_bounded_and_the_longest_unseen_goes_first(slow: list[Run]) ->
     refused = house.drive("late", seeded(5))
     assert refused.run is None
     assert refused.problem == (
-        f"This training needs {each / 1e6:.0f} MB of memory; there are {3 * each / 1e6:.0f} MB, of which {3 * each / 1e6:.0f} MB are "
+        f"This training needs {each / 1e6:.0f} MB of memory; there are {3 * each / 1e6:.0f} MB, of which "
+        f"{3 * each / 1e6:.0f} MB are "
         "taken: try again when others are over, or choose a smaller network."
     )
     assert house.runs.run(SPEC, seeded(5)) is None
@@ -360,7 +369,9 @@ def test_what_can_never_have_room_is_told(house: House) -> None:
     assert standing.problem.endswith("MB of memory, and one visitor may take 48 MB: choose a smaller network.")
     adam = replace(LONG, optimizer="adam")
     for spec, remedy in ((parse("fc2800-relu-fc10"), " or SGD"), (parse("fc4096-fc1024-fc10"), "")):
-        with pytest.raises(ValueError, match=f"of memory, and one visitor may take 48 MB: choose a smaller network{remedy}.$"):
+        with pytest.raises(
+            ValueError, match=f"of memory, and one visitor may take 48 MB: choose a smaller network{remedy}.$"
+        ):
             house.runs.check(infer_shapes(spec), adam)
     house.runs.check(infer_shapes(parse("fc2800-relu-fc10")), LONG)
 

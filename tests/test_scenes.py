@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnn_explorer.examples import CONV_PRESETS, LECTURE_INPUT, POOL_PRESETS
-from cnn_explorer.scenes import (
+from cnn_explorer.numbers.examples import CONV_PRESETS, LECTURE_INPUT, POOL_PRESETS
+from cnn_explorer.numbers.scenes import (
     LEARNED,
     LIMITS,
     MAX_CHANNELS,
@@ -44,7 +44,12 @@ def scenes(draw: st.DrawFn) -> ConvScene:
     sliding = {name: draw(st.integers(*LIMITS[name])) for name in ("stride", "padding", "dilation")}
     weight = draw(grids(out, inside, size, size))
     return ConvScene(
-        draw(grids(groups * inside, height, width)), weight, draw(grids(out)), groups=groups, flip=draw(st.booleans()), **sliding
+        draw(grids(groups * inside, height, width)),
+        weight,
+        draw(grids(out)),
+        groups=groups,
+        flip=draw(st.booleans()),
+        **sliding,
     )  # type: ignore[arg-type]
 
 
@@ -57,7 +62,10 @@ def test_a_scene_survives_its_address(scene: ConvScene) -> None:
 
 @given(st.data())
 def test_a_pooling_survives_its_address(data: st.DataObject) -> None:
-    numbers = {name: data.draw(st.integers(*LIMITS[name])) for name in ("kernel_size", "stride", "padding", "output_size", "shift")}
+    numbers = {
+        name: data.draw(st.integers(*LIMITS[name]))
+        for name in ("kernel_size", "stride", "padding", "output_size", "shift")
+    }
     scene = PoolScene(data.draw(grids(2, 3, 4)), **numbers)  # type: ignore[arg-type]
     assert PoolScene.read(scene.query(), POOL) == scene
 
@@ -120,7 +128,8 @@ def test_any_text_is_read_or_explained(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("3", 3), (" −2,5 ", -2.5), ("1/8", 0.125), ("-1/4", -0.25), ("1e2", 100), ("0.1234567", 0.123457)]
+    ("text", "value"),
+    [("3", 3), (" −2,5 ", -2.5), ("1/8", 0.125), ("-1/4", -0.25), ("1e2", 100), ("0.1234567", 0.123457)],
 )
 def test_a_number_as_it_is_typed(text: str, value: float) -> None:
     assert read_number("input", text) == value
@@ -134,7 +143,14 @@ def test_smaller_and_larger_again_loses_nothing() -> None:
     changed = with_number(small, "input", (0, 0, 0), 50)
     again = reserve.remember(changed).conv(changed, height=5, width=5, kernel_size=3)
     assert again == with_number(LECTURE, "input", (0, 0, 0), 50)
-    wide = reserve.conv(again, in_channels=MAX_CHANNELS, out_channels=MAX_CHANNELS, height=MAX_SIDE, width=MAX_SIDE, kernel_size=MAX_KERNEL)
+    wide = reserve.conv(
+        again,
+        in_channels=MAX_CHANNELS,
+        out_channels=MAX_CHANNELS,
+        height=MAX_SIDE,
+        width=MAX_SIDE,
+        kernel_size=MAX_KERNEL,
+    )
     assert np.array(wide.weight).shape == (4, 4, 7, 7)
     assert np.array(wide.input)[0, :5, :5].tolist() == [list(row) for row in again.input[0]]
     assert len({*np.ravel(wide.input)}) > 5  # new cells hold something to look at

@@ -1,4 +1,6 @@
-"""The script of a run is run as it is, in a process of its own and away from the package; the truth is the run itself."""
+"""The script of a run is run as it is, in a process of its own and away from the package; the truth
+is the run itself.
+"""
 
 import os
 import re
@@ -14,19 +16,22 @@ from hypothesis import given
 from strategies import networks
 from torch import nn
 
-from cnn_explorer.builder import Normalize
-from cnn_explorer.data import FOLDER_VARIABLE, bundled_digits, more_digits
-from cnn_explorer.network import LECTURE, NetworkSpec, parse
-from cnn_explorer.shapes import infer_shapes
+from cnn_explorer.digits.data import FOLDER_VARIABLE, bundled_digits, more_digits
+from cnn_explorer.spec.network import LECTURE, NetworkSpec, parse
+from cnn_explorer.spec.shapes import infer_shapes
 from cnn_explorer.training import script
 from cnn_explorer.training.files import read_weights
-from cnn_explorer.training.recipes import RunRecipe, digits_for, recipes_for
+from cnn_explorer.training.recipe import RunRecipe, digits_for, recipes_for
 from cnn_explorer.training.run import Run
 from cnn_explorer.training.script import training_script
+from cnn_explorer.weights.builder import Normalize
 
 EVERYTHING = parse("conv4k5s3-bn-relu-drop20-fc16-tanh-drop30-fc10")
 RUNS = {
-    "everything": (EVERYTHING, RunRecipe("bundled", "adam", 0.01, schedule="onecycle", augment=True, batch_size=128, epochs=2, seed=3)),
+    "everything": (
+        EVERYTHING,
+        RunRecipe("bundled", "adam", 0.01, schedule="onecycle", augment=True, batch_size=128, epochs=2, seed=3),
+    ),
     "the lecture": (LECTURE, RunRecipe("bundled", "sgd", 0.05, 0.5, batch_size=64, epochs=1)),
     "full MNIST": (parse("fc10"), RunRecipe("mnist", "sgd", 0.01, batch_size=500, epochs=1, seed=7)),
 }
@@ -45,7 +50,12 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tu
             started[name] = (
                 folder,
                 subprocess.Popen(
-                    [sys.executable, "train.py"], cwd=folder, env=without_package, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+                    [sys.executable, "train.py"],
+                    cwd=folder,
+                    env=without_package,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
                 ),
             )
         try:
@@ -58,7 +68,9 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tu
 
 @pytest.mark.full_mnist
 @pytest.mark.parametrize("name", RUNS)
-def test_the_script_runs_as_it_is_and_is_the_same_run(name: str, processes: dict[str, tuple[Path, subprocess.Popen[str]]]):
+def test_the_script_runs_as_it_is_and_is_the_same_run(
+    name: str, processes: dict[str, tuple[Path, subprocess.Popen[str]]]
+):
     spec, recipe = RUNS[name]
     run = Run(spec, recipe)
     while not run.finished:
@@ -69,7 +81,8 @@ def test_the_script_runs_as_it_is_and_is_the_same_run(name: str, processes: dict
     assert complaints == ""
     ends = [look for look in run.looks if look.batch and look.batch % run.batches_per_epoch == 0]
     assert re.findall(r"epoch (\d+) of (\d+): loss \d\.\d{4}, right on ([\d.]+) % of ([\d,]+) test digits\n", said) == [
-        (f"{number}", f"{recipe.epochs}", f"{100 * look.accuracy:.2f}", f"{look.measured:,}") for number, look in enumerate(ends, start=1)
+        (f"{number}", f"{recipe.epochs}", f"{100 * look.accuracy:.2f}", f"{look.measured:,}")
+        for number, look in enumerate(ends, start=1)
     ]
     assert len(said.splitlines()) == recipe.epochs
     read = read_weights((folder / "weights.safetensors").read_bytes(), run.shapes).module
@@ -105,7 +118,10 @@ def test_a_script_holds_what_its_run_needs_and_no_more():
     [
         *RUNS.values(),
         *((LECTURE, recipe) for data in ("bundled", "mnist") for recipe in recipes_for(data).values()),
-        (parse("conv64k5p2-relu-conv64k5p2-relu-fc10"), RunRecipe("mnist", batch_size=8)),  # tested on some of the digits only
+        (
+            parse("conv64k5p2-relu-conv64k5p2-relu-fc10"),
+            RunRecipe("mnist", batch_size=8),
+        ),  # tested on some of the digits only
     ],
     ids=str,
 )
@@ -117,7 +133,9 @@ def test_a_script_is_as_tidy_as_this_project(spec: NetworkSpec, recipe: RunRecip
         [*ruff, "check", "--select=E,F,W,I,UP,B,SIM", *options], input=text, capture_output=True, text=True, check=False
     )
     assert checked.returncode == 0, checked.stdout
-    formatted = subprocess.run([*ruff, "format", *options], input=text, capture_output=True, text=True, check=True).stdout
+    formatted = subprocess.run(
+        [*ruff, "format", *options], input=text, capture_output=True, text=True, check=True
+    ).stdout
     assert formatted == text
 
 
@@ -134,7 +152,10 @@ def test_every_layer_is_written_as_it_is_built(spec: NetworkSpec):
     for layer in infer_shapes(spec).layers:
         with torch.device("meta"):
             module = layer.spec.build(layer.input_shape)
-            made = eval(script._call(module), {"nn": nn, "SeededDropout": lambda p, generator: nn.Dropout(p), "dropout_generator": None})
+            made = eval(
+                script._call(module),
+                {"nn": nn, "SeededDropout": lambda p, generator: nn.Dropout(p), "dropout_generator": None},
+            )
         assert repr(made) == repr(module)
     assert script._call(Normalize()) == "Normalize()"
 

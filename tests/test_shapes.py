@@ -12,15 +12,17 @@ from hypothesis import strategies as st
 from strategies import extents, networks
 from torch import nn
 
-from cnn_explorer.layers import Conv2dSpec, LayerSpec, Pool2dSpec, Shape, WindowSpec
-from cnn_explorer.network import LECTURE, PRESETS, NetworkSpec, parse
-from cnn_explorer.shapes import infer_shapes
+from cnn_explorer.spec.layers import Conv2dSpec, LayerSpec, Pool2dSpec, Shape, WindowSpec
+from cnn_explorer.spec.network import LECTURE, PRESETS, NetworkSpec, parse
+from cnn_explorer.spec.shapes import infer_shapes
 
 # --- an independent reader: from the architecture string straight to torch.nn ---
 
 Numbers = dict[str, tuple[int, ...]]
 MODULES: dict[str, Callable[[Numbers, int], nn.Module]] = {
-    "conv": lambda n, c: nn.Conv2d(c, n["conv"][0], n["k"], n.get("s", 1), n.get("p", 0), n.get("d", 1), n.get("g", (1,))[0]),
+    "conv": lambda n, c: nn.Conv2d(
+        c, n["conv"][0], n["k"], n.get("s", 1), n.get("p", 0), n.get("d", 1), n.get("g", (1,))[0]
+    ),
     "max": lambda n, c: nn.MaxPool2d(n["max"], n.get("s"), n.get("p", 0)),
     "avg": lambda n, c: nn.AvgPool2d(n["avg"], n.get("s"), n.get("p", 0)),
     "relu": lambda n, c: nn.ReLU(),
@@ -114,7 +116,8 @@ def test_the_lecture_network() -> None:
 @pytest.mark.parametrize(
     ("text", "parameters"),
     [
-        # LeNet-5 with every map connected: 6·(1·5·5 + 1) + 16·(6·5·5 + 1) + 120·(16·5·5 + 1) + 84·(120 + 1) + 10·(84 + 1)
+        # LeNet-5 with every map connected: 6·(1·5·5 + 1) + 16·(6·5·5 + 1) + 120·(16·5·5 + 1) + 84·(120 + 1) + 10·(84 +
+        # 1)
         (str(PRESETS["LeNet-5"]), 156 + 2416 + 48_120 + 10_164 + 850),
         # 512·785 + 256·513 + 128·257 + 64·129 + 10·65
         ("fc512-relu-fc256-relu-fc128-relu-fc64-relu-fc10", 401_920 + 131_328 + 32_896 + 8256 + 650),
@@ -166,7 +169,9 @@ def test_where_the_geometry_breaks(text: str, reached: list[str], layer: str, in
     assert shapes.output_shape == (shapes.layers[-1].output_shape if reached else (1, 28, 28))
 
 
-@pytest.mark.parametrize(("text", "classifies"), [("fc10", True), ("fc10-relu", False), ("conv8k3", False), ("conv8k3-flatten", False)])
+@pytest.mark.parametrize(
+    ("text", "classifies"), [("fc10", True), ("fc10-relu", False), ("conv8k3", False), ("conv8k3-flatten", False)]
+)
 def test_logits_come_from_a_linear_layer(text: str, classifies: bool) -> None:
     assert infer_shapes(parse(text)).classifies is classifies
 

@@ -12,16 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from cnn_explorer.builder import Normalize, build_layers
-from cnn_explorer.data import Digits, bundled_digits, more_digits
-from cnn_explorer.evaluation import accuracy, as_input
-from cnn_explorer.fitting import fit, fitted, fold, recalibrate
-from cnn_explorer.layers import ACTIVATIONS, ActivationSpec, Conv2dSpec, LinearSpec, Pool2dSpec
-from cnn_explorer.network import NetworkSpec, parse
-from cnn_explorer.shapes import ReceptiveField, infer_shapes
-from cnn_explorer.shared import READOUT_SCALE, plan, sampled_readout, shared_weights, taken
-from cnn_explorer.trace import trace_activations
-from cnn_explorer.training.shared import (
+from cnn_explorer.build_weights.shared import (
     SharedRecipe,
     exported,
     forward,
@@ -31,8 +22,17 @@ from cnn_explorer.training.shared import (
     without_bundled,
     write_shared,
 )
-from cnn_explorer.tuning import Readout, temperature, through, tune
-from cnn_explorer.weights import load_network, measured
+from cnn_explorer.digits.data import Digits, bundled_digits, more_digits
+from cnn_explorer.spec.layers import ACTIVATIONS, ActivationSpec, Conv2dSpec, LinearSpec, Pool2dSpec
+from cnn_explorer.spec.network import NetworkSpec, parse
+from cnn_explorer.spec.shapes import ReceptiveField, infer_shapes
+from cnn_explorer.weights.builder import Normalize, build_layers
+from cnn_explorer.weights.evaluation import accuracy, as_input
+from cnn_explorer.weights.fitting import fit, fitted, fold, recalibrate
+from cnn_explorer.weights.load import load_network, measured
+from cnn_explorer.weights.shared_filters import READOUT_SCALE, plan, sampled_readout, shared_weights, taken
+from cnn_explorer.weights.trace import trace_activations
+from cnn_explorer.weights.tuning import Readout, temperature, through, tune
 
 TEXTS = [
     "conv10k5-avg2-relu-conv20k5-max2-relu-fc10",
@@ -54,10 +54,14 @@ def test_the_label_tells_the_truth_and_every_load_is_the_same(text: str) -> None
     own = accuracy(network.module, digits.images[: label.measured], digits.labels[: label.measured])
     assert own == pytest.approx(label.accuracy, abs=0.004)  # other batches round otherwise
     assert re.search(
-        rf"fitted on {label.fitted:,} digits: right on {100 * label.accuracy:.1f} % of {label.measured:,} digits", label.sentence
+        rf"fitted on {label.fitted:,} digits: right on {100 * label.accuracy:.1f} % of {label.measured:,} digits",
+        label.sentence,
     )
     assert label == again.label
-    assert all(torch.equal(a, b) for a, b in zip(network.module.state_dict().values(), again.module.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(network.module.state_dict().values(), again.module.state_dict().values(), strict=True)
+    )
 
 
 def test_what_was_not_measured_yet_says_so_and_can_be_measured_later() -> None:
@@ -102,7 +106,9 @@ def page_settings(draw: st.DrawFn) -> NetworkSpec:
     for _ in range(draw(st.integers(1, 3))):
         numbers = (st.integers(1, 40), st.integers(1, 7), st.integers(1, 3), st.integers(0, 3), st.integers(1, 2))
         layers.append(Conv2dSpec(*(draw(number) for number in numbers)))
-        pools = [Pool2dSpec(draw(st.sampled_from(["max", "avg"])), draw(st.integers(2, 3)))] if draw(st.booleans()) else []
+        pools = (
+            [Pool2dSpec(draw(st.sampled_from(["max", "avg"])), draw(st.integers(2, 3)))] if draw(st.booleans()) else []
+        )
         layers += draw(st.permutations([*pools, ActivationSpec(draw(st.sampled_from([*ACTIVATIONS])))]))
     hidden = [LinearSpec(draw(st.integers(1, 64))), ActivationSpec("relu")] if draw(st.integers(0, 4)) == 0 else []
     return NetworkSpec((*layers, *hidden, LinearSpec(10)))
@@ -112,7 +118,9 @@ def page_settings(draw: st.DrawFn) -> NetworkSpec:
 @given(page_settings().filter(lambda spec: infer_shapes(spec).classifies))
 def test_any_setting_gives_finite_maps_and_probabilities(spec: NetworkSpec) -> None:
     network = load_network(spec)
-    trace = trace_activations(network.module, torch.from_numpy(bundled_digits().images[3] / np.float32(255)).reshape(1, 1, 28, 28))
+    trace = trace_activations(
+        network.module, torch.from_numpy(bundled_digits().images[3] / np.float32(255)).reshape(1, 1, 28, 28)
+    )
     assert all(torch.isfinite(activation.output).all() for activation in trace.activations)
     assert trace.probabilities is not None
     assert float(trace.probabilities.sum()) == pytest.approx(1, abs=1e-4)
@@ -133,7 +141,9 @@ def test_a_folded_batch_norm_is_a_convolution_with_a_batch_norm_behind_it(pool: 
     torch.testing.assert_close(returned, expected, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("text", ["conv10k5-max2-relu-conv20k3-avg2-tanh-fc10", "conv8k3-relu-max2-conv8k3s2p1-sigmoid-conv4k2-fc10"])
+@pytest.mark.parametrize(
+    "text", ["conv10k5-max2-relu-conv20k3-avg2-tanh-fc10", "conv8k3-relu-max2-conv8k3s2p1-sigmoid-conv4k2-fc10"]
+)
 def test_the_fitted_module_computes_what_training_computed(text: str) -> None:
     """Convolutions folded, readout sampled: the same logits as the training's own forward pass on the same digits."""
     shapes, parameters = infer_shapes(parse(text)), initial(1)
@@ -143,7 +153,9 @@ def test_the_fitted_module_computes_what_training_computed(text: str) -> None:
         for name, tensor in parameters.items():
             if name.startswith("readout") or name.endswith(("beta", "log_gamma")):
                 tensor.normal_(generator=torch.Generator().manual_seed(len(name)))
-            elif "." in name:  # what a kernel size, a spacing or a role adds: another number for each, so that none can be mistaken
+            elif (
+                "." in name
+            ):  # what a kernel size, a spacing or a role adds: another number for each, so that none can be mistaken
                 tensor.uniform_(-0.1, 0.1, generator=torch.Generator().manual_seed(sum(name.encode())))
         stored = {name: tensor.float() for name, tensor in exported(parameters).items()}
         images = torch.tensor(more_digits().images[:60])
@@ -180,7 +192,9 @@ def test_refitting_starts_from_the_readout_and_improves_it() -> None:
     assert kept > 0
     assert ((features @ weight.T + bias).argmax(1) == labels)[held_out].float().mean() > 0.95
     far, _, _ = fitted(features, labels, held_out, weight, bias, 1e6)
-    assert torch.allclose(far / far.norm(), weight / weight.norm(), atol=1e-2)  # held so tightly, only its scale can change
+    assert torch.allclose(
+        far / far.norm(), weight / weight.norm(), atol=1e-2
+    )  # held so tightly, only its scale can change
 
 
 def test_temperature_finds_the_smallest_loss() -> None:
@@ -236,7 +250,7 @@ def test_a_weak_network_is_tuned_and_says_so() -> None:
     assert "conv1 and conv2 tuned and readout fitted on" in network.label.sentence
     left = build_layers(shapes).eval()
     with torch.no_grad(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cnn_explorer.fitting.GOOD", 0.0)
+        patch.setattr("cnn_explorer.weights.fitting.GOOD", 0.0)
         assert fit(left, shapes, steps, shared_weights()).tuned == ()
     digits = bundled_digits()
     assert accuracy(network.module, digits.images, digits.labels) > accuracy(left, digits.images, digits.labels) + 0.01
@@ -244,32 +258,55 @@ def test_a_weak_network_is_tuned_and_says_so() -> None:
     assert "tuned" not in load_network(parse(TEXTS[0])).label.sentence  # good as it is
 
 
-def problem(affordable: str) -> tuple[nn.Sequential, dict[str, float], torch.Tensor, torch.Tensor, torch.Tensor, Readout]:
-    """A network, and how many nanoseconds a digit takes from each convolution on: tuning can afford those from `affordable` on."""
+def problem(
+    affordable: str,
+) -> tuple[nn.Sequential, dict[str, float], torch.Tensor, torch.Tensor, torch.Tensor, Readout]:
+    """A network, and how many nanoseconds a digit takes from each convolution on: tuning can afford those from
+    `affordable` on.
+    """
     torch.manual_seed(0)
     body = nn.Sequential(
-        OrderedDict(normalize=Normalize(), conv1=nn.Conv2d(1, 4, 5, 3), relu1=nn.ReLU(), conv2=nn.Conv2d(4, 6, 3, 2), relu2=nn.ReLU())
+        OrderedDict(
+            normalize=Normalize(),
+            conv1=nn.Conv2d(1, 4, 5, 3),
+            relu1=nn.ReLU(),
+            conv2=nn.Conv2d(4, 6, 3, 2),
+            relu2=nn.ReLU(),
+        )
     )
     times = {name: 1.0 if name >= affordable else 1e12 for name in ("conv1", "conv2")}
     images, labels = torch.tensor(more_digits().images[:800]), torch.tensor(more_digits().labels[:800])
     with torch.no_grad():
         features = through(body, images).flatten(1)
-    readout = Readout(torch.zeros(10, features.shape[1]), torch.zeros(10), features.mean(dim=0), features.std(dim=0) + 1e-3)
-    return body, times, images, labels, torch.arange(800) // 10 % 4 == 3, replace(readout, weight=0.01 * torch.randn(readout.weight.shape))
+    readout = Readout(
+        torch.zeros(10, features.shape[1]), torch.zeros(10), features.mean(dim=0), features.std(dim=0) + 1e-3
+    )
+    return (
+        body,
+        times,
+        images,
+        labels,
+        torch.arange(800) // 10 % 4 == 3,
+        replace(readout, weight=0.01 * torch.randn(readout.weight.shape)),
+    )
 
 
 def copied(body: nn.Module) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in body.state_dict().items()}
 
 
-@pytest.mark.parametrize(("affordable", "changed"), [("conv1", ("conv1", "conv2")), ("conv2", ("conv2",)), ("none", ())])
+@pytest.mark.parametrize(
+    ("affordable", "changed"), [("conv1", ("conv1", "conv2")), ("conv2", ("conv2",)), ("none", ())]
+)
 @torch.no_grad()
 def test_tuning_changes_what_it_can_afford_and_improves_it(affordable: str, changed: tuple[str, ...]) -> None:
     body, times, images, labels, held_out, readout = problem(affordable)
     before = copied(body)
     tuned, names = tune(body, times, images, labels, held_out, readout)
     assert names == changed
-    assert {name.split(".")[0] for name, tensor in copied(body).items() if not torch.equal(tensor, before[name])} == {*changed}
+    assert {name.split(".")[0] for name, tensor in copied(body).items() if not torch.equal(tensor, before[name])} == {
+        *changed
+    }
     loss = nn.functional.cross_entropy(tuned(through(body, images[held_out])), labels[held_out])
     assert (loss < 1.9) == bool(changed)  # without any training it is about log 10 = 2.3
 
@@ -293,7 +330,15 @@ def test_a_readout_is_a_linear_layer() -> None:
 
 
 def test_what_the_shared_network_does_not_serve() -> None:
-    for text in ("fc10", "conv8k8-fc10", "conv8k5x3-fc10", "conv8k3-conv8k3g2-fc10", "conv8k3-fc9", "max2-conv8k3-fc10", "conv8k3-relu"):
+    for text in (
+        "fc10",
+        "conv8k8-fc10",
+        "conv8k5x3-fc10",
+        "conv8k3-conv8k3g2-fc10",
+        "conv8k3-fc9",
+        "max2-conv8k3-fc10",
+        "conv8k3-relu",
+    ):
         assert plan(infer_shapes(parse(text))) is None, text
     assert plan(infer_shapes(parse("-".join(["conv4k3"] * 4) + "-fc10"))) is None
 
@@ -320,7 +365,9 @@ def test_training_repeats_itself_resumes_and_writes_what_can_be_read(tmp_path: P
     assert not torch.equal(whole["conv1"], initial(0)["conv1"])
     write_shared(tmp_path, whole, tiny(), 1.0)
     tensors = torch.load(tmp_path / "shared.pt", weights_only=True)
-    assert {name: tensor.shape for name, tensor in tensors.items()} == {name: tensor.shape for name, tensor in shared_weights().items()}
+    assert {name: tensor.shape for name, tensor in tensors.items()} == {
+        name: tensor.shape for name, tensor in shared_weights().items()
+    }
 
 
 def test_settings_of_the_training_are_served_and_bounded() -> None:
@@ -334,7 +381,14 @@ def test_settings_of_the_training_are_served_and_bounded() -> None:
 def test_training_never_sees_the_digits_that_come_with_the_package() -> None:
     digits = bundled_digits()
     other = np.full((1, 28, 28), 9, dtype=np.uint8)
-    assert len(without_bundled(replace(digits, images=np.concatenate([digits.images, other]), labels=np.append(digits.labels, 1)))) == 1
+    assert (
+        len(
+            without_bundled(
+                replace(digits, images=np.concatenate([digits.images, other]), labels=np.append(digits.labels, 1))
+            )
+        )
+        == 1
+    )
     assert len(without_bundled(Digits(more_digits().images, more_digits().labels))) == 0
 
 

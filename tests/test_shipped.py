@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from cnn_explorer import data, drawing, shared, shipped, weights
-from cnn_explorer.network import LECTURE, PRESETS, parse
+from cnn_explorer import shipped
+from cnn_explorer.digits import data, drawing
 from cnn_explorer.shipped import ASSETS, SUMS, AssetError, read_asset, write_all_sums, write_sums
+from cnn_explorer.spec.network import LECTURE, PRESETS, parse
+from cnn_explorer.weights import load as weights
+from cnn_explorer.weights import shared_filters as shared
 
 ROOT = Path(__file__).parent.parent
 DENSE = PRESETS["the lecture's fully connected network"]
@@ -61,7 +64,9 @@ def test_every_file_has_its_sum() -> None:
 def test_a_checkout_never_changes_line_ends() -> None:
     """Git would on Windows, and a JSON file would have another sum."""
     names = [f"cnn_explorer/assets/{file.name}" for file in ASSETS.iterdir()]
-    done = subprocess.run(["git", "check-attr", "text", "--", *names], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["git", "check-attr", "text", "--", *names], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert len(names) == len(done.stdout.splitlines()) == len(re.findall(r": text: unset$", done.stdout, re.MULTILINE))
 
 
@@ -87,18 +92,25 @@ def test_a_damaged_file_is_named(copied: Path, name: str, read: Callable[[], obj
         read()
     if name != SUMS:
         assert raised.value.name == name
-        assert str(raised.value) == f"The file {name} that comes with the app is damaged or missing; install the app again."
+        assert (
+            str(raised.value)
+            == f"The file {name} that comes with the app is damaged or missing; install the app again."
+        )
 
 
 @pytest.mark.parametrize(("name", "read"), READERS)
 def test_a_missing_file_is_named(copied: Path, name: str, read: Callable[[], object]) -> None:
     (copied / name).unlink()
-    with pytest.raises(AssetError, match=f"^The file {re.escape(name)} that comes with the app is damaged or missing; install the app"):
+    with pytest.raises(
+        AssetError, match=f"^The file {re.escape(name)} that comes with the app is damaged or missing; install the app"
+    ):
         read()
 
 
 def test_every_file_that_is_read_is_covered() -> None:
-    assert {name for name, _ in READERS} == {file.name for file in ASSETS.iterdir()} - {"shared.json"}  # which nothing reads
+    assert {name for name, _ in READERS} == {file.name for file in ASSETS.iterdir()} - {
+        "shared.json"
+    }  # which nothing reads
 
 
 def test_one_bit_is_enough(copied: Path) -> None:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnn_explorer.data import bundled_digits
-from cnn_explorer.ui import stamp
+from cnn_explorer.digits.data import bundled_digits
+from cnn_explorer.ui import asset_hashes as stamp
 
 PACKAGE = Path(stamp.__file__).parents[1]
-REMEDY = "run `python -m cnn_explorer.ui.stamp` and commit what it changes"
+REMEDY = "run `python -m cnn_explorer.ui.asset_hashes` and commit what it changes"
 
 
 def components() -> list[dict[str, str]]:
@@ -30,7 +30,9 @@ def test_a_components_name_ends_in_the_hash_of_its_files(entry: dict[str, str]) 
     digest = hashlib.sha256()
     for file in sorted((PACKAGE / entry["asset_dir"]).iterdir()):
         digest.update(file.name.encode() + b"\0" + file.read_bytes().replace(b"\r\n", b"\n"))
-    assert entry["name"].rsplit("_", 1)[1] == digest.hexdigest()[:8], f"files in {entry['asset_dir']} have changed: {REMEDY}"
+    assert entry["name"].rsplit("_", 1)[1] == digest.hexdigest()[:8], (
+        f"files in {entry['asset_dir']} have changed: {REMEDY}"
+    )
 
 
 def test_a_stamped_manifest_is_left_as_it_is() -> None:

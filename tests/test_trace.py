@@ -8,10 +8,10 @@ from hypothesis import assume, given, settings
 from strategies import networks
 from torch import nn
 
-from cnn_explorer.builder import build_layers, build_network
-from cnn_explorer.network import LECTURE, PRESETS, NetworkSpec, parse
-from cnn_explorer.shapes import infer_shapes
-from cnn_explorer.trace import trace_activations
+from cnn_explorer.spec.network import LECTURE, PRESETS, NetworkSpec, parse
+from cnn_explorer.spec.shapes import infer_shapes
+from cnn_explorer.weights.builder import build_layers, build_network
+from cnn_explorer.weights.trace import trace_activations
 
 
 def picture() -> torch.Tensor:

@@ -9,12 +9,7 @@ import torch
 from full_data import full_mnist, written_digits
 from torch import Generator, nn
 
-from cnn_explorer.builder import build_network
-from cnn_explorer.data import ASSETS, Digits, PenDigit, bundled_digits
-from cnn_explorer.evaluation import accuracy, predict
-from cnn_explorer.network import LECTURE, parse
-from cnn_explorer.preprocessing import image_from_strokes, preprocess_picture
-from cnn_explorer.training import (
+from cnn_explorer.build_weights.lecture import (
     Examples,
     Recipe,
     examples_from,
@@ -22,15 +17,29 @@ from cnn_explorer.training import (
     placed,
     render,
     shifted_and_scaled,
-    slant,
     split_writers,
     train,
     train_network,
     vary,
     write_assets,
 )
+from cnn_explorer.digits.data import ASSETS, Digits, PenDigit, bundled_digits
+from cnn_explorer.digits.preprocessing import image_from_strokes, preprocess_picture
+from cnn_explorer.spec.network import LECTURE, parse
+from cnn_explorer.training.augmentation import slant
+from cnn_explorer.weights.builder import build_network
+from cnn_explorer.weights.evaluation import accuracy, predict
 
-WAVE = ((20.0, 20.0), (60.0, 30.0), (90.0, 80.0), (50.0, 120.0), (20.0, 160.0), (60.0, 190.0), (100.0, 160.0), (120.0, 200.0))
+WAVE = (
+    (20.0, 20.0),
+    (60.0, 30.0),
+    (90.0, 80.0),
+    (50.0, 120.0),
+    (20.0, 160.0),
+    (60.0, 190.0),
+    (100.0, 160.0),
+    (120.0, 200.0),
+)
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +100,12 @@ def _as_drawn_in_the_app(digit: PenDigit) -> np.ndarray:
 
 
 @pytest.mark.full_mnist
-@pytest.mark.parametrize(("side", "count", "stated"), [(28, 300, "shifted_scaled_14_to_56"), (140, 100, "shifted_scaled_70_to_280")])
-def test_shipped_weights_on_digits_of_any_size_anywhere(lecture: nn.Sequential, described: dict, side: int, count: int, stated: str):
+@pytest.mark.parametrize(
+    ("side", "count", "stated"), [(28, 300, "shifted_scaled_14_to_56"), (140, 100, "shifted_scaled_70_to_280")]
+)
+def test_shipped_weights_on_digits_of_any_size_anywhere(
+    lecture: nn.Sequential, described: dict, side: int, count: int, stated: str
+):
     images, labels = shifted_and_scaled(full_mnist(train=False), side, count, seed=1)
     assert accuracy(lecture, images, labels) >= 0.97  # a sample; the figure for more digits is in the file
     assert described["results"][stated]["accuracy"] >= 0.98
@@ -110,7 +123,10 @@ def test_shipped_weights_are_sure_about_the_example(lecture: nn.Sequential):
 
 
 def some_digits(count: int = 300) -> Examples:
-    images, labels = torch.from_numpy(bundled_digits().images[:count].copy()), torch.from_numpy(bundled_digits().labels[:count].copy())
+    images, labels = (
+        torch.from_numpy(bundled_digits().images[:count].copy()),
+        torch.from_numpy(bundled_digits().labels[:count].copy()),
+    )
     return lambda generator: (images, labels)
 
 
@@ -181,7 +197,10 @@ def test_slant_leaves_a_third_and_moves_the_others_a_little():
     moved = slant(images, Generator().manual_seed(0))
     same = (moved == images).all(dim=2).all(dim=1)
     assert 0.28 <= same.float().mean() <= 0.38
-    correlation = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(images[~same].numpy(), moved[~same].numpy(), strict=True)]
+    correlation = [
+        np.corrcoef(a.ravel(), b.ravel())[0, 1]
+        for a, b in zip(images[~same].numpy(), moved[~same].numpy(), strict=True)
+    ]
     assert 0.6 < np.mean(correlation) < 0.95
 
 
@@ -228,7 +247,9 @@ def test_the_recipe_repeats_itself_and_describes_itself(tmp_path: Path):
     loaded = build_network(LECTURE, seed=7)
     loaded.load_state_dict(torch.load(tmp_path / "out" / "lecture.pt", weights_only=True))
     for other in (again, loaded):
-        assert all(torch.equal(a, b) for a, b in zip(module.state_dict().values(), other.state_dict().values(), strict=True))
+        assert all(
+            torch.equal(a, b) for a, b in zip(module.state_dict().values(), other.state_dict().values(), strict=True)
+        )
     described = json.loads((tmp_path / "out" / "lecture.json").read_text(encoding="utf-8"))
     assert described["recipe"]["renderings"] == 2
     assert described["results"]["mnist_test"]["accuracy"] == 0.5

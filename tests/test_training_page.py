@@ -12,14 +12,15 @@ from rendered import FOREIGN, quotes_foreign_text, shown
 from streamlit.testing.v1 import AppTest
 from widgets import address, control, sent
 
-from cnn_explorer.builder import build_network
-from cnn_explorer.evaluation import accuracy
-from cnn_explorer.lru_cache import LruCache
-from cnn_explorer.network import LECTURE, PRESETS, parse
+from cnn_explorer.sharing.lru_cache import LruCache
+from cnn_explorer.spec.network import LECTURE, PRESETS, parse
 from cnn_explorer.training.files import CONVERT, weights_file
-from cnn_explorer.training.recipes import digits_for, parse_recipe, recipes_for
+from cnn_explorer.training.recipe import digits_for, parse_recipe, recipes_for
 from cnn_explorer.training.run import Run
-from cnn_explorer.ui import cached, training_state
+from cnn_explorer.ui import caches
+from cnn_explorer.ui.train import state as training_state
+from cnn_explorer.weights.builder import build_network
+from cnn_explorer.weights.evaluation import accuracy
 
 LONG = "bundled-sgd0.05m0.5-b32-e2-s1"
 QUICK = "bundled-sgd0.05m0.5-b256-e2-s0"  # fifteen batches an epoch
@@ -29,11 +30,11 @@ SMALL = "conv4k5s2-relu-fc10"
 @pytest.fixture(autouse=True)
 def own_runs(own_visitors: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test finds what another has trained."""
-    monkeypatch.setattr(cached, "_EVALUATIONS", LruCache(12))
+    monkeypatch.setattr(caches, "_EVALUATIONS", LruCache(12))
     yield
-    cached.runs().close()
-    cached.trainings().close()
-    cached._one_process.cache_clear()
+    caches.runs().close()
+    caches.trainings().close()
+    caches._one_process.cache_clear()
 
 
 def opened(**address: str) -> AppTest:
@@ -57,7 +58,7 @@ def said(page: AppTest) -> str:
 
 def drive(recipe: str, until: int, net: str = SMALL, visitor: str = "another") -> Run:
     """Somebody else has a run go on."""
-    run = cached.runs().drive(visitor, parse(net), parse_recipe(recipe), until).run
+    run = caches.runs().drive(visitor, parse(net), parse_recipe(recipe), until).run
     assert run is not None
     return run
 
@@ -98,7 +99,7 @@ def trained(batches: int, net: str = SMALL, recipe: str = QUICK) -> torch.nn.Seq
 
 
 def fingerprint(module: torch.nn.Sequential) -> str:
-    from cnn_explorer.weights import Label, TrainedNetwork
+    from cnn_explorer.weights.load import Label, TrainedNetwork
 
     return TrainedNetwork(module, Label("", "", None, "")).fingerprint
 
@@ -117,7 +118,9 @@ def test_it_trains_to_the_very_weights_that_the_recipe_gives_and_says_how_good_t
     assert sent(page)["version"] == fingerprint(module)
     test = digits_for("bundled")[1]
     right = accuracy(module, test.images, test.labels)
-    assert sentence(page) == f"Trained here, 2 epochs on 4,000 digits: right on {100 * right:.1f} % of 1,000 test digits."
+    assert (
+        sentence(page) == f"Trained here, 2 epochs on 4,000 digits: right on {100 * right:.1f} % of 1,000 test digits."
+    )
     assert at(page) == 30
     train = next(button for button in page.button if button.key == "train")
     assert train.disabled  # to the end
@@ -125,7 +128,13 @@ def test_it_trains_to_the_very_weights_that_the_recipe_gives_and_says_how_good_t
 
 def test_a_batch_and_an_epoch_at_a_time() -> None:
     page = opened()
-    for key, batch in (("train_batch", 1), ("train_batch", 2), ("train_epoch", 15), ("train_batch", 16), ("train_epoch", 30)):
+    for key, batch in (
+        ("train_batch", 1),
+        ("train_batch", 2),
+        ("train_epoch", 15),
+        ("train_batch", 16),
+        ("train_epoch", 30),
+    ):
         settled(press(page, key))
         assert at(page) == batch
         assert sent(page)["version"] == fingerprint(trained(batch)), batch
@@ -136,7 +145,7 @@ def test_a_batch_that_is_over_before_the_page_looks_is_in_the_address(monkeypatc
 
     def note_slowly() -> None:
         noted()
-        run = cached.runs().run(parse(SMALL), parse_recipe(QUICK))
+        run = caches.runs().run(parse(SMALL), parse_recipe(QUICK))
         assert run is not None
         rest(run, 1)
 
@@ -155,7 +164,7 @@ def test_paused_and_resumed_it_comes_to_the_same(monkeypatch: pytest.MonkeyPatch
     page = settled(press(page, "pause"))
     stopped = at(page)
     assert 0 <= stopped < 250
-    run = cached.runs().run(parse(SMALL), parse_recipe(long))
+    run = caches.runs().run(parse(SMALL), parse_recipe(long))
     assert run is not None
     assert run.batch == stopped  # not one batch more
     assert sent(page)["version"] == fingerprint(trained(stopped, recipe=long))
@@ -178,10 +187,10 @@ def test_start_over_gives_the_very_same_initial_weights_and_the_same_run() -> No
 
 def test_what_another_visitor_has_trained_is_not_trained_again() -> None:
     settled(press(opened(), "train"))
-    run = cached.runs().run(parse(SMALL), parse_recipe(QUICK))
+    run = caches.runs().run(parse(SMALL), parse_recipe(QUICK))
     assert run is not None
     page = settled(press(opened(), "train"))
-    assert cached.runs().run(parse(SMALL), parse_recipe(QUICK)) is run
+    assert caches.runs().run(parse(SMALL), parse_recipe(QUICK)) is run
     assert sent(page)["version"] == fingerprint(trained(30))
     again = opened(at="30")  # an address that is opened once more
     assert sent(again)["version"] == fingerprint(trained(30))
@@ -195,7 +204,9 @@ def test_a_step_of_what_is_trained_already_is_a_true_step() -> None:
 
 def test_two_networks_by_one_recipe() -> None:
     page = settled(press(opened(beside="fc16-relu-fc10"), "train"))
-    table = next(text.value for text in page.markdown if "multiply-adds" in text.value) if section(page, "beside") else ""
+    table = (
+        next(text.value for text in page.markdown if "multiply-adds" in text.value) if section(page, "beside") else ""
+    )
     for net, parameters in ((SMALL, "5,874"), ("fc16-relu-fc10", "12,730")):
         assert sum(parameter.numel() for parameter in trained(0, net).parameters()) == int(parameters.replace(",", ""))
         test = digits_for("bundled")[1]
@@ -264,7 +275,10 @@ def test_the_name_of_a_weights_file_is_quoted() -> None:
     uploader = page.file_uploader(key=f"weights_file {SMALL}")
     uploader.upload("`my` www.evil.test.pt", b"no weights", "application/octet-stream").run()
     (error,) = page.error
-    assert [text for kind, text in shown(error.value) if kind == "code"] == ["'my' www.evil.test.pt", "weights.safetensors"]
+    assert [text for kind, text in shown(error.value) if kind == "code"] == [
+        "'my' www.evil.test.pt",
+        "weights.safetensors",
+    ]
 
 
 def test_settings_are_in_the_address() -> None:
@@ -280,7 +294,7 @@ def test_settings_are_in_the_address() -> None:
 
 def test_the_first_page_shows_trained_weights_until_they_are_given_back() -> None:
     page = settled(press(opened(net=str(LECTURE)), "train_epoch"))
-    run = cached.runs().run(LECTURE, parse_recipe(QUICK))
+    run = caches.runs().run(LECTURE, parse_recipe(QUICK))
     assert run is not None
     first = AppTest.from_file("../app.py", default_timeout=60)
     first.query_params.update({"net": str(LECTURE), "weights": f"{QUICK}@15"})
@@ -303,15 +317,15 @@ def test_weights_that_are_not_kept_any_more_get_a_sentence() -> None:
 
 
 def test_the_queue_says_how_many_are_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cached, "is_present", lambda visitor: True)
+    monkeypatch.setattr(caches, "is_present", lambda visitor: True)
     for seed in range(1, 4):
         recipe = parse_recipe(f"bundled-sgd0.05m0.5-b32-e100-s{seed}")
-        cached.runs().drive(f"visitor {seed}", PRESETS["LeNet-5"], recipe, 10**6)
+        caches.runs().drive(f"visitor {seed}", PRESETS["LeNet-5"], recipe, 10**6)
     page = press(opened(), "train")
     progress = page.get("progress")[0].proto.text
     assert re.search(r"[23] other visitors train before your next turn", progress), progress
     for seed in range(1, 4):
-        cached.runs().leave(f"visitor {seed}")
+        caches.runs().leave(f"visitor {seed}")
     settled(page)
 
 
@@ -324,7 +338,7 @@ def test_a_refused_training_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     assert next(button for button in page.button if button.key == "train").disabled
     assert not any("Press Train" in caption.value for caption in page.caption)
     page = opened()
-    monkeypatch.setattr(cached.runs(), "places", (0, 0))
+    monkeypatch.setattr(caches.runs(), "places", (0, 0))
     press(page, "train")
     assert [toast.value for toast in page.toast] == [
         "0 visitors are training already, as many as can take turns here; try again in a minute."
@@ -339,7 +353,7 @@ def test_what_is_gone_is_told() -> None:
     press(page, "train_epoch")
     assert not page.warning
     settled(page)
-    cached.runs().forget(parse(SMALL), parse_recipe(QUICK), "")
+    caches.runs().forget(parse(SMALL), parse_recipe(QUICK), "")
     page.run()
     assert "What was trained here is not kept any more" in said(page)
     assert sentence(page).startswith("Untrained")
@@ -364,7 +378,7 @@ def test_a_network_that_was_never_trained_has_lost_nothing() -> None:
 
 def test_a_loss_that_the_results_find_first_is_told() -> None:
     page = settled(press(opened(), "train_epoch"))
-    cached.runs().forget(parse(SMALL), parse_recipe(QUICK), "")
+    caches.runs().forget(parse(SMALL), parse_recipe(QUICK), "")
     section(page, "beside")
     assert "What was trained here is not kept any more" in said(page)
     assert sentence(page).startswith("Untrained")
@@ -373,7 +387,7 @@ def test_a_loss_that_the_results_find_first_is_told() -> None:
 def test_a_refusal_on_the_way_is_told_and_keeps_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
     page = settled(press(opened(recipe=LONG), "train_epoch"))
     press(page, "train")
-    monkeypatch.setattr(cached.runs(), "places", (0, 0))
+    monkeypatch.setattr(caches.runs(), "places", (0, 0))
     page.run()
     page.run()
     assert "0 visitors are training already" in said(page)
@@ -403,7 +417,7 @@ def test_two_networks_that_do_not_fit_together_are_told() -> None:
 
 def test_a_pause_beside_others_is_at_a_place_that_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     long = "bundled-sgd0.05m0.5-b32-e40-s2"
-    monkeypatch.setattr(cached, "is_present", lambda visitor: True)
+    monkeypatch.setattr(caches, "is_present", lambda visitor: True)
     run = drive(long, 10**6)
     page = press(opened(recipe=long), "train")
     while at(page) < 10 and int(sent(page)["training"]["going"]) and run.batch < 200:
@@ -420,7 +434,7 @@ def test_a_pause_beside_others_is_at_a_place_that_is_kept(monkeypatch: pytest.Mo
     settled(press(page, "train_batch"))
     assert at(page) == rested + 1
     assert sent(page)["version"] == fingerprint(trained(rested + 1, recipe=long))
-    cached.runs().leave("another")
+    caches.runs().leave("another")
 
 
 def test_it_stays_where_it_is_when_others_pause_further_on() -> None:
@@ -454,7 +468,7 @@ def test_only_what_was_trained_before_is_called_replayed() -> None:
 def test_a_step_that_is_refused_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     page = settled(press(opened(), "train_batch"))
     rest(drive(QUICK, 20), 20)
-    monkeypatch.setattr(cached.runs(), "places", (0, 0))
+    monkeypatch.setattr(caches.runs(), "places", (0, 0))
     press(page, "train_batch")
     assert page.toast
     assert at(page) == 1
@@ -463,10 +477,10 @@ def test_a_step_that_is_refused_loses_nothing(monkeypatch: pytest.MonkeyPatch) -
 
 def test_what_was_trained_stays_when_the_seed_is_changed_on_the_way() -> None:
     page = press(opened(recipe=LONG), "train")
-    while cached.runs().run(parse(SMALL), parse_recipe(LONG)).batch < 20:  # type: ignore[union-attr]
+    while caches.runs().run(parse(SMALL), parse_recipe(LONG)).batch < 20:  # type: ignore[union-attr]
         time.sleep(0.01)
     control(page.number_input, "seed").set_value(7).run()
-    run = cached.runs().run(parse(SMALL), parse_recipe(LONG))
+    run = caches.runs().run(parse(SMALL), parse_recipe(LONG))
     assert run is not None
     assert 20 <= run.batch == run.snapshots[-1].batch
     control(page.number_input, "seed").set_value(1).run()
@@ -592,7 +606,9 @@ def test_weights_from_a_file_are_taken_with_other_names_and_pickles_are_not() ->
     assert "`conv1.weight` has shape (10, 1, 5, 5); this network's conv1 has (4, 1, 5, 5)." in page.error[0].value
     assert CONVERT.strip() not in [code.value.strip() for code in page.code]
     ours = build_network(parse(SMALL), 8)
-    state = {name.replace("conv1", "layer1").replace("fc1", "head"): tensor for name, tensor in ours.state_dict().items()}
+    state = {
+        name.replace("conv1", "layer1").replace("fc1", "head"): tensor for name, tensor in ours.state_dict().items()
+    }
     upload("mine.safetensors", safetensors.torch.save(state))
     assert not page.error
     assert page.success[0].value.startswith("`mine.safetensors`: Weights from your file\\: right on ")
@@ -617,7 +633,7 @@ def test_an_address_shows_the_weights_that_it_names() -> None:
     first.query_params.update(shipped)
     first.run()
     assert sentence(first).startswith("Trained on MNIST")
-    cached.runs().forget(LECTURE, parse_recipe(QUICK), "")
+    caches.runs().forget(LECTURE, parse_recipe(QUICK), "")
     lost = {**own, "weights": f"{QUICK}@30"}
     for _ in range(2):  # told as often as it is asked for
         first.query_params.update(lost)
@@ -678,11 +694,11 @@ def test_a_greedy_session_takes_nothing_from_an_honest_one() -> None:
 
 def test_clearing_streamlits_caches_loses_nothing() -> None:
     page = settled(press(opened(), "train_epoch"))
-    runs, trainings, run = cached.runs(), cached.trainings(), cached.runs().run(parse(SMALL), parse_recipe(QUICK))
+    runs, trainings, run = caches.runs(), caches.trainings(), caches.runs().run(parse(SMALL), parse_recipe(QUICK))
     st.cache_data.clear()  # what the server does on a browser's message `clear_cache`
     st.cache_resource.clear()
-    assert cached.runs() is runs
-    assert cached.trainings() is trainings
+    assert caches.runs() is runs
+    assert caches.trainings() is trainings
     page.run()
-    assert cached.runs().run(parse(SMALL), parse_recipe(QUICK)) is run
+    assert caches.runs().run(parse(SMALL), parse_recipe(QUICK)) is run
     assert (at(page), said(page)) == (15, "")

@@ -1,5 +1,6 @@
-"""One training at a time for everybody: places, sharing, leaving, bounds. What trains here is a stand-in that the test leads by the hand,
-but for the first test and the last."""
+"""One training at a time for everybody: places, sharing, leaving, bounds. What trains here is a stand-in that the test
+leads by the hand, but for the first test and the last.
+"""
 
 import subprocess
 import sys
@@ -11,12 +12,12 @@ from dataclasses import replace
 import pytest
 from torch import nn
 
-from cnn_explorer.fair_cache import Shares
-from cnn_explorer.network import parse
-from cnn_explorer.shapes import NetworkShapes, infer_shapes
+from cnn_explorer.sharing.fair_cache import Shares
+from cnn_explorer.spec.network import parse
+from cnn_explorer.spec.shapes import NetworkShapes, infer_shapes
 from cnn_explorer.training import queue
 from cnn_explorer.training.queue import Place, TrainingQueue
-from cnn_explorer.weights import Label, TrainedNetwork, load_network
+from cnn_explorer.weights.load import Label, TrainedNetwork, load_network
 
 NETS = [f"conv4k{kernel}s2-relu-conv4k3g2-relu-fc10" for kernel in range(1, 8)]
 
@@ -94,13 +95,22 @@ def test_twenty_visitors_stand_in_line(teacher: Teacher) -> None:
     for done in range(7):
         until(lambda done=done: len(teacher.begun) == done + 1)  # type: ignore[misc]
         teacher.steps.release(2)
-        until(lambda done=done: trainings.attend("guest", shapes_of(NETS[done]), network).network.label.trained_for == 4)  # type: ignore[misc]
+        until(
+            lambda done=done: trainings.attend("guest", shapes_of(NETS[done]), network).network.label.trained_for == 4
+        )  # type: ignore[misc]
         for number in range(20):
             ahead = trainings.attend(f"visitor {number}", shapes_of(NETS[number % 7]), network, 4).ahead
-            assert ahead in ([None] if number % 7 <= done else [number % 7 - done - 1, number % 7 - done])  # as the next one begins
+            assert ahead in (
+                [None] if number % 7 <= done else [number % 7 - done - 1, number % 7 - done]
+            )  # as the next one begins
     assert teacher.begun == [str(parse(net)) for net in NETS]
     assert teacher.most == 1
-    until(lambda: threading.active_count() == 1 or not any(thread.name == "train networks" for thread in threading.enumerate()))
+    until(
+        lambda: (
+            threading.active_count() == 1
+            or not any(thread.name == "train networks" for thread in threading.enumerate())
+        )
+    )
 
 
 def test_who_asks_for_another_gives_the_first_up(teacher: Teacher) -> None:
@@ -151,7 +161,10 @@ def test_more_seconds_are_another_training(teacher: Teacher) -> None:
 
 
 def test_what_is_kept_is_bounded(teacher: Teacher) -> None:
-    trainings, network = TrainingQueue(shares=Shares(9_000, 9_000, 9_000, 9_000, 0), patience=60), bare(1000)  # 4,000 bytes each
+    trainings, network = (
+        TrainingQueue(shares=Shares(9_000, 9_000, 9_000, 9_000, 0), patience=60),
+        bare(1000),
+    )  # 4,000 bytes each
     teacher.steps.release(6)
     for net in NETS[:3]:
         until(lambda net=net: trainings.attend("one", shapes_of(net), network, 4).ahead is None)  # type: ignore[misc]
@@ -192,7 +205,9 @@ def test_large_networks_that_wait_are_bounded(teacher: Teacher) -> None:
 
 def test_what_somebody_present_has_trained_stays(teacher: Teacher) -> None:
     gone: set[str] = set()
-    trainings = TrainingQueue(present=lambda visitor: visitor not in gone, shares=Shares(9_000, 4_500, 9_000, 9_000, 0), patience=60)
+    trainings = TrainingQueue(
+        present=lambda visitor: visitor not in gone, shares=Shares(9_000, 4_500, 9_000, 9_000, 0), patience=60
+    )
     teacher.steps.release(20)
     for visitor, net in (("one", NETS[0]), ("two", NETS[1])):
         until(lambda visitor=visitor, net=net: trainings.attend(visitor, shapes_of(net), bare(1000), 4).ahead is None)  # type: ignore[misc]

@@ -16,8 +16,8 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile, UploadedFileRe
 from streamlit.testing.v1 import AppTest
 from widgets import address
 
-from cnn_explorer.drawing import example_drawing
-from cnn_explorer.preprocessing import preprocess_picture
+from cnn_explorer.digits.drawing import example_drawing
+from cnn_explorer.digits.preprocessing import preprocess_picture
 from cnn_explorer.ui import uploads
 
 UNREADABLE = f"`some.png` {uploads.UNREADABLE}"
@@ -41,7 +41,9 @@ def chunk(name: bytes, body: bytes) -> bytes:
 
 
 def png(width: int, height: int, *chunks: bytes) -> bytes:
-    """A PNG file of white pixels, a bit each; beyond a hundred rows there are none, as before such a picture is refused."""
+    """A PNG file of white pixels, a bit each; beyond a hundred rows there are none, as before such a picture is
+    refused.
+    """
     rows = (b"\0" + b"\xff" * ((width + 7) // 8)) * min(height, 100)
     head = chunk(b"IHDR", struct.pack(">2I5B", width, height, 1, 0, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + head + b"".join(chunks) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
@@ -104,21 +106,32 @@ def test_a_spoilt_picture_is_read_or_has_one_sentence(kind: str, data: st.DataOb
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize(
     ("width", "height", "what"),
-    [(1, 25_000_000, "1×25,000,000"), (200_001, 10, "200,001×10"), (5001, 5000, "5,001×5,000"), (12_000, 12_000, "12,000×12,000")],
+    [
+        (1, 25_000_000, "1×25,000,000"),
+        (200_001, 10, "200,001×10"),
+        (5001, 5000, "5,001×5,000"),
+        (12_000, 12_000, "12,000×12,000"),
+    ],
 )
 def test_a_picture_that_is_too_large_is_told_the_limits(width: int, height: int, what: str) -> None:
-    assert upload(opened(""), png(width, height)) == [f"`some.png` cannot be used: the picture has {what} pixels; {LIMITS}"]
+    assert upload(opened(""), png(width, height)) == [
+        f"`some.png` cannot be used: the picture has {what} pixels; {LIMITS}"
+    ]
 
 
 def test_so_is_one_that_pillow_does_not_open() -> None:
-    assert upload(opened(""), png(50_000, 50_000)) == [f"`some.png` cannot be used: the picture has too many pixels; {LIMITS}"]
+    assert upload(opened(""), png(50_000, 50_000)) == [
+        f"`some.png` cannot be used: the picture has too many pixels; {LIMITS}"
+    ]
 
 
 class Unheard(Exception):
     pass
 
 
-@pytest.mark.parametrize("problem", [MemoryError(), RecursionError(), struct.error("a"), Unheard("b"), ValueError("c"), KeyError(1)])
+@pytest.mark.parametrize(
+    "problem", [MemoryError(), RecursionError(), struct.error("a"), Unheard("b"), ValueError("c"), KeyError(1)]
+)
 def test_whatever_pillow_raises_is_one_sentence_and_in_the_log(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, problem: Exception
 ) -> None:
@@ -128,7 +141,9 @@ def test_whatever_pillow_raises_is_one_sentence_and_in_the_log(
     page = opened("")
     monkeypatch.setattr(Image.Image, "getexif", fail)
     assert upload(page, written(seven(), "PNG")) == [UNREADABLE]
-    assert problem in [record.exc_info[1] for record in caplog.records if record.name == uploads.__name__ and record.exc_info]
+    assert problem in [
+        record.exc_info[1] for record in caplog.records if record.name == uploads.__name__ and record.exc_info
+    ]
 
 
 def test_one_picture_is_decoded_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

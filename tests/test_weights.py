@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from cnn_explorer.builder import build_network
-from cnn_explorer.data import bundled_digits
-from cnn_explorer.layers import FlattenSpec, LinearSpec
-from cnn_explorer.network import LECTURE, PRESETS, NetworkSpec, parse
+from cnn_explorer.digits.data import bundled_digits
 from cnn_explorer.shipped import ASSETS
-from cnn_explorer.weights import load_network, recipe
+from cnn_explorer.spec.layers import FlattenSpec, LinearSpec
+from cnn_explorer.spec.network import LECTURE, PRESETS, NetworkSpec, parse
+from cnn_explorer.weights.builder import build_network
+from cnn_explorer.weights.load import load_network, recipe
 
 
 def trained(spec: NetworkSpec = LECTURE) -> dict[str, torch.Tensor]:
@@ -61,7 +61,10 @@ def test_every_preset_is_trained(spec: NetworkSpec) -> None:
     label = network.label
     assert (label.source, label.accuracy, label.measured) == ("trained", results["mnist_test"]["accuracy"], 10_000)
     assert f"Right on {100 * results['mnist_test']['accuracy']:.1f} % of MNIST's 10,000 test digits" in label.sentence
-    assert f"on {100 * results['pen_unseen_writers']['accuracy']:.1f} % of 1,498 digits by 6 people it never saw" in label.sentence
+    assert (
+        f"on {100 * results['pen_unseen_writers']['accuracy']:.1f} % of 1,498 digits by 6 people it never saw"
+        in label.sentence
+    )
 
 
 @pytest.mark.parametrize("spec", PRESETS.values(), ids=str)
@@ -101,13 +104,20 @@ def test_one_step_away_from_a_preset_is_another_network() -> None:
         ),
         ("conv12k9-max2-relu-fc10", set(), "random", "all weights are random"),
         ("max2-relu", set(), "random", "Nothing to train"),
-        ("conv10k5-max28-fc10", {"conv1"}, "partly trained", "trained with other steps in between"),  # as far as it works out
+        (
+            "conv10k5-max28-fc10",
+            {"conv1"},
+            "partly trained",
+            "trained with other steps in between",
+        ),  # as far as it works out
     ],
 )
 def test_an_edited_network_keeps_what_fits_and_says_so(text: str, kept: set[str], source: str, words: str) -> None:
     network = load_network(parse(text))
     state = network.module.state_dict()
-    same = {name.split(".")[0] for name, tensor in trained().items() if name in state and torch.equal(state[name], tensor)}
+    same = {
+        name.split(".")[0] for name, tensor in trained().items() if name in state and torch.equal(state[name], tensor)
+    }
     assert same == kept
     assert network.label.source == source
     assert words in network.label.sentence

@@ -1,5 +1,6 @@
-"""An AppTest's widgets by their name, the key of one that others may change ending in a version (cnn_explorer/ui/controlled.py); its
-address; what its network view was sent."""
+"""An AppTest's widgets by their name, the key of one that others may change ending in a version
+(cnn_explorer/ui/controlled.py); its address; what its network view was sent.
+"""
 
 import json
 import struct

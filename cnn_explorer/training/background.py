@@ -19,11 +19,17 @@ def failure(problem: Exception) -> str:
     """What a visitor reads of a training that failed. The details go to the log."""
     _LOG.error("a training failed", exc_info=problem)
     known = isinstance(problem, ValueError | OSError)  # those of this package are sentences
-    return f"The training failed: {problem}." if known else "The training failed; the reason is in the server's log. Try again in a minute."
+    return (
+        f"The training failed: {problem}."
+        if known
+        else "The training failed; the reason is in the server's log. Try again in a minute."
+    )
 
 
 class Background(ABC):
-    """Work in one thread of its own; a subclass says which, and clears `_worker` when it finds none. `_lock` guards all that is shared."""
+    """Work in one thread of its own; a subclass says which, and clears `_worker` when it finds none. `_lock` guards all
+    that is shared.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # never held while something computes
@@ -32,7 +38,9 @@ class Background(ABC):
         atexit.register(self.close)
 
     def close(self) -> None:
-        """Give everything up and wait for the end of what is going on: torch must not be at work when the process ends."""
+        """Give everything up and wait for the end of what is going on: torch must not be at work when
+        the process ends.
+        """
         with self._lock:
             self._closed = True
             worker = self._worker

@@ -23,12 +23,12 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor, nn
 
-from cnn_explorer.builder import build_layers
-from cnn_explorer.data import bundled_digits
-from cnn_explorer.evaluation import predict
-from cnn_explorer.shapes import NetworkShapes
+from cnn_explorer.digits.data import bundled_digits
+from cnn_explorer.spec.shapes import NetworkShapes
 from cnn_explorer.text import quoted
 from cnn_explorer.training.run import Look
+from cnn_explorer.weights.builder import build_layers
+from cnn_explorer.weights.evaluation import predict
 
 LOAD_AND_SAVE = """\
 import safetensors.torch  # pip install safetensors
@@ -119,14 +119,20 @@ def read_weights(content: bytes, shapes: NetworkShapes, name: str = "") -> FileW
 
 
 def run_csv(looks: Sequence[Look]) -> str:
-    """A run as a table: a line a look, its gradient norms in a column for each layer; empty where there is no number."""
+    """A run as a table: a line a look, its gradient norms in a column for each layer; empty where
+    there is no number.
+    """
     layers = list(dict.fromkeys(layer for look in looks for layer, _ in look.gradient_norms))
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["batch", "epoch", "loss", "accuracy", "measured", "seconds", *(f"gradient_norm_{layer}" for layer in layers)])
+    writer.writerow(
+        ["batch", "epoch", "loss", "accuracy", "measured", "seconds", *(f"gradient_norm_{layer}" for layer in layers)]
+    )
     for look in looks:
         norms = dict(look.gradient_norms)
-        writer.writerow([look.batch, look.epoch, look.loss, look.accuracy, look.measured, look.seconds, *map(norms.get, layers)])
+        writer.writerow(
+            [look.batch, look.epoch, look.loss, look.accuracy, look.measured, look.seconds, *map(norms.get, layers)]
+        )
     return table.getvalue()
 
 

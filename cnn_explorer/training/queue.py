@@ -1,10 +1,12 @@
-"""One training at a time, for all visitors of a process: a visitor who asks for one waits in a queue, and gives it up by leaving.
+"""One training at a time, for all visitors of a process: a visitor who asks for one waits in a queue, and gives it up
+by leaving.
 
     attend(visitor, shapes, network, seconds) ─► Place: the network to show, and the place in the queue
 
-A visitor attends again and again, a few times a second; one who does not for `patience` seconds has left. A training that nobody
-attends is dropped, with all that it has learnt. A finished network is kept by architecture string, for everybody, as long as a visitor
-who asked for it is present, within that visitor's share of the memory, and then until others need the room.
+A visitor attends again and again, a few times a second; one who does not for `patience` seconds has left. A training
+that nobody attends is dropped, with all that it has learnt. A finished network is kept by architecture string, for
+everybody, as long as a visitor who asked for it is present, within that visitor's share of the memory, and then until
+others need the room.
 """
 
 from __future__ import annotations
@@ -15,13 +17,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from cnn_explorer.fair_cache import FairCache, Shares
-from cnn_explorer.memory import give_back_memory
-from cnn_explorer.shapes import NetworkShapes
+from cnn_explorer.sharing.fair_cache import FairCache, Shares
+from cnn_explorer.sharing.fair_lock import Turns
+from cnn_explorer.sharing.memory import give_back_memory
+from cnn_explorer.spec.shapes import NetworkShapes
 from cnn_explorer.training.background import FORGOTTEN, Background, failure
-from cnn_explorer.training.brief import train_briefly
-from cnn_explorer.training.turns import Turns
-from cnn_explorer.weights import TrainedNetwork
+from cnn_explorer.training.quick import train_briefly
+from cnn_explorer.weights.load import TrainedNetwork
 
 SHARES = Shares.of(48_000_000)  # bytes of finished networks: the lecture's takes 34,000
 GROUP = 0.3  # seconds of a training before another one that shares the turns
@@ -31,9 +33,10 @@ WAITING, OF_ADDRESS = 50, 40  # trainings that may wait: altogether, and from on
 
 @dataclass(frozen=True)
 class Place:
-    """The `network` to show now; `ahead` is the number of trainings before the one that was asked for, 0 while that one runs and None
-    if there is none: it is finished, failed or was not asked for. `seconds` are those that it goes on to altogether; `problem` says why
-    it failed, or why it cannot be taken yet."""
+    """The `network` to show now; `ahead` is the number of trainings before the one that was asked for, 0 while that one
+    runs and None if there is none: it is finished, failed or was not asked for. `seconds` are those that it goes on to
+    altogether; `problem` says why it failed, or why it cannot be taken yet.
+    """
 
     network: TrainedNetwork
     ahead: int | None = None
@@ -58,9 +61,9 @@ class _Job:
 class TrainingQueue(Background):
     """Trainings of all visitors, one of every address in turn; safe to use from many threads.
 
-    `shares` bound the parameters of finished networks in bytes, `waiting` the jobs: altogether, and of one address; `patience` is in
-    seconds. `turns` are shared with whatever else trains in this process. `present(visitor)` tells whether a visitor is still there
-    and `address(visitor)` where from ("" if that is not known).
+    `shares` bound the parameters of finished networks in bytes, `waiting` the jobs: altogether, and of one address;
+    `patience` is in seconds. `turns` are shared with whatever else trains in this process. `present(visitor)` tells
+    whether a visitor is still there and `address(visitor)` where from ("" if that is not known).
     """
 
     def __init__(
@@ -75,12 +78,15 @@ class TrainingQueue(Background):
         super().__init__()
         self.waiting, self.patience = waiting, patience
         self._turns, self._address = turns or Turns(), address
-        self._jobs: list[_Job] = []  # in the order in which they were asked for, but for the one that runs, which is the first
+        self._jobs: list[
+            _Job
+        ] = []  # in the order in which they were asked for, but for the one that runs, which is the first
         self._finished: FairCache[TrainedNetwork] = FairCache(shares, lambda network: network.bytes, present, address)
         self._failed: dict[str, tuple[float, str]] = {}  # when, and why
 
     def attend(self, visitor: str, shapes: NetworkShapes, network: TrainedNetwork, seconds: float = 0) -> Place:
-        """The network to show to `visitor`, who wants it trained for `seconds` of CPU time altogether, or takes it as it is (0).
+        """The network to show to `visitor`, who wants it trained for `seconds` of CPU time altogether, or takes it as
+        it is (0).
 
         `network` is what there is without a training, for `shapes`. What the visitor asked for before is given up.
         """
@@ -95,7 +101,9 @@ class TrainingQueue(Background):
             failed, problem = self._failed.get(architecture, (-math.inf, ""))
             if time.monotonic() - failed < FORGOTTEN:
                 return Place(best, problem=problem)
-            self._jobs[1:] = filter(self._is_attended, self._jobs[1:])  # the first one's turn is over when it sees that by itself
+            self._jobs[1:] = filter(
+                self._is_attended, self._jobs[1:]
+            )  # the first one's turn is over when it sees that by itself
             job = next((job for job in self._jobs if job.architecture == architecture), None)
             if job is None:
                 address = self._address(visitor)
@@ -111,7 +119,10 @@ class TrainingQueue(Background):
     def _refusal(self, visitor: str, address: str, network: TrainedNetwork) -> str:
         """Why one more job cannot be taken from an address, or ""."""
         neighbours = [job for job in self._jobs if job.address == address]
-        for jobs, most, where in ((self._jobs, self.waiting[0], ""), (neighbours, self.waiting[1], " from your address")):
+        for jobs, most, where in (
+            (self._jobs, self.waiting[0], ""),
+            (neighbours, self.waiting[1], " from your address"),
+        ):
             if len(jobs) >= most:
                 return f"{len(jobs)} trainings{where} are waiting already, and this one for its place."
         for jobs, most in ((self._jobs, self._finished.shares.total), (neighbours, self._finished.shares.address)):
@@ -122,7 +133,9 @@ class TrainingQueue(Background):
         return ""
 
     def _line(self) -> list[_Job]:
-        """The jobs in the order of their turns: the one that runs, then the first of every address, then the second, and so on."""
+        """The jobs in the order of their turns: the one that runs, then the first of every address, then the second,
+        and so on.
+        """
         before: Counter[str] = Counter()
         ranks = []
         for job in self._jobs:
@@ -183,7 +196,10 @@ class TrainingQueue(Background):
             if self._finished.make_room(visitor, network.bytes) is None:
                 self._finished.keep(job.architecture, network, job.attended)
                 return
-        self._failed[job.architecture] = (time.monotonic(), "There is no room to keep what was trained; try again in a minute.")
+        self._failed[job.architecture] = (
+            time.monotonic(),
+            "There is no room to keep what was trained; try again in a minute.",
+        )
 
     def _is_attended(self, job: _Job) -> bool:
         left = time.monotonic() - self.patience

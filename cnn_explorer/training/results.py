@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from torch import nn
 
-from cnn_explorer.evaluation import Evaluation
-from cnn_explorer.training.recipes import digits_for
+from cnn_explorer.training.recipe import digits_for
 from cnn_explorer.training.run import Look, Run
-from cnn_explorer.weights import Label, TrainedNetwork
+from cnn_explorer.weights.evaluation import Evaluation
+from cnn_explorer.weights.load import Label, TrainedNetwork
 
 
 def look_at(run: Run, batch: int) -> Look | None:

@@ -2,8 +2,8 @@
 
     Run(spec, recipe) ─ advance, advance, … ─► looks (the curves), snapshots (weights to go back to), network(batch)
 
-A run is a pure function of its two arguments: whoever advances it, in whichever pieces, beside whatever else, on one thread it comes to
-the same weights and the same curves, to the last bit, as this loop in plain torch does:
+A run is a pure function of its two arguments: whoever advances it, in whichever pieces, beside whatever else, on one
+thread it comes to the same weights and the same curves, to the last bit, as this loop in plain torch does:
 
     for epoch in range(recipe.epochs):
         generator = torch.Generator().manual_seed(1000 * recipe.seed + epoch)
@@ -26,17 +26,18 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from cnn_explorer.builder import build_layers
-from cnn_explorer.cost import affordable_digits, batch_time, digits_per_unit
-from cnn_explorer.evaluation import as_input
-from cnn_explorer.fitting import digits_to_fit, digits_to_measure
-from cnn_explorer.network import NetworkSpec
-from cnn_explorer.optimizers import SGD, AdamW
-from cnn_explorer.shapes import NetworkShapes, infer_shapes
-from cnn_explorer.shared import CLASSES
-from cnn_explorer.training import schedule, slant
-from cnn_explorer.training.recipes import LIMITS, Data, RunRecipe, digits_for
-from cnn_explorer.training.turns import Turns
+from cnn_explorer.sharing.fair_lock import Turns
+from cnn_explorer.spec.cost import affordable_digits, batch_time, digits_per_unit
+from cnn_explorer.spec.network import NetworkSpec
+from cnn_explorer.spec.shapes import NetworkShapes, infer_shapes
+from cnn_explorer.training.augmentation import slant
+from cnn_explorer.training.recipe import LIMITS, Data, RunRecipe, digits_for
+from cnn_explorer.training.schedule import schedule
+from cnn_explorer.weights.builder import build_layers
+from cnn_explorer.weights.evaluation import as_input
+from cnn_explorer.weights.fitting import digits_to_fit, digits_to_measure
+from cnn_explorer.weights.optimizers import SGD, AdamW
+from cnn_explorer.weights.shared_filters import CLASSES
 
 # Nanoseconds as `cost` counts them, not a clock's: looks are where they are however busy the machine is.
 PARAMETER_TIME, SLANT_TIME = 1, 20_000  # of an optimizer's step, a parameter; of slanting a digit
@@ -52,9 +53,10 @@ SNAPSHOT_BYTES, MAX_SNAPSHOTS = 12_000_000, 60
 class Look:
     """One point of the curves, at a place that depends on network and recipe alone.
 
-    `batch`: how many were trained by then; `epoch`: the same in epochs. `loss`: the mean training loss since the look before, None at
-    the start. `accuracy`: of the first `measured` test digits. `seconds`: CPU time of the training so far, tests left out.
-    `gradient_norms`: the Euclidean norm of every layer's gradient in the last batch, none at the start.
+    `batch`: how many were trained by then; `epoch`: the same in epochs. `loss`: the mean training loss since the look
+    before, None at the start. `accuracy`: of the first `measured` test digits. `seconds`: CPU time of the training so
+    far, tests left out. `gradient_norms`: the Euclidean norm of every layer's gradient in the last batch, none at the
+    start.
     """
 
     batch: int
@@ -90,13 +92,17 @@ class SeededDropout(nn.Module):
 
 
 def ready_to_train(module: nn.Sequential, seed: int) -> nn.Sequential:
-    """`module` in train mode, changed in place: its dropout layers draw from one generator of that `seed`, and its weights lie in memory
-    channel by channel where `is_safe_channels_last`, with which torch is a quarter faster on the small networks here."""
+    """`module` in train mode, changed in place: its dropout layers draw from one generator of that `seed`, and its
+    weights lie in memory channel by channel where `is_safe_channels_last`, with which torch is a quarter faster on the
+    small networks here.
+    """
     generator = Generator().manual_seed(seed)
     for name, child in module.named_children():
         if isinstance(child, nn.Dropout):
             module.register_module(name, SeededDropout(child.p, generator))
-    return module.train().to(memory_format=torch.channels_last if is_safe_channels_last(module) else torch.contiguous_format)
+    return module.train().to(
+        memory_format=torch.channels_last if is_safe_channels_last(module) else torch.contiguous_format
+    )
 
 
 def is_safe_channels_last(module: nn.Module) -> bool:
@@ -121,8 +127,9 @@ class _Diverged(Exception):
 class Run:
     """A training of `spec` by `recipe`; `advance` it until it is `finished`.
 
-    Safe to use from several threads. `looks` and `snapshots` begin before the first batch; `problem` says why a run ended early.
-    Raises `ValueError` with a sentence for a network that cannot be trained here, `FileNotFoundError` where the digits are missing.
+    Safe to use from several threads. `looks` and `snapshots` begin before the first batch; `problem` says why a run
+    ended early. Raises `ValueError` with a sentence for a network that cannot be trained here, `FileNotFoundError`
+    where the digits are missing.
     """
 
     def __init__(self, spec: NetworkSpec, recipe: RunRecipe) -> None:
@@ -155,14 +162,18 @@ class Run:
                 next(self._units)
             except _Diverged:
                 rate = f"learning_rate (={self.recipe.learning_rate:g})"
-                self.fail(f"Training broke down after {self.batch:,} batches: {rate} is too large; choose a smaller one.")
+                self.fail(
+                    f"Training broke down after {self.batch:,} batches: {rate} is too large; choose a smaller one."
+                )
 
     def fail(self, problem: str) -> None:
         """End the run here, with a sentence that says why."""
         self.problem, self.finished = problem, True
 
     def is_due(self, until: int) -> bool:
-        """True while something is left to do before `until` batches are trained and, if there is a look at that place, tested."""
+        """True while something is left to do before `until` batches are trained and, if there is a look at that place,
+        tested.
+        """
         return until > 0 and not self.finished and (self.batch < until or (self.batch == until and self._testing))
 
     def reached(self, seconds: float) -> int:
@@ -172,7 +183,9 @@ class Run:
         return looks[passed - 1].batch if passed else 0
 
     def network(self, batch: int | None = None) -> tuple[int, nn.Sequential]:
-        """An independent module in eval mode, and after how many batches it was like that: `place_at(batch)`, None for the present."""
+        """An independent module in eval mode, and after how many batches it was like that: `place_at(batch)`, None for
+        the present.
+        """
         snapshot = self._snapshot_at(self.batch if batch is None else batch)
         module = build_layers(self.shapes, self.recipe.seed).eval()
         module.load_state_dict(snapshot.tensors)
@@ -209,7 +222,9 @@ class Run:
         size = self.recipe.batch_size
         yield from self._look(affordable_digits(LOOK_TIME, LOOK, self.shapes))
         for epoch in range(self.recipe.epochs):
-            generator = Generator().manual_seed(1000 * self.recipe.seed + epoch)  # an epoch depends on its number, not on those before
+            generator = Generator().manual_seed(
+                1000 * self.recipe.seed + epoch
+            )  # an epoch depends on its number, not on those before
             order = torch.randperm(len(self._train[0]), generator=generator)
             for index, batch in enumerate(order[: self.batches_per_epoch * size].view(-1, size), start=1):
                 ends = index == self.batches_per_epoch
@@ -277,7 +292,9 @@ class Run:
             return self.snapshots[-1] if self.problem else self._copied()
 
     def _copied(self) -> Snapshot:
-        return Snapshot(self.batch, {name: tensor.clone() for name, tensor in self._module.state_dict().items()}, self._seconds)
+        return Snapshot(
+            self.batch, {name: tensor.clone() for name, tensor in self._module.state_dict().items()}, self._seconds
+        )
 
     def _kept(self, batch: int) -> Snapshot:
         snapshots = self.snapshots
@@ -288,7 +305,9 @@ class Run:
             self.snapshots = self._thinned((*self.snapshots, snapshot))
 
     def _thinned(self, snapshots: tuple[Snapshot, ...]) -> tuple[Snapshot, ...]:
-        """One less if there are too many: of those that are neither first, newest nor a whole epoch, the one that is missed least."""
+        """One less if there are too many: of those that are neither first, newest nor a whole epoch, the one that is
+        missed least.
+        """
         if len(snapshots) <= _capacity(_size(snapshots[0].tensors)):
             return snapshots
         inner = range(1, len(snapshots) - 1)
@@ -303,7 +322,9 @@ def check_trainable(shapes: NetworkShapes, recipe: RunRecipe) -> None:
         raise ValueError(f"This network does not work out: {shapes.error}.")
     if not is_trainable(shapes):
         why = f"its output is {'×'.join(map(str, shapes.output_shape))}" if shapes.parameters else "it has no weights"
-        raise ValueError(f"This network cannot learn to tell digits apart: {why}; end it with a linear layer of {CLASSES} outputs.")
+        raise ValueError(
+            f"This network cannot learn to tell digits apart: {why}; end it with a linear layer of {CLASSES} outputs."
+        )
     fixed, time = _batch_time(shapes, recipe, 0), _batch_time(shapes, recipe, recipe.batch_size)
     if time > MAX_BATCH_TIME:
         most = int((MAX_BATCH_TIME - fixed) * recipe.batch_size / (time - fixed))
@@ -316,7 +337,9 @@ def check_trainable(shapes: NetworkShapes, recipe: RunRecipe) -> None:
 
 
 def bytes_needed(spec: NetworkSpec, recipe: RunRecipe) -> int:
-    """Memory that a run will take, at most, without the digits: weights, their gradients, the optimizer's state and the snapshots."""
+    """Memory that a run will take, at most, without the digits: weights, their gradients, the optimizer's state and the
+    snapshots.
+    """
     weights = 4 * infer_shapes(spec).parameters
     return (2 + _states(recipe) + _capacity(weights)) * weights
 
@@ -338,7 +361,9 @@ def _look_interval(shapes: NetworkShapes, recipe: RunRecipe, batches: int) -> in
 
 
 def digits_to_test(shapes: NetworkShapes) -> int:
-    """How many digits are tested at most after an epoch, and wherever a visitor waits for the result: about a second's work."""
+    """How many digits are tested at most after an epoch, and wherever a visitor waits for the result: about a second's
+    work.
+    """
     return affordable_digits(TEST_TIME, TEST, shapes)
 
 

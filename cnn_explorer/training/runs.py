@@ -1,11 +1,12 @@
-"""The runs of all visitors of a process: shared, one at a time, a second for every address in turn and for its visitors in theirs.
+"""The runs of all visitors of a process: shared, one at a time, a second for every address in turn and for its visitors
+in theirs.
 
-    drive(visitor, spec, recipe, until) ─► Standing: the run to watch, whether it goes on, how many wait before this visitor
+    drive(visitor, spec, recipe, until) ─► Standing: the run to watch, whether it goes on, how many wait before
 
-A run is a pure function of network and recipe, so whoever asks for the same one watches the same one. It goes on while some present
-visitor wants more batches of it than are trained, and holds where it is when nobody does. It is kept as long as a visitor who asked for
-it is present, within that visitor's share of the memory, and then until others need the room. A visitor who wants to see it happen all
-over again names a `take` of their own, which is another run.
+A run is a pure function of network and recipe, so whoever asks for the same one watches the same one. It goes on while
+some present visitor wants more batches of it than are trained, and holds where it is when nobody does. It is kept as
+long as a visitor who asked for it is present, within that visitor's share of the memory, and then until others need the
+room. A visitor who wants to see it happen all over again names a `take` of their own, which is another run.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from cnn_explorer.fair_cache import FairCache, Shares, Shortage
-from cnn_explorer.network import NetworkSpec
-from cnn_explorer.shapes import NetworkShapes
+from cnn_explorer.sharing.fair_cache import FairCache, Shares, Shortage
+from cnn_explorer.sharing.fair_lock import Turns
+from cnn_explorer.spec.network import NetworkSpec
+from cnn_explorer.spec.shapes import NetworkShapes
 from cnn_explorer.training.background import FORGOTTEN, Background, failure
-from cnn_explorer.training.recipes import RunRecipe
+from cnn_explorer.training.recipe import RunRecipe
 from cnn_explorer.training.run import Run, bytes_needed, check_trainable
-from cnn_explorer.training.turns import Turns
 
 TURN = 1.0  # seconds that a visitor's runs go on before the next visitor's
 SHARES = Shares.of(96_000_000)  # bytes of runs: that of the lecture's network takes two million
@@ -37,9 +38,10 @@ _Key = str
 class Standing:
     """How it stands with a run, as one visitor sees it.
 
-    `run`: None if there is none (yet). `going`: somebody present drives it on. `ahead`: how many other visitors' turns come before this
-    visitor's next one, or another's with the same run. `seconds_left`: wall time until as many batches are trained as this visitor wants,
-    at the present pace and with the turns of others; None if that is not known. `problem`: "", or a sentence that says why it cannot go on.
+    `run`: None if there is none (yet). `going`: somebody present drives it on. `ahead`: how many other visitors' turns
+    come before this visitor's next one, or another's with the same run. `seconds_left`: wall time until as many batches
+    are trained as this visitor wants, at the present pace and with the turns of others; None if that is not known.
+    `problem`: "", or a sentence that says why it cannot go on.
     """
 
     run: Run | None = None
@@ -65,9 +67,9 @@ class _Kept:
 class Runs(Background):
     """Keeps and advances runs; safe to use from many threads, and quick to answer while one computes.
 
-    `turns` are shared with whatever else trains in this process. `present(visitor)` tells whether a visitor is still there and
-    `address(visitor)` where from ("" if that is not known). `shares` bound the runs' memory, `places` the visitors who drive one:
-    altogether, and of one address.
+    `turns` are shared with whatever else trains in this process. `present(visitor)` tells whether a visitor is still
+    there and `address(visitor)` where from ("" if that is not known). `shares` bound the runs' memory, `places` the
+    visitors who drive one: altogether, and of one address.
     """
 
     def __init__(
@@ -83,14 +85,19 @@ class Runs(Background):
         self._turns, self._present, self._address = turns, present, address
         self._unit = Turns()  # who holds a run waits here for the end of what is under way
         self._kept: FairCache[_Kept] = FairCache(shares, lambda kept: kept.run.bytes, present, address)
-        self._wanted: dict[str, dict[_Key, int]] = {}  # by visitor: until which batch, the run whose group comes next first
-        # By address, in the order of their turns: visitors in the order of theirs. The first one of the first has the turn.
+        self._wanted: dict[
+            str, dict[_Key, int]
+        ] = {}  # by visitor: until which batch, the run whose group comes next first
+        # By address, in the order of their turns: visitors in the order of theirs. The first one of the first has the
+        # turn.
         self._line: dict[str, deque[str]] = {}
         self._turn_began = 0.0
         self._asked: dict[str, float] = {}  # when a visitor was last known to be present
 
     def run(self, spec: NetworkSpec, recipe: RunRecipe, take: str = "", visitor: str = "") -> Run | None:
-        """The run of a network by a recipe, if it is kept; for a `visitor`, if one is named, as long as they are present."""
+        """The run of a network by a recipe, if it is kept; for a `visitor`, if one is named, as long as they are
+        present.
+        """
         with self._lock:
             kept = self._kept.get(_key(spec, recipe, take), visitor)
             return kept.run if kept else None
@@ -107,13 +114,17 @@ class Runs(Background):
         """Raise `ValueError` with a sentence if these networks can be trained here one by one only."""
         needed = sum(bytes_needed(spec, recipe) for spec in specs)
         if len(specs) > 1 and needed > self.shares.visitor:
-            raise ValueError(f"{self._need(needed, 'Both trainings need')}: train one of the networks alone, or a smaller one.")
+            raise ValueError(
+                f"{self._need(needed, 'Both trainings need')}: train one of the networks alone, or a smaller one."
+            )
 
     def drive(self, visitor: str, spec: NetworkSpec, recipe: RunRecipe, until: int, take: str = "") -> Standing:
-        """Have a run go on until so many batches are trained, from its start if it is not kept; hold it where `until` is below that.
+        """Have a run go on until so many batches are trained, from its start if it is not kept; hold it where `until`
+        is below that.
 
-        The wish lasts until another takes its place, the visitor leaves or is not present any more. Where the run cannot be made or not
-        go on, `Standing.problem` says why. Once it is held nothing more is trained of it, unless others want that.
+        The wish lasts until another takes its place, the visitor leaves or is not present any more. Where the run
+        cannot be made or not go on, `Standing.problem` says why. Once it is held nothing more is trained of it, unless
+        others want that.
         """
         key = _key(spec, recipe, take)
         if until <= 0:
@@ -180,13 +191,20 @@ class Runs(Background):
         return [key for key in self._wanted.get(visitor, {}) if self._is_due(visitor, key)]
 
     def _ahead(self, visitor: str, key: _Key = "") -> int:
-        """Turns before this visitor's, or before that of somebody who drives the same run on: a second tab does not wait for the first."""
+        """Turns before this visitor's, or before that of somebody who drives the same run on: a second tab does not
+        wait for the first.
+        """
         due = list(dict.fromkeys(other for other in self._next_turns() if self._due(other)))
         shares = self._is_due(visitor, key)
-        return next((place for place, other in enumerate(due) if other == visitor or (shares and self._is_due(other, key))), len(due))
+        return next(
+            (place for place, other in enumerate(due) if other == visitor or (shares and self._is_due(other, key))),
+            len(due),
+        )
 
     def _next_turns(self) -> Iterator[str]:
-        """Visitors in the order of their next turns: one of every address, then the next one of every address, and so on."""
+        """Visitors in the order of their next turns: one of every address, then the next one of every address, and so
+        on.
+        """
         longest = max(map(len, self._line.values()), default=0)
         for place in range(longest):
             for line in self._line.values():
@@ -197,7 +215,9 @@ class Runs(Background):
         if kept is None:
             return Standing(ahead=self._ahead(visitor))
         going = any(self._is_due(other, key) for other in self._wanted)
-        return Standing(kept.run, going, self._ahead(visitor, key), self._seconds_left(visitor, key, kept), kept.run.problem)
+        return Standing(
+            kept.run, going, self._ahead(visitor, key), self._seconds_left(visitor, key, kept), kept.run.problem
+        )
 
     def _seconds_left(self, visitor: str, key: _Key, kept: _Kept) -> float | None:
         if not self._is_due(visitor, key) or kept.batches < 1:
@@ -217,7 +237,10 @@ class Runs(Background):
         neighbours = [other for other in others if self._address(other) == self._address(visitor)]
         for there, most, where in ((others, self.places[0], ""), (neighbours, self.places[1], " from your address")):
             if len(there) >= most:
-                return f"{len(there)} visitors{where} are training already, as many as can take turns here; try again in a minute."
+                return (
+                    f"{len(there)} visitors{where} are training already, as many as can take turns here; "
+                    "try again in a minute."
+                )
         if key in self._kept and time.monotonic() - self._kept[key].failed > FORGOTTEN:
             self._drop(key)
         if key in self._kept:

@@ -12,24 +12,26 @@ from typing import Any
 import torch
 from torch import nn
 
-from cnn_explorer.builder import MNIST_MEAN, MNIST_STD, Normalize, build_layers, initialise
-from cnn_explorer.cost import digits_per_unit
-from cnn_explorer.data import FOLDER_VARIABLE, PER_CLASS
-from cnn_explorer.evaluation import as_input
-from cnn_explorer.network import NetworkSpec
-from cnn_explorer.preprocessing import SIZE
-from cnn_explorer.shapes import NetworkShapes, infer_shapes
-from cnn_explorer.shared import CLASSES
-from cnn_explorer.training import schedule, slant
-from cnn_explorer.training.recipes import RunRecipe
+from cnn_explorer.digits.data import FOLDER_VARIABLE, PER_CLASS
+from cnn_explorer.digits.preprocessing import SIZE
+from cnn_explorer.spec.cost import digits_per_unit
+from cnn_explorer.spec.network import NetworkSpec
+from cnn_explorer.spec.shapes import NetworkShapes, infer_shapes
+from cnn_explorer.training.augmentation import slant
+from cnn_explorer.training.recipe import RunRecipe
 from cnn_explorer.training.run import SeededDropout, check_trainable, digits_to_test, is_safe_channels_last
+from cnn_explorer.training.schedule import schedule
+from cnn_explorer.weights.builder import MNIST_MEAN, MNIST_STD, Normalize, build_layers, initialise
+from cnn_explorer.weights.evaluation import as_input
+from cnn_explorer.weights.shared_filters import CLASSES
 
 SAVED = "weights.safetensors"
 COUNTS = {"bundled": (4_000, 1_000), "mnist": (60_000, 10_000)}  # digits to train on, and to test with
 
 
 def training_script(spec: NetworkSpec, recipe: RunRecipe) -> str:
-    """A Python program that trains `spec` by `recipe` as `Run` does, prints the accuracy after every epoch and saves the state dict.
+    """A Python program that trains `spec` by `recipe` as `Run` does, prints the accuracy after every epoch and saves
+    the state dict.
 
     It needs torch, torchvision and safetensors alone. Raises `ValueError` with a sentence for a network that cannot be
     trained here.
@@ -48,8 +50,8 @@ def _head(spec: NetworkSpec, recipe: RunRecipe) -> str:
     pip install torch torchvision safetensors
     python train.py
 
-MNIST is read from the folder that {FOLDER_VARIABLE} names, else from `data`, and fetched if it is not there. In the end the weights are
-saved as {SAVED}.
+MNIST is read from the folder that {FOLDER_VARIABLE} names, else from `data`, and fetched if it is not there. In
+the end the weights are saved as {SAVED}.
 
 Network: {spec}
 Recipe: {recipe}
@@ -77,7 +79,9 @@ LEARNING_RATE = {recipe.learning_rate!r}
 
 
 def _digits(recipe: RunRecipe, shapes: NetworkShapes) -> str:
-    folder = f'folder = os.environ.get("{FOLDER_VARIABLE}") or "data"\ndigits = MNIST(folder, train=True, download=True)'
+    folder = (
+        f'folder = os.environ.get("{FOLDER_VARIABLE}") or "data"\ndigits = MNIST(folder, train=True, download=True)'
+    )
     if recipe.data == "mnist":
         chosen = """
 test_digits = MNIST(folder, train=False, download=True)
@@ -87,7 +91,8 @@ test_images, test_labels = test_digits.data, test_digits.targets
     else:
         per_class = sum(COUNTS["bundled"]) // CLASSES
         chosen = f"""
-# The first {per_class} training digits of every class, class by class in turn: {PER_CLASS} of each to test with, the others to train on.
+# The first {per_class} training digits of every class, class by class in turn: {PER_CLASS} of each to test with,
+# the others to train on.
 by_class = [(digits.targets == label).nonzero().flatten()[:{per_class}] for label in range({CLASSES})]
 chosen = torch.stack(by_class, dim=1).flatten()
 test, train = chosen[:{CLASSES * PER_CLASS}], chosen[{CLASSES * PER_CLASS}:]
@@ -96,7 +101,9 @@ test_images, test_labels = digits.data[test], digits.targets[test]
 """
     measured = digits_to_test(shapes)
     if measured < COUNTS[recipe.data][1]:
-        chosen += f"test_images, test_labels = test_images[:{measured}], test_labels[:{measured}]  # all would take long\n"
+        chosen += (
+            f"test_images, test_labels = test_images[:{measured}], test_labels[:{measured}]  # all would take long\n"
+        )
     moved = f"SIZE = {SIZE}  # pixels\n\n\n{_source(slant)}" if recipe.augment else ""
     return "\n\n\n".join(filter(None, [f"# --- the digits ---\n\n{folder}{chosen}".strip(), _source(as_input), moved]))
 
@@ -109,7 +116,10 @@ def _network(shapes: NetworkShapes, recipe: RunRecipe) -> str:
     parts += [_source(SeededDropout)] if drops else []
     parts += [_source(initialise)]
     dropout = "dropout_generator = Generator().manual_seed(SEED)\n" if drops else ""
-    layout = "\nnetwork = network.to(memory_format=torch.channels_last)  # a layout in memory with which torch is faster here"
+    layout = (
+        "\nnetwork = network.to(memory_format=torch.channels_last)  # a layout in memory with which torch "
+        "is faster here"
+    )
     made = f"""
 {dropout}network = nn.Sequential(
     OrderedDict(
@@ -141,7 +151,10 @@ def _training(recipe: RunRecipe, shapes: NetworkShapes) -> str:
     else:
         optimizer = "torch.optim.Adam(network.parameters(), lr=LEARNING_RATE, fused=True)"
     cycle = recipe.schedule == "onecycle"
-    rate = '        optimizer.param_groups[0]["lr"] = LEARNING_RATE * schedule((epoch * batches + step) / (EPOCHS * batches))\n'
+    rate = (
+        "        progress = (epoch * batches + step) / (EPOCHS * batches)\n"
+        '        optimizer.param_groups[0]["lr"] = LEARNING_RATE * schedule(progress)\n'
+    )
     scheduled = f"\n{_source(schedule)}\n\n\n" if cycle else ""
     step, steps = ("step, ", "enumerate(order)") if cycle else ("", "order")
     part = digits_per_unit(shapes)
@@ -170,7 +183,8 @@ for epoch in range(EPOCHS):
         for images, labels in zip(test_images.split({part}), test_labels.split({part}), strict=True):
             right += int((network(as_input(images)).argmax(dim=1) == labels).sum())
     loss, tested = f"loss {{total / batches:.4f}}", f"{{len(test_labels):,}} test digits"
-    print(f"epoch {{epoch + 1}} of {{EPOCHS}}: {{loss}}, right on {{100 * right / len(test_labels):.2f}} % of {{tested}}", flush=True)
+    right = f"right on {{100 * right / len(test_labels):.2f}} % of {{tested}}"
+    print(f"epoch {{epoch + 1}} of {{EPOCHS}}: {{loss}}, {{right}}", flush=True)
 
 save_file({{name: tensor.contiguous() for name, tensor in network.state_dict().items()}}, "{SAVED}")
 """

@@ -11,12 +11,13 @@ from typing import ParamSpec
 import streamlit as st
 from streamlit.errors import FragmentHandledException
 
-from cnn_explorer.data import DataError
+from cnn_explorer.digits.data import DataError
 from cnn_explorer.shipped import AssetError
 from cnn_explorer.ui import state
 
 UNKNOWN = (
-    "Something went wrong here, and the details are in the server's log. Reload the page: its address keeps your drawing and your network."
+    "Something went wrong here, and the details are in the server's log. Reload the page: its address "
+    "keeps your drawing and your network."
 )
 ICON = ":material/error:"
 

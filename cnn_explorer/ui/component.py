@@ -15,8 +15,9 @@ _MANIFEST = Path(__file__).parents[1] / "pyproject.toml"
 
 @cache
 def component(folder: str) -> Callable[..., Any]:
-    """Registered under the name in the manifest, which ends in a hash of the assets: a browser that kept an older version's modules
-    cannot mistake them for these."""
+    """Registered under the name in the manifest, which ends in a hash of the assets: a browser that kept an older
+    version's modules cannot mistake them for these.
+    """
     manifest = tomllib.loads(_MANIFEST.read_text(encoding="utf-8"))
     entries = manifest["tool"]["streamlit"]["component"]["components"]
     name = next(entry["name"] for entry in entries if entry["asset_dir"] == f"ui/{folder}/assets")

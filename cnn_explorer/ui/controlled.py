@@ -1,8 +1,9 @@
 """Widgets that show a value which the visitor and others change alike: a preset, the address, another widget.
 
-With every message a browser sends the values of all its widgets, as it last knew them. So a message can hold the old value of a widget
-that others have changed a moment ago, or a value of one that is gone. Neither is anybody's wish: a widget that others change is replaced
-by a new one, by its key, and nobody listens any more to one that has been replaced or is not shown.
+With every message a browser sends the values of all its widgets, as it last knew them. So a message can hold the old
+value of a widget that others have changed a moment ago, or a value of one that is gone. Neither is anybody's wish: a
+widget that others change is replaced by a new one, by its key, and nobody listens any more to one that has been
+replaced or is not shown.
 """
 
 from __future__ import annotations
@@ -15,12 +16,16 @@ import streamlit as st
 
 from cnn_explorer.ui.boundary import careful
 
-VERSIONS, SHOWN = "widget_versions", "widgets_shown"  # session keys: how often each widget has been replaced; names shown in this run
+VERSIONS, SHOWN = (
+    "widget_versions",
+    "widgets_shown",
+)  # session keys: how often each widget has been replaced; names shown in this run
 
 
 @contextmanager
 def listening() -> Iterator[None]:
-    """Around (or decorating) all that shows such widgets on a page: what is not shown in it is not listened to after it.
+    """Around (or decorating) all that shows such widgets on a page: what is not shown in it is not listened to after
+    it.
 
     A run that is interrupted says nothing about what is shown.
     """
@@ -53,8 +58,8 @@ def controlled(
         if versions.get(name, 0) == version and (options is None or new in options):
             careful(act)(new)
 
-    # The value goes along with the widget: one that is set in the session instead is told to the browser once only, and is lost where
-    # a run follows before the browser has drawn that.
+    # The value goes along with the widget: one that is set in the session instead is told to the browser once only, and
+    # is lost where a run follows before the browser has drawn that.
     return {"key": key, "on_change": changed, parameter: value}
 
 

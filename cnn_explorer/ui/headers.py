@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 FRAME_ANCESTORS = "CNN_EXPLORER_FRAME_ANCESTORS"  # environment variable: who may frame the app, as CSP sources
 SELF = "'self'"
-DEFAULT_ANCESTORS = f"{SELF} https://*.streamlit.app https://share.streamlit.io"  # Community Cloud shows apps in frames of its own
+DEFAULT_ANCESTORS = (
+    f"{SELF} https://*.streamlit.app https://share.streamlit.io"  # Community Cloud shows apps in frames of its own
+)
 
 
 class SecurityHeaders:
@@ -58,13 +60,18 @@ def security_headers(frame_ancestors: str = DEFAULT_ANCESTORS) -> dict[str, str]
         "Referrer-Policy": "same-origin",
         "Content-Security-Policy": content_security_policy(" ".join(sources)),
     }
-    if frame_ancestors in (SELF, DEFAULT_ANCESTORS):  # this older header can name no other site; a browser that knows both obeys CSP
+    if frame_ancestors in (
+        SELF,
+        DEFAULT_ANCESTORS,
+    ):  # this older header can name no other site; a browser that knows both obeys CSP
         headers["X-Frame-Options"] = "SAMEORIGIN"
     return headers
 
 
 def content_security_policy(frame_ancestors: str) -> str:
-    """What Streamlit's pages need: code from the app's server alone, and the inline scripts of Streamlit's index.html."""
+    """What Streamlit's pages need: code from the app's server alone, and the inline scripts of
+    Streamlit's index.html.
+    """
     directives = {
         "default-src": SELF,
         "script-src": " ".join([SELF, *_inline_script_hashes(Path(get_static_dir()) / "index.html")]),

@@ -61,7 +61,12 @@ def whole(value: Any, low: int = 0, high: int = LARGEST) -> int:
 
 def number(value: Any, low: float = -math.inf, high: float = math.inf) -> float:
     """A finite number from `low` to `high`."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high or abs(value) > LARGEST:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not low <= value <= high
+        or abs(value) > LARGEST
+    ):
         raise _not(f"a number from {low} to {high}", value)
     return float(value)
 

@@ -1,7 +1,8 @@
-"""Weights that a visitor has trained, or brought along, for the other pages: by visitor, network and origin, for all sessions together.
+"""Weights that a visitor has trained, or brought along, for the other pages: by visitor, network and origin, for all
+sessions together.
 
-The origin of trained ones is in the address, `weights=<recipe>@<batch>`: a page that is opened again finds them while their run is kept.
-That of a file is "", as is that of the shipped weights: no address can name it.
+The origin of trained ones is in the address, `weights=<recipe>@<batch>`: a page that is opened again finds them while
+their run is kept. That of a file is "", as is that of the shipped weights: no address can name it.
 """
 
 from __future__ import annotations
@@ -12,22 +13,24 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnn_explorer.fair_cache import FairCache, Shares
-from cnn_explorer.network import parse
-from cnn_explorer.ui import cached, state
+from cnn_explorer.sharing.fair_cache import FairCache, Shares
+from cnn_explorer.spec.network import parse
+from cnn_explorer.ui import caches, state
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from cnn_explorer.training.recipes import RunRecipe
-    from cnn_explorer.weights import TrainedNetwork
+    from cnn_explorer.training.recipe import RunRecipe
+    from cnn_explorer.weights.load import TrainedNetwork
 
 MOST = 4  # networks of a visitor
 SHARES = Shares.of(96_000_000)  # bytes
 NO_ROOM = "the weights that other visitors keep here take all the memory there is; try again when they have left"
 
 _LOCK = threading.Lock()  # guards _KEPT
-_KEPT: FairCache[TrainedNetwork] = FairCache(SHARES, lambda network: network.bytes, cached.is_present, cached.address_of)
+_KEPT: FairCache[TrainedNetwork] = FairCache(
+    SHARES, lambda network: network.bytes, caches.is_present, caches.address_of
+)
 
 
 def own() -> TrainedNetwork | None:
@@ -37,7 +40,9 @@ def own() -> TrainedNetwork | None:
 
 
 def use(net: str, network: TrainedNetwork, recipe: RunRecipe, batch: int) -> None:
-    """Have the pages show this network, which is the page's, as it was trained here. Raises `ValueError` if there is no room for it."""
+    """Have the pages show this network, which is the page's, as it was trained here. Raises `ValueError` if there is no
+    room for it.
+    """
     origin = f"{recipe}@{batch}"
     _keep(net, origin, network)
     st.session_state[state.WEIGHTS] = origin
@@ -70,12 +75,15 @@ def forget() -> None:
 
 def loaded(net: str, module: nn.Sequential) -> TrainedNetwork:
     """A network from a file, with how often it is right on the bundled digits, on as many as take about a second."""
-    from cnn_explorer.weights import Label, TrainedNetwork
+    from cnn_explorer.weights.load import Label, TrainedNetwork
 
     # Not to be given up half-way: Streamlit does not call a callback again that has been interrupted.
-    evaluation = cached.evaluation(net, module, "bundled", pause=lambda: None)
+    evaluation = caches.evaluation(net, module, "bundled", pause=lambda: None)
     right, count = evaluation.accuracy, len(evaluation)
-    sentence = f"Weights from your file: right on {100 * right:.1f} % of {count:,} MNIST digits, which it may have learned from."
+    sentence = (
+        f"Weights from your file: right on {100 * right:.1f} % of {count:,} MNIST digits, which it may "
+        "have learned from."
+    )
     return TrainedNetwork(module, Label("a file", "unknown", right, sentence, measured=count))
 
 
@@ -84,13 +92,13 @@ def _find() -> None:
     net, origin = _shown()
     if not origin or _get(net, origin):
         return
-    from cnn_explorer.training.recipes import parse_recipe
+    from cnn_explorer.training.recipe import parse_recipe
 
     with suppress(ValueError):  # whatever an address may say
         recipe, batch = origin.split("@")
-        run = cached.runs().run(parse(net), parse_recipe(recipe))
+        run = caches.runs().run(parse(net), parse_recipe(recipe))
         if run and 0 < int(batch) == run.place_at(int(batch)):
-            _keep(net, origin, cached.tested_at(run, int(batch)))
+            _keep(net, origin, caches.tested_at(run, int(batch)))
             return
     st.session_state[state.WEIGHTS] = ""
     st.session_state[f"{state.WEIGHTS}_notice"] = (
@@ -105,7 +113,7 @@ def _shown() -> tuple[str, str]:
 
 
 def _key(net: str, origin: str) -> str:
-    return f"{cached.visitor()} {net} {origin}"
+    return f"{caches.visitor()} {net} {origin}"
 
 
 def _get(net: str, origin: str) -> TrainedNetwork | None:
@@ -114,7 +122,7 @@ def _get(net: str, origin: str) -> TrainedNetwork | None:
 
 
 def _keep(net: str, origin: str, network: TrainedNetwork) -> None:
-    visitor = cached.visitor()
+    visitor = caches.visitor()
     with _LOCK:
         _KEPT.drop(_key(net, origin))
         if _KEPT.make_room(visitor, network.bytes):

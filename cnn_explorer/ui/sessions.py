@@ -3,8 +3,8 @@
 Streamlit keeps a session for `server.disconnectedSessionTTL` seconds after its browser has gone. Then the session lies
 there until another one is disconnected, and after that until a full garbage collection, because its objects refer to
 each other. Python starts such a collection rarely, and `[runner] postScriptGC = false` turns off Streamlit's own. So
-the server looks every few seconds, and collects after a session has ended. A collection takes 5 to 20 ms of CPU time, since
-`cached` freezes what PyTorch has loaded.
+the server looks every few seconds, and collects after a session has ended. A collection takes 5 to 20 ms of CPU time,
+since `cached` freezes what PyTorch has loaded.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 import streamlit as st
 
-from cnn_explorer.memory import give_back_memory
+from cnn_explorer.sharing.memory import give_back_memory
 from cnn_explorer.ui import own_weights
 
 POLL = 5.0  # seconds

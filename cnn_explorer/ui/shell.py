@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from PIL import Image
 
-from cnn_explorer.data import bundled_digits
+from cnn_explorer.digits.data import bundled_digits
 from cnn_explorer.shipped import AssetError
 from cnn_explorer.ui import state
 from cnn_explorer.ui.boundary import guarded
@@ -27,16 +27,23 @@ STYLE = """<style>
   position: absolute; clip-path: inset(50%); width: 1px; overflow: hidden;
 }
 [class*="st-key-icon_"] button { gap: 0; }
-[data-testid="stCode"] .token { color: inherit !important; } /* the built-in colours of code are too faint on either ground */
-.katex-display { overflow: visible !important; } /* formulas are short; a box that scrolls by a hair cannot have the focus */
+/* the built-in colours of code are too faint on either ground */
+[data-testid="stCode"] .token { color: inherit !important; }
+/* formulas are short; a box that scrolls by a hair cannot have the focus */
+.katex-display { overflow: visible !important; }
 [data-testid="stCode"] .keyword { font-weight: 600; }
 [data-stale="true"] { opacity: 1 !important; } /* what moves several times a second is not to be dimmed in between */
 [data-testid="stCaptionContainer"] { opacity: 0.8 !important; } /* theirs is too faint */
-[data-testid="stBaseButton-primary"]:not(:disabled) { color: light-dark(#ffffff, #10151d) !important; } /* theirs: white on light blue */
-[data-testid="stBaseButton-primary"]:not(:disabled):is(:hover, :focus, :active) { background: light-dark(#17478f, #8fbaff) !important; }
-.js-plotly-plot :is(.infolayer, [class*="axislayer"]) text { fill: currentColor !important; } /* so is theirs of figures */
+/* theirs: white on light blue */
+[data-testid="stBaseButton-primary"]:not(:disabled) { color: light-dark(#ffffff, #10151d) !important; }
+[data-testid="stBaseButton-primary"]:not(:disabled):is(:hover, :focus, :active) {
+  background: light-dark(#17478f, #8fbaff) !important;
+}
+/* so is theirs of figures */
+.js-plotly-plot :is(.infolayer, [class*="axislayer"]) text { fill: currentColor !important; }
 [data-testid="stSidebar"] { container-type: inline-size; }
-@container (max-width: 9px) { [data-testid="stSidebarContent"] { visibility: hidden; } } /* closed, it cannot have the focus */
+/* closed, it cannot have the focus */
+@container (max-width: 9px) { [data-testid="stSidebarContent"] { visibility: hidden; } }
 .st-key-training_place { min-width: 300px; }
 @media (min-width: 641px) { [data-testid="stMainBlockContainer"] h4 { margin-left: 1.8rem; } }
 @media (max-width: 640px) {
@@ -51,7 +58,9 @@ STYLE = """<style>
 @guarded(stop=True)
 def open_page(title: str) -> None:
     """Set the page up; the first call of every page. `title` is its label."""
-    st.set_page_config(page_title=f"{title} · CNN Explorer", page_icon=_icon(), layout="wide", initial_sidebar_state="collapsed")
+    st.set_page_config(
+        page_title=f"{title} · CNN Explorer", page_icon=_icon(), layout="wide", initial_sidebar_state="collapsed"
+    )
     st.html(STYLE)
     with st.sidebar:
         st.header("CNN Explorer")
@@ -62,11 +71,13 @@ def open_page(title: str) -> None:
             "The page's address holds your drawing and your network: copy it to share both."
         )
         st.caption(
-            "An architecture has one word a layer: conv8k5x3s2p1d1g1 (out_channels, kernel_size, stride, padding, dilation, groups), "
+            "An architecture has one word a layer: conv8k5x3s2p1d1g1 (out_channels, kernel_size, stride, padding, "
+            "dilation, groups), "
             "max2 or avg3s2p1, relu, tanh, sigmoid, leakyrelu, gelu, bn, drop50, flatten, fc10."
         )
         st.caption(
-            "The weights were trained on MNIST (Y. LeCun, C. Cortes, C. Burges; CC BY-SA 3.0) and on Pen-Based Recognition of "
+            "The weights were trained on MNIST (Y. LeCun, C. Cortes, C. Burges; CC BY-SA 3.0) and on Pen-Based "
+            "Recognition of "
             "Handwritten Digits (E. Alpaydin, F. Alimoglu; UCI; CC BY 4.0)."
         )
 
@@ -85,16 +96,18 @@ def _carried(file: str) -> dict[str, str]:
     if file == "app.py":
         return state.carried()
     if file == "pages/training.py":
-        from cnn_explorer.ui import training_state  # not before PyTorch is needed
+        from cnn_explorer.ui.train import state as training_state
 
         return training_state.carried()
-    from cnn_explorer.ui import number_state
+    from cnn_explorer.ui.numbers import state as number_state
 
     return (number_state.CONVOLUTION if file == "pages/convolution.py" else number_state.POOLING).carried()
 
 
 def _icon() -> Image.Image | None:
-    """A handwritten 3: a named icon would be fetched from another host. None where the digits are damaged, which the page tells."""
+    """A handwritten 3: a named icon would be fetched from another host. None where the digits are damaged, which the
+    page tells.
+    """
     try:
         return Image.fromarray(bundled_digits().images[3])
     except AssetError:

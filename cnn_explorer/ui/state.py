@@ -1,4 +1,6 @@
-"""What a page is about: the drawing and the network. Both live in the session while the page is open and in its URL always."""
+"""What a page is about: the drawing and the network. Both live in the session while the page is open and in its URL
+always.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +9,17 @@ from collections.abc import Callable, Set
 
 import streamlit as st
 
-from cnn_explorer.cost import forward_time, layer_time
-from cnn_explorer.drawing import Drawing, DrawingError, example_drawing, parse_drawing
-from cnn_explorer.network import LECTURE, NetworkSpec, parse
-from cnn_explorer.shapes import NetworkShapes
-from cnn_explorer.ui import cached
+from cnn_explorer.digits.drawing import Drawing, DrawingError, example_drawing, parse_drawing
+from cnn_explorer.spec.cost import forward_time, layer_time
+from cnn_explorer.spec.network import LECTURE, NetworkSpec, parse
+from cnn_explorer.spec.shapes import NetworkShapes
+from cnn_explorer.ui import caches
 from cnn_explorer.ui.network_view import PenEvent
 
 NET, DRAWING = "net", "drawing"  # query parameters and session keys
 WEIGHTS = "weights"  # likewise: where the visitor's own weights come from, if there are any
-ORIGINS = "weights_origins"  # session key: what the address says of the weights of each network that was left, by architecture string
+# session key: what the address says of the weights of each network that was left, by architecture string
+ORIGINS = "weights_origins"
 SEQ = "drawing_seq"
 LAST_VALID = "last_valid_network"
 
@@ -35,7 +38,9 @@ def read_url() -> None:
 
 
 def adopt_url() -> None:
-    """Take over what the URL says, where it says something new; a part that cannot be read gets a sentence and is left as it was."""
+    """Take over what the URL says, where it says something new; a part that cannot be read gets a sentence and is left
+    as it was.
+    """
     before = st.session_state.get(NET)
     read(NET, str(LECTURE), show_network, "network")
     if st.session_state[NET] != before:
@@ -52,8 +57,8 @@ def carried() -> dict[str, str]:
 
 
 def carry(own: dict[str, str], names: Set[str]) -> None:
-    """On a page that changes neither drawing nor network: keep both in the address, with the page's `own` parameters for all that it
-    has `names` for.
+    """On a page that changes neither drawing nor network: keep both in the address, with the page's `own` parameters
+    for all that it has `names` for.
 
     The session's are newer than those of a link that was drawn before the last stroke.
     """
@@ -63,7 +68,8 @@ def carry(own: dict[str, str], names: Set[str]) -> None:
 
 
 def read(name: str, default: str, show: Callable[[str], None], word: str) -> None:
-    """Take over one part of the URL, where it says something new, by `show`, which raises `ValueError` for what cannot be shown.
+    """Take over one part of the URL, where it says something new, by `show`, which raises `ValueError` for what cannot
+    be shown.
 
     An address without the part, as the browser's way back can lead to, stands for the default.
     """
@@ -78,17 +84,22 @@ def read(name: str, default: str, show: Callable[[str], None], word: str) -> Non
         show(given)
     except ValueError as problem:
         kept = "the one before" if not opening else "the one everyone starts with" if default else "none"
-        st.session_state[f"{name}_notice"] = f"The {word} in this page's address cannot be read, so here is {kept}. {sentence(problem)}"
+        st.session_state[f"{name}_notice"] = (
+            f"The {word} in this page's address cannot be read, so here is {kept}. {sentence(problem)}"
+        )
 
 
 def write_url(*more: str) -> None:
-    """Drawing, network and its weights, and what else is named, at once: every write is a step of the browser's way back. What is empty
-    is left out."""
+    """Drawing, network and its weights, and what else is named, at once: every write is a step of the browser's way
+    back. What is empty is left out.
+    """
     _write({name: st.session_state.get(name, "") for name in (NET, DRAWING, WEIGHTS, *more)}, {}, set())
 
 
 def _write(values: dict[str, str], own: dict[str, str], names: Set[str]) -> None:
-    """`values` of the session, what is empty left out, and a page's `own` ones in place of all that it has `names` for; the rest stays."""
+    """`values` of the session, what is empty left out, and a page's `own` ones in place of all that it has `names` for;
+    the rest stays.
+    """
     before = st.query_params.to_dict()
     kept = {name: value for name, value in before.items() if name not in names | values.keys()}
     wanted = kept | {name: value for name, value in values.items() if value} | own
@@ -99,13 +110,15 @@ def _write(values: dict[str, str], own: dict[str, str], names: Set[str]) -> None
 
 
 def show_network(text: str) -> None:
-    """Show another network, by its architecture string, without a word in the address yet. Raises `ValueError` if it cannot be."""
+    """Show another network, by its architecture string, without a word in the address yet. Raises `ValueError` if it
+    cannot be.
+    """
     spec = parse(text)
-    excess = excess_of(cached.shapes_of(str(spec)))
+    excess = excess_of(caches.shapes_of(str(spec)))
     if excess:
         raise ValueError(excess)
     before = st.session_state.get(NET)
-    if before and cached.shapes_of(before).error is None:
+    if before and caches.shapes_of(before).error is None:
         st.session_state[LAST_VALID] = before
     st.session_state[NET] = str(spec)
     if before and before != str(spec):
@@ -128,8 +141,9 @@ def _show_weights(text: str) -> None:
 
 
 def notices(*more: str) -> list[str]:
-    """What the address asked for in vain, until it changes: of the network, the drawing, its weights and what else is named, "" for
-    nothing."""
+    """What the address asked for in vain, until it changes: of the network, the drawing, its weights and what else is
+    named, "" for nothing.
+    """
     return [st.session_state.get(f"{name}_notice", "") for name in (NET, DRAWING, WEIGHTS, *more)]
 
 
@@ -163,7 +177,9 @@ def set_drawing(drawing: Drawing) -> None:
 
 
 def take(event: PenEvent | None) -> int:
-    """Take over what was drawn in the browser. Returns the number of the last event seen, for the view to know that it arrived."""
+    """Take over what was drawn in the browser. Returns the number of the last event seen, for the view to know that it
+    arrived.
+    """
     seen: int = st.session_state.get(SEQ, 0)
     if event is None or event.seq == seen:
         return seen
@@ -190,7 +206,8 @@ def excess_of(shapes: NetworkShapes) -> str:
     if time > MAX_TIME:
         slowest = max(shapes.layers, key=lambda layer: layer_time(layer).forward)
         return (
-            f"this network takes about {time / 1e6:.0f} ms a digit, more than the {MAX_TIME / 1e6:.0f} ms that this page has, most of "
+            f"this network takes about {time / 1e6:.0f} ms a digit, more than the {MAX_TIME / 1e6:.0f} ms that this "
+            "page has, most of "
             f"them in {slowest.name}; take fewer channels or features, a smaller kernel, or pool or stride earlier"
         )
     return ""

@@ -12,8 +12,8 @@ from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileMan
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile, UploadedFileRec
 
-from cnn_explorer.memory import give_back_memory
-from cnn_explorer.preprocessing import SIZE_LIMITS, PictureError
+from cnn_explorer.digits.preprocessing import SIZE_LIMITS, PictureError
+from cnn_explorer.sharing.memory import give_back_memory
 from cnn_explorer.text import quoted
 from cnn_explorer.ui import state
 from cnn_explorer.ui.boundary import careful
@@ -26,7 +26,8 @@ BUSY = "has to wait: pictures of others are being read. Upload it again in a min
 
 Callback = Callable[..., None]
 
-# One picture is decoded at a time: the largest that is allowed takes a hundred megabytes, a WebP file four times as much.
+# One picture is decoded at a time: the largest that is allowed takes a hundred megabytes, a WebP file four times as
+# much.
 _DECODING = threading.Lock()
 _LOG = logging.getLogger(__name__)
 
@@ -34,11 +35,19 @@ _LOG = logging.getLogger(__name__)
 def picture_uploader(
     label: str, key: str, use: Callable[[Image.Image], str], follow: Callable[[Callback], Callback] = lambda act: act
 ) -> None:
-    """Upload a picture. `use` takes it over, or returns what is wrong with it; a `PictureError` of its says why it cannot be used.
+    """Upload a picture. `use` takes it over, or returns what is wrong with it; a `PictureError` of its says why it
+    cannot be used.
 
     `follow` makes of a callback one that is followed by what depends on the picture.
     """
-    st.file_uploader(label, type=[*map(str.lower, FORMATS), "jpg"], key=key, on_change=follow(careful(_read)), args=(key, use), width=320)
+    st.file_uploader(
+        label,
+        type=[*map(str.lower, FORMATS), "jpg"],
+        key=key,
+        on_change=follow(careful(_read)),
+        args=(key, use),
+        width=320,
+    )
 
 
 def upload_error(key: str) -> str:
@@ -75,7 +84,8 @@ def _read(key: str, use: Callable[[Image.Image], str]) -> None:
 def drop_content(file: UploadedFile) -> None:
     """Give back the bytes of an upload that has been read. Streamlit would keep them until the session ends.
 
-    To the uploader an empty file of the same identifier is the same file: it goes on showing its name, and no callback follows.
+    To the uploader an empty file of the same identifier is the same file: it goes on showing its name, and no callback
+    follows.
     """
     context = get_script_run_ctx()
     if context and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):

@@ -1,10 +1,11 @@
-"""What layers cost in time as `cnn_explorer.cost` counts it, against what they take, on one thread.
+"""What layers cost in time as `cnn_explorer.spec.cost` counts it, against what they take, on one thread.
 
     python tests/benchmarks/bench_costs.py [--count 200] [--seed 0] [--fit]
 
-Random layers within the page's limits, of all kinds, and the worst ones, forward and in training. The count knows one machine; another
-one differs by a factor, so ratios are taken to their median. Prints the share within a factor of two, and every layer beyond it. With
-`--fit` prints the coefficients that suit the measured times best, for the tables at the end of `cost.py`.
+Random layers within the page's limits, of all kinds, and the worst ones, forward and in training. The count knows one
+machine; another one differs by a factor, so ratios are taken to their median. Prints the share within a factor of two,
+and every layer beyond it. With `--fit` prints the coefficients that suit the measured times best, for the tables at the
+end of `cost.py`.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import torch
 from layer_times import WORST, measured_forward, measured_training, random_layers, shapes_of
 
-from cnn_explorer.cost import features, kind_of, layer_time
-from cnn_explorer.shapes import LayerShapes
+from cnn_explorer.spec.cost import features, kind_of, layer_time
+from cnn_explorer.spec.shapes import LayerShapes
 
 Measured = list[tuple[LayerShapes, float]]
 
@@ -81,7 +82,9 @@ def fit(name: str, taken: Measured, training: bool) -> None:
             optimizer.step()
         used = terms.amax(dim=0) > 0
         coefficients = torch.where(used, logs.exp() / scale, 0).tolist()
-        print(f'{name}: "{kind}": ({", ".join(f"{value:.4g}" for value in coefficients)}),  # {len(measured)}, off by {loss:.2f}')
+        print(
+            f'{name}: "{kind}": ({", ".join(f"{value:.4g}" for value in coefficients)}),  # {len(measured)}, off by {loss:.2f}'
+        )
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/bench_forward.py
 
-Starts the app and one Chromium, and runs the view's modules there. After a warm-up ten calls are timed at once, because the browser's
-clock ticks in tenths of a millisecond; printed are milliseconds a call.
+Starts the app and one Chromium, and runs the view's modules there. After a warm-up ten calls are timed at once, because
+the browser's clock ticks in tenths of a millisecond; printed are milliseconds a call.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from browser.driver import launch, running_app  # noqa: E402
-from browser.explorer import Explorer  # noqa: E402
+from browser.driver import launch, running_app
+from browser.explorer import Explorer
 
-from cnn_explorer.drawing import example_drawing  # noqa: E402
-from cnn_explorer.network import LECTURE, PRESETS, parse  # noqa: E402
-from cnn_explorer.shapes import infer_shapes  # noqa: E402
-from cnn_explorer.ui.network_view import pack, pack_weights  # noqa: E402
-from cnn_explorer.weights import load_network  # noqa: E402
+from cnn_explorer.digits.drawing import example_drawing
+from cnn_explorer.spec.network import LECTURE, PRESETS, parse
+from cnn_explorer.spec.shapes import infer_shapes
+from cnn_explorer.ui.network_view import pack, pack_weights
+from cnn_explorer.weights.load import load_network
 
 NETS = (str(LECTURE), str(PRESETS["padding=1 keeps the size"]), "conv16k3p1-conv16k3p1-max2-conv32k3p1-max2-fc10")
 FOUR = [[(110, 60), (100, 150), (180, 150)], [(160, 90), (150, 240)]]
@@ -73,13 +73,18 @@ def prepared(net: str) -> dict[str, Any]:
     data = pack(0, "s", shapes, np.zeros((28, 28)), None, None)
     header = json.loads(data[4 : 4 + int.from_bytes(data[:4], "little")])
     weights = pack_weights(load_network(shapes.spec).module)
-    texts = {name: base64.b64encode(raw).decode() for name, raw in (("weights", weights), ("image", seen.pixels.tobytes()))}
+    texts = {
+        name: base64.b64encode(raw).decode() for name, raw in (("weights", weights), ("image", seen.pixels.tobytes()))
+    }
     return {"layers": header["layers"], **texts}
 
 
 def report(name: str, times: list[float]) -> None:
     """One row: median and 95 % quantile, milliseconds."""
-    print(f"{name:<50} median {statistics.median(times):6.3f}   p95 {statistics.quantiles(times, n=20)[-1]:6.3f} ms   n = {len(times)}")
+    print(
+        f"{name:<50} median {statistics.median(times):6.3f}   p95 {statistics.quantiles(times, n=20)[-1]:6.3f} ms   n "
+        f"= {len(times)}"
+    )
 
 
 if __name__ == "__main__":

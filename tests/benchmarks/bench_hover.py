@@ -1,9 +1,10 @@
-"""What it costs to look closer: a hover, a stroke of the pen, an opened map, in the lecture's network and in a wide one.
+"""What it costs to look closer: a hover, a stroke of the pen, an opened map, in the lecture's network and in a wide
+one.
 
     python tests/benchmarks/bench_hover.py
 
-Starts the app and one Chromium. Events are dispatched in the page, and the clock is read around them: script and layout, not the
-browser's own painting. Frames are websocket messages from the browser to the server.
+Starts the app and one Chromium. Events are dispatched in the page, and the clock is read around them: script and
+layout, not the browser's own painting. Frames are websocket messages from the browser to the server.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ from playwright.sync_api import Browser, Page, sync_playwright
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from browser.driver import launch, running_app  # noqa: E402
-from browser.explorer import Explorer  # noqa: E402
+from browser.driver import launch, running_app
+from browser.explorer import Explorer
 
-from cnn_explorer.network import LECTURE, parse  # noqa: E402
-from cnn_explorer.shapes import infer_shapes  # noqa: E402
-from cnn_explorer.ui.state import excess_of  # noqa: E402
+from cnn_explorer.spec.network import LECTURE, parse
+from cnn_explorer.spec.shapes import infer_shapes
+from cnn_explorer.ui.state import excess_of
 
-# Followed by the browser's own pass, with all 256 channels of a layer in the sum; and as much as the page allows (ui/state.py),
-# too much for the browser's own pass.
+# Followed by the browser's own pass, with all 256 channels of a layer in the sum; and as much as the page allows
+# (ui/state.py), too much for the browser's own pass.
 NETS = {
     "the lecture's": str(LECTURE),
     "256 channels": "conv8k3-conv256k3s2-max2-conv64k3-fc10",
@@ -51,7 +52,8 @@ HOVER = """async ([view, selector, count, share]) => {
   }
   return times;
 }"""
-# A movement of the pen each frame; until the browser's own maps are repainted, or, where they come from the server, until those are.
+# A movement of the pen each frame; until the browser's own maps are repainted, or, where they come from the server,
+# until those are.
 STROKE = """async ([view, seconds]) => {
   const paper = view.querySelector(".paper"), box = paper.getBoundingClientRect();
   const painted = () => view.dataset.followed ?? "0";
@@ -155,7 +157,9 @@ def stroke(app: Explorer, name: str, what: str, seconds: float) -> None:
         report(name, what, times, len(sent))
     follows = "by the browser itself" if times else "by PyTorch alone"
     print(f"{name:<16} a stroke of {took:.1f} s: {len(times) / took:.1f} repaints a second by the browser, ", end="")
-    print(f"{len(sent) / took:.1f} messages to the server and {answered / took:.1f} answers a second, maps made {follows}")
+    print(
+        f"{len(sent) / took:.1f} messages to the server and {answered / took:.1f} answers a second, maps made {follows}"
+    )
 
 
 @contextmanager
@@ -173,7 +177,9 @@ def frames(page: Page) -> Iterator[list[Any]]:
 def report(name: str, what: str, times: list[float], sent: int) -> None:
     """One row: milliseconds."""
     last = statistics.quantiles(times, n=20)[-1]
-    print(f"{name:<16} {what:<34} {statistics.median(times):6.2f} ms {last:6.2f} ms {len(times):8d} {sent:8d}", flush=True)
+    print(
+        f"{name:<16} {what:<34} {statistics.median(times):6.2f} ms {last:6.2f} ms {len(times):8d} {sent:8d}", flush=True
+    )
 
 
 if __name__ == "__main__":

@@ -2,12 +2,12 @@
 
     python tests/benchmarks/bench_learning.py [--quick] [--data DIR]
 
-Accuracy is that on MNIST's 10,000 test digits, tested after every epoch as the page does; for the bundled digits it is measured here,
-after the run. Seconds to an accuracy are the processor's own, of the training up to the end of the first epoch that reaches it, tests
-left out. Speed is in digits a second of processor time: the run with all of its looks and tests, against a plain PyTorch loop over
-preloaded tensors, which does not test, in turns of a few dozen batches; and against the loop of most tutorials, a `DataLoader` with
-torchvision's transforms. A stop is the time from the wish to the last change of the run, asked through `Runs`. `--quick` has one seed and
-no full runs by the lecture's recipe.
+Accuracy is that on MNIST's 10,000 test digits, tested after every epoch as the page does; for the bundled digits it is
+measured here, after the run. Seconds to an accuracy are the processor's own, of the training up to the end of the first
+epoch that reaches it, tests left out. Speed is in digits a second of processor time: the run with all of its looks and
+tests, against a plain PyTorch loop over preloaded tensors, which does not test, in turns of a few dozen batches; and
+against the loop of most tutorials, a `DataLoader` with torchvision's transforms. A stop is the time from the wish to
+the last change of the run, asked through `Runs`. `--quick` has one seed and no full runs by the lecture's recipe.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from torch import nn
 from torch.nn import functional
 
 from cnn_explorer import LECTURE, build_network, parse
-from cnn_explorer.data import FOLDER_VARIABLE, data_folder
-from cnn_explorer.evaluation import accuracy, as_input
-from cnn_explorer.network import PRESETS, NetworkSpec
-from cnn_explorer.training.recipes import RunRecipe, digits_for, recipes_for
+from cnn_explorer.digits.data import FOLDER_VARIABLE, data_folder
+from cnn_explorer.sharing.fair_lock import Turns
+from cnn_explorer.spec.network import PRESETS, NetworkSpec
+from cnn_explorer.training.recipe import RunRecipe, digits_for, recipes_for
 from cnn_explorer.training.run import Run
 from cnn_explorer.training.runs import Runs
-from cnn_explorer.training.turns import Turns
+from cnn_explorer.weights.evaluation import accuracy, as_input
 
 CONNECTED = PRESETS["the lecture's fully connected network"]
 HEAVY = parse("conv16k7p3-relu-conv16k7p3-fc10")  # near the most that a batch of 64 may cost
@@ -99,11 +99,16 @@ def finished(spec: NetworkSpec, recipe: RunRecipe) -> Run:
 def speed(data: Path, chunks: int) -> None:
     """Print digits a second of a run, of a plain loop and of a tutorial's, in turns of a chunk each.
 
-    23 chunks of 40 batches of 64 are an epoch, but for its last 17 batches; its share of the final test is added to the run's time.
+    23 chunks of 40 batches of 64 are an epoch, but for its last 17 batches; its share of the final test is added to the
+    run's time.
     """
     recipe = recipes_for("mnist")["the lecture's recipe"]
     run = Run(LECTURE, recipe)
-    loops = {"run": run_chunks(run), "plain loop": batch_chunks(plain_loop(recipe)), "tutorial loop": batch_chunks(tutorial_loop(data))}
+    loops = {
+        "run": run_chunks(run),
+        "plain loop": batch_chunks(plain_loop(recipe)),
+        "tutorial loop": batch_chunks(tutorial_loop(data)),
+    }
     taken: dict[str, list[float]] = {name: [] for name in loops}
     for loop in loops.values():
         next(loop)  # the first passes are slow
@@ -118,7 +123,10 @@ def speed(data: Path, chunks: int) -> None:
     print(f"\ndigits a second of processor time, {digits:,} digits each:")
     for name, total in seconds.items():
         print(f"  {name:16} {digits / total:8,.0f}")
-    print(f"  run against the plain loop {seconds['plain loop'] / seconds['run']:.2f}×, looks and tests included;", end=" ")
+    print(
+        f"  run against the plain loop {seconds['plain loop'] / seconds['run']:.2f}×, looks and tests included;",
+        end=" ",
+    )
     print(f"against the tutorial loop {seconds['tutorial loop'] / seconds['run']:.1f}×", flush=True)
 
 
@@ -154,14 +162,18 @@ def plain_loop(recipe: RunRecipe) -> Iterator[None]:
 
 
 def tutorial_loop(data: Path) -> Iterator[None]:
-    """The loop of most tutorials, the lecture's among them: torchvision's data set and transforms, a `DataLoader`; a yield a batch."""
+    """The loop of most tutorials, the lecture's among them: torchvision's data set and transforms, a `DataLoader`; a
+    yield a batch.
+    """
     from torch.utils.data import DataLoader
     from torchvision import transforms
     from torchvision.datasets import MNIST
 
     transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.1307,), (0.3081,))])
     loader = DataLoader(MNIST(str(data), train=True, transform=transform), batch_size=64, shuffle=True)
-    module = nn.Sequential(*islice(build_network(LECTURE).children(), 1, None)).train()  # the transform normalises already
+    module = nn.Sequential(
+        *islice(build_network(LECTURE).children(), 1, None)
+    ).train()  # the transform normalises already
     optimizer = torch.optim.SGD(module.parameters(), lr=0.01, momentum=0.5)
     while True:
         for images, labels in loader:
@@ -204,7 +216,11 @@ def stopping(name: str, spec: NetworkSpec, presses: int) -> None:
         ends.append(time.perf_counter() - pressed)
         changes.append(changed - pressed)
     runs.close()
-    print(f"stop, {name}: last batch after {1000 * statistics.median(changes):.0f} ms (at most {1000 * max(changes):.0f}),", end=" ")
+    print(
+        f"stop, {name}: last batch after {1000 * statistics.median(changes):.0f} ms (at most "
+        f"{1000 * max(changes):.0f}),",
+        end=" ",
+    )
     print(f"worker at rest after {1000 * statistics.median(ends):.0f} ms (at most {1000 * max(ends):.0f})", flush=True)
 
 

@@ -2,8 +2,9 @@
 
     python tests/benchmarks/bench_live.py
 
-Starts three servers on 127.0.0.1, one a page: the app, an empty fragment, and a Plotly figure with a Heatmap subplot a channel. In one
-Chromium they are asked in turn, so that whatever else the machine does hits all alike. Prints medians with their spread, and ratios.
+Starts three servers on 127.0.0.1, one a page: the app, an empty fragment, and a Plotly figure with a Heatmap subplot a
+channel. In one Chromium they are asked in turn, so that whatever else the machine does hits all alike. Prints medians
+with their spread, and ratios.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from playwright.sync_api import Page, sync_playwright
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from browser.driver import launch, running_app  # noqa: E402
+from browser.driver import launch, running_app
 
 PAINTED = ".network-view[data-painted-net*='-']"
 CLOCK = os.sysconf("SC_CLK_TCK")
@@ -41,8 +42,8 @@ window.painted = (host, when, mark = "paintedSeq") => new Promise((done) => {
   observer.observe(host, { attributes: true });
 });
 """
-# Each returns [until painted, until on screen], milliseconds. The app gets a pointer event on its paper in the middle of a stroke; its maps
-# are painted by the browser's own pass, and once more when PyTorch has confirmed them.
+# Each returns [until painted, until on screen], milliseconds. The app gets a pointer event on its paper in the middle
+# of a stroke; its maps are painted by the browser's own pass, and once more when PyTorch has confirmed them.
 APP = """async ([x, y]) => {
   const view = deep(".network-view"), paper = deep(".paper"), box = paper.getBoundingClientRect();
   const before = Number(view.dataset.paintedSeq), followed = Number(view.dataset.followed ?? 0);
@@ -81,7 +82,9 @@ class Series:
 
     def line(self) -> str:
         """One row of the report."""
-        columns = [f"{name} {spread(values)}" for name, values in (("painted", self.painted), ("on screen", self.on_screen))]
+        columns = [
+            f"{name} {spread(values)}" for name, values in (("painted", self.painted), ("on screen", self.on_screen))
+        ]
         return f"{self.name:<28} {'   '.join(columns)}   server CPU {statistics.mean(self.cpu):5.1f} ms   n = {len(self.painted)}"
 
 
@@ -123,9 +126,15 @@ def main() -> None:
         ours, least, usual = series
         print(*(each.line() for each in series), sep="\n")
         print(f"the app's script from the event to all maps painted: {spread(ours.script)}")
-        print(f"PyTorch's numbers painted: {spread(ours.confirmed)}, {ratio(ours.confirmed, least.painted):.2f} of an empty fragment")
+        print(
+            f"PyTorch's numbers painted: {spread(ours.confirmed)}, {ratio(ours.confirmed, least.painted):.2f} of an "
+            "empty fragment"
+        )
         print(f"the app / an empty fragment: painted {ratio(ours.painted, least.painted):.2f}, on screen", end=" ")
-        print(f"{ratio(ours.on_screen, least.on_screen):.2f}, server CPU {statistics.mean(ours.cpu) / statistics.mean(least.cpu):.2f}")
+        print(
+            f"{ratio(ours.on_screen, least.on_screen):.2f}, server CPU "
+            f"{statistics.mean(ours.cpu) / statistics.mean(least.cpu):.2f}"
+        )
         print(f"a Heatmap a channel / the app: {ratio(usual.on_screen, ours.on_screen):.1f}")
         print(stroke(views[0]))
         browser.close()

@@ -2,11 +2,12 @@
 
     python tests/benchmarks/bench_settings.py [--quick] [--data DIR]
 
-Three lists: the presets; one knob of the lecture's network changed; random valid settings of the page, seeded, none left out. What
-training adds and all of it costs in memory follows from bench_training.py. Accuracy is measured on MNIST's 10,000 test digits and, but
-for the random settings, on the pen digits of writers 25 to 30, none of which took part in anything. The
-calibration error is the expected one in ten bins (Guo et al., 2017). The time is that of `load_network` and one trace, after which maps
-and answer are on their way; the processor's own time says more where others use the machine. The label's accuracy is measured after.
+Three lists: the presets; one knob of the lecture's network changed; random valid settings of the page, seeded, none
+left out. What training adds and all of it costs in memory follows from bench_training.py. Accuracy is measured on
+MNIST's 10,000 test digits and, but for the random settings, on the pen digits of writers 25 to 30, none of which took
+part in anything. The calibration error is the expected one in ten bins (Guo et al., 2017). The time is that of
+`load_network` and one trace, after which maps and answer are on their way; the processor's own time says more where
+others use the machine. The label's accuracy is measured after.
 """
 
 from __future__ import annotations
@@ -26,21 +27,22 @@ import numpy as np
 import torch
 
 from cnn_explorer import LECTURE, load_network, trace_activations
-from cnn_explorer.blocks import split
-from cnn_explorer.data import PEN_DIGITS, Digits, data_folder, mnist, pen_digits
-from cnn_explorer.drawing import example_drawing
-from cnn_explorer.evaluation import accuracy, predict
-from cnn_explorer.layers import ACTIVATIONS, ActivationSpec, Conv2dSpec, LayerSpec, LinearSpec, Pool2dSpec
-from cnn_explorer.network import PRESETS, NetworkSpec
-from cnn_explorer.shapes import infer_shapes
-from cnn_explorer.training import render, split_writers
-from cnn_explorer.weights import measured
+from cnn_explorer.build_weights.lecture import render, split_writers
+from cnn_explorer.digits.data import PEN_DIGITS, Digits, data_folder, mnist, pen_digits
+from cnn_explorer.digits.drawing import example_drawing
+from cnn_explorer.spec.blocks import split
+from cnn_explorer.spec.layers import ACTIVATIONS, ActivationSpec, Conv2dSpec, LayerSpec, LinearSpec, Pool2dSpec
+from cnn_explorer.spec.network import PRESETS, NetworkSpec
+from cnn_explorer.spec.shapes import infer_shapes
+from cnn_explorer.weights.evaluation import accuracy, predict
+from cnn_explorer.weights.load import measured
 
 
 @dataclass(frozen=True)
 class Result:
-    """What one setting reaches; accuracies and calibration error as fractions, time and processor time in milliseconds, and
-    those that it takes to measure the label's accuracy afterwards."""
+    """What one setting reaches; accuracies and calibration error as fractions, time and processor time in milliseconds,
+    and those that it takes to measure the label's accuracy afterwards.
+    """
 
     spec: NetworkSpec
     features: int
@@ -53,13 +55,26 @@ class Result:
 
 
 def one_knob_changes() -> list[NetworkSpec]:
-    """Every change of one number or choice of one block of the lecture's network, within the page's usual range, that works out."""
+    """Every change of one number or choice of one block of the lecture's network, within the page's usual range, that
+    works out.
+    """
     parts = split(LECTURE)
     changed = []
     for index, block in enumerate(parts.blocks):
-        convs = {"out_channels": (2, 4, 8, 16, 32), "kernel_size": range(1, 8), "stride": (2, 3), "padding": (1, 2, 3), "dilation": (2,)}
+        convs = {
+            "out_channels": (2, 4, 8, 16, 32),
+            "kernel_size": range(1, 8),
+            "stride": (2, 3),
+            "padding": (1, 2, 3),
+            "dilation": (2,),
+        }
         blocks = [block.with_conv(**{name: value}) for name, values in convs.items() for value in values]
-        blocks += [block.with_pool(None), block.with_pool("avg"), block.with_pool("max", kernel_size=3), block.with_pool("max", stride=1)]
+        blocks += [
+            block.with_pool(None),
+            block.with_pool("avg"),
+            block.with_pool("max", kernel_size=3),
+            block.with_pool("max", stride=1),
+        ]
         blocks += [block.with_activation(kind) for kind in (*ACTIVATIONS, None)]
         changed += [parts.with_block(index, other).spec() for other in blocks]
     return [spec for spec in dict.fromkeys(changed) if spec != LECTURE and infer_shapes(spec).classifies]
@@ -100,7 +115,9 @@ def measure(spec: NetworkSpec, test: Digits, pen: Digits | None) -> Result:
     calibration = sum(abs(right[bins == b].sum() - sure[bins == b].sum()) for b in range(10)) / len(right)
     answers = predict(network.module, pen.images).argmax(dim=1).numpy() == pen.labels if pen else np.zeros(1)
     features = infer_shapes(spec).layers[-1].input_shape[0]
-    return Result(spec, features, float(right.mean()), float(answers.mean()), float(calibration), milliseconds, processor, label)
+    return Result(
+        spec, features, float(right.mean()), float(answers.mean()), float(calibration), milliseconds, processor, label
+    )
 
 
 def report(name: str, results: list[Result], pen: bool, least: float | None = None) -> None:
@@ -122,7 +139,9 @@ def report(name: str, results: list[Result], pen: bool, least: float | None = No
     short = [result for result in results if least is not None and result.mnist < least]
     if least is not None:
         print(f"  below {least:.0%}: {len(short)} settings")
-    for result in sorted(results if least is None else short, key=lambda result: result.mnist)[: 8 if least is None else None]:
+    for result in sorted(results if least is None else short, key=lambda result: result.mnist)[
+        : 8 if least is None else None
+    ]:
         print(f"    {result.mnist:.2%}  {result.features:6,} features  {result.spec}")
 
 
@@ -131,7 +150,10 @@ def report_presets(test: Digits, pen: Digits) -> None:
     print(f"presets: {'MNIST':>8} {'pen':>8}")
     for name, spec in PRESETS.items():
         module = load_network(spec).module
-        print(f"{accuracy(module, test.images, test.labels):17.2%} {accuracy(module, pen.images, pen.labels):8.2%}  {name}")
+        print(
+            f"{accuracy(module, test.images, test.labels):17.2%} {accuracy(module, pen.images, pen.labels):8.2%}  "
+            f"{name}"
+        )
 
 
 def main() -> None:
@@ -146,10 +168,16 @@ def main() -> None:
     pen = Digits(np.stack([render(digit.strokes) for digit in unseen]), np.array([digit.label for digit in unseen]))
     knobs, random = one_knob_changes(), random_settings(200)
     if options.quick:
-        test, knobs, random = replace(test, images=test.images[:2000], labels=test.labels[:2000]), knobs[::8], random[::8]
+        test, knobs, random = (
+            replace(test, images=test.images[:2000], labels=test.labels[:2000]),
+            knobs[::8],
+            random[::8],
+        )
     report_presets(test, pen)
     load_network(random[0])  # the first fit is slow
-    report("one knob of the lecture's network changed", [measure(spec, test, pen) for spec in knobs], pen=True, least=0.92)
+    report(
+        "one knob of the lecture's network changed", [measure(spec, test, pen) for spec in knobs], pen=True, least=0.92
+    )
     results = [measure(spec, test, None) for spec in random]
     report("random settings", results, pen=False)
     large = [r for r in results if r.features >= 100 and r.spec.layers[0].kernel_size != 1]  # type: ignore[attr-defined]

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/bench_startup.py
 
-Each run starts a fresh server and a fresh browser. "frame" is the page with its controls and the drawing surface, before PyTorch is in;
-"maps" is the first forward pass on screen. Resident memory is read once the page has settled.
+Each run starts a fresh server and a fresh browser. "frame" is the page with its controls and the drawing surface,
+before PyTorch is in; "maps" is the first forward pass on screen. Resident memory is read once the page has settled.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from browser.driver import launch, running_app  # noqa: E402
+from browser.driver import launch, running_app
 
 
 def main() -> None:
@@ -29,7 +29,10 @@ def main() -> None:
     options = parser.parse_args()
     rows = [run() for _ in range(options.runs)]
     for name, values, unit in zip(
-        ("process start → frame", "process start → maps", "resident memory"), zip(*rows, strict=True), "ssM", strict=True
+        ("process start → frame", "process start → maps", "resident memory"),
+        zip(*rows, strict=True),
+        "ssM",
+        strict=True,
     ):
         low, middle, high = min(values), statistics.median(values), max(values)
         print(f"{name:<24} median {middle:6.2f}   min {low:6.2f}   max {high:6.2f} {'MB' if unit == 'M' else 's'}")
@@ -49,7 +52,9 @@ def run() -> tuple[float, float, float]:
             maps = time.perf_counter() - start
             page.wait_for_timeout(1500)
             status = Path(f"/proc/{server.pid}/status").read_text()
-            resident = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) * 1024 / 1e6
+            resident = (
+                next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) * 1024 / 1e6
+            )
         browser.close()
     return frame, maps, resident
 

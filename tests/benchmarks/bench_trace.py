@@ -2,7 +2,8 @@
 
     python tests/benchmarks/bench_trace.py
 
-Both are timed in turn, so that a change of the machine's speed hits both; printed are medians and the median of the paired ratios.
+Both are timed in turn, so that a change of the machine's speed hits both; printed are medians and the median of the
+paired ratios.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import torch
 
 from cnn_explorer import LECTURE, load_network, trace_activations
-from cnn_explorer.drawing import example_drawing
+from cnn_explorer.digits.drawing import example_drawing
 
 
 def main() -> None:
@@ -42,7 +43,8 @@ def main() -> None:
     forward, trace = (statistics.median(column) for column in zip(*pairs, strict=True))
     ratios = statistics.quantiles((b / a for a, b in pairs), n=4)
     print(
-        f"plain forward {forward:.3f} ms, trace {trace:.3f} ms; ratio median {ratios[1]:.2f}, quartiles {ratios[0]:.2f} to {ratios[2]:.2f}"
+        f"plain forward {forward:.3f} ms, trace {trace:.3f} ms; ratio median {ratios[1]:.2f}, quartiles "
+        f"{ratios[0]:.2f} to {ratios[2]:.2f}"
     )
 
 

@@ -2,9 +2,9 @@
 
     python tests/benchmarks/bench_training.py [--seconds 2] [--count 24] [--data DIR]
 
-The hard ones of bench_settings' random settings (below 90 % on MNIST's test digits before), the first `--count` of them, are trained as
-the page does on a press of its button. Memory is the growth of a process that holds the lecture's network, once it has fitted sixty
-settings, keeps what the page keeps, and has trained.
+The hard ones of bench_settings' random settings (below 90 % on MNIST's test digits before), the first `--count` of
+them, are trained as the page does on a press of its button. Memory is the growth of a process that holds the lecture's
+network, once it has fitted sixty settings, keeps what the page keeps, and has trained.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 from bench_settings import random_settings
 
 from cnn_explorer import LECTURE, load_network, trace_activations
-from cnn_explorer.data import data_folder, mnist
-from cnn_explorer.evaluation import accuracy
-from cnn_explorer.lru_cache import LruCache
-from cnn_explorer.memory import give_back_memory
-from cnn_explorer.shapes import infer_shapes
-from cnn_explorer.training.brief import train_briefly
-from cnn_explorer.ui.cached import KEPT
-from cnn_explorer.weights import TrainedNetwork
+from cnn_explorer.digits.data import data_folder, mnist
+from cnn_explorer.sharing.lru_cache import LruCache
+from cnn_explorer.sharing.memory import give_back_memory
+from cnn_explorer.spec.shapes import infer_shapes
+from cnn_explorer.training.quick import train_briefly
+from cnn_explorer.ui.caches import KEPT
+from cnn_explorer.weights.evaluation import accuracy
+from cnn_explorer.weights.load import TrainedNetwork
 
 HARD = 0.9
 VISITED = 60  # networks
@@ -64,7 +64,11 @@ def main() -> None:
     if not befores:
         return
     gains = [after - before for before, after in zip(befores, afters, strict=True)]
-    print(f"median {statistics.median(befores):.2%} → {statistics.median(afters):.2%}, gain {statistics.median(gains):.2%}", end="")
+    print(
+        f"median {statistics.median(befores):.2%} → {statistics.median(afters):.2%}, gain "
+        f"{statistics.median(gains):.2%}",
+        end="",
+    )
     print(f" (lowest {min(gains):.2%}) over {len(gains)} hard settings")
 
 
@@ -89,14 +93,19 @@ def memory() -> None:
         ("of that its own", "RssAnon"),
         ("and PyTorch's code, read from its files as it is used", "RssFile"),
     ):
-        growth = f"+{fitted[kind] - bare[kind]:.0f} MB with {VISITED} settings, +{trained[kind] - bare[kind]:.0f} MB with a training"
+        growth = (
+            f"+{fitted[kind] - bare[kind]:.0f} MB with {VISITED} settings, +{trained[kind] - bare[kind]:.0f} "
+            "MB with a training"
+        )
         print(f"{what}: {bare[kind]:.0f} MB bare, {growth}")
 
 
 def resident() -> dict[str, float]:
     """Megabytes (10⁶ bytes) of this process in memory, by kind."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return {line.split(":")[0]: int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith(("Rss", "VmRSS"))}
+    return {
+        line.split(":")[0]: int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith(("Rss", "VmRSS"))
+    }
 
 
 if __name__ == "__main__":

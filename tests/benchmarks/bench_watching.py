@@ -1,10 +1,12 @@
-"""How fast a network learns while its page is watched, beside a plain PyTorch loop, and how soon the page's Pause stops it.
+"""How fast a network learns while its page is watched, beside a plain PyTorch loop, and how soon the page's Pause stops
+it.
 
     python tests/benchmarks/bench_watching.py [--quick] [--data DIR]
 
-The lecture's network, the lecture's recipe, full MNIST. The app trains in a server of its own while a Chromium shows the page with its
-curves, filters and maps; then the plain loop over preloaded tensors of bench_learning.py runs as many batches in this process, without
-any test; and so on in turns. Time is the clock's, from the press of Train until the page says that it is done, its tests included.
+The lecture's network, the lecture's recipe, full MNIST. The app trains in a server of its own while a Chromium shows
+the page with its curves, filters and maps; then the plain loop over preloaded tensors of bench_learning.py runs as many
+batches in this process, without any test; and so on in turns. Time is the clock's, from the press of Train until the
+page says that it is done, its tests included.
 """
 
 from __future__ import annotations
@@ -30,8 +32,8 @@ from browser.driver import launch, running_app
 from playwright.sync_api import Page, sync_playwright
 
 from cnn_explorer import LECTURE
-from cnn_explorer.data import FOLDER_VARIABLE, data_folder
-from cnn_explorer.training.recipes import RunRecipe, recipes_for
+from cnn_explorer.digits.data import FOLDER_VARIABLE, data_folder
+from cnn_explorer.training.recipe import RunRecipe, recipes_for
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 300_000  # ms
@@ -68,8 +70,13 @@ def main() -> None:
     digits = epochs * DIGITS
     watching, looping = (digits / statistics.median(seconds) for seconds in (watched, plain))
     rates = f"{watching:,.0f} digits a second watched, {looping:,.0f} by the plain loop"
-    print(f"{statistics.median(ratios):.2f}× the plain loop, the median of the turns (lowest {min(ratios):.2f}); {rates}")
-    print(f"Pause: the page shows it stopped after {1000 * statistics.median(stops):.0f} ms (at most {1000 * max(stops):.0f})")
+    print(
+        f"{statistics.median(ratios):.2f}× the plain loop, the median of the turns (lowest {min(ratios):.2f}); {rates}"
+    )
+    print(
+        f"Pause: the page shows it stopped after {1000 * statistics.median(stops):.0f} ms (at most "
+        f"{1000 * max(stops):.0f})"
+    )
 
 
 def seconds_to_train(page: Page, epochs: int) -> float:
@@ -77,7 +84,9 @@ def seconds_to_train(page: Page, epochs: int) -> float:
     done = f"Trained here, {epochs} epoch{'s' if epochs > 1 else ''} on 60,000 digits: right on "
     page.get_by_role("button", name="Train", exact=True).click()
     began = time.perf_counter()
-    page.locator(".network-view .label").filter(has_text=done).filter(has_text="of 10,000 test digits").wait_for(timeout=PATIENCE)
+    page.locator(".network-view .label").filter(has_text=done).filter(has_text="of 10,000 test digits").wait_for(
+        timeout=PATIENCE
+    )
     return time.perf_counter() - began
 
 

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/fuzz_layers.py [--seconds 300] [--seed 0]
 
-Each child process draws layers from its seed, passes a batch forward and back as the app's trainings do, and writes the layer's name
-first: the last name of a child that dies is the culprit. Needs glibc's `libc_malloc_debug.so.0`.
+Each child process draws layers from its seed, passes a batch forward and back as the app's trainings do, and writes the
+layer's name first: the last name of a child that dies is the culprit. Needs glibc's `libc_malloc_debug.so.0`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ def main() -> None:
     end, seed, passed = time.monotonic() + options.seconds, options.seed, 0
     while (left := end - time.monotonic()) > 0:
         command = [sys.executable, __file__, CHILD, str(seed)]
-        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
+        with subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as child:
             try:
                 output, _ = child.communicate(timeout=left)
                 names = output.splitlines()

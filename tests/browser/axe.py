@@ -32,7 +32,9 @@ def axe_source() -> str:
         name, version = AXE.rsplit("-", 1)
         problem = "no npm" if npm is None else ""
         if npm:
-            done = subprocess.run([npm, "pack", f"{name}@{version}"], cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+            done = subprocess.run(
+                [npm, "pack", f"{name}@{version}"], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+            )
             problem = done.stderr[-300:] if done.returncode else ""
         if problem:
             reason = f"axe-core cannot be fetched: {problem}"
@@ -53,4 +55,6 @@ def check(page: Page, *parts: str) -> None:
     for part in parts:
         assert any(part in html for html in result["looked"]), part
     serious = [each for each in result["found"] if each["impact"] in ("serious", "critical")]
-    assert [each for each in serious if not any(each["id"] == rule and name in each["html"] for rule, name in ELSEWHERE)] == []
+    assert [
+        each for each in serious if not any(each["id"] == rule and name in each["html"] for rule, name in ELSEWHERE)
+    ] == []

@@ -1,4 +1,6 @@
-"""One browser and one server for all; a fresh context for each test, which fails on anything that goes wrong in the page unasked."""
+"""One browser and one server for all; a fresh context for each test, which fails on anything that goes wrong in the
+page unasked.
+"""
 
 import os
 from collections.abc import Callable, Iterator
@@ -29,7 +31,10 @@ def browser() -> Iterator[Browser]:
         try:
             chromium = launch(playwright)
         except Error as problem:
-            reason = f"no Chromium or Chrome: install one, or run `python -m playwright install chromium` ({problem.message[:120]})"
+            reason = (
+                "no Chromium or Chrome: install one, or run `python -m playwright install chromium` "
+                f"({problem.message[:120]})"
+            )
             if os.environ.get("CI"):
                 pytest.fail(reason)
             pytest.skip(reason)
@@ -90,7 +95,9 @@ Visit = Callable[..., Explorer]
 
 @pytest.fixture
 def new_page(browser: Browser, watch: Watch) -> Iterator[Callable[..., Page]]:
-    """Makes a page in a context of its own, with options of the context as a dict; what goes wrong in it fails the test."""
+    """Makes a page in a context of its own, with options of the context as a dict; what goes wrong in it fails the
+    test.
+    """
     contexts: list[BrowserContext] = []
 
     def made(context: dict[str, Any] | None = None) -> Page:
@@ -120,7 +127,9 @@ def visit(new_page: Callable[..., Page], server: Server) -> Visit:
 
 @pytest.fixture
 def visit_numbers(new_page: Callable[..., Page], server: Server, watch: Watch) -> Callable[..., NumberPage]:
-    """Opens a number-by-number page by its path: the scene to wait for, options of the context, query parameters by name."""
+    """Opens a number-by-number page by its path: the scene to wait for, options of the context, query parameters by
+    name.
+    """
 
     def opened(path: str, scene: str, context: dict[str, Any] | None = None, **address: str) -> NumberPage:
         # Streamlit's own browser code asks below the page's path for its server before it asks below the root.

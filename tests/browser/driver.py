@@ -37,7 +37,9 @@ class Server:
 
 
 def launch(playwright: Playwright) -> Browser:
-    """Chromium or Chrome from the PATH, else Playwright's own, else an installed Chrome. Raises `Error` if there is none."""
+    """Chromium or Chrome from the PATH, else Playwright's own, else an installed Chrome. Raises `Error` if there is
+    none.
+    """
     path = next((found for name in NAMES if (found := shutil.which(name))), None)
     if path:
         return playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
@@ -63,7 +65,9 @@ def running_app(
     command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)]
     command += ["--server.headless", "true", "--server.address", "127.0.0.1"]
     command += options
-    process = subprocess.Popen(command, cwd=folder, env=os.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, cwd=folder, env=os.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         url = f"http://127.0.0.1:{port}"
         deadline = time.monotonic() + timeout

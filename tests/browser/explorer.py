@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 from playwright.sync_api import CDPSession, Locator, Page
 
-from cnn_explorer.drawing import Drawing, parse_drawing
+from cnn_explorer.digits.drawing import Drawing, parse_drawing
 
 PATIENCE = 30_000  # ms; a busy machine is slow, and a test waits for conditions only
 PAINTED = ".network-view[data-painted-net]:not([data-painted-net=''])"
@@ -71,7 +71,9 @@ class Explorer:
     def wait_net(self, net: str) -> None:
         """Wait until this network is painted and in the address."""
         self.page.locator(f".network-view[data-painted-net='{net}']").wait_for(timeout=PATIENCE)
-        self.page.wait_for_function("net => new URLSearchParams(location.search).get('net') === net", arg=net, timeout=PATIENCE)
+        self.page.wait_for_function(
+            "net => new URLSearchParams(location.search).get('net') === net", arg=net, timeout=PATIENCE
+        )
 
     @property
     def seq(self) -> int:
@@ -81,7 +83,9 @@ class Explorer:
     def wait_painted(self, after: int) -> int:
         """Wait for the answer to a later event than `after`."""
         self.page.wait_for_function(
-            "([view, after]) => Number(view.dataset.paintedSeq) > after", arg=[self.view.element_handle(), after], timeout=PATIENCE
+            "([view, after]) => Number(view.dataset.paintedSeq) > after",
+            arg=[self.view.element_handle(), after],
+            timeout=PATIENCE,
         )
         return self.seq
 
@@ -92,12 +96,16 @@ class Explorer:
 
     def address(self) -> dict[str, str]:
         """The page's query parameters."""
-        return {name: values[0] for name, values in parse_qs(urlsplit(self.page.url).query, keep_blank_values=True).items()}
+        return {
+            name: values[0] for name, values in parse_qs(urlsplit(self.page.url).query, keep_blank_values=True).items()
+        }
 
     def wait_drawing(self, other_than: str) -> str:
         """Wait until the address holds another drawing, and all that was drawn is painted."""
         self.page.wait_for_function(
-            "old => ![null, old].includes(new URLSearchParams(location.search).get('drawing'))", arg=other_than, timeout=PATIENCE
+            "old => ![null, old].includes(new URLSearchParams(location.search).get('drawing'))",
+            arg=other_than,
+            timeout=PATIENCE,
         )
         return self.drawing
 
@@ -147,7 +155,9 @@ class Explorer:
 
     def layers(self) -> list[str]:
         """Names of the layers that are drawn."""
-        return self.page.locator(".layers canvas[data-layer]").evaluate_all("all => all.map(canvas => canvas.dataset.layer)")
+        return self.page.locator(".layers canvas[data-layer]").evaluate_all(
+            "all => all.map(canvas => canvas.dataset.layer)"
+        )
 
     def canvas(self, layer: str) -> Locator:
         """A layer's maps."""
@@ -187,7 +197,9 @@ class Explorer:
 
     def module(self, name: str) -> str:
         """Address of one of the view's modules, as the page loaded it."""
-        entry = self.page.evaluate("() => performance.getEntriesByType('resource').map(e => e.name).find(n => n.endsWith('/protocol.js'))")
+        entry = self.page.evaluate(
+            "() => performance.getEntriesByType('resource').map(e => e.name).find(n => n.endsWith('/protocol.js'))"
+        )
         return entry.replace("protocol.js", name)
 
     def run(self, module: str, body: str, argument: Any = None) -> Any:

@@ -36,7 +36,9 @@ class NumberPage:
 
     def cell(self, part: str, row: int, column: int, number: int = 0) -> Locator:
         """A cell that is not padding."""
-        return self.grid(part, number).locator("tr:has(td:not(.padding))").nth(row).locator("td:not(.padding)").nth(column)
+        return (
+            self.grid(part, number).locator("tr:has(td:not(.padding))").nth(row).locator("td:not(.padding)").nth(column)
+        )
 
     def numbers(self, part: str, number: int = 0) -> list[list[float]]:
         """What a grid shows, padding left out."""
@@ -44,7 +46,8 @@ class NumberPage:
             self.grid(part, number)
             .locator("tr")
             .evaluate_all(
-                "all => all.map(row => [...row.querySelectorAll('td:not(.padding)')].map(cell => cell.textContent.replace('−', '-')))"
+                "all => all.map(row => [...row.querySelectorAll('td:not(.padding)')].map(cell => "
+                "cell.textContent.replace('−', '-')))"
             )
         )
         return [[float(text) for text in row] for row in rows if row]
@@ -90,12 +93,16 @@ class NumberPage:
 
     def address(self) -> dict[str, str]:
         """The page's query parameters."""
-        return {name: values[0] for name, values in parse_qs(urlsplit(self.page.url).query, keep_blank_values=True).items()}
+        return {
+            name: values[0] for name, values in parse_qs(urlsplit(self.page.url).query, keep_blank_values=True).items()
+        }
 
     def wait_address(self, name: str, value: str) -> None:
         """Wait until the address says so."""
         self.page.wait_for_function(
-            "([name, value]) => new URLSearchParams(location.search).get(name) === value", arg=[name, value], timeout=PATIENCE
+            "([name, value]) => new URLSearchParams(location.search).get(name) === value",
+            arg=[name, value],
+            timeout=PATIENCE,
         )
 
     def setting(self, key: str) -> Locator:

@@ -1,4 +1,6 @@
-"""axe-core finds nothing serious: on every page, at every step, with a map or a layer's kernels open, light and dark."""
+"""axe-core finds nothing serious: on every page, at every step, with a map or a layer's kernels open,
+light and dark.
+"""
 
 from collections.abc import Callable
 
@@ -32,7 +34,12 @@ def test_the_first_page(visit: Visit, axe: str, theme: str) -> None:
         (
             "convolution",
             "one",
-            {"Several channels": "channels", "Many kernels": "kernels", "Groups": "groups", "Why cross-correlation": "flip"},
+            {
+                "Several channels": "channels",
+                "Many kernels": "kernels",
+                "Groups": "groups",
+                "Why cross-correlation": "flip",
+            },
         ),
         ("pooling", "compare", {"A shift by a pixel": "shift", "Adaptive and global": "adaptive"}),
     ],

@@ -1,4 +1,6 @@
-"""From a layer's maps to one map to one multiplication, with mouse, finger and keyboard, in a real browser; and maps without the server."""
+"""From a layer's maps to one map to one multiplication, with mouse, finger and keyboard, in a real browser; and maps
+without the server.
+"""
 
 import base64
 import os
@@ -20,11 +22,11 @@ from playwright.sync_api import Locator
 from torch import nn
 from torch.nn import functional
 
-from cnn_explorer.drawing import example_drawing, parse_drawing
-from cnn_explorer.network import parse
-from cnn_explorer.shapes import LayerShapes, infer_shapes
-from cnn_explorer.trace import trace_activations
-from cnn_explorer.weights import load_network
+from cnn_explorer.digits.drawing import example_drawing, parse_drawing
+from cnn_explorer.spec.network import parse
+from cnn_explorer.spec.shapes import LayerShapes, infer_shapes
+from cnn_explorer.weights.load import load_network
+from cnn_explorer.weights.trace import trace_activations
 
 pytestmark = pytest.mark.browser
 
@@ -71,7 +73,9 @@ def close(app: Explorer) -> None:
 
 def outline(app: Explorer, name: str) -> Locator:
     """The canvas over a layer's maps, over the drawing ("surface") or over the image ("seen")."""
-    return app.page.locator(f".{name} .outline" if name in ("surface", "seen") else f".tiles:has(canvas[data-layer='{name}']) .outline")
+    return app.page.locator(
+        f".{name} .outline" if name in ("surface", "seen") else f".tiles:has(canvas[data-layer='{name}']) .outline"
+    )
 
 
 def opacity(canvas: Locator) -> np.ndarray:
@@ -88,7 +92,9 @@ def opacity(canvas: Locator) -> np.ndarray:
 
 
 def framed(app: Explorer, name: str, solid: list[Rectangle], dashed: list[Rectangle] = []) -> None:  # noqa: B006
-    """These rectangles are framed, and nothing else is. A frame is 3 pixels wide; what lies on the padding is dashed."""
+    """These rectangles are framed, and nothing else is. A frame is 3 pixels wide; what lies on the
+    padding is dashed.
+    """
     alpha = opacity(outline(app, name))
     if not solid:
         assert not alpha.any(), name
@@ -101,7 +107,8 @@ def framed(app: Explorer, name: str, solid: list[Rectangle], dashed: list[Rectan
                 (across >= left) & (across <= right) & (down >= top) & (down <= bottom),
                 np.minimum.reduce([across - left, right - across, down - top, bottom - down]),
                 np.hypot(
-                    np.maximum.reduce([left - across, across - right, 0 * down]), np.maximum.reduce([top - down, down - bottom, 0 * down])
+                    np.maximum.reduce([left - across, across - right, 0 * down]),
+                    np.maximum.reduce([top - down, down - bottom, 0 * down]),
                 ),
             )
             near |= distance <= 2.7
@@ -157,7 +164,11 @@ def test_a_value_lights_its_window_and_its_pixels_of_the_drawing(visit: Visit) -
             clipped = app.tiles("conv1") if layer == "conv1" else app.tiles("relu1")
             whole = [part(app, layer, tile, 28, down, across) for tile in clipped]
             framed(app, layer, [part(app, layer, tile, 28, *on) for tile in clipped], whole if row == 0 else [])
-        framed(app, "conv2", [part(app, "conv2", app.tiles("conv2")[4], 14, range(row, row + 1), range(column, column + 1))])
+        framed(
+            app,
+            "conv2",
+            [part(app, "conv2", app.tiles("conv2")[4], 14, range(row, row + 1), range(column, column + 1))],
+        )
         pixel = field(conv2, row, column)
         assert len(pixel[0]) == (7 if row else 4)
         framed(app, "seen", [(3 * pixel[1].start, 3 * pixel[0].start, 3 * pixel[1].stop, 3 * pixel[0].stop)])
@@ -168,12 +179,18 @@ def test_a_value_lights_its_window_and_its_pixels_of_the_drawing(visit: Visit) -
     assert box
     row, column = 11, 15
     app.page.mouse.move(
-        box["x"] + whole[0] + (column + 0.5) * (whole[2] - whole[0]) / 28, box["y"] + whole[1] + (row + 0.5) * (whole[3] - whole[1]) / 28
+        box["x"] + whole[0] + (column + 0.5) * (whole[2] - whole[0]) / 28,
+        box["y"] + whole[1] + (row + 0.5) * (whole[3] - whole[1]) / 28,
     )
     framed(app, "seen", [(3 * column, 3 * row, 3 * column + 3, 3 * row + 3)])
     for layer in ("conv1", "relu1"):
         framed(
-            app, layer, [part(app, layer, tile, 28, range(row - 1, row + 2), range(column - 1, column + 2)) for tile in app.tiles(layer)]
+            app,
+            layer,
+            [
+                part(app, layer, tile, 28, range(row - 1, row + 2), range(column - 1, column + 2))
+                for tile in app.tiles(layer)
+            ],
         )
     windows = [[at for at in range(14) if {*range(2 * at - 3, 2 * at + 4)} & {place}] for place in (row, column)]
     down, across = (range(places[0], places[-1] + 1) for places in windows)
@@ -193,7 +210,9 @@ def test_a_value_lights_its_window_and_its_pixels_of_the_drawing(visit: Visit) -
 # --- an opened map ---
 
 
-def parts_of(net: str, drawing: str, layer: str, map_: int, row: int, column: int) -> tuple[list[int], dict[int, float], float]:
+def parts_of(
+    net: str, drawing: str, layer: str, map_: int, row: int, column: int
+) -> tuple[list[int], dict[int, float], float]:
     """Input channels of a convolution, strongest first; what each adds to one pixel; the bias."""
     module = load_network(parse(net)).module
     trace = trace_activations(module, parse_drawing(drawing).preprocess().image)
@@ -210,7 +229,9 @@ def parts_of(net: str, drawing: str, layer: str, map_: int, row: int, column: in
         for place in range(seen):
             kernel = conv.weight[map_ : map_ + 1, place : place + 1]
             channel = value[None, first + place : first + place + 1]
-            maps[first + place] = functional.conv2d(channel, kernel, None, conv.stride, conv.padding, conv.dilation)[0, 0]  # type: ignore[arg-type]
+            maps[first + place] = functional.conv2d(channel, kernel, None, conv.stride, conv.padding, conv.dilation)[
+                0, 0
+            ]  # type: ignore[arg-type]
     order = sorted(maps, key=lambda channel: -float(maps[channel].abs().sum()))
     return order, {channel: float(sums[row, column]) for channel, sums in maps.items()}, conv.bias[map_].item()
 
@@ -221,7 +242,9 @@ def assert_sum(app: Explorer, net: str, layer: str, map_: int, row: int, column:
     order, sums, bias = parts_of(net, drawing, layer, map_, row, column)
     theirs = float(computed(net, drawing)[layer][map_, row, column])
     rows = panel(app).locator(".part")
-    assert [int(channel or -1) for channel in rows.evaluate_all("all => all.map(row => row.dataset.channel)")] == order[: rows.count()]
+    assert [int(channel or -1) for channel in rows.evaluate_all("all => all.map(row => row.dataset.channel)")] == order[
+        : rows.count()
+    ]
     assert rows.count() == min(len(order), 6)
     running = 0.0
     for channel, text in zip(order, rows.locator(".what").all_inner_texts(), strict=False):
@@ -311,10 +334,16 @@ def test_a_map_opens_into_its_sum_and_closes_again_without_the_server(visit: Vis
 
 def readable(app: Explorer) -> None:
     """Digits of 12 pixels or more: as text, and on canvases, which are not scaled."""
-    sizes = panel(app).evaluate("panel => [...panel.querySelectorAll('*')].map(each => parseFloat(getComputedStyle(each).fontSize))")
+    sizes = panel(app).evaluate(
+        "panel => [...panel.querySelectorAll('*')].map(each => parseFloat(getComputedStyle(each).fontSize))"
+    )
     assert min(sizes) >= 12
     assert app.run("picture.js", "return m.FONT") >= 12
-    scales = panel(app).locator("canvas").evaluate_all("all => all.map(canvas => canvas.getBoundingClientRect().width / canvas.width)")
+    scales = (
+        panel(app)
+        .locator("canvas")
+        .evaluate_all("all => all.map(canvas => canvas.getBoundingClientRect().width / canvas.width)")
+    )
     assert min(scales) >= 0.98
 
 
@@ -365,7 +394,11 @@ def rings(app: Explorer) -> list[bool]:
     """Which of four numbers have a dark frame: what is drawn just inside a cell's edge is black only there."""
     painted = pixels(app, panel(app).locator(".numbers"))[..., :3].astype(int)
     high, wide = painted.shape[0] // 2, painted.shape[1] // 2
-    corners = [painted[row * high + 1 : row * high + 3, column * wide + 8 : column * wide + 20] for row in (0, 1) for column in (0, 1)]
+    corners = [
+        painted[row * high + 1 : row * high + 3, column * wide + 8 : column * wide + 20]
+        for row in (0, 1)
+        for column in (0, 1)
+    ]
     return [bool(corner.max(axis=2).min() < 60) for corner in corners]
 
 
@@ -397,13 +430,17 @@ def test_an_answer_opens_into_its_logit_and_its_softmax(visit: Visit) -> None:
     assert powers.count() == 11
     powers.nth(8).hover()
     assert rows.evaluate_all("all => all.findIndex(row => row.classList.contains('marked'))") == 7
-    assert [read(text) for text in powers.all_inner_texts()[1:]] == [pytest.approx([each], rel=0.006) for each in values["fc1"]]
+    assert [read(text) for text in powers.all_inner_texts()[1:]] == [
+        pytest.approx([each], rel=0.006) for each in values["fc1"]
+    ]
     rows.nth(2).hover()
     assert softmax.locator(".power.marked").evaluate_all("all => all.map(word => word.dataset.digit)") == ["2"]
     close(app)
     # The ledger: every layer beside what a fully connected one would cost.
     app.page.locator(".ledger summary").click()
-    cells = app.page.locator(".ledger tr").evaluate_all("all => all.map(row => [...row.children].map(cell => cell.textContent))")
+    cells = app.page.locator(".ledger tr").evaluate_all(
+        "all => all.map(row => [...row.children].map(cell => cell.textContent))"
+    )
     ledger = {name: rest for name, *rest in cells}
     assert ledger["conv1"] == ["10×24×24", "5×5", "260", "144,000", "4,521,600"]
     assert ledger["conv2"] == ["20×8×8", "14×14", "5,020", "320,000", "1,844,480"]
@@ -532,7 +569,9 @@ def test_the_kernels_of_a_layer_are_one_tensor(visit: Visit) -> None:
         told = kernels.locator(".told").inner_text()
         assert told.startswith(f"conv2.weight[{output}, {channel}]: ")
         low, high = read(told.split(": ")[1])[:2]
-        assert [low, high] == pytest.approx([weight[output, channel].min().item(), weight[output, channel].max().item()], rel=0.006)
+        assert [low, high] == pytest.approx(
+            [weight[output, channel].min().item(), weight[output, channel].max().item()], rel=0.006
+        )
         framed(app, "relu1", [part(app, "relu1", app.tiles("relu1")[channel], 12, range(12), range(12))])
         framed(app, "conv2", [part(app, "conv2", app.tiles("conv2")[output], 8, range(8), range(8))])
         for name in ("conv1", "max1", "max2", "relu2", "seen", "surface"):
@@ -582,7 +621,9 @@ def test_the_keyboard_goes_all_the_way_down_and_back(visit: Visit) -> None:
         words = spoken.inner_text()
         assert words.startswith(f"({row}, {column}). Pixel ({row}, {column}), channel ")
         assert words.endswith(", agrees")
-        assert [read(line)[-1] for line in lines(app)[1:]] == pytest.approx([read(words.split(". ")[at])[-1] for at in (2, 3, 4)], rel=1e-9)
+        assert [read(line)[-1] for line in lines(app)[1:]] == pytest.approx(
+            [read(words.split(". ")[at])[-1] for at in (2, 3, 4)], rel=1e-9
+        )
     app.page.keyboard.press("Enter")
     assert "pinned" in (panel(app).get_attribute("class") or "")
     app.page.keyboard.press("Escape")

@@ -13,15 +13,20 @@ from browser.explorer import Explorer
 from PIL import Image
 from playwright.sync_api import CDPSession
 
-from cnn_explorer.drawing import example_drawing, parse_drawing
-from cnn_explorer.network import LECTURE
-from cnn_explorer.trace import trace_activations
-from cnn_explorer.weights import load_network
+from cnn_explorer.digits.drawing import example_drawing, parse_drawing
+from cnn_explorer.spec.network import LECTURE
+from cnn_explorer.weights.load import load_network
+from cnn_explorer.weights.trace import trace_activations
 
 pytestmark = pytest.mark.browser
 
 EMPTY = "s"
-PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "has_touch": True,
+    "is_mobile": True,
+    "device_scale_factor": 2,
+}
 
 
 def test_maps_and_answer_follow_the_pen_during_the_stroke(visit: Visit) -> None:
@@ -78,7 +83,11 @@ def touch(devtools: CDPSession, kind: str, *points: tuple[float, float]) -> None
 
 def swipe(app: Explorer, devtools: CDPSession, start: tuple[float, float], end: tuple[float, float]) -> None:
     for part in range(1, 11):
-        touch(devtools, "touchMove", (start[0] + (end[0] - start[0]) * part / 10, start[1] + (end[1] - start[1]) * part / 10))
+        touch(
+            devtools,
+            "touchMove",
+            (start[0] + (end[0] - start[0]) * part / 10, start[1] + (end[1] - start[1]) * part / 10),
+        )
         app.page.evaluate("() => new Promise(requestAnimationFrame)")
 
 
@@ -97,14 +106,18 @@ def test_a_finger_draws_and_the_page_stays(visit: Visit, finger: list[tuple[int,
     assert app.drawing == EMPTY
     touch(devtools, "touchEnd")
     (stroke,) = parse_drawing(app.wait_drawing(EMPTY)).strokes
-    assert [math.dist(*pair) <= 2 for pair in zip((stroke[0], stroke[-1]), (finger[0], finger[-1]), strict=True)] == [True, True]
+    assert [math.dist(*pair) <= 2 for pair in zip((stroke[0], stroke[-1]), (finger[0], finger[-1]), strict=True)] == [
+        True,
+        True,
+    ]
     assert app.paper.bounding_box() == paper
     # The counterpart: the same finger beside the paper does scroll this page.
     touch(devtools, "touchStart", (380, 800))
     swipe(app, devtools, (380, 800), (380, 500))
     touch(devtools, "touchEnd")
     app.page.wait_for_function(
-        "([paper, before]) => paper.getBoundingClientRect().top < before - 50", arg=[app.paper.element_handle(), paper["y"]]
+        "([paper, before]) => paper.getBoundingClientRect().top < before - 50",
+        arg=[app.paper.element_handle(), paper["y"]],
     )
 
 
@@ -116,7 +129,15 @@ def test_a_pen_draws_with_pressure(visit: Visit) -> None:
         left, top = app.place(x, y)
         devtools.send(
             "Input.dispatchMouseEvent",
-            {"type": kind, "x": left, "y": top, "pointerType": "pen", "button": "left", "buttons": int(force > 0), "force": force}
+            {
+                "type": kind,
+                "x": left,
+                "y": top,
+                "pointerType": "pen",
+                "button": "left",
+                "buttons": int(force > 0),
+                "force": force,
+            }
             | {"clickCount": 1},
         )
 
@@ -260,7 +281,9 @@ def test_clicking_on_the_page_closes_the_gallery(visit: Visit) -> None:
 
 
 def test_a_very_long_drawing_is_kept_or_refused_in_words(visit: Visit) -> None:
-    """Four thousand wild points do not fit into an address as they are; they are simplified, and said to be full if that is not enough."""
+    """Four thousand wild points do not fit into an address as they are; they are simplified, and said to be full if
+    that is not enough.
+    """
     app = visit(drawing=EMPTY)
     with app.stroke(140, 140):
         app.paper.evaluate(
@@ -287,7 +310,9 @@ def shown(app: Explorer) -> tuple[list[float], list[str]]:
 
 def alike(one: str, other: str) -> bool:
     """Ink as before, but for the simplification of what goes into the address: less than a pixel at the edges."""
-    first, second = (np.asarray(Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))))[..., 3] > 127 for url in (one, other))
+    first, second = (
+        np.asarray(Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))))[..., 3] > 127 for url in (one, other)
+    )
     return bool((first != second).sum() < 0.04 * first.sum())
 
 

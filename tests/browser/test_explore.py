@@ -12,10 +12,10 @@ from browser.driver import ROOT, running_app
 from browser.explorer import PIXELS, Explorer, Tile
 from PIL import Image, ImageDraw
 
-from cnn_explorer.drawing import example_drawing, parse_drawing
-from cnn_explorer.network import LECTURE, PRESETS, parse
-from cnn_explorer.trace import trace_activations
-from cnn_explorer.weights import load_network
+from cnn_explorer.digits.drawing import example_drawing, parse_drawing
+from cnn_explorer.spec.network import LECTURE, PRESETS, parse
+from cnn_explorer.weights.load import load_network
+from cnn_explorer.weights.trace import trace_activations
 
 pytestmark = pytest.mark.browser
 
@@ -70,7 +70,9 @@ def test_the_maps_are_what_pytorch_computed(visit: Visit, theme: str) -> None:
             unit = width // channel.shape[1]
             assert (width, height) == (unit * channel.shape[1], unit * channel.shape[0])
             tile = painted[top : top + height, left : left + width, :3].astype(int)
-            assert np.abs(tile - channel.repeat(unit, 0).repeat(unit, 1)).max() <= 4, layer  # a step of the colour scale
+            assert np.abs(tile - channel.repeat(unit, 0).repeat(unit, 1)).max() <= 4, (
+                layer
+            )  # a step of the colour scale
     np.testing.assert_allclose(app.probabilities(), values["probabilities"], rtol=1e-4, atol=1e-7)
 
 
@@ -163,7 +165,9 @@ def test_an_impossible_setting_is_explained_and_one_click_repairs_it(visit: Visi
 
 def test_controls_can_be_used_while_a_stroke_is_on_its_way(visit: Visit) -> None:
     app = visit(drawing="s")
-    for number, net in enumerate(("conv10k4-max2-relu-conv20k5-max2-relu-fc10", "conv10k3-max2-relu-conv20k5-max2-relu-fc10")):
+    for number, net in enumerate(
+        ("conv10k4-max2-relu-conv20k5-max2-relu-fc10", "conv10k3-max2-relu-conv20k5-max2-relu-fc10")
+    ):
         with app.stroke(140 + 20 * number, 40):
             app.page.mouse.move(*app.place(140 + 20 * number, 240), steps=20)
         app.step("block1_kernel_size", up=False)
@@ -189,7 +193,9 @@ def test_a_map_under_the_pointer_is_enlarged_with_its_value(visit: Visit) -> Non
     for number, row, column in ((0, 12, 12), (7, 3, 20)):
         point_at(app, app.tiles("conv1")[number], row, column, 24)
         app.card.wait_for()
-        title, span, value = (app.card.locator(part).first.inner_text() for part in ("h4", "p:nth-of-type(1)", "p:nth-of-type(2)"))
+        title, span, value = (
+            app.card.locator(part).first.inner_text() for part in ("h4", "p:nth-of-type(1)", "p:nth-of-type(2)")
+        )
         assert title == f"conv1 · map {number + 1} of 10"
         assert read(span) == pytest.approx([maps[number].min(), maps[number].max()], rel=0.006, abs=0.006)
         assert value.startswith(f"({row}, {column}): ")
@@ -209,7 +215,11 @@ def test_a_joint_tells_what_its_layer_costs(visit: Visit) -> None:
     app.page.locator(".joint").nth(3).hover()
     app.card.wait_for()
     text = app.card.inner_text()
-    assert not [part for part in ("conv2", "20×8×8", "5,020 parameters", "320,000 multiply-adds", "14×14 pixels") if part not in text], text
+    assert not [
+        part
+        for part in ("conv2", "20×8×8", "5,020 parameters", "320,000 multiply-adds", "14×14 pixels")
+        if part not in text
+    ], text
 
 
 # --- the keyboard ---
@@ -261,7 +271,9 @@ def test_keys_walk_through_maps_and_pixels(visit: Visit) -> None:
         app.card.wait_for()
         assert title.inner_text() == f"conv1 · map {number} of 10", key
         assert value.inner_text().startswith(f"({row}, {column}): "), key
-        assert read(value.inner_text().split(":")[1]) == pytest.approx([maps[number - 1, row, column]], rel=0.006, abs=1e-3)
+        assert read(value.inner_text().split(":")[1]) == pytest.approx(
+            [maps[number - 1, row, column]], rel=0.006, abs=1e-3
+        )
     for _ in range(12):
         app.page.keyboard.press("PageDown")
     assert title.inner_text() == "conv1 · map 10 of 10"
@@ -344,7 +356,8 @@ def test_the_steps_to_the_networks_image_are_pictures(visit: Visit) -> None:
     stages = parse_drawing(EXAMPLE).preprocess().stages
     images.nth(len(stages) - 1).wait_for()
     app.page.wait_for_function(
-        "() => [...document.querySelectorAll('[data-testid=stPopoverBody] img')].every(image => image.complete && image.naturalWidth)"
+        "() => [...document.querySelectorAll('[data-testid=stPopoverBody] img')].every(image => image.complete && "
+        "image.naturalWidth)"
     )
     assert images.count() == len(stages)
     text = app.page.get_by_test_id("stPopoverBody").inner_text()
@@ -371,7 +384,9 @@ def test_an_address_cannot_put_a_link_into_a_message(visit: Visit) -> None:
 
 
 def test_a_server_that_comes_back_finds_everything_again(visit: Visit, watch: Watch) -> None:
-    watch.forgive("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE", "WebSocket", "disconnected from server")
+    watch.forgive(
+        "ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE", "WebSocket", "disconnected from server"
+    )
     watch.forgive("No response received when attempting to reach /_stcore/health", "Streamlit server is not responding")
     with running_app(ROOT / "app.py") as first:
         watch.hosts.add(first.url.split("//")[1])
@@ -388,8 +403,13 @@ def test_a_server_that_comes_back_finds_everything_again(visit: Visit, watch: Wa
         assert app.address()["net"] == "conv10k4-max2-relu-conv20k5-max2-relu-fc10"
         app.page.reload()
         app.ready()
-        assert (app.drawing, app.view.get_attribute("data-painted-net")) == (after, "conv10k4-max2-relu-conv20k5-max2-relu-fc10")
-        np.testing.assert_allclose(app.probabilities(), computed(app.address()["net"], after)["probabilities"], rtol=1e-4, atol=1e-7)
+        assert (app.drawing, app.view.get_attribute("data-painted-net")) == (
+            after,
+            "conv10k4-max2-relu-conv20k5-max2-relu-fc10",
+        )
+        np.testing.assert_allclose(
+            app.probabilities(), computed(app.address()["net"], after)["probabilities"], rtol=1e-4, atol=1e-7
+        )
 
 
 torch.set_num_threads(1)  # the browser and the server have more use for the cores

@@ -14,16 +14,16 @@ from hypothesis import Phase, given, seed, settings
 from strategies import networks
 from torch import nn
 
-from cnn_explorer.builder import build_layers
-from cnn_explorer.data import PenDigit, bundled_digits
-from cnn_explorer.drawing import CANVAS, parse_drawing
-from cnn_explorer.layers import LAYERS
-from cnn_explorer.network import LECTURE, PRESETS, NetworkSpec, parse
-from cnn_explorer.preprocessing import image_from_pixels, preprocess_strokes
-from cnn_explorer.shapes import NetworkShapes, infer_shapes
-from cnn_explorer.trace import trace_activations
+from cnn_explorer.digits.data import PenDigit, bundled_digits
+from cnn_explorer.digits.drawing import CANVAS, parse_drawing
+from cnn_explorer.digits.preprocessing import image_from_pixels, preprocess_strokes
+from cnn_explorer.spec.layers import LAYERS
+from cnn_explorer.spec.network import LECTURE, PRESETS, NetworkSpec, parse
+from cnn_explorer.spec.shapes import NetworkShapes, infer_shapes
 from cnn_explorer.ui.network_view import pack, pack_weights
-from cnn_explorer.weights import load_network
+from cnn_explorer.weights.builder import build_layers
+from cnn_explorer.weights.load import load_network
+from cnn_explorer.weights.trace import trace_activations
 
 pytestmark = pytest.mark.browser
 
@@ -33,7 +33,8 @@ PARITY = 2e-5  # of the largest value of a layer, or of 1
 BATCH = 40  # networks a call
 MAX_PARAMETERS, MAX_VALUES, MAX_MACS = 60_000, 40_000, 2_000_000  # of a random network
 
-# Networks come as {layers, weights, image}; back come the values of all layers, the logits and the probabilities, float32 in base64.
+# Networks come as {layers, weights, image}; back come the values of all layers, the logits and the probabilities,
+# float32 in base64.
 BASE64 = """
 const bytesOf = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 const textOf = (numbers) => {
@@ -112,7 +113,9 @@ def assert_parity(app: Explorer, cases: list[Case]) -> None:
             net = str(each.shapes.spec)
             trace = trace_activations(each.module, image_from_pixels(each.pixels))
             last = trace.activations[-1]
-            shown = [activation for activation in trace.activations if activation.kind != "Flatten" or activation is last]
+            shown = [
+                activation for activation in trace.activations if activation.kind != "Flatten" or activation is last
+            ]
             for activation, text in zip(shown, values, strict=True):
                 assert_close(text, activation.values, f"{activation.name} of {net}")
             for text, expected in ((logits, trace.logits), (probabilities, trace.probabilities)):
@@ -179,7 +182,10 @@ def test_large_logits_do_not_overflow(app: Explorer) -> None:
 
 def test_the_weights_are_taken_apart_as_torch_names_them(app: Explorer) -> None:
     each = case(parse("conv4k3-relu-bn-conv6k3x2s2p1d1x2g2-gelu-fc5"), 7)
-    body = f"{BASE64} return forwardOf(a).parameters.map((own) => own && Object.entries(own).map(([name, view]) => [name, textOf(view)]))"
+    body = (
+        f"{BASE64} return forwardOf(a).parameters.map((own) => own && Object.entries(own).map(([name, view]) "
+        "=> [name, textOf(view)]))"
+    )
     found = app.run("forward.js", body, each.sent)
     names = {"weight": "weight", "bias": "bias", "mean": "running_mean", "variance": "running_var"}
     layers = [layer for name, layer in each.module.named_children() if name not in ("normalize", "flatten")]
@@ -237,7 +243,9 @@ def python_image(strokes: Strokes) -> np.ndarray:
 
 
 def test_handwriting_looks_the_same_and_is_read_the_same(app: Explorer) -> None:
-    """The whole way of a drawing: its points are simplified and rounded, then the browser and Python make an image of the same strokes."""
+    """The whole way of a drawing: its points are simplified and rounded, then the browser and Python make an image of
+    the same strokes.
+    """
     chance = random.Random(5)
     drawings = [on_canvas(digit, chance) for digit in written_digits()[::6]]
     assert len(drawings) >= 1000

@@ -9,8 +9,8 @@ from browser.driver import Server
 from browser.numbers import NumberPage
 from playwright.sync_api import Browser
 
-from cnn_explorer import arithmetic
-from cnn_explorer.scenes import SceneError, read_number
+from cnn_explorer.numbers import arithmetic
+from cnn_explorer.numbers.scenes import SceneError, read_number
 
 pytestmark = pytest.mark.browser
 
@@ -25,9 +25,12 @@ def app(browser: Browser, server: Server) -> Iterator[NumberPage]:
 
 def run(app: NumberPage, module: str, body: str, argument: Any = None) -> Any:
     """Run `body`, JavaScript that sees a module as `m` and an argument as `a`."""
-    entry = app.page.evaluate("() => performance.getEntriesByType('resource').map(e => e.name).find(n => n.endsWith('/transport.js'))")
+    entry = app.page.evaluate(
+        "() => performance.getEntriesByType('resource').map(e => e.name).find(n => n.endsWith('/transport.js'))"
+    )
     return app.page.evaluate(
-        f"async ([url, a]) => {{ const m = await import(url); {body} }}", [entry.replace("transport.js", module), argument]
+        f"async ([url, a]) => {{ const m = await import(url); {body} }}",
+        [entry.replace("transport.js", module), argument],
     )
 
 
@@ -42,7 +45,12 @@ def test_which_outputs_a_cell_reaches(app: NumberPage) -> None:
         rows, columns = (arithmetic.slide(side, kernel, stride, padding, dilation) for side in (height, width))
         cell = (chance.randint(-padding, height + padding - 1), chance.randint(-padding, width + padding - 1))
         cases.append(({"rows": rows, "columns": columns}, cell))
-    found = run(app, "scene.js", "return a.map(([windows, cell]) => [m.reachedBy(windows, ...cell), m.centredOn(windows, ...cell)])", cases)
+    found = run(
+        app,
+        "scene.js",
+        "return a.map(([windows, cell]) => [m.reachedBy(windows, ...cell), m.centredOn(windows, ...cell)])",
+        cases,
+    )
     several = 0
     for (windows, (row, column)), (reached, centre) in zip(cases, found, strict=True):
         expected = [

@@ -1,4 +1,6 @@
-"""A network is trained while one looks: maps, answer and numbers follow; a change ends it; the option trains after each change."""
+"""A network is trained while one looks: maps, answer and numbers follow; a change ends it; the option trains after each
+change.
+"""
 
 import re
 

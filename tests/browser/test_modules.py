@@ -1,4 +1,6 @@
-"""The view's modules, imported in the browser as the page loads them, against Python and against numbers worked here."""
+"""The view's modules, imported in the browser as the page loads them, against Python and against
+numbers worked here.
+"""
 
 import base64
 import math
@@ -9,12 +11,12 @@ import numpy as np
 import pytest
 from browser.explorer import Explorer
 
-from cnn_explorer.drawing import CANVAS, drawing_from_strokes, example_drawing, parse_drawing
-from cnn_explorer.network import LECTURE, PRESETS, parse
-from cnn_explorer.shapes import infer_shapes
-from cnn_explorer.trace import trace_activations
+from cnn_explorer.digits.drawing import CANVAS, drawing_from_strokes, example_drawing, parse_drawing
+from cnn_explorer.spec.network import LECTURE, PRESETS, parse
+from cnn_explorer.spec.shapes import infer_shapes
 from cnn_explorer.ui.network_view import pack, pack_weights
-from cnn_explorer.weights import load_network
+from cnn_explorer.weights.load import load_network
+from cnn_explorer.weights.trace import trace_activations
 
 pytestmark = pytest.mark.browser
 
@@ -63,10 +65,14 @@ def wobble(seed: int, length: int = 300) -> Stroke:
 EDGES: list[Stroke] = [[(-280, 560), (560, -280)]]
 
 
-@pytest.mark.parametrize("strokes", [[], *(wild_strokes(seed) for seed in range(3)), [*example_drawing().strokes], EDGES])
+@pytest.mark.parametrize(
+    "strokes", [[], *(wild_strokes(seed) for seed in range(3)), [*example_drawing().strokes], EDGES]
+)
 def test_strokes_of_python_are_read_in_the_browser(app: Explorer, strokes: list[Stroke]) -> None:
     text = drawing_from_strokes(strokes).text
-    assert app.run("drawing.js", "return m.decodeStrokes(a)", text) == [[[*point] for point in stroke] for stroke in strokes]
+    assert app.run("drawing.js", "return m.decodeStrokes(a)", text) == [
+        [[*point] for point in stroke] for stroke in strokes
+    ]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -74,7 +80,9 @@ def test_strokes_of_the_browser_are_read_in_python(app: Explorer, seed: int) -> 
     strokes = [*wild_strokes(seed)[:3], wobble(seed), wobble(seed + 100)]
     text = app.run("drawing.js", "return m.encodeStrokes(a)", strokes)
     kept = app.run("drawing.js", "return a.map(stroke => m.simplify(stroke, 0.6))", strokes)
-    assert parse_drawing(text).strokes == tuple(tuple((math.floor(x + 0.5), math.floor(y + 0.5)) for x, y in stroke) for stroke in kept)
+    assert parse_drawing(text).strokes == tuple(
+        tuple((math.floor(x + 0.5), math.floor(y + 0.5)) for x, y in stroke) for stroke in kept
+    )
     assert drawing_from_strokes(parse_drawing(text).strokes).text == text
 
 
@@ -102,7 +110,9 @@ def test_strokes_are_sent_as_their_text_is_read(app: Explorer, pressure: bool) -
         [*wild_strokes(5, pressure), [(1.4, 2.6), (30.2, 40.7, 0.456)], [(5.5, 6.5, 0.456), (90.4, 7.6)], wobble(1)],
         [wobble(seed) for seed in range(30)],
     ]
-    sent, read = app.run("drawing.js", "return [a.map(m.sentStrokes), a.map(m.encodeStrokes).map(m.decodeStrokes)]", some)
+    sent, read = app.run(
+        "drawing.js", "return [a.map(m.sentStrokes), a.map(m.encodeStrokes).map(m.decodeStrokes)]", some
+    )
     assert sent == read
     assert app.run("drawing.js", "return m.sentStrokes(a)", wild_strokes(1) * 40) is None
 
@@ -136,7 +146,9 @@ def test_a_closed_stroke_is_not_simplified_away(app: Explorer) -> None:
     ],
     ids=["across", "an end", "all of it", "along", "beside it"],
 )
-def test_the_eraser_takes_what_it_covers(app: Explorer, start: tuple[int, int], end: tuple[int, int], ends: list[tuple[int, int]]) -> None:
+def test_the_eraser_takes_what_it_covers(
+    app: Explorer, start: tuple[int, int], end: tuple[int, int], ends: list[tuple[int, int]]
+) -> None:
     line, far = [(40.0, 140.0), (240.0, 140.0)], [(10.0, 10.0), (20.0, 10.0)]
     pieces = app.run("drawing.js", "return m.erase(...a)", [[line, far], start, end])
     assert pieces[-1] == [[10, 10], [20, 10]]
@@ -172,7 +184,12 @@ def test_an_update_is_read_as_it_was_packed(app: Explorer, net: str, exact: bool
     trace = trace_activations(network.module, seen.image)
     weights = pack_weights(network.module)
     update = decoded(app, pack(7, "d4", shapes, seen.pixels, trace, network.label, exact=exact, weights=weights))
-    assert (update["seq"], update["drawing"], update["net"], update["pending"]) == (7, "d4" if exact else "", net, False)
+    assert (update["seq"], update["drawing"], update["net"], update["pending"]) == (
+        7,
+        "d4" if exact else "",
+        net,
+        False,
+    )
     assert (update["error"] or {}).get("layer") == (shapes.error.layer if shapes.error else None)
     assert update["image"] == seen.pixels.ravel().tolist()
     last = trace.activations[-1]
@@ -231,7 +248,10 @@ NETS = [*(str(preset) for preset in PRESETS.values()), DEEP, "conv10k5x3-fc10", 
 
 def small(shape: tuple[int, ...], grid: dict[str, float]) -> bool:
     """At its least side, or at half a CSS pixel a map pixel: smaller, neighbours could not be told apart."""
-    return len(shape) == 1 or min(grid["tileWidth"], grid["tileHeight"]) * grid["dot"] <= max(LEAST, 0.5 * min(shape[1:])) + 1e-6
+    return (
+        len(shape) == 1
+        or min(grid["tileWidth"], grid["tileHeight"]) * grid["dot"] <= max(LEAST, 0.5 * min(shape[1:])) + 1e-6
+    )
 
 
 @pytest.mark.parametrize("net", NETS)
@@ -249,7 +269,9 @@ def test_columns_fit_and_keep_proportions(app: Explorer, net: str, width: int, h
         assert (grid["tileWidth"], grid["tileHeight"]) == (columns * grid["unit"], rows * grid["unit"])
         assert grid["columns"] * grid["rows"] >= channels > (grid["columns"] - 1) * grid["rows"]
         assert grid["dotsWide"] == grid["columns"] * (grid["tileWidth"] + grid["gap"]) - grid["gap"]
-        assert [grid["width"], grid["height"]] == pytest.approx([grid["dotsWide"] * grid["dot"], grid["dotsHigh"] * grid["dot"]])
+        assert [grid["width"], grid["height"]] == pytest.approx(
+            [grid["dotsWide"] * grid["dot"], grid["dotsHigh"] * grid["dot"]]
+        )
         assert grid["height"] <= height + 1e-6
         if len(shape) == 3:
             least = min(grid["tileWidth"], grid["tileHeight"]) * grid["dot"]
@@ -268,7 +290,8 @@ def test_a_narrow_map_fits_as_well(app: Explorer, shape: tuple[int, ...]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("shape", "width"), [((10, 24, 24), 366), ((20, 4, 4), 366), ((6, 20, 10), 300), ((120,), 366), ((1, 28, 28), 280), ((256, 1, 1), 366)]
+    ("shape", "width"),
+    [((10, 24, 24), 366), ((20, 4, 4), 366), ((6, 20, 10), 300), ((120,), 366), ((1, 28, 28), 280), ((256, 1, 1), 366)],
 )
 def test_stacked_tiles_are_large_enough_for_a_finger(app: Explorer, shape: tuple[int, ...], width: int) -> None:
     grid = app.run("geometry.js", "return m.stackedLayout(...a)", [shape, width, 28])
@@ -301,7 +324,10 @@ def test_every_pixel_is_found_where_it_is_painted(app: Explorer, shape: tuple[in
     )
     pixels, *outside = found
     assert [pixel for pixel in pixels if pixel] == [
-        {"map": channel, "row": row, "column": column} for channel in range(channels) for row in range(rows) for column in range(columns)
+        {"map": channel, "row": row, "column": column}
+        for channel in range(channels)
+        for row in range(rows)
+        for column in range(columns)
     ]
     assert pixels.count(None) > 0  # the gaps
     assert outside == [None, None, None]
@@ -320,10 +346,14 @@ def test_colours_run_from_blue_over_the_ground_to_orange(app: Explorer, theme: s
     assert high[0] > high[2] + 60
     assert higher[0] > higher[2] + 30
     assert max(zero) - min(zero) <= 16
-    assert app.run("painting.js", "return [m.cssColour(5, 1, a), m.cssColour(-5, 1, a), m.cssColour(0, 0, a)]", theme) == [
-        f"rgb({', '.join(map(str, colour))})" for colour in (high, low, zero)
-    ]
+    assert app.run(
+        "painting.js", "return [m.cssColour(5, 1, a), m.cssColour(-5, 1, a), m.cssColour(0, 0, a)]", theme
+    ) == [f"rgb({', '.join(map(str, colour))})" for colour in (high, low, zero)]
 
 
 def test_the_reach_is_the_largest_magnitude(app: Explorer) -> None:
-    assert app.run("painting.js", "return [m.reachOf([1, -3, 2]), m.reachOf([1, -3, 2], 2, 3), m.reachOf([])]") == [3, 2, 0]
+    assert app.run("painting.js", "return [m.reachOf([1, -3, 2]), m.reachOf([1, -3, 2], 2, 3), m.reachOf([])]") == [
+        3,
+        2,
+        0,
+    ]

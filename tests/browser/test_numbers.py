@@ -14,8 +14,19 @@ from playwright.sync_api import Browser
 pytestmark = pytest.mark.browser
 
 VisitNumbers = Callable[..., NumberPage]
-PADDED = [[91, 168, 224, 215, 127], [114, 211, 295, 262, 149], [192, 259, 282, 214, 122], [194, 251, 253, 169, 86], [96, 112, 110, 68, 31]]
-PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+PADDED = [
+    [91, 168, 224, 215, 127],
+    [114, 211, 295, 262, 149],
+    [192, 259, 282, 214, 122],
+    [194, 251, 253, 169, 86],
+    [96, 112, 110, 68, 31],
+]
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "has_touch": True,
+    "is_mobile": True,
+    "device_scale_factor": 2,
+}
 MOVING: dict[str, Any] = {"reduced_motion": "no-preference"}
 CONVOLUTION = {
     "One channel": "one",
@@ -69,7 +80,9 @@ def test_an_output_cell_shows_its_window_and_its_sum_without_the_server(convolut
     assert one.marked("term", "input") == ["9"]
     assert one.marked("term", "weight") == ["5"]
     one.cell("weight", 2, 2).hover()
-    one.page.wait_for_function("view => view.querySelector('.weight td.term')?.textContent === '9'", arg=one.player.element_handle())
+    one.page.wait_for_function(
+        "view => view.querySelector('.weight td.term')?.textContent === '9'", arg=one.player.element_handle()
+    )
     assert one.marked("term", "input") == ["7"]
     for row, column in ((4, 0), (4, 1), (4, 2), (4, 3), (4, 4), (0, 4)):
         one.cell("output", row, column).hover()
@@ -147,7 +160,10 @@ def test_a_number_is_changed_where_it_stands(visit_numbers: VisitNumbers) -> Non
 
 def test_a_field_moves_nothing(convolution: NumberPage) -> None:
     one = convolution.go("One channel", "one")
-    places = "all => all.map(each => { const box = each.getBoundingClientRect(); return [box.left, box.top, box.width, box.height]; })"
+    places = (
+        "all => all.map(each => { const box = each.getBoundingClientRect(); return [box.left, box.top, "
+        "box.width, box.height]; })"
+    )
     cells = one.page.locator(".grid-player td")
     one.cell("input", 2, 2).hover()
     before = cells.evaluate_all(places)
@@ -260,7 +276,13 @@ def test_the_kernel_tensor_is_built_axis_by_axis(convolution: NumberPage) -> Non
 def test_arrow_keys_walk_and_the_arithmetic_is_spoken(convolution: NumberPage) -> None:
     one = convolution.go("One channel", "one")
     one.cell("output", 0, 0).focus()
-    for key, value in (("ArrowRight", 168), ("ArrowDown", 211), ("ArrowDown", 259), ("ArrowLeft", 192), ("ArrowLeft", 192)):
+    for key, value in (
+        ("ArrowRight", 168),
+        ("ArrowDown", 211),
+        ("ArrowDown", 259),
+        ("ArrowLeft", 192),
+        ("ArrowLeft", 192),
+    ):
         one.page.keyboard.press(key)
         one.wait_sum(f"✓ PyTorch: {value}")
     assert one.spoken.startswith("output, row 2, column 0. 0·1 + 2·2 + 4·3 + 0·4 + 1·5 + 6·6 + 0·7 + 9·8 + 7·9 = 192")
@@ -298,7 +320,9 @@ def test_a_finger_drags_and_taps_to_look_and_changes_with_the_second_tap(visit_n
     app.cell("output", 2, 2).scroll_into_view_if_needed()
     app.cell("output", 2, 2).tap()
     app.wait_sum("✓ PyTorch: 282")
-    app.page.locator(".grid-player .spoken").filter(has_text=re.compile("^output, row 2, column 2")).wait_for(state="attached")
+    app.page.locator(".grid-player .spoken").filter(has_text=re.compile("^output, row 2, column 2")).wait_for(
+        state="attached"
+    )
     app.cell("input", 1, 1).tap()
     app.wait_sum("✓ PyTorch: 211")
     assert app.grid("input").locator("input").count() == 0
@@ -327,7 +351,9 @@ def test_a_reload_shows_the_same_page(visit_numbers: VisitNumbers) -> None:
 
 
 def test_the_navigation_carries_drawing_and_network(visit_numbers: VisitNumbers) -> None:
-    app = visit_numbers("convolution", "one", {"viewport": {"width": 1280, "height": 720}}, drawing="d7", net="conv4k5-fc10")
+    app = visit_numbers(
+        "convolution", "one", {"viewport": {"width": 1280, "height": 720}}, drawing="d7", net="conv4k5-fc10"
+    )
     app.page.get_by_test_id("stExpandSidebarButton").click()
     app.page.get_by_role("button", name="Pooling, number by number").click()
     pooling = NumberPage(app.page).ready("compare")
@@ -357,16 +383,22 @@ def test_everything_is_on_a_projectors_first_screen(
     for label, scene in steps.items():
         app.go(label, scene)
         view = app.page.locator(f".grid-player[data-scene={scene}]")
-        app.page.wait_for_function(FITS, arg=[view.element_handle(), 1280, 720])  # what the step before had on the page goes in the end
+        app.page.wait_for_function(
+            FITS, arg=[view.element_handle(), 1280, 720]
+        )  # what the step before had on the page goes in the end
         app.page.screenshot(path=artifacts / f"numbers-{path}-{scene}-{theme}.png")
         assert app.page.locator(".grid-player .grid").count() > 2
         assert app.page.locator(".grid-player td").evaluate_all(SMALL) == 0
-        texts = app.page.locator(".grid-player :is(td:not(:has(*)), figcaption *, .sum *, p, button)").evaluate_all(CONTRAST)
+        texts = app.page.locator(".grid-player :is(td:not(:has(*)), figcaption *, .sum *, p, button)").evaluate_all(
+            CONTRAST
+        )
         assert [(text, round(ratio, 2)) for text, ratio, _ in texts if text and ratio < 4.5] == []
 
 
 @pytest.mark.parametrize(("path", "steps"), STEPS)
-def test_nothing_scrolls_sideways_on_a_phone(visit_numbers: VisitNumbers, artifacts: Path, path: str, steps: dict[str, str]) -> None:
+def test_nothing_scrolls_sideways_on_a_phone(
+    visit_numbers: VisitNumbers, artifacts: Path, path: str, steps: dict[str, str]
+) -> None:
     app = visit_numbers(path, next(iter(steps.values())), PHONE)
     for label, scene in steps.items():
         app.go(label, scene)
@@ -384,7 +416,9 @@ def test_a_kernel_on_the_drawn_digit(visit_numbers: VisitNumbers, artifacts: Pat
     for alt in ("The picture before the kernel", "The picture after Sobel x"):
         picture = app.page.get_by_alt_text(alt)
         picture.wait_for()
-        app.page.wait_for_function("image => image.complete && image.naturalWidth === 392", arg=picture.element_handle())
+        app.page.wait_for_function(
+            "image => image.complete && image.naturalWidth === 392", arg=picture.element_handle()
+        )
     app.wait_address("filter", "Sobel x")
     app.page.screenshot(path=artifacts / "numbers-convolution-picture.png")
 

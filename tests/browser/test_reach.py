@@ -1,4 +1,6 @@
-"""Where values come from and how they come about, worked out in the browser, against PyTorch's numbers and its gradients."""
+"""Where values come from and how they come about, worked out in the browser, against PyTorch's numbers and its
+gradients.
+"""
 
 import base64
 import json
@@ -17,11 +19,11 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.nn import functional
 
-from cnn_explorer.layers import FlattenSpec, Pool2dSpec, Shape, WindowSpec
-from cnn_explorer.network import LECTURE, NetworkSpec, parse
-from cnn_explorer.preprocessing import image_from_pixels
-from cnn_explorer.shapes import LayerShapes, infer_shapes
-from cnn_explorer.trace import trace_activations
+from cnn_explorer.digits.preprocessing import image_from_pixels
+from cnn_explorer.spec.layers import FlattenSpec, Pool2dSpec, Shape, WindowSpec
+from cnn_explorer.spec.network import LECTURE, NetworkSpec, parse
+from cnn_explorer.spec.shapes import LayerShapes, infer_shapes
+from cnn_explorer.weights.trace import trace_activations
 
 pytestmark = pytest.mark.browser
 
@@ -29,7 +31,9 @@ Place = tuple[int, int, int]  # map, row, column
 
 
 class Layer:
-    """One layer of a case at work: what it is, its module, its input, `(C, H, W)` or `(F,)`, and its output, float32."""
+    """One layer of a case at work: what it is, its module, its input, `(C, H, W)` or `(F,)`, and its
+    output, float32.
+    """
 
     def __init__(self, case: Case, index: int) -> None:
         trace = trace_activations(case.module, image_from_pixels(case.pixels))
@@ -46,7 +50,10 @@ class Layer:
 
     @property
     def sent(self) -> dict[str, Any]:
-        texts = {"weights": self.case.sent["weights"], "values": base64.b64encode(self.input.numpy().tobytes()).decode()}
+        texts = {
+            "weights": self.case.sent["weights"],
+            "values": base64.b64encode(self.input.numpy().tobytes()).decode(),
+        }
         return {"layers": self.case.sent["layers"], "index": self.shown, "input": [*self.input.shape], **texts}
 
 
@@ -61,7 +68,9 @@ def some_places(shape: Shape, count: int, chance: random.Random) -> list[Place]:
     """The corners, where the padding is, and places anywhere."""
     last = shape[1] - 1, shape[2] - 1
     corners = [(chance.randrange(shape[0]), row, column) for row, column in ((0, 0), (last[0], 0), (0, last[1]), last)]
-    return corners + [(chance.randrange(shape[0]), chance.randint(0, last[0]), chance.randint(0, last[1])) for _ in range(count - 4)]
+    return corners + [
+        (chance.randrange(shape[0]), chance.randint(0, last[0]), chance.randint(0, last[1])) for _ in range(count - 4)
+    ]
 
 
 # Layers come as {layers, index, input, weights, values}; numbers go both ways in base64.
@@ -121,7 +130,9 @@ def test_an_output_pixel_of_a_convolution_is_pytorchs_sum(app: Explorer) -> None
     layers = [layer for number in range(6) for net in CONVOLUTIONS for layer in layers_of(net, number, "Conv2d")]
     places = [some_places(layer.shapes.output_shape, 20, chance) for layer in layers]
     assert sum(map(len, places)) >= 2000
-    found = app.run("arithmetic.js", CONVOLVED, [layer.sent | {"places": at} for layer, at in zip(layers, places, strict=True)])
+    found = app.run(
+        "arithmetic.js", CONVOLVED, [layer.sent | {"places": at} for layer, at in zip(layers, places, strict=True)]
+    )
     padded = 0
     for layer, at, sums in zip(layers, places, found, strict=True):
         assert isinstance(layer.module, nn.Conv2d)
@@ -136,7 +147,9 @@ def test_an_output_pixel_of_a_convolution_is_pytorchs_sum(app: Explorer) -> None
 
 
 def gathered(layer: Layer, channels: range, place: Place) -> np.ndarray:
-    """What a window sees in some channels, `(channels, cells, 5)`: row, column, value, weight (still 0), whether it is on the map."""
+    """What a window sees in some channels, `(channels, cells, 5)`: row, column, value, weight (still 0), whether it is
+    on the map.
+    """
     assert isinstance(layer.shapes.spec, WindowSpec)
     kernel, stride, padding, dilation = layer.shapes.spec.window()
     rows, columns = (
@@ -170,11 +183,19 @@ def assert_sum(layer: Layer, place: Place, said: list[Any], cells: np.ndarray, c
 
 def test_a_feature_of_a_linear_layer_is_pytorchs_sum(app: Explorer) -> None:
     """On one map, on many, on features, and on the rows that `flatten` and `dropout` hand on."""
-    nets = ["fc10", "conv6k5-avg4-fc12-relu-fc7", "conv3k9s4-fc40-flatten-drop50-fc3", "max2x7-gelu-fc5", "fc900-tanh-fc10"]
+    nets = [
+        "fc10",
+        "conv6k5-avg4-fc12-relu-fc7",
+        "conv3k9s4-fc40-flatten-drop50-fc3",
+        "max2x7-gelu-fc5",
+        "fc900-tanh-fc10",
+    ]
     chance = random.Random(2)
     layers = [layer for number in range(2) for net in nets for layer in layers_of(net, number, "Linear")]
     places = [[(chance.randrange(layer.output.numel()), 0, 0) for _ in range(6)] for layer in layers]
-    found = app.run("arithmetic.js", WEIGHED, [layer.sent | {"places": at} for layer, at in zip(layers, places, strict=True)])
+    found = app.run(
+        "arithmetic.js", WEIGHED, [layer.sent | {"places": at} for layer, at in zip(layers, places, strict=True)]
+    )
     for layer, at, sums in zip(layers, places, found, strict=True):
         assert isinstance(layer.module, nn.Linear)
         maps = layer.input.numpy() if layer.input.dim() == 3 else layer.input.numpy()[None, None]
@@ -189,7 +210,9 @@ def test_the_channels_contributions_are_convolutions_of_one_channel_and_make_up_
     chance = random.Random(3)
     layers = [layer for number in range(3) for net in CONVOLUTIONS for layer in layers_of(net, number, "Conv2d")]
     maps = [chance.sample(range(len(layer.output)), min(3, len(layer.output))) for layer in layers]
-    found = app.run("arithmetic.js", CONTRIBUTIONS, [layer.sent | {"maps": of} for layer, of in zip(layers, maps, strict=True)])
+    found = app.run(
+        "arithmetic.js", CONTRIBUTIONS, [layer.sent | {"maps": of} for layer, of in zip(layers, maps, strict=True)]
+    )
     for layer, of, answers in zip(layers, maps, found, strict=True):
         module = layer.module
         assert isinstance(module, nn.Conv2d)
@@ -231,22 +254,32 @@ POOLINGS = [
 def test_the_window_of_a_pool_and_its_winner_are_pytorchs(app: Explorer, kind: str) -> None:
     chance = random.Random(4)
     nets = [net.replace("max", kind) for net in POOLINGS]
-    layers = [layer for number in range(6) for net in nets for layer in layers_of(net, number, "MaxPool2d", "AvgPool2d")]
+    layers = [
+        layer for number in range(6) for net in nets for layer in layers_of(net, number, "MaxPool2d", "AvgPool2d")
+    ]
     places = [some_places(layer.shapes.output_shape, 30, chance) for layer in layers]
-    found = app.run("arithmetic.js", WINDOWS, [layer.sent | {"places": at} for layer, at in zip(layers, places, strict=True)])
+    found = app.run(
+        "arithmetic.js", WINDOWS, [layer.sent | {"places": at} for layer, at in zip(layers, places, strict=True)]
+    )
     for layer, at, answers in zip(layers, places, found, strict=True):
         module = layer.module
         winners = None
         if isinstance(module, nn.MaxPool2d):
-            _, winners = functional.max_pool2d(layer.input, module.kernel_size, module.stride, module.padding, return_indices=True)
+            _, winners = functional.max_pool2d(
+                layer.input, module.kernel_size, module.stride, module.padding, return_indices=True
+            )
         for place, (text, row, column, value) in zip(at, answers, strict=True):
             cells = gathered(layer, range(place[0], place[0] + 1), place)[0]
             outside = cells[:, 4] == 0
             cells[outside, 2] = -np.inf if kind == "max" else 0
             theirs = doubles(text).reshape(-1, 5)
-            np.testing.assert_array_equal(theirs[:, [0, 1, 2, 4]], cells[:, [0, 1, 2, 4]], err_msg=f"{place} in {layer}")
+            np.testing.assert_array_equal(
+                theirs[:, [0, 1, 2, 4]], cells[:, [0, 1, 2, 4]], err_msg=f"{place} in {layer}"
+            )
             if winners is None:
-                assert theirs[:, 2].mean() == pytest.approx(layer.output[place].item(), rel=1e-5, abs=1e-6), f"{place} in {layer}"
+                assert theirs[:, 2].mean() == pytest.approx(layer.output[place].item(), rel=1e-5, abs=1e-6), (
+                    f"{place} in {layer}"
+                )
             else:
                 assert row * layer.input.shape[2] + column == winners[place].item(), f"{place} in {layer}"
                 assert value == layer.output[place].item()
@@ -258,7 +291,9 @@ Lit = dict[str, Any] | None
 
 
 def positive(spec: NetworkSpec, number: int) -> nn.Sequential:
-    """With weights above zero on values above zero, every value rises with all that it is made of: its gradient is nowhere zero there."""
+    """With weights above zero on values above zero, every value rises with all that it is made of: its gradient is
+    nowhere zero there.
+    """
     module = case(spec, number).module.double()
     chance = torch.Generator().manual_seed(number)
     for layer in module.modules():
@@ -288,14 +323,18 @@ def mask(lit: Lit, shape: tuple[int, ...]) -> np.ndarray:
     found = np.zeros((maps, rows, columns), bool)
     if lit is not None:
         chosen = [*range(maps)] if lit["maps"] is None else lit["maps"]
-        down, across = ([at for at in lit[name] if 0 <= at < side] for name, side in (("rows", rows), ("columns", columns)))
+        down, across = (
+            [at for at in lit[name] if 0 <= at < side] for name, side in (("rows", rows), ("columns", columns))
+        )
         found[np.ix_(chosen, down, across)] = True
     return found.reshape(shape)
 
 
 def averaging(spec: NetworkSpec) -> NetworkSpec:
     """The same with averages for maxima: a maximum sees as far, but its gradient is zero for all but one."""
-    return NetworkSpec(tuple(replace(layer, kind="avg") if isinstance(layer, Pool2dSpec) else layer for layer in spec.layers))
+    return NetworkSpec(
+        tuple(replace(layer, kind="avg") if isinstance(layer, Pool2dSpec) else layer for layer in spec.layers)
+    )
 
 
 GROUPED = [
@@ -326,7 +365,9 @@ def test_a_value_is_made_of_what_its_gradient_says(app: Explorer) -> None:
             parts = [image, *values[:index]]
             slopes = torch.autograd.grad(values[index][(0, *places)], parts, retain_graph=True, allow_unused=True)
             none = (torch.zeros_like(part) for part in parts)
-            expected.append([((zero if slope is None else slope)[0] != 0).numpy() for slope, zero in zip(slopes, none, strict=True)])
+            expected.append(
+                [((zero if slope is None else slope)[0] != 0).numpy() for slope, zero in zip(slopes, none, strict=True)]
+            )
             map_, row, column = (*places, 0, 0)[:3]
             lit = {"maps": [map_], "rows": [row], "columns": [column]}
             asked.append({"layers": layer_records(infer_shapes(spec)), "index": index, "lit": lit})
@@ -368,12 +409,16 @@ def test_a_pixel_reaches_what_it_has_a_gradient_for(app: Explorer) -> None:
                 values = shown_values(module, spec, forward_ad.make_dual(image, nudge))
                 slopes = [forward_ad.unpack_dual(value).tangent for value in values]
             expected.append([(slope[0] != 0).numpy() for slope in slopes])
-            asked.append({"layers": layer_records(infer_shapes(spec)), "lit": {"maps": [0], "rows": [row], "columns": [column]}})
+            asked.append(
+                {"layers": layer_records(infer_shapes(spec)), "lit": {"maps": [0], "rows": [row], "columns": [column]}}
+            )
     found = app.run("reach.js", "return a.map(({ layers, lit }) => m.forward(layers, lit))", asked)
     for question, (image_lit, *lits), truths in zip(asked, found, expected, strict=True):
         assert image_lit == question["lit"]
         for lit, truth in zip(lits, truths, strict=True):
-            np.testing.assert_array_equal(mask(lit, truth.shape), truth, err_msg=json.dumps([question["lit"], question["layers"]]))
+            np.testing.assert_array_equal(
+                mask(lit, truth.shape), truth, err_msg=json.dumps([question["lit"], question["layers"]])
+            )
     assert any(not truths[-1].any() for truths in expected)
 
 
@@ -399,15 +444,24 @@ def test_numbers_as_text(app: Explorer) -> None:
     chance = np.random.default_rng(7)
     bits = chance.integers(0, 2**32, 12_000, dtype=np.uint32).view(np.float32)
     usual = chance.normal(0, 1, 12_000).astype(np.float32)
-    floats = np.concatenate([bits[np.isfinite(bits)], usual, np.float32([0, 1, -1, 0.1, 1e-7, 123456.78, 3.4028235e38, 1e-45])])
-    body = f"{BASE64} return [...new Float32Array(bytesOf(a).buffer)].map((x) => [m.short(x), m.exact(x), m.unrounded(x)])"
+    floats = np.concatenate(
+        [bits[np.isfinite(bits)], usual, np.float32([0, 1, -1, 0.1, 1e-7, 123456.78, 3.4028235e38, 1e-45])]
+    )
+    body = (
+        f"{BASE64} return [...new Float32Array(bytesOf(a).buffer)].map((x) => [m.short(x), m.exact(x), m.unrounded(x)])"
+    )
     texts = app.run("explain.js", body, base64.b64encode(floats.tobytes()).decode())
     for number, (short, exact, unrounded) in zip(floats, texts, strict=True):
         assert "-" not in short + exact + unrounded
         for digits, text in ((3, short), (6, exact)):
             assert value(text) == float(Context(digits, ROUND_HALF_UP).create_decimal(Decimal(float(number))))
         assert np.float32(value(unrounded)) == number
-    assert app.run("explain.js", "return [Infinity, -Infinity].flatMap((x) => [m.short(x), m.exact(x)])") == ["∞", "∞", "−∞", "−∞"]
+    assert app.run("explain.js", "return [Infinity, -Infinity].flatMap((x) => [m.short(x), m.exact(x)])") == [
+        "∞",
+        "∞",
+        "−∞",
+        "−∞",
+    ]
 
 
 def value(text: str) -> float:

@@ -1,4 +1,6 @@
-"""How the page looks: nothing to scroll to on a laptop, everything in reach on a phone, light and dark. Keeps pictures of each."""
+"""How the page looks: nothing to scroll to on a laptop, everything in reach on a phone, light and dark. Keeps pictures
+of each.
+"""
 
 from itertools import pairwise
 from pathlib import Path
@@ -10,10 +12,18 @@ from browser.explorer import Explorer
 
 pytestmark = pytest.mark.browser
 
-PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "has_touch": True,
+    "is_mobile": True,
+    "device_scale_factor": 2,
+}
 CONTROLS = "[class*='st-key-block'], [class*='st-key-icon'], [class*='st-key-linear'], [class*='st-key-add_block']"
 
-BOXES = "all => all.map(element => { const box = element.getBoundingClientRect(); return [box.left, box.top, box.right, box.bottom]; })"
+BOXES = (
+    "all => all.map(element => { const box = element.getBoundingClientRect(); return [box.left, box.top, "
+    "box.right, box.bottom]; })"
+)
 
 # WCAG contrast of each element's text with what lies behind it.
 CONTRAST = """(elements) => {
@@ -40,7 +50,9 @@ CONTRAST = """(elements) => {
     return [element.textContent.trim().slice(0, 30), (high + 0.05) / (low + 0.05), groundRgb];
   });
 }"""
-TEXTS = ".network-view :is(h3 span, .formula, .digit, .logit, .share, .label, .seen p, .scale button, .more, .verdict *)"
+TEXTS = (
+    ".network-view :is(h3 span, .formula, .digit, .logit, .share, .label, .seen p, .scale button, .more, .verdict *)"
+)
 
 
 def boxes(app: Explorer, selector: str) -> list[list[float]]:
@@ -60,7 +72,14 @@ def test_everything_is_on_the_first_screen(visit: Visit, artifacts: Path, width:
     app = visit({"viewport": {"width": width, "height": height}, "color_scheme": theme})
     app.page.screenshot(path=artifacts / f"page-{width}x{height}-{theme}.png")
     assert len(app.layers()) == 6
-    parts = {".paper": 1, ".layers canvas[data-layer]": 6, ".probabilities li": 10, ".verdict strong": 1, ".tools button": 5, CONTROLS: 24}
+    parts = {
+        ".paper": 1,
+        ".layers canvas[data-layer]": 6,
+        ".probabilities li": 10,
+        ".verdict strong": 1,
+        ".tools button": 5,
+        CONTROLS: 24,
+    }
     for selector, count in parts.items():
         assert len(boxes(app, selector)) >= count, selector
         assert outside(app, selector, width, height) == [], selector
@@ -68,7 +87,9 @@ def test_everything_is_on_the_first_screen(visit: Visit, artifacts: Path, width:
     assert app.verdict == "3"
     assert sum(app.probabilities()) == pytest.approx(1, abs=1e-4)
     columns = boxes(app, ".layers > .column")
-    assert [left[2] <= right[0] + 1 for left, right in pairwise(columns)] == [True] * 6  # side by side, none over another
+    assert [left[2] <= right[0] + 1 for left, right in pairwise(columns)] == [
+        True
+    ] * 6  # side by side, none over another
     for layer in app.layers():
         assert min(min(tile.width, tile.height) for tile in app.tiles(layer)) >= 12
     readable(app, theme)
@@ -82,7 +103,11 @@ def test_on_a_phone_the_columns_stack(visit: Visit, artifacts: Path, theme: str)
         assert app.page.locator(scrolled).evaluate("element => element.scrollWidth") == 390
     view = app.view.bounding_box()
     assert view
-    wide = [box for box in boxes(app, ".layers canvas, .paper, .probabilities li, .tools button, .joint") if box[0] < 0 or box[2] > 390]
+    wide = [
+        box
+        for box in boxes(app, ".layers canvas, .paper, .probabilities li, .tools button, .joint")
+        if box[0] < 0 or box[2] > 390
+    ]
     assert wide == []
     columns = boxes(app, ".layers > .column")
     assert len(columns) == 7

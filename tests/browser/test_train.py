@@ -1,4 +1,6 @@
-"""A training in a real browser: it moves, holds, goes back; where it fails, how two compare; what is taken along and brought back."""
+"""A training in a real browser: it moves, holds, goes back; where it fails, how two compare; what is taken along and
+brought back.
+"""
 
 import csv
 import io
@@ -17,14 +19,19 @@ from browser.training import EPOCH, TrainingPage
 from playwright.sync_api import expect
 
 from cnn_explorer import load_network, parse
-from cnn_explorer.data import bundled_digits
-from cnn_explorer.drawing import parse_drawing
-from cnn_explorer.network import LECTURE, PRESETS
-from cnn_explorer.trace import trace_activations
+from cnn_explorer.digits.data import bundled_digits
+from cnn_explorer.digits.drawing import parse_drawing
+from cnn_explorer.spec.network import LECTURE, PRESETS
+from cnn_explorer.weights.trace import trace_activations
 
 pytestmark = pytest.mark.browser
 
-PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "has_touch": True,
+    "is_mobile": True,
+    "device_scale_factor": 2,
+}
 SMALL = "conv6k5s3-relu-conv8k3s3-relu-fc10"  # trained in a fraction of a second
 DENSE = str(PRESETS["the lecture's fully connected network"])
 
@@ -203,7 +210,9 @@ def test_weights_run_and_script_are_taken_along_and_weights_brought_back(visit_t
     weights = Path(train.download("Weights (.safetensors)").path())
     saved = safetensors.torch.load_file(weights)
     module = load_network(LECTURE).module
-    assert {name: tensor.shape for name, tensor in saved.items()} == {name: t.shape for name, t in module.state_dict().items()}
+    assert {name: tensor.shape for name, tensor in saved.items()} == {
+        name: t.shape for name, t in module.state_dict().items()
+    }
     rows = list(csv.DictReader(io.StringIO(Path(train.download("The run (.csv)").path()).read_text())))
     accuracies = train.curves()[1][0]
     assert [float(row["epoch"]) for row in rows] == accuracies.x
@@ -341,7 +350,9 @@ def test_a_second_tab_watches_the_same_training(visit_training: VisitTraining) -
 
 
 def sideways(train: TrainingPage) -> list[int]:
-    return [train.page.locator(each).evaluate("element => element.scrollWidth") for each in ("html", "[data-testid=stMain]")]
+    return [
+        train.page.locator(each).evaluate("element => element.scrollWidth") for each in ("html", "[data-testid=stMain]")
+    ]
 
 
 def small_targets(train: TrainingPage) -> list[Any]:
@@ -372,7 +383,9 @@ def test_it_can_be_read_and_pressed_before_during_and_after(
     theme: str,
     screen: str,
 ) -> None:
-    train = visit_training(recipe(60, 10), {"color_scheme": theme, **(PHONE if screen == "phone" else {})}, beside=DENSE)
+    train = visit_training(
+        recipe(60, 10), {"color_scheme": theme, **(PHONE if screen == "phone" else {})}, beside=DENSE
+    )
     width = 390 if screen == "phone" else 1280
     train.page.evaluate(axe)
     train.wait_results()

@@ -11,7 +11,8 @@ from playwright.sync_api import Download, Locator
 
 # Plotly's own reading of a figure's data: arrays arrive as bytes.
 LINES = """(figure) => figure._fullData.map(({ name, xaxis, x, y }) => ({ name, axis: xaxis, x: [...(x ?? [])], y: [...(y ?? [])] }))"""
-# The middle of a cell of the confusion matrix, in CSS pixels of the page; and whether digits are in it that were answered wrong.
+# The middle of a cell of the confusion matrix, in CSS pixels of the page; and whether digits are in it that were
+# answered wrong.
 CELL = """(figure) => {
   const { xaxis, yaxis } = figure._fullLayout, box = figure.getBoundingClientRect();
   const counts = figure._fullData.find(({ mode }) => mode === "text").text;
@@ -59,7 +60,9 @@ class TrainingPage(Explorer):
         return [Line(**line) for line in self.figure(key).evaluate(LINES)]
 
     def curves(self) -> tuple[list[Line], list[Line]]:
-        """Loss and accuracy, a line for each network: of accuracy that through all looks, not that through whole epochs."""
+        """Loss and accuracy, a line for each network: of accuracy that through all looks, not that through whole
+        epochs.
+        """
         lines = sorted(self.lines("curves"), key=lambda line: len(line.x))
         losses, accuracies = ({line.name: line for line in lines if line.axis == axis} for axis in ("x", "x2"))
         return list(losses.values()), list(accuracies.values())
@@ -101,11 +104,17 @@ class TrainingPage(Explorer):
 
     def wait_at(self, batch: int) -> None:
         """Wait until it rests after so many batches, as address and label say; the results below are drawn."""
-        self.page.wait_for_function("at => Number(new URLSearchParams(location.search).get('at')) === at", arg=batch, timeout=PATIENCE)
+        self.page.wait_for_function(
+            "at => Number(new URLSearchParams(location.search).get('at')) === at", arg=batch, timeout=PATIENCE
+        )
         self.page.get_by_test_id("stProgress").wait_for(state="detached")
         number = f"{batch / EPOCH:.1f}".removesuffix(".0") if batch > 6 else batch
         word = "epoch" if batch > 6 else "batch"
-        self.wait_label(f"^Trained here, {number} {word}(e?s)? on 4,000 digits: .* of 1,000 test digits\\.$" if batch else "^Untrained")
+        self.wait_label(
+            f"^Trained here, {number} {word}(e?s)? on 4,000 digits: .* of 1,000 test digits\\.$"
+            if batch
+            else "^Untrained"
+        )
         self.wait_results()
 
     def wait_results(self) -> None:
@@ -116,7 +125,8 @@ class TrainingPage(Explorer):
     def wait_looks(self, count: int) -> None:
         """Wait until the accuracy curve has so many points, and those that came with them are on the screen."""
         self.page.wait_for_function(
-            "([figure, count]) => document.querySelector(figure)?._fullData.some(({ xaxis, x }) => xaxis === 'x2' && x?.length >= count)",
+            "([figure, count]) => document.querySelector(figure)?._fullData.some(({ xaxis, x }) => xaxis === 'x2' && "
+            "x?.length >= count)",
             arg=[".st-key-curves .js-plotly-plot", count],
             timeout=PATIENCE,
         )

@@ -1,7 +1,7 @@
 """The grid player: the component that shows input, kernels and output of one small layer, number by number.
 
-Python side: what it is sent, and the changes that come back. Everything it needs for every output value is in one update, so that
-looking around asks the server nothing; `assets/scene.js` describes the fields.
+Python side: what it is sent, and the changes that come back. Everything it needs for every output value is in one
+update, so that looking around asks the server nothing; `assets/scene.js` describes the fields.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from cnn_explorer import arithmetic
-from cnn_explorer.arithmetic import Windows
-from cnn_explorer.layers import GeometryError
-from cnn_explorer.scenes import ConvScene, Grids, PoolScene
+from cnn_explorer.numbers import arithmetic
+from cnn_explorer.numbers.arithmetic import Windows
+from cnn_explorer.numbers.scenes import ConvScene, Grids, PoolScene
+from cnn_explorer.spec.layers import GeometryError
 from cnn_explorer.ui.component import component, nothing
 from cnn_explorer.ui.messages import fields, message, number, several, text, whole
 
@@ -46,7 +46,14 @@ def edits_of(key: str) -> list[Edit]:
 
     Nothing for a message that is not a list of at most `MAX_EDITS` of the form of `Edit`.
     """
-    return message(st.session_state.get(key), "edits", lambda sent: [_edit(edit) for edit in several(sent.get("edits"), MAX_EDITS)]) or []
+    return (
+        message(
+            st.session_state.get(key),
+            "edits",
+            lambda sent: [_edit(edit) for edit in several(sent.get("edits"), MAX_EDITS)],
+        )
+        or []
+    )
 
 
 def _edit(sent: Any) -> Edit:
@@ -59,11 +66,16 @@ def _edit(sent: Any) -> Edit:
 
 
 def convolution_data(name: str, scene: ConvScene, *, matrix: bool = False, titles: Sequence[str] = ()) -> Data:
-    """A convolution, computed by PyTorch and, channel by channel, by `arithmetic`. Without outputs where the geometry is impossible.
+    """A convolution, computed by PyTorch and, channel by channel, by `arithmetic`. Without outputs where the geometry
+    is impossible.
 
-    `matrix` stands the kernels in rows of output channels and columns of input channels, for more than one; `titles` name the kernels.
+    `matrix` stands the kernels in rows of output channels and columns of input channels, for more than one; `titles`
+    name the kernels.
     """
-    rows, columns = (arithmetic.slide(side, scene.kernel_size, scene.stride, scene.padding, scene.dilation) for side in scene.shape[1:])
+    rows, columns = (
+        arithmetic.slide(side, scene.kernel_size, scene.stride, scene.padding, scene.dilation)
+        for side in scene.shape[1:]
+    )
     data = _scene(name, scene.input, scene.padding, "0", scene.colour and scene.shape[0] == 3) | {
         "layout": "matrix" if matrix else "rows",
         "windows": [_windows(rows, columns)],
@@ -103,13 +115,17 @@ def torch_convolution(scene: ConvScene) -> np.ndarray:
     import torch
 
     x, weight, bias = (torch.tensor(values, dtype=torch.float64) for values in (scene.input, scene.weight, scene.bias))
-    output: np.ndarray = torch.nn.functional.conv2d(x, weight, bias, scene.stride, scene.padding, scene.dilation, scene.groups).numpy()
+    output: np.ndarray = torch.nn.functional.conv2d(
+        x, weight, bias, scene.stride, scene.padding, scene.dilation, scene.groups
+    ).numpy()
     return output
 
 
 def _axes(scene: ConvScene) -> list[str]:
     """The axes of `weight`, in torch's order."""
-    inside = f"in_channels / groups {scene.shape[0]}/{scene.groups}" if scene.groups > 1 else f"in_channels {scene.shape[0]}"
+    inside = (
+        f"in_channels / groups {scene.shape[0]}/{scene.groups}" if scene.groups > 1 else f"in_channels {scene.shape[0]}"
+    )
     return [f"out_channels {scene.out_channels}", inside, f"rows {scene.kernel_size}", f"columns {scene.kernel_size}"]
 
 
@@ -142,7 +158,10 @@ def pooling_data(name: str, scene: PoolScene) -> Data:
 def adaptive_data(name: str, scene: PoolScene) -> Data:
     """Adaptive pooling: the windows follow from the output's size."""
     rows, columns = (arithmetic.slide_adaptive(side, scene.output_size) for side in scene.shape[1:])
-    data = _scene(name, scene.input, 0, "", False) | {"layout": "pool", "windows": [_windows(rows, columns), _cells(scene.shape)]}
+    data = _scene(name, scene.input, 0, "", False) | {
+        "layout": "pool",
+        "windows": [_windows(rows, columns), _cells(scene.shape)],
+    }
     data["lead"] = "Windows cover"
     data["lines"] = [f"rows {_spans(rows)}"] + ([f"columns {_spans(columns)}"] if columns != rows else [])
     return _with_outputs(data, np.array(scene.input), rows, columns)
@@ -185,16 +204,29 @@ def _scene(name: str, grids: Grids | list[Any], padding: int, pad_text: str, col
         for channel, grid in enumerate(grids)
     ]
     empty: Mapping[str, Any] = {
-        name: [] for name in ("lines", "kernels", "kernelTitles", "biases", "seen", "partials", "outputs", "winners", "axes")
+        name: []
+        for name in ("lines", "kernels", "kernelTitles", "biases", "seen", "partials", "outputs", "winners", "axes")
     }
-    return {"name": name, "lead": "Size of the output:", "inputs": inputs, "padding": padding, "padText": pad_text, "agrees": True, **empty}
+    return {
+        "name": name,
+        "lead": "Size of the output:",
+        "inputs": inputs,
+        "padding": padding,
+        "padText": pad_text,
+        "agrees": True,
+        **empty,
+    }
 
 
 def _with_outputs(data: Data, x: np.ndarray, rows: Windows, columns: Windows) -> Data:
     """Add max, average and none of each channel, and where each maximum was found."""
     pooled = arithmetic.pool(x, rows, columns)
     for channel in range(len(x)):
-        for rule, title, values in (("max", "max", pooled.maximum), ("avg", "average", pooled.average), ("none", "none", x)):
+        for rule, title, values in (
+            ("max", "max", pooled.maximum),
+            ("avg", "average", pooled.average),
+            ("none", "none", x),
+        ):
             data["outputs"].append(
                 {
                     "title": title,
@@ -234,4 +266,6 @@ def flip_data(name: str, scene: ConvScene) -> Data:
     if not scene.flip:
         return convolution_data(name, scene, matrix=True, titles=["kernel as it is: cross-correlation"])
     both = replace(scene, weight=scene.weight[:1] + scene.flipped().weight[:1], bias=scene.bias[:1] * 2)
-    return convolution_data(name, both, matrix=True, titles=["as it is: cross-correlation", "turned by 180°: convolution"])
+    return convolution_data(
+        name, both, matrix=True, titles=["as it is: cross-correlation", "turned by 180°: convolution"]
+    )

@@ -2,11 +2,13 @@
 
 An update is one blob, decoded by `assets/protocol.js`:
 
-    uint32 header length · header, JSON · 784 bytes image · values layer by layer · float32 logits, float32 probabilities · float32 weights
+    uint32 header length · header, JSON · 784 bytes image · values layer by layer · float32 logits,
+    float32 probabilities · float32 weights
 
-While the pen moves, values are float16: three significant digits are enough to paint, at half the size. At rest they are float32, and
-whoever opens a pixel can work out PyTorch's own numbers. Weights come once a network, when the browser asks for them.
-`flatten` repeats the values of the layer before it and is left out where another layer follows; its formula stands on that layer's joint.
+While the pen moves, values are float16: three significant digits are enough to paint, at half the size. At rest they
+are float32, and whoever opens a pixel can work out PyTorch's own numbers. Weights come once a network, when the browser
+asks for them. `flatten` repeats the values of the layer before it and is left out where another layer follows; its
+formula stands on that layer's joint.
 """
 
 from __future__ import annotations
@@ -19,16 +21,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
-from cnn_explorer.layers import Conv2dSpec, FlattenSpec, WindowSpec
-from cnn_explorer.shapes import LayerShapes, NetworkShapes
+from cnn_explorer.spec.layers import Conv2dSpec, FlattenSpec, WindowSpec
+from cnn_explorer.spec.shapes import LayerShapes, NetworkShapes
 from cnn_explorer.ui.component import component, nothing
 from cnn_explorer.ui.messages import Message, at_most, flag, message, text, whole
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from cnn_explorer.trace import Trace
-    from cnn_explorer.weights import Label
+    from cnn_explorer.weights.load import Label
+    from cnn_explorer.weights.trace import Trace
 
 HALF_MAX = 65504.0  # float16 ends here
 MAX_CLASSES = 16
@@ -39,9 +41,10 @@ MAX_DRAWING, MAX_NET, MAX_SECONDS = 100_000, 2_000, 3_600
 
 @dataclass(frozen=True)
 class PenEvent:
-    """What the browser sends: a running number, the drawing string, whether the drawing is `final` and the address is to hold it,
-    whether the pen is `moving`, the architecture string of the network whose weights it lacks ("" for none), and that of the one that is
-    to be trained, for so many `seconds` altogether ("" and 0 for none)."""
+    """What the browser sends: a running number, the drawing string, whether the drawing is `final` and the address is
+    to hold it, whether the pen is `moving`, the architecture string of the network whose weights it lacks ("" for
+    none), and that of the one that is to be trained, for so many `seconds` altogether ("" and 0 for none).
+    """
 
     seq: int
     drawing: str
@@ -54,8 +57,9 @@ class PenEvent:
 
 @dataclass(frozen=True)
 class Training:
-    """What the view says of training: the `sentence`, whether it is `going` on, for how many seconds the network `has` been trained here
-    and for how many it is to be on a press of the button (`to`, 0 where there is no more to be had)."""
+    """What the view says of training: the `sentence`, whether it is `going` on, for how many seconds the network `has`
+    been trained here and for how many it is to be on a press of the button (`to`, 0 where there is no more to be had).
+    """
 
     sentence: str
     going: bool
@@ -69,8 +73,9 @@ def mount(data: bytes, key: str) -> None:
 
 
 def pen_event(key: str) -> PenEvent | None:
-    """What was drawn in the browser since the page opened, if anything, from the session's state of the component; None for a message
-    that is not of the form of `PenEvent`."""
+    """What was drawn in the browser since the page opened, if anything, from the session's state of the component; None
+    for a message that is not of the form of `PenEvent`.
+    """
     return message(st.session_state.get(key), "pen", _pen_event)
 
 
@@ -113,14 +118,18 @@ def pack(
         names = {layer.name for layer in _shown(shapes)}
         shown = [activation.values.numpy().ravel() for activation in trace.activations if activation.name in names]
         values = np.concatenate([*shown, np.empty(0, np.float32)])
-        parts.append(values.astype("<f4").tobytes() if exact else np.clip(values, -HALF_MAX, HALF_MAX).astype("<f2").tobytes())
+        parts.append(
+            values.astype("<f4").tobytes() if exact else np.clip(values, -HALF_MAX, HALF_MAX).astype("<f2").tobytes()
+        )
         if trace.logits is not None and trace.probabilities is not None and _classes(shapes):
             parts += [trace.logits.numpy().astype("<f4").tobytes(), trace.probabilities.numpy().astype("<f4").tobytes()]
     return b"".join([*parts, weights])
 
 
 def pack_weights(module: nn.Sequential) -> bytes:
-    """All weights as float32, layer by layer: `weight` and `bias` of Conv2d and Linear; these, mean and variance of BatchNorm2d."""
+    """All weights as float32, layer by layer: `weight` and `bias` of Conv2d and Linear; these, mean and variance of
+    BatchNorm2d.
+    """
     tensors = [tensor for tensor in module.state_dict().values() if tensor.is_floating_point()]
     return b"".join(tensor.numpy().astype("<f4").tobytes() for tensor in tensors)
 

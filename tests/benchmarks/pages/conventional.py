@@ -6,7 +6,7 @@ from plotly import graph_objects as go
 from plotly.subplots import make_subplots
 
 from cnn_explorer import LECTURE, load_network, trace_activations
-from cnn_explorer.drawing import parse_drawing
+from cnn_explorer.digits.drawing import parse_drawing
 
 COMPONENT = st.components.v2.component(
     "sender",

@@ -1,4 +1,4 @@
-// Pen strokes as data: the drawing string of cnn_explorer/drawing.py, simplification, the eraser. No DOM.
+// Pen strokes as data: the drawing string of cnn_explorer/digits/drawing.py, simplification, the eraser. No DOM.
 
 /** @typedef {[number, number] | [number, number, number]} Point x, y in canvas pixels (280 × 280, y down) and, from a pen, pressure in [0, 1] */
 /** @typedef {Point[]} Stroke */

@@ -1,4 +1,4 @@
-// Pen strokes → the 28×28 image that the network sees, by the rules of cnn_explorer/preprocessing.py. No DOM.
+// Pen strokes → the 28×28 image that the network sees, by the rules of cnn_explorer/digits/preprocessing.py. No DOM.
 //
 //     strokes ─► drop specks ─► redraw in a 20×20 box with a fixed pen, at ten times the resolution ─► centre of mass to (14, 14) ─► average
 //

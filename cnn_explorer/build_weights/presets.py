@@ -1,0 +1,130 @@
+"""The recipe for the page's presets: the lecture's own pool of digits, with a pace that suits each network.
+
+    python -m cnn_explorer.build_weights presets --data DIR --pendigits FILE --out cnn_explorer/assets
+
+writes `presets.pt`, a state dict in half precision for every architecture string, and `presets.json`, how they came to
+be and what they reach. The lecture's network has files of its own. With `--checkpoint FILE` the finished networks wait
+in that file, and the one that is learning in another beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cnn_explorer.build_weights.lecture import (
+    SOURCES,
+    Pool,
+    Recipe,
+    describe,
+    make_pool,
+    measure_reading,
+    save_at_once,
+    split_writers,
+    train_network,
+    write_json,
+)
+from cnn_explorer.digits.data import Digits, PenDigit, mnist, pen_digits
+from cnn_explorer.shipped import write_sums
+from cnn_explorer.spec.network import PRESETS, parse
+
+RECIPES: Mapping[str, Recipe] = {
+    str(PRESETS[name]): replace(Recipe(), epochs=epochs, learning_rate=learning_rate)
+    for name, epochs, learning_rate in [
+        ("LeNet-5", 70, 4e-3),
+        ("the lecture's fully connected network", 50, 1.5e-3),
+        ("average pooling", 40, 8e-3),
+        ("stride=2 halves", 50, 8e-3),
+        ("no pooling", 30, 4e-3),
+        ("padding=1 keeps the size", 20, 4e-3),
+        ("stride=3: one number a channel", 50, 8e-3),
+    ]
+}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network: its `tensors` in half precision, the `results` that these reach, and the processor `seconds`
+    since the last start.
+    """
+
+    tensors: dict[str, Tensor]
+    results: dict[str, Any]
+    seconds: float
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train and measure every network, then write `presets.pt` and `presets.json`."""
+    torch.set_num_threads(1)
+    seen, unseen = split_writers(pen_digits(options.pendigits), Recipe().unseen_writers)
+    pool = make_pool(mnist(options.data), seen, Recipe())
+    trained = train_presets(RECIPES, pool, mnist(options.data, train=False), unseen, options.checkpoint)
+    write_presets(options.out, trained, RECIPES)
+
+
+def train_presets(
+    recipes: Mapping[str, Recipe], pool: Pool, test: Digits, unseen: Sequence[PenDigit], checkpoint: Path | None = None
+) -> dict[str, Trained]:
+    """Train a network for every architecture string, one after the other; what stands in the `checkpoint` is done
+    already.
+    """
+    finished: dict[str, dict[str, Any]] = (
+        torch.load(checkpoint, weights_only=True) if checkpoint and checkpoint.exists() else {}
+    )
+    for architecture, recipe in recipes.items():
+        if architecture not in finished:
+            print(architecture, flush=True)
+            learning = checkpoint and checkpoint.with_stem(f"{checkpoint.stem}-{architecture}")
+            started = time.process_time()
+            module = train_network(parse(architecture), pool, recipe, learning)
+            tensors = rounded(module)
+            seconds = time.process_time() - started
+            results = measure_reading(module, test, unseen)
+            finished[architecture] = {"tensors": tensors, "results": results, "seconds": seconds}
+            print({name: result["accuracy"] for name, result in results.items()}, flush=True)
+            if checkpoint and learning:
+                save_at_once(checkpoint, finished)
+                learning.unlink()
+    return {architecture: Trained(**finished[architecture]) for architecture in recipes}
+
+
+def rounded(module: nn.Module) -> dict[str, Tensor]:
+    """The state dict of `module` in half precision; the module goes on with the rounded numbers."""
+    tensors = {name: tensor.half().contiguous() for name, tensor in module.state_dict().items()}
+    module.load_state_dict(tensors)
+    return tensors
+
+
+def write_presets(folder: Path, trained: Mapping[str, Trained], recipes: Mapping[str, Recipe]) -> None:
+    """Write `presets.pt`, `presets.json` and the sums of both."""
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.save({architecture: network.tensors for architecture, network in trained.items()}, folder / "presets.pt")
+    described = {
+        "bytes": (folder / "presets.pt").stat().st_size,
+        "networks": {
+            architecture: {
+                "parameters": sum(tensor.numel() for tensor in network.tensors.values()),
+                "results": network.results,
+                "epochs": recipes[architecture].epochs,
+                "learning_rate": recipes[architecture].learning_rate,
+                "processor_seconds": round(network.seconds),
+            }
+            for architecture, network in trained.items()
+        },
+        "recipe": {
+            **describe(Recipe()),
+            "epochs": "of its own for each network",
+            "learning_rate": "of its own for each network",
+        },
+        "data": SOURCES,
+        "rebuild": "python -m cnn_explorer.build_weights presets --data DIR --pendigits FILE --out cnn_explorer/assets",
+    }
+    write_json(folder / "presets.json", described)
+    write_sums(folder, ["presets.pt", "presets.json"])

@@ -1,0 +1,190 @@
+"""Editing a network the way one talks about it: blocks of a convolution with its pooling and activation, then linear
+layers.
+
+Every function takes a NetworkSpec and returns another; none checks the geometry, which is `infer_shapes`' business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+from cnn_explorer.spec.layers import (
+    ActivationKind,
+    ActivationSpec,
+    Conv2dSpec,
+    FlattenSpec,
+    GeometryError,
+    LayerSpec,
+    LinearSpec,
+    Pool2dSpec,
+    PoolKind,
+    Shape,
+)
+from cnn_explorer.spec.network import IMAGE_SHAPE, NetworkSpec
+from cnn_explorer.spec.shapes import infer_shapes
+
+MAX_BLOCKS = 4
+MAX_HIDDEN = 4  # linear layers before the last one
+NEW_BLOCK = (Conv2dSpec(16, 3, padding=1), ActivationSpec("relu"))
+NEW_HIDDEN = 64
+
+
+@dataclass(frozen=True)
+class Block:
+    """One convolution and the layers behind it, up to the next one."""
+
+    layers: tuple[LayerSpec, ...]
+
+    @property
+    def conv(self) -> Conv2dSpec:
+        """The block's convolution."""
+        assert isinstance(self.layers[0], Conv2dSpec)
+        return self.layers[0]
+
+    @property
+    def pool(self) -> Pool2dSpec | None:
+        """Its first pooling, if any."""
+        return next((layer for layer in self.layers if isinstance(layer, Pool2dSpec)), None)
+
+    @property
+    def activation(self) -> ActivationSpec | None:
+        """Its first activation, if any."""
+        return next((layer for layer in self.layers if isinstance(layer, ActivationSpec)), None)
+
+    def with_conv(self, **changes: Any) -> Block:
+        """Change parameters of the convolution by torch's names."""
+        return Block((replace(self.conv, **changes), *self.layers[1:]))
+
+    def with_pool(self, kind: PoolKind | None, **changes: Any) -> Block:
+        """Set the kind of pooling (None: no pooling) and its parameters. A new pooling stands right behind the
+        convolution.
+        """
+        old = self.pool
+        if kind is None:
+            return self._swapped(old, ())
+        stride_follows = old is not None and old.stride == old.kernel_size and "kernel_size" in changes
+        if stride_follows:
+            changes = {"stride": changes["kernel_size"], **changes}
+        new = replace(old, kind=kind, **changes) if old else Pool2dSpec(kind, **{"kernel_size": 2, **changes})
+        return self._swapped(old, (new,)) if old else Block((self.conv, new, *self.layers[1:]))
+
+    def with_activation(self, kind: ActivationKind | None) -> Block:
+        """Set the activation (None: no activation). A new one stands at the end of the block."""
+        old = self.activation
+        new = (ActivationSpec(kind),) if kind else ()
+        return self._swapped(old, new) if old else Block((*self.layers, *new))
+
+    def _swapped(self, old: LayerSpec | None, new: tuple[LayerSpec, ...]) -> Block:
+        if old is None:
+            return self
+        at = next(index for index, layer in enumerate(self.layers) if layer is old)
+        return Block((*self.layers[:at], *new, *self.layers[at + 1 :]))
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """A network in three parts: `stem`, what stands before the first convolution (usually nothing), its `blocks`, and
+    its `head` from the first flatten or linear layer on.
+    """
+
+    stem: tuple[LayerSpec, ...]
+    blocks: tuple[Block, ...]
+    head: tuple[LayerSpec, ...]
+    input_shape: Shape = IMAGE_SHAPE
+
+    def spec(self) -> NetworkSpec:
+        """The parts joined again."""
+        return NetworkSpec(
+            (*self.stem, *(layer for block in self.blocks for layer in block.layers), *self.head), self.input_shape
+        )
+
+    def with_block(self, index: int, block: Block) -> Blocks:
+        """Replace one block."""
+        return replace(self, blocks=(*self.blocks[:index], block, *self.blocks[index + 1 :]))
+
+    def with_new_block(self) -> Blocks:
+        """Add a block before the head: 3×3, padding=1, so that it fits any input."""
+        return replace(self, blocks=(*self.blocks, Block(NEW_BLOCK)))
+
+    def without_block(self, index: int) -> Blocks:
+        """Remove one block."""
+        return replace(self, blocks=(*self.blocks[:index], *self.blocks[index + 1 :]))
+
+    def with_block_moved_up(self, index: int) -> Blocks:
+        """Swap a block with the one before it."""
+        blocks = list(self.blocks)
+        blocks[index - 1], blocks[index] = blocks[index], blocks[index - 1]
+        return replace(self, blocks=tuple(blocks))
+
+    @property
+    def hidden(self) -> tuple[int, ...]:
+        """out_features of every linear layer but the last."""
+        return tuple(layer.out_features for layer in self.head if isinstance(layer, LinearSpec))[:-1]
+
+    def with_hidden(self, index: int, features: int) -> Blocks:
+        """Change out_features of one hidden linear layer."""
+        at = self._linear(index)
+        return replace(self, head=(*self.head[:at], LinearSpec(features), *self.head[at + 1 :]))
+
+    def with_answer(self) -> Blocks:
+        """Add the linear layer with ten outputs that a network of feature maps lacks."""
+        return replace(self, head=(*self.head, LinearSpec(10)))
+
+    def with_new_hidden(self) -> Blocks:
+        """Add a hidden linear layer, and a ReLU behind it, before the last linear layer."""
+        at = self._linear(len(self.hidden))
+        return replace(self, head=(*self.head[:at], LinearSpec(NEW_HIDDEN), ActivationSpec("relu"), *self.head[at:]))
+
+    def without_last_hidden(self) -> Blocks:
+        """Remove the last hidden linear layer with what follows it up to the next linear layer."""
+        start, end = self._linear(len(self.hidden) - 1), self._linear(len(self.hidden))
+        return replace(self, head=(*self.head[:start], *self.head[end:]))
+
+    def _linear(self, number: int) -> int:
+        return [at for at, layer in enumerate(self.head) if isinstance(layer, LinearSpec)][number]
+
+
+def split(spec: NetworkSpec) -> Blocks:
+    """Take a network apart into blocks; `split(spec).spec() == spec` for every spec."""
+    layers = spec.layers
+    end = _first(layers, (FlattenSpec, LinearSpec))
+    start = min(_first(layers, (Conv2dSpec,)), end)
+    body = layers[start:end]
+    starts = [at for at, layer in enumerate(body) if isinstance(layer, Conv2dSpec)]
+    blocks = tuple(Block(body[at:stop]) for at, stop in pairwise([*starts, len(body)]))
+    return Blocks(layers[:start], blocks, layers[end:], spec.input_shape)
+
+
+def _first(layers: Sequence[LayerSpec], kinds: tuple[type[LayerSpec], ...]) -> int:
+    return next((at for at, layer in enumerate(layers) if isinstance(layer, kinds)), len(layers))
+
+
+def repairs(spec: NetworkSpec, error: GeometryError) -> tuple[tuple[str, NetworkSpec], ...]:
+    """Valid networks near one whose geometry breaks, each with a label such as "conv2: kernel_size = 4".
+
+    First the single changes of the broken layer that make the whole network work, then doing without that layer.
+    """
+    before = [layer for _, layer in spec.named_layers()][: error.index]
+    at = sum(any(layer is written for written in spec.layers) for layer in before)  # the implied flatten is not written
+    candidates: list[tuple[str, NetworkSpec]] = [
+        (f"{error.layer}: {label}", replace(spec, layers=(*spec.layers[:at], layer, *spec.layers[at + 1 :])))
+        for label, layer in error.repairs
+    ]
+    rest = (*spec.layers[:at], *spec.layers[at + 1 :])
+    if rest:
+        candidates.append((f"without {error.layer}", replace(spec, layers=rest)))
+    valid = tuple((label, candidate) for label, candidate in candidates if infer_shapes(candidate).error is None)
+    if valid or not candidates:
+        return valid
+    # Every single change leaves a later layer broken: mend that one too, after the first of them.
+    label, candidate = candidates[0]
+    later = infer_shapes(candidate).error
+    assert later is not None
+    return (
+        tuple((f"{label}, {more}", mended) for more, mended in repairs(candidate, later))
+        if later.index > error.index
+        else ()
+    )

@@ -1,0 +1,111 @@
+"""A network as data: its input shape and its layers, and the one line of text that says the same.
+
+The architecture string joins one token a layer with hyphens. The lecture's network is
+`conv10k5-max2-relu-conv20k5-max2-relu-fc10`; other tokens are `conv8k5x3s2p1d1g1`, `avg3s2p1`, `tanh`, `sigmoid`,
+`leakyrelu`, `gelu`, `bn`, `drop50` (percent), `flatten` and `fc512`. A pair is height x width; what is left out has
+torch's default.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from cnn_explorer.spec.layers import LAYERS, FlattenSpec, LayerSpec, LinearSpec, Shape
+from cnn_explorer.text import quoted
+
+MAX_LAYERS = 24
+IMAGE_SHAPE: Shape = (1, 28, 28)
+
+
+class ArchitectureError(ValueError):
+    """A string that is not an architecture: `token` is the offending part, `position` where it starts (from 0),
+    `expected` what could stand there.
+    """
+
+    def __init__(self, token: str, position: int, expected: str, problem: str = ""):
+        self.token, self.position, self.expected = token, position, expected
+        super().__init__(f"{quoted(token)} at position {position}: {problem or f'expected {expected}'}")
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """The layers of a network in order, as written, and the shape of its input `(C, H, W)`.
+
+    Raises `ValueError` for no layers or more than 24. A geometry that does not work out is no error here:
+    `infer_shapes` tells.
+    """
+
+    layers: tuple[LayerSpec, ...]
+    input_shape: Shape = IMAGE_SHAPE
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.layers) <= MAX_LAYERS:
+            raise ValueError(f"a network has 1 to {MAX_LAYERS} layers, not {len(self.layers)}")
+
+    def __str__(self) -> str:
+        return "-".join(map(str, self.layers))
+
+    def named_layers(self) -> Iterator[tuple[str, LayerSpec]]:
+        """Every layer under its name (`conv1`, `max1`, `relu1`, `conv2`, …), with the `flatten` that the first linear
+        layer implies.
+        """
+        numbers: Counter[str] = Counter()
+        flat = False
+        for layer in self.layers:
+            if isinstance(layer, LinearSpec) and not flat:
+                yield "flatten", FlattenSpec()
+                flat = True
+                numbers["flatten"] += 1
+            flat = flat or isinstance(layer, FlattenSpec)
+            numbers[layer.token] += 1
+            first_flatten = isinstance(layer, FlattenSpec) and numbers[layer.token] == 1
+            yield layer.token if first_flatten else f"{layer.token}{numbers[layer.token]}", layer
+
+
+def parse(architecture: str) -> NetworkSpec:
+    """Read an architecture string; `str(parse(text))` is its shortest form and `parse(str(spec)) == spec`. Capitals and
+    blanks around tokens do not matter.
+
+    Raises `ArchitectureError` naming the token, its position and what was expected.
+    """
+    layers: list[LayerSpec] = []
+    position = 0
+    for piece in architecture.lower().split("-"):
+        token, start = piece.strip(), position + len(piece) - len(piece.lstrip())
+        if len(layers) == MAX_LAYERS:
+            raise ArchitectureError(token, start, f"the end: a network has at most {MAX_LAYERS} layers")
+        layers.append(_parse_token(token, start))
+        position += len(piece) + 1
+    return NetworkSpec(tuple(layers))
+
+
+def _parse_token(token: str, position: int) -> LayerSpec:
+    name = re.match(r"[a-z]*", token)
+    word = name.group() if name else ""
+    if word not in LAYERS:
+        raise ArchitectureError(token, position, f"a layer: {', '.join(LAYERS)}")
+    layer = LAYERS[word]
+    match = re.fullmatch(layer.pattern, token[len(word) :], re.ASCII)
+    if not match:
+        raise ArchitectureError(token, position, f"after {quoted(word)}: {layer.expected}")
+    try:
+        return layer.parse(word, match.groupdict())
+    except ValueError as problem:
+        raise ArchitectureError(token, position, layer.expected, str(problem)) from None
+
+
+LECTURE = parse("conv10k5-max2-relu-conv20k5-max2-relu-fc10")
+
+PRESETS: Mapping[str, NetworkSpec] = {
+    "the lecture's network": LECTURE,
+    "the lecture's fully connected network": parse("fc512-relu-fc256-relu-fc128-relu-fc64-relu-fc10"),
+    "LeNet-5": parse("conv6k5p2-tanh-avg2-conv16k5-tanh-avg2-fc120-tanh-fc84-tanh-fc10"),
+    "padding=1 keeps the size": parse("conv10k3p1-relu-conv20k3p1-relu-fc10"),
+    "stride=2 halves": parse("conv10k3s2p1-relu-conv20k3s2p1-relu-fc10"),
+    "stride=3: one number a channel": parse("conv10k5-max2-relu-conv20k5s3-max2-relu-fc10"),
+    "average pooling": parse("conv10k5-avg2-relu-conv20k5-avg2-relu-fc10"),
+    "no pooling": parse("conv10k5-relu-conv20k5-relu-fc10"),
+}

@@ -1,0 +1,1 @@
+"""The first page: controls of the network and the live view."""

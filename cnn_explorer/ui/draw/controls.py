@@ -1,0 +1,352 @@
+"""Widgets for a network, by torch's parameter names. Each shows the network as it is and changes it at once.
+
+Everything has a place of its own, which `st.empty` holds where there is nothing to show: what comes and goes then moves
+nothing, and nothing is built anew for it. Nor is it left to Streamlit to take away what a run has not shown again,
+which it omits where the next run is waiting already, as it may be with every stroke.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, get_args
+
+import streamlit as st
+from PIL import Image
+
+from cnn_explorer.digits.drawing import drawing_from_pixels
+from cnn_explorer.digits.preprocessing import preprocess_picture
+from cnn_explorer.spec.blocks import MAX_BLOCKS, MAX_HIDDEN, Block, Blocks, repairs, split
+from cnn_explorer.spec.layers import (
+    MAX_CHANNELS,
+    MAX_EXTENT,
+    MAX_FEATURES,
+    ActivationKind,
+    IntOrPair,
+    LinearSpec,
+    PoolKind,
+    Shape,
+    WindowSpec,
+)
+from cnn_explorer.spec.network import MAX_LAYERS, NetworkSpec, parse
+from cnn_explorer.spec.shapes import NetworkShapes
+from cnn_explorer.ui import caches, own_weights, state
+from cnn_explorer.ui.controlled import chosen, controlled
+from cnn_explorer.ui.uploads import picture_uploader, upload_error
+from cnn_explorer.ui.widgets import NUMBER_WIDTH, show_notices, then_page
+
+CHOICE_WIDTH, NAME_WIDTH = 108, 52  # pixels
+HELP = {
+    "out_channels": "Feature maps that come out, each with its own kernels.",
+    "kernel_size": "Rows and columns of the window.",
+    "stride": "How far the window moves from one value to the next.",
+    "padding": "Rows and columns of zeros around the input.",
+    "dilation": "Distance between the cells of the window.",
+    "out_features": "Values that come out, each a weighted sum of all that go in.",
+}
+EXPLAINED = ("block1", "linear")  # one row of question marks is enough
+TEXT_ERROR = "architecture_error"  # session key: what was typed and why it is no network
+UPLOAD = "upload"
+
+
+# --- the top row ---
+
+
+def notices(typing_error: str) -> None:
+    """What could not be read: what was typed, what the page's address says."""
+    if typing_error:
+        st.error(typing_error, icon=":material/edit:")
+    else:
+        st.empty()
+    show_notices(state.notices())
+
+
+def architecture_text(spec: NetworkSpec) -> str:
+    """The network as one line of text, to read, edit and copy. Returns what is wrong with what was typed, "" for
+    nothing.
+    """
+    typed, error, before = st.session_state.get(TEXT_ERROR, (str(spec), "", str(spec)))
+    if before != str(spec):  # the network has changed by other means since
+        typed, error = str(spec), ""
+    st.text_input(
+        "Architecture",
+        max_chars=400,
+        label_visibility="collapsed",
+        **controlled("architecture", typed, then_page(_read_architecture)),
+    )
+    return str(error)
+
+
+def _read_architecture(text: str) -> None:
+    try:
+        show(parse(text))
+    except ValueError as problem:
+        st.session_state[TEXT_ERROR] = (
+            text,
+            f"Not yet a network for this page: {state.plain(problem)}.",
+            state.architecture(),
+        )
+
+
+def show(spec: NetworkSpec) -> None:
+    """Show another network."""
+    state.set_network(spec)
+    st.session_state.pop(TEXT_ERROR, None)
+
+
+def picture_popover() -> None:
+    """Upload a picture of a digit."""
+    with st.popover("Upload a picture", icon=":material/upload:"):
+        picture_uploader("A picture of one digit, light on dark or dark on light", UPLOAD, _draw, then_page)
+        if upload_error(UPLOAD):
+            st.error(upload_error(UPLOAD))
+        else:
+            st.empty()
+
+
+def _draw(picture: Image.Image) -> str:
+    seen = preprocess_picture(picture)
+    if seen.is_empty:
+        return "shows no writing: ink and ground are too much alike. Try more contrast."
+    state.set_drawing(drawing_from_pixels(seen.pixels))
+    return ""
+
+
+def own_weights_button() -> None:
+    """Back from the visitor's own weights to those that come with the package."""
+    if caches.loading().ready and own_weights.own():
+        st.button(
+            "Back to the shipped weights",
+            icon=":material/undo:",
+            key="forget_weights",
+            on_click=then_page(own_weights.forget),
+        )
+    else:
+        st.empty()
+
+
+# --- when the geometry breaks ---
+
+
+def repair_offer(shapes: NetworkShapes) -> None:
+    """Say why the network breaks and offer the nearest ones that work."""
+    if shapes.error is None:
+        st.empty()
+        return
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            f":material/construction: **{shapes.error.layer}**: {state.plain(shapes.error.problem)}; "
+            f"{state.plain(shapes.error.remedy)}.",
+            width="stretch",
+        )
+        last = state.last_valid_network()
+        offers = [*repairs(shapes.spec, shapes.error), *([("back to the network before", last)] if last else [])]
+        affordable = [(label, spec) for label, spec in offers if not state.excess_of(caches.shapes_of(str(spec)))]
+        for number, (label, spec) in enumerate(affordable):
+            st.button(label, key=f"repair_{number}", icon=":material/build:", on_click=then_page(show), args=(spec,))
+
+
+# --- blocks ---
+
+Edit = Callable[[Blocks, Any], Blocks]  # the network as it is when the visitor acts, and the new value
+
+
+def _edit(edit: Callable[[Blocks], Blocks]) -> None:
+    """Change the network as it is now, which may be another than when the page was drawn; or say why that cannot be."""
+    try:
+        with suppress(IndexError):  # the part is gone
+            show(edit(split(parse(state.architecture()))).spec())
+    except ValueError as problem:
+        st.toast(state.sentence(problem), icon=":material/block:", duration="long")
+
+
+_edit_page = then_page(_edit)
+
+
+def _number(key: str, label: str, value: int, low: int, high: int, edit: Edit) -> None:
+    """A whole number."""
+
+    def changed(new: int) -> None:
+        _edit(lambda now: edit(now, new))
+
+    high = max(high, value)
+    widget = controlled(f"{key}_{label}", value, then_page(changed))
+    st.number_input(
+        label, low, high, width=NUMBER_WIDTH, help=_help(label, low, high) if key in EXPLAINED else None, **widget
+    )
+
+
+def _help(label: str, low: int, high: int) -> str:
+    meaning = next(meaning for word, meaning in HELP.items() if word in label)
+    return f"{meaning} {low} to {high}."
+
+
+def _window(key: str, label: str, value: IntOrPair, low: int, high: tuple[int, int], edit: Edit) -> None:
+    """A parameter of a window: one number, or two where height and width differ."""
+    if not isinstance(value, tuple):
+        _number(key, label, value, low, min(high), edit)
+        st.empty()
+        return
+    height, width = value
+    _number(key, f"{label} H", height, low, high[0], lambda now, new: edit(now, (new, width)))
+    _number(key, f"{label} W", width, low, high[1], lambda now, new: edit(now, (height, new)))
+
+
+def _choice(key: str, label: str, value: str | None, options: tuple[str, ...], edit: Edit) -> None:
+    """One of a few words, or none."""
+
+    def changed(new: str) -> None:
+        _edit(lambda now: edit(now, None if new == "none" else new))
+
+    widget = chosen(f"{key}_{label}", value or "none", ["none", *options], then_page(changed))
+    st.selectbox(label, width=CHOICE_WIDTH, **widget)
+
+
+def _button(key: str, icon: str, name: str, edit: Callable[[Blocks], Blocks], *, disabled: bool = False) -> None:
+    """An action, of which the icon is shown and the name is read."""
+    st.button(
+        name,
+        icon=f":material/{icon}:",
+        key=f"icon_{key}_{name}",
+        help=name,
+        disabled=disabled,
+        on_click=_edit_page,
+        args=(edit,),
+    )
+
+
+def block_rows(shapes: NetworkShapes) -> None:
+    """A row a block: the convolution's parameters, its activation, its pooling; then the linear layers."""
+    parts = split(shapes.spec)
+    inputs = {id(layer.spec): layer.input_shape for layer in shapes.layers}
+    if shapes.error:
+        broken = [layer for _, layer in shapes.spec.named_layers()][shapes.error.index]
+        inputs[id(broken)] = shapes.output_shape
+    if parts.stem:
+        st.markdown(f"First {', '.join(map(str, parts.stem))}, then:")
+    else:
+        st.empty()
+    for index in range(max(MAX_BLOCKS, len(parts.blocks))):
+        if index >= len(parts.blocks):
+            st.empty()
+            continue
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
+            _block_row(parts, index, inputs)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
+        _head_row(parts, len(shapes.spec.layers))
+
+
+def _block_row(parts: Blocks, index: int, inputs: dict[int, Shape]) -> None:
+    key, block = f"block{index + 1}", parts.blocks[index]
+    conv, pool, activation = block.conv, block.pool, block.activation
+
+    def of_block(change: Callable[[Block, Any], Block]) -> Edit:
+        return lambda now, new: now.with_block(index, change(now.blocks[index], new))
+
+    def of_conv(name: str) -> Edit:
+        return of_block(lambda block, new: block.with_conv(**{name: new}))
+
+    def of_pool(kind: PoolKind, name: str) -> Edit:
+        return of_block(lambda block, new: block.with_pool(kind, **{name: new}))
+
+    st.markdown(f"**conv{index + 1}**", width=NAME_WIDTH)
+    room = _room(conv, inputs.get(id(conv)))
+    _number(key, "out_channels", conv.out_channels, 1, MAX_CHANNELS, of_conv("out_channels"))
+    _window(key, "kernel_size", conv.kernel_size, 1, room["kernel_size"], of_conv("kernel_size"))
+    _window(key, "stride", conv.stride, 1, room["stride"], of_conv("stride"))
+    _window(key, "padding", conv.padding, 0, (MAX_EXTENT, MAX_EXTENT), of_conv("padding"))
+    _window(key, "dilation", conv.dilation, 1, room["dilation"], of_conv("dilation"))
+    _choice(key, "pooling", pool.kind if pool else None, get_args(PoolKind), of_block(Block.with_pool))
+    if pool:
+        room = _room(pool, inputs.get(id(pool)))
+        _window(key, "pool kernel_size", pool.kernel_size, 1, room["kernel_size"], of_pool(pool.kind, "kernel_size"))
+        _window(key, "pool stride", pool.stride, 1, room["stride"], of_pool(pool.kind, "stride"))
+    else:
+        _nothing(4)
+    _choice(
+        key,
+        "activation",
+        activation.kind if activation else None,
+        get_args(ActivationKind),
+        of_block(Block.with_activation),
+    )
+    others = [str(layer) for layer in block.layers[1:] if layer is not pool and layer is not activation]
+    if others:
+        st.markdown(f"and {', '.join(others)}", width="content")
+    else:
+        st.empty()
+    number = index + 1
+    _button(
+        key, "arrow_upward", f"Move block {number} up", lambda now: now.with_block_moved_up(index), disabled=index == 0
+    )
+    alone = len(parts.blocks) == 1 and not parts.head and not parts.stem
+    _button(key, "delete", f"Remove block {number}", lambda now: now.without_block(index), disabled=alone)
+
+
+def _room(layer: WindowSpec, shape: Shape | None) -> dict[str, tuple[int, int]]:
+    """The largest values that fit the layer's input, height and width; torch's own limits where the
+    input is not known.
+    """
+    if shape is None or len(shape) != 3:
+        return dict.fromkeys(("kernel_size", "stride", "dilation"), (MAX_EXTENT, MAX_EXTENT))
+    kernel, _, padding, dilation = layer.window()
+    padded = (shape[1] + 2 * padding[0], shape[2] + 2 * padding[1])
+
+    def limited(values: list[int]) -> tuple[int, int]:
+        height, width = (max(1, min(MAX_EXTENT, value)) for value in values)
+        return height, width
+
+    return {
+        "kernel_size": limited([(padded[axis] - 1) // dilation[axis] + 1 for axis in (0, 1)]),
+        "stride": limited(list(padded)),
+        "dilation": limited([(padded[axis] - 1) // max(1, kernel[axis] - 1) for axis in (0, 1)]),
+    }
+
+
+def _head_row(parts: Blocks, layers: int) -> None:
+    st.markdown("**linear**", width=NAME_WIDTH)
+    hidden = len(parts.hidden)
+    for number, features in enumerate(parts.hidden):
+        _number("linear", f"fc{number + 1} out_features", features, 1, MAX_FEATURES, _hidden_edit(number))
+    _nothing(MAX_HIDDEN - hidden)
+    between = dict.fromkeys(str(layer) for layer in parts.head if not isinstance(layer, LinearSpec))
+    if between:
+        st.markdown(f"with {', '.join(between)}", width="content")
+    else:
+        st.empty()
+    if any(isinstance(layer, LinearSpec) for layer in parts.head):
+        full = hidden == MAX_HIDDEN or layers + 2 > MAX_LAYERS
+        _button("linear", "add", "Add a linear layer", Blocks.with_new_hidden, disabled=full)
+        _button(
+            "linear", "remove", "Remove the last hidden linear layer", Blocks.without_last_hidden, disabled=not hidden
+        )
+    else:
+        full = layers + 1 > MAX_LAYERS
+        st.button(
+            "Add fc10: ten outputs, one a digit",
+            key="add_fc10",
+            on_click=_edit_page,
+            args=(Blocks.with_answer,),
+            disabled=full,
+        )
+        st.empty()
+    full = len(parts.blocks) >= MAX_BLOCKS or layers + 2 > MAX_LAYERS
+    why = f"{MAX_BLOCKS} blocks, or {MAX_LAYERS} layers, are the most that this page shows" if full else None
+    st.button(
+        "Add a block",
+        icon=":material/add:",
+        key="add_block",
+        help=why,
+        on_click=_edit_page,
+        args=(Blocks.with_new_block,),
+        disabled=full,
+    )
+
+
+def _nothing(places: int) -> None:
+    for _ in range(places):
+        st.empty()
+
+
+def _hidden_edit(number: int) -> Edit:
+    return lambda now, features: now.with_hidden(number, features)

@@ -1,0 +1,106 @@
+"""The live part of the first page: what is drawn goes in, every layer comes out. A fragment of its own: a stroke reruns
+nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from cnn_explorer.spec.shapes import NetworkShapes
+from cnn_explorer.ui import caches, network_view, own_weights, state
+from cnn_explorer.ui.boundary import guarded
+from cnn_explorer.ui.show_network import show_network
+
+if TYPE_CHECKING:
+    from cnn_explorer.weights.load import TrainedNetwork
+
+KEY = "network_view"  # session key
+BRIEFLY, ON_THE_SPOT, MOST = 4, 10, 40  # seconds of training: on a press of the button, without one, altogether
+STAGE_SIDE = 140  # CSS pixels
+
+
+@st.fragment
+@guarded()
+def live_view() -> None:
+    """Mount the network view for the session's drawing and network."""
+    pen = network_view.pen_event(KEY)
+    seq = state.take(pen)
+    shapes = caches.shapes_of(state.architecture())
+    loading = caches.loading()
+    if loading.error:
+        st.error(state.plain(loading.error), icon=":material/error:")
+    else:
+        st.empty()  # holds the place: the view below is not built anew
+    if not loading.ready:
+        drawing = state.drawing()
+        network_view.mount(network_view.pack(seq, drawing.text, shapes, drawing.preprocess().pixels, None, None), KEY)
+        return
+    told = state.notices()
+    network, training = trained(shapes, pen)
+    if state.notices() != told:  # they stand above
+        st.rerun()
+    show_network(KEY, seq, pen, shapes, network, training)
+
+
+def trained(
+    shapes: NetworkShapes, pen: network_view.PenEvent | None
+) -> tuple[TrainedNetwork, network_view.Training | None]:
+    """The network with the best weights there are for this visitor now, and what is to be said of training it; None
+    where that is out of the question.
+
+    Where nothing is known of a network's weights, it is trained without being asked.
+    """
+    from cnn_explorer.training.run import is_trainable
+
+    mine = own_weights.own()
+    if mine:
+        return mine, None
+    architecture = str(shapes.spec)
+    network = caches.network_of(architecture)
+    visitor = caches.visitor()
+    if not is_trainable(shapes) or network.label.source == "trained":
+        caches.trainings().attend(visitor, shapes, network)  # gives up what was asked for before
+        return network, None
+    asked = (
+        min(pen.seconds, MOST) if pen and pen.train == architecture and pen.seconds > 0 else 0
+    )  # no number at all: 0
+    seconds = max(asked, 0 if network.label.trained else ON_THE_SPOT)
+    standing = caches.trainings().attend(visitor, shapes, network, seconds)
+    sentence, has = standing.network.label.sentence, standing.network.label.trained_for
+    if standing.problem:
+        sentence = f"{standing.problem} {sentence}"
+    elif standing.ahead:
+        others = "another training" if standing.ahead == 1 else f"{standing.ahead} other trainings"
+        sentence = f"Waiting for {others} to end. {sentence}"
+    going = standing.ahead is not None
+    more = min(has + BRIEFLY, MOST) if standing.network.label.trained else ON_THE_SPOT
+    to = standing.seconds if going else more if more > has else 0
+    return standing.network, network_view.Training(sentence, going, has, to)
+
+
+@st.fragment
+@guarded()
+def stages_popover() -> None:
+    """The steps from the drawing to the network's image, computed when they are looked at."""
+    steps = st.popover("What the network sees", icon=":material/visibility:", on_change="rerun", key="stages")
+    if not steps.open:
+        return
+    with steps, st.container(horizontal=True):
+        for stage in state.drawing().preprocess().stages:
+            picture = _enlarged(stage.pixels)
+            with st.container(width=STAGE_SIDE):
+                st.image(picture, width=picture.width, alt=stage.caption)
+                st.caption(stage.caption)
+
+
+def _enlarged(pixels: np.ndarray) -> Image.Image:
+    """With its pixels to be seen, the longer side `STAGE_SIDE`."""
+    picture = Image.fromarray(pixels)
+    scale = STAGE_SIDE / max(picture.size)
+    return picture.resize(
+        (round(picture.width * scale) or 1, round(picture.height * scale) or 1), Image.Resampling.NEAREST
+    )

@@ -1,0 +1,1 @@
+"""The number-by-number pages."""

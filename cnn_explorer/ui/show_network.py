@@ -1,0 +1,44 @@
+"""What the pages with a network view send it: a network's layers for the session's drawing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cnn_explorer.spec.shapes import NetworkShapes
+from cnn_explorer.ui import network_view, state
+
+if TYPE_CHECKING:
+    from cnn_explorer.weights.load import TrainedNetwork
+
+
+def show_network(
+    key: str,
+    seq: int,
+    pen: network_view.PenEvent | None,
+    shapes: NetworkShapes,
+    network: TrainedNetwork,
+    training: network_view.Training | None,
+) -> None:
+    """Mount a network view: every layer of `network` for the session's drawing, and its weights if the browser asks for
+    them.
+    """
+    from cnn_explorer.weights.trace import trace_activations
+
+    drawing = state.drawing()
+    seen = drawing.preprocess()
+    asked = pen is not None and pen.lacking == str(shapes.spec)
+    network_view.mount(
+        network_view.pack(
+            seq,
+            drawing.text,
+            shapes,
+            seen.pixels,
+            trace_activations(network.module, seen.image),
+            network.label,
+            exact=pen is None or not pen.moving,
+            weights=network_view.pack_weights(network.module) if asked else b"",
+            version=network.fingerprint,
+            training=training,
+        ),
+        key,
+    )

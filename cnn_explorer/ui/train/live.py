@@ -1,0 +1,275 @@
+"""What moves while a network learns: progress, curves, filters, and every layer's maps of the visitor's own digit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import streamlit as st
+
+from cnn_explorer import figures
+from cnn_explorer.training.results import epochs, trained_at
+from cnn_explorer.training.run import Look, Run
+from cnn_explorer.training.runs import Standing
+from cnn_explorer.ui import caches, network_view, state
+from cnn_explorer.ui.boundary import guarded
+from cnn_explorer.ui.controlled import controlled
+from cnn_explorer.ui.show_network import show_network
+from cnn_explorer.ui.train import controls as training_controls
+from cnn_explorer.ui.train import pictures as training_pictures
+from cnn_explorer.ui.train import state as training_state
+from cnn_explorer.weights.load import TrainedNetwork
+
+CURVES, LEGEND = 190, 20  # CSS pixels: the maps below are to stay on the first screen
+KEY = "training_view"  # of the network view
+GOING, AWAITED, SHOWN = "training_going", "results_awaited", "training_shown"  # session keys
+
+
+@dataclass(frozen=True)
+class Learner:
+    """One of the networks on the page: its architecture string `net`, how its run stands and how far the visitor has
+    seen it.
+    """
+
+    net: str
+    standing: Standing
+    drive: training_state.Drive
+    problem: str
+
+    @property
+    def run(self) -> Run | None:
+        """Its run, once there is one."""
+        return self.standing.run
+
+    @property
+    def looks(self) -> list[Look]:
+        """The part of its curves that has been seen."""
+        return [look for look in self.run.looks if look.batch <= self.drive.at] if self.run else []
+
+    @property
+    def done(self) -> bool:
+        """True if it has been seen to its end."""
+        return self.run is not None and self.run.finished and self.drive.at >= self.run.batch
+
+    @property
+    def places(self) -> list[int]:
+        """Batches from which weights are kept, as far as it has been seen."""
+        at = self.drive.at
+        return (
+            sorted({at, *(snapshot.batch for snapshot in self.run.snapshots if snapshot.batch < at)})
+            if self.run
+            else []
+        )
+
+    @property
+    def place(self) -> int:
+        """The batch that is looked at."""
+        if self.run is None or self.drive.going:
+            return self.drive.at
+        return max(place for place in self.places if place <= training_state.place(self.net))
+
+    @cached_property
+    def network(self) -> TrainedNetwork:
+        """As it was at the place that is looked at; how good it is say all test digits where it rests, elsewhere those
+        of the last look.
+        """
+        if self.run is None:
+            return caches.initial(self.net, training_state.recipe().seed)
+        if not self.drive.going and 0 < self.place == self.drive.at:
+            return self.tested
+        return trained_at(self.run, self.place)
+
+    @cached_property
+    def tested(self) -> TrainedNetwork:
+        """The same, by all test digits wherever it has learned something and rests."""
+        if self.run is None or self.drive.going or not self.place:
+            return self.network
+        return caches.tested_at(self.run, self.place)
+
+
+def learners() -> list[Learner]:
+    """The networks on the page, attended to."""
+    recipe = training_state.recipe()
+    found = []
+    for net in training_state.networks():
+        try:
+            caches.runs().check(caches.shapes_of(net), recipe)
+            standing = training_state.attend(net)
+            found.append(Learner(net, standing, training_state.drive(net), standing.problem))
+        except ValueError as problem:
+            found.append(Learner(net, Standing(), training_state.Drive(), str(problem)))
+    return found
+
+
+@st.fragment
+@guarded()
+def live() -> None:
+    """Everything that moves; runs again by itself while something goes on, since the network view asks for more."""
+    pen = network_view.pen_event(KEY)
+    seq = state.take(pen)
+    told = training_state.notices()
+    # A short training, or one on a busy machine, can begin and end before this fragment runs for the first time.
+    began = any(training_state.drive(net).going for net in training_state.networks())
+    went = began or st.session_state.get(GOING) == training_state.key()
+    shown = learners()
+    going = any(learner.drive.going for learner in shown)
+    if went and not going:  # it has come to its end
+        training_state.write_url()
+    st.session_state[GOING] = training_state.key() if going else ""
+    # What rests on the result follows, and what is told stands above; a run that is displaced by another is asked for
+    # again by that.
+    if training_state.notices() != told or (not going and st.session_state.get(AWAITED)):
+        st.rerun()
+    for learner in shown:
+        _problem(learner)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        started = any(learner.drive.at or (learner.run and learner.problem) for learner in shown)
+        training_controls.buttons(going, started, all(learner.done or learner.problem for learner in shown))
+        with st.container(width="stretch", key="training_place"):
+            if going:
+                _progress(shown)
+            else:
+                _scrubber(looked_into(shown))
+    learner = looked_into(shown)
+    curves, seen = st.columns([3, 2])
+    with curves:
+        _curves(shown, learner)
+    with seen:
+        _choice(shown)
+        network = learner.network
+        training_pictures.show_filters(network.module)
+        _numbers(learner, network)
+    going_on = network_view.Training(network.label.sentence, going, 0, 0)
+    show_network(KEY, seq, pen, caches.shapes_of(learner.net), network, going_on)
+    _gradients(shown)
+
+
+def _curves(shown: list[Learner], learner: Learner) -> None:
+    """Loss and accuracy of all, and the place that is looked at."""
+    run = learner.run
+    place = learner.place / run.batches_per_epoch if run and learner.place != learner.drive.at else None
+    series = {training_controls.name_of(one.net): one.looks for one in shown}
+    figure = figures.curves(series, training_state.recipe().epochs, place, CURVES + LEGEND * (len(shown) > 1))
+    st.plotly_chart(figure, key="curves", config=figures.CONFIG)
+
+
+def _gradients(shown: list[Learner]) -> None:
+    """For experts, drawn only where it is unfolded."""
+    fold = st.expander("Gradient norms", on_change="rerun", key="gradients")
+    if not fold.open:
+        return
+    with fold:
+        st.caption(
+            "How steep the loss is in each layer's weights: the Euclidean norm of the gradient, in the last batch "
+            "before each look."
+        )
+        for column, learner in zip(st.columns(len(shown)), shown, strict=True):
+            with column:
+                st.markdown(f"**{training_controls.name_of(learner.net)}**")
+                figure = figures.gradient_norms(learner.looks, training_state.recipe().epochs)
+                st.plotly_chart(figure, key=f"gradients {learner.net}", config=figures.CONFIG)
+
+
+def _numbers(learner: Learner, network: TrainedNetwork) -> None:
+    """How good it is, in large."""
+    shapes, label = caches.shapes_of(learner.net), network.label
+    losses = [look.loss for look in learner.looks if look.loss is not None and look.batch <= learner.place]
+    tested = f"Right, of {label.measured:,} test digits" if label.measured else "Right, of the test digits"
+    with st.container(horizontal=True, gap="medium"):
+        st.metric(tested, f"{100 * label.accuracy:.1f} %" if label.accuracy is not None else "–", width="content")
+        st.metric("Training loss", f"{losses[-1]:.3g}" if losses else "–", width="content")
+        st.metric("Parameters", f"{shapes.parameters:,}", width="content")
+
+
+def _problem(learner: Learner) -> None:
+    if learner.problem:
+        st.warning(f"{training_controls.name_of(learner.net)}: {state.plain(learner.problem)}", icon=":material/block:")
+    else:
+        st.empty()
+
+
+def _progress(shown: list[Learner]) -> None:
+    """How far it is, and how long it will take."""
+    learner = max(shown, key=lambda one: one.drive.until - one.drive.at)
+    run, drive, standing = learner.run, learner.drive, learner.standing
+    if run is None:
+        st.progress(0.0, text="Starting")
+        return
+    share = min(drive.at / max(drive.until, 1), 1.0)
+    text = f"Epoch {epochs(run, drive.at)} of {run.recipe.epochs}"
+    if drive.replaying:
+        text += ": trained here before, and replayed"
+    elif standing.seconds_left is not None:
+        text += f", {_time(standing.seconds_left)} left"
+    if drive.again:
+        text += ": a run of your own, from the beginning, for this one has gone further already"
+    if standing.ahead and not drive.replaying:
+        text += (
+            f". {standing.ahead} other {'visitor trains' if standing.ahead == 1 else 'visitors train'} before "
+            "your next turn"
+        )
+    st.progress(share, text=text)
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def _scrubber(learner: Learner) -> None:
+    """Go back to a place that weights are kept from."""
+    run, places = learner.run, learner.places
+    if run is None or len(places) < 2:
+        if learner.problem:
+            st.empty()
+            return
+        st.caption(
+            "Press Train and watch filters, maps and curves change. Every step is the same again for the same seed."
+        )
+        return
+
+    def name(place: int) -> str:
+        epoch, more = divmod(place, run.batches_per_epoch)
+        return f"epoch {epoch}" + (f" + {more} {'batch' if more == 1 else 'batches'}" if more else "")
+
+    def go_to(place: int) -> None:
+        training_state.go_to(learner.net, place)
+        training_state.write_url()
+
+    st.select_slider(
+        "Back through the epochs",
+        options=sorted({*places, learner.place}),
+        format_func=name,
+        label_visibility="collapsed",
+        **controlled("place", learner.place, training_controls.then_page(go_to)),
+    )
+
+
+def _choice(shown: list[Learner]) -> None:
+    """Which of two networks is looked into."""
+    if len(shown) == 1:
+        st.empty()
+        return
+
+    def show(net: str) -> None:
+        st.session_state[SHOWN] = net
+
+    st.segmented_control(
+        "Look into",
+        [one.net for one in shown],
+        required=True,
+        format_func=training_controls.name_of,
+        label_visibility="collapsed",
+        **controlled(
+            "look_into",
+            looked_into(shown).net,
+            training_controls.then_page(show),
+            "default",
+            [one.net for one in shown],
+        ),
+    )
+
+
+def looked_into(shown: Sequence[Learner]) -> Learner:
+    """The one whose maps are shown."""
+    return next((learner for learner in shown if learner.net == st.session_state.get(SHOWN)), shown[0])

@@ -1,0 +1,336 @@
+"""What a training has come to: where the network fails, how it compares, and what can be taken along."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from cnn_explorer import figures
+from cnn_explorer.digits.drawing import drawing_from_pixels
+from cnn_explorer.spec.network import LECTURE, PRESETS, parse
+from cnn_explorer.text import quoted
+from cnn_explorer.training.files import CONVERT, LOAD_AND_SAVE, PickleError, read_weights, run_csv, weights_file
+from cnn_explorer.training.recipe import digits_for
+from cnn_explorer.training.results import epochs
+from cnn_explorer.training.script import training_script
+from cnn_explorer.ui import caches, own_weights, state
+from cnn_explorer.ui.boundary import careful, guarded
+from cnn_explorer.ui.controlled import chosen, controlled
+from cnn_explorer.ui.messages import Message, fields, message, several, whole
+from cnn_explorer.ui.train import controls as training_controls
+from cnn_explorer.ui.train import pictures as training_pictures
+from cnn_explorer.ui.train import state as training_state
+from cnn_explorer.ui.train.live import AWAITED, GOING, Learner, learners, looked_into
+from cnn_explorer.ui.uploads import drop_content
+from cnn_explorer.weights.evaluation import Evaluation
+
+SECTIONS = {"wrong": "Where it fails", "beside": "Side by side", "along": "Take it along"}
+SECTION, CELL, FILE_NOTE = "results_section", "confusion_cell", "weights_file_note"  # session keys
+HEAD = "| network | parameters | multiply-adds | epochs | time | right |\n|---|--:|--:|--:|--:|--:|"
+GALLERY = 12  # digits
+MAX_POINTS = 1000  # of a selection in a figure
+DIGIT_SIDE = 72  # CSS pixels
+
+
+class FileNote(NamedTuple):
+    """What the page says, in Markdown, of the file that was brought back for a network, and the code below it."""
+
+    net: str
+    text: str
+    refused: bool = False
+    code: str = ""
+
+
+@st.fragment
+@guarded()
+def results() -> None:
+    """What rests on the result, once nothing moves."""
+    st.session_state[AWAITED] = bool(st.session_state.get(GOING))
+    if st.session_state[AWAITED]:
+        st.caption("Where it fails, how it compares and what you can take along: here, when it has stopped.")
+        return
+    told = training_state.notices()
+    shown = [learner for learner in learners() if not learner.problem]
+    if training_state.notices() != told:  # they stand above
+        st.rerun()
+    if not shown:
+        return
+
+    def show(section: str) -> None:
+        st.session_state[SECTION] = section
+
+    section = st.session_state.get(SECTION, "wrong")
+    st.segmented_control(
+        "Results", list(SECTIONS), required=True, format_func=SECTIONS.__getitem__, label_visibility="collapsed",
+        **controlled("results", section, show, "default", list(SECTIONS)),
+    )  # fmt: skip
+    {"wrong": _wrong, "beside": _side_by_side, "along": _along}[section](shown)
+
+
+# --- where it fails ---
+
+
+def _wrong(shown: list[Learner]) -> None:
+    learner = looked_into(shown)
+    if not learner.place:
+        st.caption("Which digits it takes for which: here, once it has learned something.")
+        return
+    network = learner.tested
+    evaluation = caches.evaluation(learner.net, network.module, training_state.recipe().data)
+    st.markdown(f"**{training_controls.name_of(learner.net)}.** {state.plain(network.label.sentence)}")
+    left, right = st.columns([2, 3])
+    with left:
+        key = f"confusion {network.fingerprint}"
+        theme = st.context.theme.type
+        figure = figures.confusion(evaluation, st.get_option(f"theme.{theme}.textColor") if theme else None)
+        st.plotly_chart(figure, key=key, on_select=_cell_clicked(key), selection_mode="points", config=figures.CONFIG)
+        st.plotly_chart(
+            figures.class_accuracy({training_controls.name_of(learner.net): evaluation}),
+            key="classes",
+            config=figures.CONFIG,
+        )
+    with right:
+        cell = _cell_choice(evaluation)
+        indices = evaluation.most_confidently_wrong(len(evaluation)) if cell is None else evaluation.at(*cell)
+        if not len(indices):
+            st.caption(
+                "It is right on every one of them." if cell is None else f"It knows none of the digits {cell[0]}."
+            )
+        elif len(indices) > GALLERY:
+            st.caption(f"The {GALLERY} that it is surest of, out of {len(indices):,}.")
+        _gallery([int(index) for index in indices[:GALLERY]], evaluation)
+
+
+def _cell_choice(evaluation: Evaluation) -> tuple[int, int] | None:
+    """A cell of the matrix, (digit, answer); None for all that is wrong."""
+    counts = evaluation.confusion
+    pairs = sorted(
+        ((int(counts[t, a]), t, a) for t in range(10) for a in range(10) if t != a and counts[t, a]), reverse=True
+    )
+    cells = {(t, a): f"{t} taken for {a}: {n}" for n, t, a in pairs} | {
+        (t, t): f"{t} known as {t}: {counts[t, t]}" for t in range(10)
+    }
+    cell: tuple[int, int] | None = st.session_state.get(CELL)
+    cell = cell if cell in cells else None
+    st.selectbox(
+        "Which digits",
+        format_func=lambda one: "The most confidently wrong" if one is None else cells[one],
+        width=260,
+        **chosen("cell", cell, [None, *cells], _choose_cell) | {"index": [None, *cells].index(cell)},
+    )
+    return cell
+
+
+def _choose_cell(cell: tuple[int, int] | None) -> None:
+    st.session_state[CELL] = cell
+
+
+def _cell_clicked(key: str) -> Callable[[], None]:
+    def clicked() -> None:
+        # A figure that is drawn anew may tell of a selection that is gone.
+        cell = message(st.session_state.get(key), "selection", _clicked_cell)
+        if cell:
+            st.session_state[CELL] = cell
+
+    return careful(clicked)
+
+
+def _clicked_cell(sent: Message) -> tuple[int, int] | None:
+    points = several(sent.get("points"), MAX_POINTS)
+    if not points:
+        return None
+    digit, answer = (whole(part, 0, 9) for part in several(fields(points[0]).get("customdata"), 2, 2))
+    return digit, answer
+
+
+def _gallery(indices: list[int], evaluation: Evaluation) -> None:
+    """Digits, each to be looked into."""
+    images = digits_for(training_state.recipe().data)[1].images
+    with st.container(horizontal=True, gap="small"):
+        for place, index in enumerate(indices):
+            true, answer = int(evaluation.labels[index]), int(evaluation.answers[index])
+            sure = float(evaluation.probabilities[index, answer])
+            with st.container(width=DIGIT_SIDE + 16, gap="xsmall", horizontal_alignment="center"):
+                picture = Image.fromarray(images[index]).resize((DIGIT_SIDE, DIGIT_SIDE), Image.Resampling.NEAREST)
+                word = "known as" if answer == true else "taken for"
+                st.image(
+                    training_pictures.data_url(picture),
+                    width=DIGIT_SIDE,
+                    alt=f"Test digit {index}: a {true}, {word} a {answer}",
+                )
+                st.button(
+                    f"{true} → {answer}",
+                    key=f"digit_{place}",
+                    help=f"{100 * sure:.1f} % sure. Look into it: it becomes the drawing above.",
+                    on_click=training_controls.then_page(_look_into),
+                    args=(images[index],),
+                )
+
+
+def _look_into(pixels: np.ndarray) -> None:
+    state.set_drawing(drawing_from_pixels(pixels))
+
+
+# --- side by side ---
+
+
+def _side_by_side(shown: list[Learner]) -> None:
+    if len(shown) < 2:
+        _other_offer(shown[0].net)
+    left, right = st.columns([1, 1])
+    with left:
+        st.markdown("\n".join([HEAD, *map(_row, shown)]))
+        st.caption(
+            "Multiply-adds are those of one digit's way through the network; time is the processor's, for training "
+            "alone; right: of the test digits."
+        )
+        st.caption(
+            "A convolution looks for the same thing everywhere. A fully connected layer has weights of their own for "
+            "every pixel, and what it has learned in one place it does not know in another."
+        )
+    with right:
+        _shifts([learner for learner in shown if learner.place])
+
+
+def _other_offer(net: str) -> None:
+    """Train the lecture's fully connected network beside a convolutional one, or the other way round."""
+    dense, lecture = str(PRESETS["the lecture's fully connected network"]), str(LECTURE)
+    other = lecture if "conv" not in net else dense
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            "Train a second network by the same recipe on the same digits, and see both curves on one plot.",
+            width="content",
+        )
+        st.button(
+            f"Compare with {training_controls.name_of(other)}",
+            icon=":material/compare_arrows:",
+            on_click=training_controls.then_page(training_state.set_beside),
+            args=(other,),
+        )
+
+
+def _row(learner: Learner) -> str:
+    """A network's row of the table, all of it at the place that has been reached."""
+    name, shapes, run, at = (
+        training_controls.name_of(learner.net),
+        caches.shapes_of(learner.net),
+        learner.run,
+        learner.place,
+    )
+    if run is None or not at:
+        return f"| {name} | {shapes.parameters:,} | {shapes.macs:,} | 0 | – | – |"
+    label = learner.tested.label
+    seconds = f"{run.seconds_at(at):.1f} s"
+    right = f"**{100 * (label.accuracy or 0):.2f} %** of {label.measured:,}"
+    return f"| {name} | {shapes.parameters:,} | {shapes.macs:,} | {epochs(run, at)} | {seconds} | {right} |"
+
+
+def _shifts(trained: list[Learner]) -> None:
+    """The test that makes the point: the same digits elsewhere."""
+    if not trained:
+        st.caption(
+            "How many test digits are still right when they are moved by some pixels: here, once "
+            "something has been trained."
+        )
+        return
+    data = training_state.recipe().data
+    count = min(caches.digits_to_shift([learner.net for learner in trained]), len(digits_for(data)[1]))
+    lines = {}
+    for learner in trained:
+        module = learner.tested.module
+        lines[training_controls.name_of(learner.net)] = caches.shift_accuracy(learner.net, module, data, count)
+    st.caption(f"{count:,} test digits moved left, right, up and down by so many pixels: how many are still right")
+    st.plotly_chart(figures.shift_figure(lines), key="shifts", config=figures.CONFIG)
+
+
+# --- take it along ---
+
+
+def _along(shown: list[Learner]) -> None:
+    learner, recipe = looked_into(shown), training_state.recipe()
+    network, seen = learner.tested, [look for look in learner.looks if look.batch <= learner.place]
+    trained = bool(learner.run and learner.place)
+    st.markdown(f"**{training_controls.name_of(learner.net)}.** {state.plain(network.label.sentence)}")
+    with st.container(horizontal=True):
+        if trained:
+            if st.button("Use it on the other pages", icon=":material/draw:", type="primary"):
+                training_state.put_first(learner.net)
+                own_weights.use(learner.net, network, recipe, learner.place)
+                _to_first_page()
+            st.download_button(
+                "Weights (.safetensors)",
+                weights_file(network.module),
+                f"{learner.net}.safetensors",
+                icon=":material/download:",
+                on_click="ignore",
+                help="A state dict; the lines below load and save one. The layers' names are those of the script.",
+            )
+            st.download_button(
+                "The run (.csv)", run_csv(seen), "run.csv", "text/csv", icon=":material/download:", on_click="ignore"
+            )
+        script = training_script(parse(learner.net), recipe)
+        st.download_button(
+            "PyTorch script (.py)", script, "train.py", "text/x-python", icon=":material/code:", on_click="ignore",
+            help="The whole of this training in plain PyTorch. It comes to the same accuracy, and with this version "
+            "of PyTorch on a processor like the server's to the very same numbers.",
+        )  # fmt: skip
+    if trained:
+        st.code(LOAD_AND_SAVE, language="python", wrap_lines=True)
+    with st.expander("The script"):
+        st.code(script, language="python", height=360)
+    _upload(learner.net)
+
+
+def _to_first_page() -> None:
+    st.switch_page("app.py", query_params=state.carried())
+
+
+def _upload(net: str) -> None:
+    """Bring the weights of a network back from a file."""
+    st.file_uploader(
+        f"Bring weights of {training_controls.name_of(net)} back",
+        type=["safetensors", "pt", "pth"],  # of the last two it is said why they are not opened
+        key=f"weights_file {net}",
+        on_change=careful(_read_file),
+        args=(net,),
+        width=420,
+    )
+    note: FileNote | None = st.session_state.get(FILE_NOTE)
+    if note is None or note.net != net:
+        return
+    if note.refused:
+        st.error(note.text, icon=":material/block:")
+        if note.code:
+            st.code(note.code, language="python", wrap_lines=True)
+    elif own_weights.has_file(net):
+        st.success(note.text, icon=":material/check:")
+        if st.button("See it on the other pages", icon=":material/draw:"):
+            training_state.put_first(net)
+            own_weights.use_file()
+            _to_first_page()
+
+
+def _read_file(net: str) -> None:
+    """Take over the weights in a file, or say what is wrong with it."""
+    st.session_state.pop(FILE_NOTE, None)
+    file = st.session_state[f"weights_file {net}"]
+    if not isinstance(file, UploadedFile):  # taken away again, or of a session that has ended
+        return
+    name = quoted(file.name)
+    try:
+        weights = read_weights(file.getvalue(), caches.shapes_of(net), file.name)
+        network = own_weights.loaded(net, weights.module)
+        own_weights.bring(net, network)
+    except ValueError as problem:
+        code = CONVERT if isinstance(problem, PickleError) else ""
+        st.session_state[FILE_NOTE] = FileNote(net, f"{name}: {state.plain(problem)}", refused=True, code=code)
+        return
+    finally:
+        drop_content(file)
+    said = f"{name}: {state.plain(network.label.sentence)} {state.plain(weights.sentence)}"
+    st.session_state[FILE_NOTE] = FileNote(net, said.strip())

@@ -1,0 +1,63 @@
+"""Widgets that several pages show, and what their callbacks have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import streamlit as st
+
+from cnn_explorer.spec.network import PRESETS, NetworkSpec
+from cnn_explorer.ui import caches, state
+from cnn_explorer.ui.boundary import careful
+from cnn_explorer.ui.controlled import chosen
+
+NUMBER_WIDTH = 108  # pixels; a narrower number loses its − and + buttons
+PAGE = "page"  # key of the fragment that shows a page's controls
+
+
+def then_page(act: Callable[..., None]) -> Callable[..., None]:
+    """`act`, and the whole page follows: a stroke that comes with a change would otherwise have the view alone run."""
+
+    def acted(*args: Any) -> None:
+        careful(act)(*args)
+        st.rerun(PAGE)
+
+    return acted
+
+
+def preset_choice(spec: NetworkSpec, show: Callable[[NetworkSpec], None]) -> None:
+    """A choice of well-known networks; `show` gets the one that is chosen."""
+    names = {str(preset): name for name, preset in PRESETS.items()}
+
+    def choose(name: str | None) -> None:
+        if name:
+            show(PRESETS[name])
+
+    st.selectbox(
+        "Network",
+        placeholder="Your own network",
+        label_visibility="collapsed",
+        width=250,
+        **chosen("preset", names.get(str(spec)), list(PRESETS), then_page(choose)),
+    )
+
+
+def show_notices(texts: Iterable[str]) -> None:
+    """What the address asked for in vain, each in a place of its own; "" for nothing."""
+    for text in texts:
+        if text:
+            st.warning(text, icon=":material/link_off:")
+        else:
+            st.empty()
+
+
+def ready() -> bool:
+    """Wait for PyTorch, which a page opened first finds on its way in; False if it cannot be loaded."""
+    loading = caches.loading()
+    if not loading.ready and not loading.error:
+        with st.spinner("Loading PyTorch…"):
+            loading.wait()
+    if loading.error:
+        st.error(state.plain(loading.error), icon=":material/error:")
+    return loading.ready

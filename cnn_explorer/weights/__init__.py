@@ -1,0 +1,1 @@
+"""Modules with trained weights: building, loading, fitting, tracing and measuring them."""
