@@ -14,7 +14,7 @@ from widgets import address, control, sent
 from cnn_explorer import shipped
 from cnn_explorer.sharing.lru_cache import LruCache
 from cnn_explorer.spec.network import LECTURE, PRESETS
-from cnn_explorer.ui import boundary, caches, state
+from cnn_explorer.ui import boundary, caches, state, widgets
 from cnn_explorer.ui.draw import controls, live
 from cnn_explorer.ui.numbers import controls as number_controls
 from cnn_explorer.ui.numbers.state import NumberPage
@@ -59,7 +59,7 @@ def expect(failures: Failures, kind: type[Exception], count: int = 1) -> None:
 
 PARTS: list[tuple[str, object, str]] = [
     ("", state, "read_url"),
-    ("", controls, "preset_choice"),
+    ("", widgets, "preset_choice"),
     ("", state, "take"),  # in the network view
     ("training", training_state, "read_url"),
     ("training", training_controls, "header"),
@@ -103,7 +103,7 @@ def test_an_uploaded_file_outlives_a_failure(monkeypatch: pytest.MonkeyPatch, fa
     page = opened()
     page.file_uploader[0].upload("any.png", b"no picture", "image/png").run()
     with monkeypatch.context() as patch:
-        patch.setattr(controls, "preset_choice", fail)
+        patch.setattr(widgets, "preset_choice", fail)
         page.run()
     assert page.session_state["upload"].name == "any.png"
     expect(failures, Unheard)

@@ -588,8 +588,8 @@ def test_a_header_whose_length_looks_like_the_beginning_of_a_pickle_is_read(leng
 
 MEASURED = """if True:
     import resource, sys, time
-    from cnn_explorer.network import LECTURE, parse
-    from cnn_explorer.shapes import infer_shapes
+    from cnn_explorer.spec.network import LECTURE, parse
+    from cnn_explorer.spec.shapes import infer_shapes
     from cnn_explorer.training.files import build_layers, read_weights, weights_file
 
     shapes = infer_shapes(LECTURE)
@@ -634,8 +634,8 @@ def test_a_large_network_costs_no_more_than_its_own_size():
 def test_reading_does_not_load_torchs_compiler():
     code = """if True:
         import sys
-        from cnn_explorer.network import LECTURE
-        from cnn_explorer.shapes import infer_shapes
+        from cnn_explorer.spec.network import LECTURE
+        from cnn_explorer.spec.shapes import infer_shapes
         from cnn_explorer.training.files import build_layers, read_weights, weights_file
         shapes = infer_shapes(LECTURE)
         read_weights(weights_file(build_layers(shapes)), shapes)

@@ -500,7 +500,7 @@ def test_a_picture_read_in_strips_is_the_same(
 PEAK = """
 import io, re, sys
 from PIL import Image
-from cnn_explorer.preprocessing import grey_pixels, preprocess_picture
+from cnn_explorer.digits.preprocessing import grey_pixels, preprocess_picture
 
 def memory(what):  # in MB, as Linux counts it
     return int(re.search(what + r":\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1000

@@ -348,8 +348,8 @@ def test_training_does_not_write_past_its_memory(layers: str) -> None:
     networks are trained in.
     """
     script = f"""
-from cnn_explorer.network import parse
-from cnn_explorer.training.recipes import RunRecipe
+from cnn_explorer.spec.network import parse
+from cnn_explorer.training.recipe import RunRecipe
 from cnn_explorer.training.run import Run
 run = Run(parse("{layers}-fc10"), RunRecipe(epochs=1))
 while run.batch < 10:

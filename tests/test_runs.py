@@ -507,9 +507,9 @@ def test_a_process_that_ends_holds_its_runs_and_loads_no_compiler() -> None:
     script = """
 import sys, time
 from cnn_explorer import parse
-from cnn_explorer.training.recipes import RunRecipe
+from cnn_explorer.training.recipe import RunRecipe
 from cnn_explorer.training.runs import Runs
-from cnn_explorer.training.turns import Turns
+from cnn_explorer.sharing.fair_lock import Turns
 runs = Runs(Turns(), lambda visitor: True)
 for number, optimizer in enumerate(("sgd", "adam")):
     run = runs.drive("one", parse("conv4k3s2-relu-fc10"), RunRecipe(optimizer=optimizer, epochs=100), 10**9).run

@@ -68,7 +68,7 @@ def test_shipped_file_is_the_lecture_network(lecture: nn.Sequential, described: 
 def test_recipe_names_its_data_and_rebuilds(described: dict):
     assert any("CC BY-SA 3.0" in source and "LeCun" in source for source in described["data"])
     assert any("CC BY 4.0" in source and "Alimoglu" in source for source in described["data"])
-    assert re.match(r"python -m cnn_explorer\.training ", described["rebuild"])
+    assert re.match(r"python -m cnn_explorer\.build_weights ", described["rebuild"])
     default = json.loads(json.dumps(asdict(Recipe())))
     assert {name: described["recipe"][name] for name in default} == default
 

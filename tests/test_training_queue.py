@@ -244,7 +244,7 @@ def test_training_does_not_load_torchs_compiler() -> None:
     script = """
 import sys
 from cnn_explorer import infer_shapes, load_network, parse
-from cnn_explorer.training.brief import train_briefly
+from cnn_explorer.training.quick import train_briefly
 for net in ("fc16-relu-fc10", "conv4k3s2-relu-fc10"):
     spec = parse(net)
     for _ in train_briefly(load_network(spec), infer_shapes(spec), 0.1):
