@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from cnn_explorer.sharing.fair_cache import Shares
-from cnn_explorer.sharing.fair_lock import Turns
+from cnn_explorer.sharing.fair_lock import FairLock
 from cnn_explorer.spec.network import NetworkSpec, parse
 from cnn_explorer.spec.shapes import infer_shapes
 from cnn_explorer.training import queue
@@ -38,7 +38,7 @@ class House:
     def __init__(self, shares: Shares = SHARES, places: tuple[int, int] = (50, 40)) -> None:
         self.gone: set[str] = set()
         self.asked: list[str] = []
-        self.turns = Turns()
+        self.turns = FairLock()
         self.runs = Runs(self.turns, self.present, lambda visitor: visitor.partition("@")[2], shares, places)
 
     def present(self, visitor: str) -> bool:
@@ -458,7 +458,7 @@ def test_closing_holds_everything_and_takes_nothing_more(house: House, slow: lis
 
 
 def test_turns_are_taken_in_the_order_asked_for() -> None:
-    turns, order = Turns(), []
+    turns, order = FairLock(), []
 
     def take(number: int) -> None:
         with turns:
@@ -509,8 +509,8 @@ import sys, time
 from cnn_explorer import parse
 from cnn_explorer.training.recipe import RunRecipe
 from cnn_explorer.training.runs import Runs
-from cnn_explorer.sharing.fair_lock import Turns
-runs = Runs(Turns(), lambda visitor: True)
+from cnn_explorer.sharing.fair_lock import FairLock
+runs = Runs(FairLock(), lambda visitor: True)
 for number, optimizer in enumerate(("sgd", "adam")):
     run = runs.drive("one", parse("conv4k3s2-relu-fc10"), RunRecipe(optimizer=optimizer, epochs=100), 10**9).run
     while run.batch < 5:

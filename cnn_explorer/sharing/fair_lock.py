@@ -1,4 +1,4 @@
-"""A lock that is handed on in the order in which it was asked for."""
+"""A first-come, first-served lock."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import threading
 from collections import deque
 
 
-class Turns:
-    """`with turns:` waits for everybody who asked before. Not reentrant.
+class FairLock:
+    """A first-come, first-served lock, used as `with lock:`. Not reentrant.
 
-    Python's own lock goes to whoever is quickest: a worker that takes it again at once keeps all others out.
+    `threading.Lock` makes no promise about the order: a worker that releases it and takes it again at once can keep all
+    other threads waiting.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # held for a moment only
         self._taken = False
-        self._waiting: deque[threading.Event] = deque()
+        self._waiting: deque[threading.Event] = deque()  # one event a waiting thread, in the order of arrival
 
     def __enter__(self) -> None:
         with self._lock:
@@ -29,6 +30,6 @@ class Turns:
     def __exit__(self, *_: object) -> None:
         with self._lock:
             if self._waiting:
-                self._waiting.popleft().set()  # stays taken: handed over
+                self._waiting.popleft().set()  # the lock stays taken and passes to that thread
             else:
                 self._taken = False

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from cnn_explorer.sharing.fair_cache import FairCache, Shares
-from cnn_explorer.sharing.fair_lock import Turns
+from cnn_explorer.sharing.fair_lock import FairLock
 from cnn_explorer.sharing.memory import give_back_memory
 from cnn_explorer.spec.shapes import NetworkShapes
 from cnn_explorer.training.background import FORGOTTEN, Background, failure
@@ -68,7 +68,7 @@ class TrainingQueue(Background):
 
     def __init__(
         self,
-        turns: Turns | None = None,
+        turns: FairLock | None = None,
         present: Callable[[str], bool] = lambda visitor: True,
         address: Callable[[str], str] = lambda visitor: "",
         shares: Shares = SHARES,
@@ -77,7 +77,7 @@ class TrainingQueue(Background):
     ) -> None:
         super().__init__()
         self.waiting, self.patience = waiting, patience
-        self._turns, self._address = turns or Turns(), address
+        self._turns, self._address = turns or FairLock(), address
         self._jobs: list[
             _Job
         ] = []  # in the order in which they were asked for, but for the one that runs, which is the first

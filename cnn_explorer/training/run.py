@@ -26,7 +26,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from cnn_explorer.sharing.fair_lock import Turns
+from cnn_explorer.sharing.fair_lock import FairLock
 from cnn_explorer.spec.cost import affordable_digits, batch_time, digits_per_unit
 from cnn_explorer.spec.network import NetworkSpec
 from cnn_explorer.spec.shapes import NetworkShapes, infer_shapes
@@ -149,7 +149,7 @@ class Run:
         self._seconds = 0.0
         self._losses: list[float] = []  # since the last look
         self._testing = True  # what comes next is a part of a test
-        self._turns = Turns()  # whoever wants to copy the weights gets the turn after this unit
+        self._turns = FairLock()  # whoever wants to copy the weights gets the turn after this unit
         self._units = self._work()
         self._add(self._copied())
 

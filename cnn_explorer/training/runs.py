@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from cnn_explorer.sharing.fair_cache import FairCache, Shares, Shortage
-from cnn_explorer.sharing.fair_lock import Turns
+from cnn_explorer.sharing.fair_lock import FairLock
 from cnn_explorer.spec.network import NetworkSpec
 from cnn_explorer.spec.shapes import NetworkShapes
 from cnn_explorer.training.background import FORGOTTEN, Background, failure
@@ -74,7 +74,7 @@ class Runs(Background):
 
     def __init__(
         self,
-        turns: Turns,
+        turns: FairLock,
         present: Callable[[str], bool],
         address: Callable[[str], str] = lambda visitor: "",
         shares: Shares = SHARES,
@@ -83,7 +83,7 @@ class Runs(Background):
         super().__init__()
         self.shares, self.places = shares, places
         self._turns, self._present, self._address = turns, present, address
-        self._unit = Turns()  # who holds a run waits here for the end of what is under way
+        self._unit = FairLock()  # who holds a run waits here for the end of what is under way
         self._kept: FairCache[_Kept] = FairCache(shares, lambda kept: kept.run.bytes, present, address)
         self._wanted: dict[
             str, dict[_Key, int]

@@ -161,11 +161,11 @@ _MAKING = threading.RLock()
 
 @cache
 def _one_process() -> tuple[TrainingQueue, Runs]:
-    from cnn_explorer.sharing.fair_lock import Turns
+    from cnn_explorer.sharing.fair_lock import FairLock
     from cnn_explorer.training.queue import TrainingQueue
     from cnn_explorer.training.runs import Runs
 
-    turns = Turns()  # shared: whatever trains in this process takes turns
+    turns = FairLock()  # shared: whatever trains in this process takes turns
     return TrainingQueue(turns, is_present, address_of), Runs(turns, is_present, address_of)
 
 

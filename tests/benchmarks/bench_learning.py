@@ -29,7 +29,7 @@ from torch.nn import functional
 
 from cnn_explorer import LECTURE, build_network, parse
 from cnn_explorer.digits.data import FOLDER_VARIABLE, data_folder
-from cnn_explorer.sharing.fair_lock import Turns
+from cnn_explorer.sharing.fair_lock import FairLock
 from cnn_explorer.spec.network import PRESETS, NetworkSpec
 from cnn_explorer.training.recipe import RunRecipe, digits_for, recipes_for
 from cnn_explorer.training.run import Run
@@ -198,7 +198,7 @@ def test_seconds(run: Run) -> float:
 
 def stopping(name: str, spec: NetworkSpec, presses: int) -> None:
     """Print the time from the wish to hold a run to its last change, and to the end of all work for it."""
-    runs, recipe = Runs(Turns(), lambda visitor: True), recipes_for("mnist")["the lecture's recipe"]
+    runs, recipe = Runs(FairLock(), lambda visitor: True), recipes_for("mnist")["the lecture's recipe"]
     changes, ends = [], []
     for press in range(presses):
         run = runs.drive("visitor", spec, recipe, 10**9).run
