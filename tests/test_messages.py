@@ -16,17 +16,17 @@ from widgets import address, control, name_of
 from cnn_explorer.ui import caches, grid_player, network_view
 from cnn_explorer.ui.grid_player import MAX_EDITS, Edit
 from cnn_explorer.ui.messages import MessageError, message, whole
-from cnn_explorer.ui.network_view import PenEvent
+from cnn_explorer.ui.network_view import ViewMessage
 from cnn_explorer.ui.train import results as training_results
 
-PEN = {"seq": 3, "drawing": "d5", "final": True, "moving": False, "lacking": "", "train": "fc10", "seconds": 4}
+VIEW = {"seq": 3, "drawing": "d5", "final": True, "moving": False, "lacking": "", "train": "fc10", "seconds": 4}
 EDIT = {"seq": 1, "part": "weight", "place": [0, 0, 1, 2], "value": -2.5}
 
 # Values that JSON can hold, with what Python's reader makes of NaN and Infinity, and whole numbers of any size.
 ODD_NUMBERS = [math.nan, math.inf, -math.inf, 10**400, -(10**400), 2**53, -1, -0.5, 1e308]
 ODD = [*ODD_NUMBERS, True, "", "\ud800", "x" * 200_000, "9" * 5000, [], {}, None]
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from(ODD)
-NAMES = st.sampled_from([*PEN, *EDIT, "pen", "edits"]) | st.text(max_size=3)
+NAMES = st.sampled_from([*VIEW, *EDIT, "message", "edits"]) | st.text(max_size=3)
 ANYTHING = st.recursive(
     SCALARS, lambda parts: st.lists(parts, max_size=5) | st.dictionaries(NAMES, parts, max_size=8), max_leaves=20
 )
@@ -45,33 +45,33 @@ def received(module: Any, state: Any) -> Any:
     """What a component's Python side makes of the session's state of it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module.st, "session_state", {"it": state})
-        return module.pen_event("it") if module is network_view else module.edits_of("it")
+        return module.view_message("it") if module is network_view else module.edits_of("it")
 
 
 def is_whole(value: object, low: int, high: int) -> bool:
     return type(value) in (int, float) and low <= value <= high and float(value).is_integer()  # type: ignore[operator]
 
 
-@given(ANYTHING | st.builds(lambda pen: {"pen": pen}, ANYTHING | spoilt(PEN)))
+@given(ANYTHING | st.builds(lambda sent: {"message": sent}, ANYTHING | spoilt(VIEW)))
 def test_any_pen_message_is_an_event_or_nothing(state: Any) -> None:
-    event = received(network_view, state)
-    if event is None:
+    message = received(network_view, state)
+    if message is None:
         return
-    pen = state["pen"]
-    assert is_whole(pen["seq"], 0, 2**53 - 1)
-    assert event == PenEvent(
-        pen["seq"],
-        pen["drawing"],
-        pen["final"],
-        pen["moving"],
-        pen["lacking"],
-        pen.get("train", ""),
-        min(pen.get("seconds", 0), 3600),
+    sent = state["message"]
+    assert is_whole(sent["seq"], 0, 2**53 - 1)
+    assert message == ViewMessage(
+        sent["seq"],
+        sent["drawing"],
+        sent["final"],
+        sent["moving"],
+        sent["lacking"],
+        sent.get("train", ""),
+        min(sent.get("seconds", 0), 3600),
     )
-    assert [*map(type, vars(event).values())] == [int, str, bool, bool, str, str, float]
-    assert 0 <= event.seconds <= 3600
-    json.dumps(vars(event), allow_nan=False)
-    (event.drawing + event.lacking + event.train).encode()
+    assert [*map(type, vars(message).values())] == [int, str, bool, bool, str, str, float]
+    assert 0 <= message.seconds <= 3600
+    json.dumps(vars(message), allow_nan=False)
+    (message.drawing + message.lacking + message.train).encode()
 
 
 @given(
@@ -90,20 +90,20 @@ def test_any_grid_message_is_changes_or_nothing(state: Any) -> None:
 
 @given(st.integers(0, 2**53 - 1), st.text(alphabet="spd0123_-Z", max_size=5000), st.booleans(), st.integers(0, 40))
 def test_a_good_message_is_read_as_it_is(seq: int, drawing: str, moving: bool, seconds: int) -> None:
-    pen = PEN | {"seq": seq, "drawing": drawing, "moving": moving, "seconds": seconds}
-    assert received(network_view, {"pen": pen}) == PenEvent(seq, drawing, True, moving, "", "fc10", seconds)
+    sent = VIEW | {"seq": seq, "drawing": drawing, "moving": moving, "seconds": seconds}
+    assert received(network_view, {"message": sent}) == ViewMessage(seq, drawing, True, moving, "", "fc10", seconds)
 
 
-WRONG_PENS: list[Any] = [
-    7, "pen", True, [PEN], {"seq": 1},
-    *({name: value for name, value in PEN.items() if name != gone} for gone in ("seq", "drawing", "final", "moving", "lacking")),
-    *(PEN | {"seq": value} for value in ("3", None, [3], -1, 3.5, math.nan, math.inf, 10**400, 2**53, True)),
-    *(PEN | {"drawing": value} for value in (5, None, ["d5"], {"text": "d5"}, "\ud800", "s" * 5_000_000)),
-    *(PEN | {"final": value} for value in (1, "true", None, [])),
-    *(PEN | {"moving": value} for value in (0, "false", None, {})),
-    *(PEN | {"lacking": value} for value in (None, 0, ["fc10"], "fc10" * 1000)),
-    *(PEN | {"train": value} for value in (None, 0, ["fc10"], "fc10" * 1000)),
-    *(PEN | {"seconds": value} for value in (None, "4", -1, math.nan, -math.inf, -(10**400), True, [4])),
+WRONG_VIEW_MESSAGES: list[Any] = [
+    7, "message", True, [VIEW], {"seq": 1},
+    *({name: value for name, value in VIEW.items() if name != gone} for gone in ("seq", "drawing", "final", "moving", "lacking")),
+    *(VIEW | {"seq": value} for value in ("3", None, [3], -1, 3.5, math.nan, math.inf, 10**400, 2**53, True)),
+    *(VIEW | {"drawing": value} for value in (5, None, ["d5"], {"text": "d5"}, "\ud800", "s" * 5_000_000)),
+    *(VIEW | {"final": value} for value in (1, "true", None, [])),
+    *(VIEW | {"moving": value} for value in (0, "false", None, {})),
+    *(VIEW | {"lacking": value} for value in (None, 0, ["fc10"], "fc10" * 1000)),
+    *(VIEW | {"train": value} for value in (None, 0, ["fc10"], "fc10" * 1000)),
+    *(VIEW | {"seconds": value} for value in (None, "4", -1, math.nan, -math.inf, -(10**400), True, [4])),
 ]  # fmt: skip
 WRONG_EDITS: list[Any] = [
     7, "edits", None, {}, EDIT, [7], ["edit"], [[EDIT]], [EDIT] * (MAX_EDITS + 1),
@@ -116,9 +116,9 @@ WRONG_EDITS: list[Any] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("number", range(len(WRONG_PENS)))
+@pytest.mark.parametrize("number", range(len(WRONG_VIEW_MESSAGES)))
 def test_a_wrong_pen_message_is_left_out(number: int) -> None:
-    assert received(network_view, {"pen": WRONG_PENS[number]}) is None
+    assert received(network_view, {"message": WRONG_VIEW_MESSAGES[number]}) is None
 
 
 @pytest.mark.parametrize("number", range(len(WRONG_EDITS)))
@@ -126,7 +126,7 @@ def test_a_wrong_grid_message_is_left_out_as_a_whole(number: int) -> None:
     assert received(grid_player, {"edits": {"seq": 1, "edits": WRONG_EDITS[number]}}) == []
 
 
-@pytest.mark.parametrize("state", [7, "it", [1], {"pen": 1, "edits": 1}, {"pen": [], "edits": [EDIT]}])
+@pytest.mark.parametrize("state", [7, "it", [1], {"message": 1, "edits": 1}, {"message": [], "edits": [EDIT]}])
 def test_a_wrong_state_is_no_message(state: Any) -> None:
     assert received(network_view, state) is None
     assert received(grid_player, state) == []
@@ -139,7 +139,7 @@ def test_the_most_changes_are_read() -> None:
 
 def test_what_is_left_out_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("DEBUG", "cnn_explorer.ui.messages"):
-        received(network_view, {"pen": PEN | {"seq": "s" * 5_000_000}})
+        received(network_view, {"message": VIEW | {"seq": "s" * 5_000_000}})
     (record,) = caplog.records
     assert "is not a whole number from 0 to" in record.getMessage()
     assert len(record.getMessage()) < 300
@@ -184,20 +184,20 @@ def shows_its_view(page: AppTest) -> None:
 
 
 @pytest.mark.parametrize(("name", "key"), [("", "network_view"), ("training", "training_view")])
-def test_the_worst_pen_messages_leave_the_page_as_it_is(name: str, key: str) -> None:
+def test_the_worst_messages_of_the_view_leave_the_page_as_it_is(name: str, key: str) -> None:
     page = opened(name, net="conv4k5s2-relu-fc10", drawing="d7")
     for wrong in [
-        WRONG_PENS[0],
-        WRONG_PENS[3],
-        *WRONG_PENS[5:20:2],
-        PEN | {"drawing": "\ud800"},
-        PEN | {"seconds": math.nan},
+        WRONG_VIEW_MESSAGES[0],
+        WRONG_VIEW_MESSAGES[3],
+        *WRONG_VIEW_MESSAGES[5:20:2],
+        VIEW | {"drawing": "\ud800"},
+        VIEW | {"seconds": math.nan},
     ]:
-        page.session_state[key] = {"pen": wrong}
+        page.session_state[key] = {"message": wrong}
         page.run()
         shows_its_view(page)
         assert page.session_state["drawing"] == "d7"
-    page.session_state[key] = {"pen": PEN}
+    page.session_state[key] = {"message": VIEW}
     page.run()
     shows_its_view(page)
     assert page.session_state["drawing"] == "d5"

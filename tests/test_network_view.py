@@ -11,7 +11,7 @@ import torch
 from cnn_explorer.digits.drawing import example_drawing, parse_drawing
 from cnn_explorer.spec.network import LECTURE, PRESETS, parse
 from cnn_explorer.spec.shapes import infer_shapes
-from cnn_explorer.ui.network_view import PenEvent, Training, pack, pack_weights, pen_event
+from cnn_explorer.ui.network_view import Training, ViewMessage, pack, pack_weights, view_message
 from cnn_explorer.weights.load import load_network
 from cnn_explorer.weights.trace import Activation, Trace, trace_activations
 
@@ -228,21 +228,21 @@ def test_what_float16_cannot_hold_is_clipped() -> None:
     np.testing.assert_array_equal(update.logits, logits.numpy())  # exact: the answer is read from these
 
 
-@pytest.mark.parametrize("state", [None, {}, {"pen": None}])
-def test_no_event_before_the_first_stroke(state: dict[str, Any] | None, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("state", [None, {}, {"message": None}])
+def test_no_message_before_the_first_stroke(state: dict[str, Any] | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streamlit.session_state", {"view": state} if state is not None else {})
-    assert pen_event("view") is None
+    assert view_message("view") is None
 
 
-def test_a_stroke_is_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
-    pen = {"seq": 4.0, "drawing": "s", "final": False, "moving": True, "lacking": ""}
-    monkeypatch.setattr("streamlit.session_state", {"view": {"pen": pen}})
-    event = PenEvent(
+def test_a_stroke_is_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = {"seq": 4.0, "drawing": "s", "final": False, "moving": True, "lacking": ""}
+    monkeypatch.setattr("streamlit.session_state", {"view": {"message": sent}})
+    message = ViewMessage(
         4, "s", final=False, moving=True, lacking="", train="", seconds=0
     )  # from a page opened before an upgrade
-    assert pen_event("view") == event
-    pen |= {"train": "fc10", "seconds": 4}
-    assert pen_event("view") == replace(event, train="fc10", seconds=4)
+    assert view_message("view") == message
+    sent |= {"train": "fc10", "seconds": 4}
+    assert view_message("view") == replace(message, train="fc10", seconds=4)
 
 
 def test_training_is_told() -> None:

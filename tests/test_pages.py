@@ -44,7 +44,7 @@ def draw(
     page: AppTest, seq: int, drawing: str, final: bool, lacking: str = "", train: str = "", seconds: float = 0
 ) -> AppTest:
     """What the network view does when the pen moves."""
-    pen = {
+    sent = {
         "seq": seq,
         "drawing": drawing,
         "final": final,
@@ -53,7 +53,7 @@ def draw(
         "train": train,
         "seconds": seconds,
     }
-    page.session_state["network_view"] = {"pen": pen}
+    page.session_state["network_view"] = {"message": sent}
     return page.run()
 
 

@@ -1,4 +1,4 @@
-"""Stamp the components' names with a hash of their assets. Run after every change to a file in an `assets` folder:
+"""Write a hash of its assets into every component's name. Run after every change to a file in an `assets` folder:
 
     python -m cnn_explorer.ui.asset_hashes
 
@@ -31,14 +31,14 @@ def gallery() -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(digits.transpose(0, 2, 1, 3)).reshape(28 * rows, 28 * columns))
 
 
-def stamped(manifest: str) -> str:
+def with_hashes(manifest: str) -> str:
     """The manifest with every component's name carrying the hash of its folder."""
 
-    def stamp(entry: re.Match[str]) -> str:
+    def with_hash(entry: re.Match[str]) -> str:
         stem, folder = entry["stem"], entry["folder"]
         return f'name = "{stem}_{_digest(PACKAGE / folder)}"\nasset_dir = "{folder}"'
 
-    return _ENTRY.sub(stamp, manifest)
+    return _ENTRY.sub(with_hash, manifest)
 
 
 def _digest(folder: Path) -> str:
@@ -51,7 +51,7 @@ def _digest(folder: Path) -> str:
 def main() -> None:
     """Command line: see the top of this file."""
     gallery().save(PACKAGE / "ui/network_view/assets/gallery.png", optimize=True)
-    MANIFEST.write_text(stamped(MANIFEST.read_text(encoding="utf-8")), encoding="utf-8")
+    MANIFEST.write_text(with_hashes(MANIFEST.read_text(encoding="utf-8")), encoding="utf-8")
     print(MANIFEST.read_text(encoding="utf-8"))
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def show_network(
     key: str,
     seq: int,
-    pen: network_view.PenEvent | None,
+    message: network_view.ViewMessage | None,
     shapes: NetworkShapes,
     network: TrainedNetwork,
     training: network_view.Training | None,
@@ -26,7 +26,7 @@ def show_network(
 
     drawing = state.drawing()
     seen = drawing.preprocess()
-    asked = pen is not None and pen.lacking == str(shapes.spec)
+    asked = message is not None and message.lacking == str(shapes.spec)
     network_view.mount(
         network_view.pack(
             seq,
@@ -35,7 +35,7 @@ def show_network(
             seen.pixels,
             trace_activations(network.module, seen.image),
             network.label,
-            exact=pen is None or not pen.moving,
+            exact=message is None or not message.moving,
             weights=network_view.pack_weights(network.module) if asked else b"",
             version=network.fingerprint,
             training=training,

@@ -14,7 +14,7 @@ from cnn_explorer.spec.cost import forward_time, layer_time
 from cnn_explorer.spec.network import LECTURE, NetworkSpec, parse
 from cnn_explorer.spec.shapes import NetworkShapes
 from cnn_explorer.ui import caches
-from cnn_explorer.ui.network_view import PenEvent
+from cnn_explorer.ui.network_view import ViewMessage
 
 NET, DRAWING = "net", "drawing"  # query parameters and session keys
 WEIGHTS = "weights"  # likewise: where the visitor's own weights come from, if there are any
@@ -176,21 +176,19 @@ def set_drawing(drawing: Drawing) -> None:
     write_url()
 
 
-def take(event: PenEvent | None) -> int:
-    """Take over what was drawn in the browser. Returns the number of the last event seen, for the view to know that it
-    arrived.
-    """
+def take(message: ViewMessage | None) -> int:
+    """Take over what was drawn in the browser. Returns the number of the last message seen: the view waits for it."""
     seen: int = st.session_state.get(SEQ, 0)
-    if event is None or event.seq == seen:
+    if message is None or message.seq == seen:
         return seen
     try:
-        _show_drawing(event.drawing)
+        _show_drawing(message.drawing)
     except DrawingError as problem:
         st.toast(sentence(problem), icon=":material/block:")
-    st.session_state[SEQ] = event.seq
-    if event.final:
+    st.session_state[SEQ] = message.seq
+    if message.final:
         write_url()
-    return event.seq
+    return message.seq
 
 
 def excess_of(shapes: NetworkShapes) -> str:

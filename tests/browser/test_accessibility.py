@@ -17,7 +17,7 @@ def test_the_first_page(visit: Visit, axe: str, theme: str) -> None:
     app = visit({"color_scheme": theme})
     app.page.locator(".network-view[data-follows]").wait_for()
     app.page.evaluate(axe)
-    app.page.locator(".ledger summary").click()
+    app.page.locator(".layer-table summary").click()
     check(app.page, 'class="paper"', '<th scope="row">conv1')
     app.canvas("conv2").click(position={"x": 8, "y": 8})
     check(app.page, 'class="chain"')

@@ -139,7 +139,7 @@ def field(layer: LayerShapes, row: int, column: int) -> tuple[range, range]:
 def placed(app: Explorer, drawing: str, rows: range, columns: range) -> Rectangle:
     """The same on the drawing."""
     strokes = [[*map(list, stroke)] for stroke in parse_drawing(drawing).strokes]
-    lies = app.run("ink.js", "return m.placementOf(a)", strokes)
+    lies = app.run("raster.js", "return m.placementOf(a)", strokes)
     share = app.paper.evaluate("paper => paper.getBoundingClientRect().width") / 280
     left, top, right, bottom = (
         share * (lies[edge] + at * lies["scale"])
@@ -436,23 +436,23 @@ def test_an_answer_opens_into_its_logit_and_its_softmax(visit: Visit) -> None:
     rows.nth(2).hover()
     assert softmax.locator(".power.marked").evaluate_all("all => all.map(word => word.dataset.digit)") == ["2"]
     close(app)
-    # The ledger: every layer beside what a fully connected one would cost.
-    app.page.locator(".ledger summary").click()
-    cells = app.page.locator(".ledger tr").evaluate_all(
+    # The layer table: every layer beside what a fully connected one would cost.
+    app.page.locator(".layer-table summary").click()
+    cells = app.page.locator(".layer-table tr").evaluate_all(
         "all => all.map(row => [...row.children].map(cell => cell.textContent))"
     )
-    ledger = {name: rest for name, *rest in cells}
-    assert ledger["conv1"] == ["10×24×24", "5×5", "260", "144,000", "4,521,600"]
-    assert ledger["conv2"] == ["20×8×8", "14×14", "5,020", "320,000", "1,844,480"]
-    assert ledger["relu1"][2:] == ["–", "–", "–"]
-    assert ledger["fc1"] == ["10", "28×28", "3,210", "3,200", "3,210"]
+    table = {name: rest for name, *rest in cells}
+    assert table["conv1"] == ["10×24×24", "5×5", "260", "144,000", "4,521,600"]
+    assert table["conv2"] == ["20×8×8", "14×14", "5,020", "320,000", "1,844,480"]
+    assert table["relu1"][2:] == ["–", "–", "–"]
+    assert table["fc1"] == ["10", "28×28", "3,210", "3,200", "3,210"]
     layers = infer_shapes(parse(LECTURES)).layers
     instead = sum(
         int(np.prod(layer.output_shape)) * (int(np.prod(layer.input_shape)) + 1)
         for layer in layers
         if layer.spec.torch_name in ("Conv2d", "MaxPool2d", "Linear")
     )
-    assert ledger["all layers"][2:] == ["8,490", "467,200", f"{instead:,}"]
+    assert table["all layers"][2:] == ["8,490", "467,200", f"{instead:,}"]
 
 
 # --- the maps follow the pen, and the panel follows the maps ---

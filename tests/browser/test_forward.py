@@ -217,7 +217,7 @@ def test_a_pass_keeps_its_numbers_while_others_run(app: Explorer) -> None:
     assert buffers == 2 * len(before)
 
 
-# --- ink.js ---
+# --- raster.js ---
 
 Strokes = list[list[tuple[float, ...]]]
 PIXEL_DIFFERENCE, WORST_DRAWING = 0.03, 4.0  # of 255, on average over the 784 pixels: of all drawings, of any
@@ -234,7 +234,7 @@ def on_canvas(digit: PenDigit, chance: random.Random) -> Strokes:
 
 def images(app: Explorer, drawings: list[Strokes]) -> np.ndarray:
     """What the browser makes of strokes, `(drawings, 784)` in 0..255."""
-    return np.array(app.run("ink.js", "return a.map((strokes) => [...m.imageOfStrokes(strokes)])", drawings))
+    return np.array(app.run("raster.js", "return a.map((strokes) => [...m.imageOfStrokes(strokes)])", drawings))
 
 
 def python_image(strokes: Strokes) -> np.ndarray:
@@ -249,9 +249,9 @@ def test_handwriting_looks_the_same_and_is_read_the_same(app: Explorer) -> None:
     chance = random.Random(5)
     drawings = [on_canvas(digit, chance) for digit in written_digits()[::6]]
     assert len(drawings) >= 1000
-    body = """const { sentStrokes, encodeStrokes } = await import(url.replace("ink.js", "drawing.js"));
+    body = """const { sentStrokes, encodeStrokes } = await import(url.replace("raster.js", "drawing.js"));
     return a.map((strokes) => [encodeStrokes(strokes), [...m.imageOfStrokes(sentStrokes(strokes))]]);"""
-    texts, seen = zip(*app.run("ink.js", body, drawings), strict=True)
+    texts, seen = zip(*app.run("raster.js", body, drawings), strict=True)
     in_browser = np.array(seen, dtype=np.uint8)
     in_python = np.array([parse_drawing(text).preprocess().pixels.ravel() for text in texts])
     difference = np.abs(in_browser.astype(int) - in_python).mean(axis=1)

@@ -427,14 +427,14 @@ def test_neighbours_run_together(app: Explorer) -> None:
     assert app.run("reach.js", "return a.map(m.runs)", places) == [[], [[4, 1]], [[-2, 3], [3, 2], [7, 1]], [[0, 5]]]
 
 
-# --- the ledger, and numbers as text ---
+# --- the layer table, and numbers as text ---
 
 
 def test_a_fully_connected_layer_has_a_weight_a_pair_and_a_bias_an_output(app: Explorer) -> None:
     layers: list[LayerShapes] = [*infer_shapes(LECTURE).layers, *infer_shapes(parse("conv3k5x1s2-avg3-fc7-fc2")).layers]
     pairs = [[layer.input_shape, layer.output_shape] for layer in layers]
     truth = [nn.Linear(int(np.prod(inputs)), int(np.prod(outputs)), device="meta") for inputs, outputs in pairs]
-    found = app.run("ledger.js", "return a.map(([input, output]) => m.connected(input, output))", pairs)
+    found = app.run("layer_table.js", "return a.map(([input, output]) => m.connected(input, output))", pairs)
     assert found == [sum(parameter.numel() for parameter in linear.parameters()) for linear in truth]
     assert found[0] == 4_521_600  # conv1 of the lecture's network, worked by hand: 5,760 · (784 + 1)
 

@@ -27,8 +27,8 @@ STAGE_SIDE = 140  # CSS pixels
 @guarded()
 def live_view() -> None:
     """Mount the network view for the session's drawing and network."""
-    pen = network_view.pen_event(KEY)
-    seq = state.take(pen)
+    message = network_view.view_message(KEY)
+    seq = state.take(message)
     shapes = caches.shapes_of(state.architecture())
     loading = caches.loading()
     if loading.error:
@@ -40,14 +40,14 @@ def live_view() -> None:
         network_view.mount(network_view.pack(seq, drawing.text, shapes, drawing.preprocess().pixels, None, None), KEY)
         return
     told = state.notices()
-    network, training = trained(shapes, pen)
+    network, training = trained(shapes, message)
     if state.notices() != told:  # they stand above
         st.rerun()
-    show_network(KEY, seq, pen, shapes, network, training)
+    show_network(KEY, seq, message, shapes, network, training)
 
 
 def trained(
-    shapes: NetworkShapes, pen: network_view.PenEvent | None
+    shapes: NetworkShapes, message: network_view.ViewMessage | None
 ) -> tuple[TrainedNetwork, network_view.Training | None]:
     """The network with the best weights there are for this visitor now, and what is to be said of training it; None
     where that is out of the question.
@@ -66,7 +66,7 @@ def trained(
         caches.trainings().attend(visitor, shapes, network)  # gives up what was asked for before
         return network, None
     asked = (
-        min(pen.seconds, MOST) if pen and pen.train == architecture and pen.seconds > 0 else 0
+        min(message.seconds, MOST) if message and message.train == architecture and message.seconds > 0 else 0
     )  # no number at all: 0
     seconds = max(asked, 0 if network.label.trained else ON_THE_SPOT)
     standing = caches.trainings().attend(visitor, shapes, network, seconds)

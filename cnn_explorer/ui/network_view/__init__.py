@@ -40,8 +40,8 @@ MAX_DRAWING, MAX_NET, MAX_SECONDS = 100_000, 2_000, 3_600
 
 
 @dataclass(frozen=True)
-class PenEvent:
-    """What the browser sends: a running number, the drawing string, whether the drawing is `final` and the address is
+class ViewMessage:
+    """A message of the view: a running number, the drawing string, whether the drawing is `final` and the address is
     to hold it, whether the pen is `moving`, the architecture string of the network whose weights it lacks ("" for
     none), and that of the one that is to be trained, for so many `seconds` altogether ("" and 0 for none).
     """
@@ -69,18 +69,18 @@ class Training:
 
 def mount(data: bytes, key: str) -> None:
     """Show the view with one update's data."""
-    component("network_view")(key=key, data=data, on_pen_change=nothing)
+    component("network_view")(key=key, data=data, on_message_change=nothing)
 
 
-def pen_event(key: str) -> PenEvent | None:
-    """What was drawn in the browser since the page opened, if anything, from the session's state of the component; None
-    for a message that is not of the form of `PenEvent`.
+def view_message(key: str) -> ViewMessage | None:
+    """The newest message of the view under this session key. None before the first one, and for one that is not of the
+    form of `ViewMessage`.
     """
-    return message(st.session_state.get(key), "pen", _pen_event)
+    return message(st.session_state.get(key), "message", _view_message)
 
 
-def _pen_event(sent: Message) -> PenEvent:
-    return PenEvent(
+def _view_message(sent: Message) -> ViewMessage:
+    return ViewMessage(
         whole(sent.get("seq")),
         text(sent.get("drawing"), MAX_DRAWING),
         flag(sent.get("final")),

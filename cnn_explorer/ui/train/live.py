@@ -106,8 +106,8 @@ def learners() -> list[Learner]:
 @guarded()
 def live() -> None:
     """Everything that moves; runs again by itself while something goes on, since the network view asks for more."""
-    pen = network_view.pen_event(KEY)
-    seq = state.take(pen)
+    message = network_view.view_message(KEY)
+    seq = state.take(message)
     told = training_state.notices()
     # A short training, or one on a busy machine, can begin and end before this fragment runs for the first time.
     began = any(training_state.drive(net).going for net in training_state.networks())
@@ -141,7 +141,7 @@ def live() -> None:
         training_pictures.show_filters(network.module)
         _numbers(learner, network)
     going_on = network_view.Training(network.label.sentence, going, 0, 0)
-    show_network(KEY, seq, pen, caches.shapes_of(learner.net), network, going_on)
+    show_network(KEY, seq, message, caches.shapes_of(learner.net), network, going_on)
     _gradients(shown)
 
 

@@ -32,7 +32,7 @@ export class Outbox {
   }
 }
 
-const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+const VERTICAL_ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
 /**
  * Open a field in a cell.
@@ -75,7 +75,7 @@ export function openField(grid, row, column, typed, then) {
   field.onblur = () => commit(true);
   field.onkeydown = (event) => {
     event.stopPropagation();
-    const step = event.key === "Tab" ? [0, event.shiftKey ? -1 : 1] : event.key === "Enter" ? [0, 0] : ARROWS[event.key];
+    const step = event.key === "Tab" ? [0, event.shiftKey ? -1 : 1] : event.key === "Enter" ? [0, 0] : VERTICAL_ARROWS[event.key];
     if (event.key === "Escape") {
       close();
       grid.focus(row, column);

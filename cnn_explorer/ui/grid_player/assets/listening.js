@@ -2,7 +2,7 @@
 
 import { placeOf } from "./grid.js";
 
-const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 /**
  * @typedef {{grid: import("./grid.js").Grid, row: number, column: number}} Found
@@ -40,9 +40,9 @@ export function listen(place, { touched, look, announce, edit }) {
     const found = placeOf(event.target);
     if (!found || event.ctrlKey || event.metaKey || event.altKey) return;
     const { grid, row, column } = found;
-    if (event.key in MOVES) {
+    if (event.key in ARROWS) {
       event.preventDefault();
-      const [down, across] = [row + MOVES[event.key][0], column + MOVES[event.key][1]];
+      const [down, across] = [row + ARROWS[event.key][0], column + ARROWS[event.key][1]];
       if (!grid.has(down, across)) return;
       touched();
       grid.focus(down, across);

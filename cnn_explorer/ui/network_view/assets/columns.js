@@ -1,8 +1,8 @@
 // A column a layer: its name and shape, its maps as tiles, the formula on the joint before it; then the ten probabilities.
 
 import { columnsLayout, mapsOf, pixelAt, stackedLayout, tileAt } from "./geometry.js";
-import { STEPS, within } from "./keys.js";
-import { make } from "./make.js";
+import { ARROWS, within } from "./keys.js";
+import { element } from "./element.js";
 import { cssColour, paintLayer, reachOf } from "./painting.js";
 
 const JOINT = 28; // width of a joint with its margins, CSS pixels
@@ -80,7 +80,7 @@ export class Columns {
     return (this.canvases[index] ?? this.loud).closest(".column");
   }
 
-  /** The answer as briefly as can be, or "". @param {Update} update */
+  /** The answer as short as can be, or "". @param {Update} update */
   verdict({ classes, probabilities, trained, image }) {
     if (!classes || !image.some((ink) => ink)) return "";
     const best = bestOf(probabilities);
@@ -138,10 +138,10 @@ export class Columns {
 
   #joint(index) {
     const layer = this.update.layers[index];
-    const joint = make("button", "joint");
+    const joint = element("button", "joint");
     joint.type = "button";
-    const formula = make("span", "formula", layer.formula.replaceAll("\n", "  →  "));
-    joint.append(formula, make("span", "arrow"));
+    const formula = element("span", "formula", layer.formula.replaceAll("\n", "  →  "));
+    joint.append(formula, element("span", "arrow"));
     joint.setAttribute("aria-label", `${layer.name}: ${layer.formula}`);
     joint.onpointerenter = () => this.card.showLayer(joint, layer);
     joint.onfocus = () => { if (!this.returning) this.card.showLayer(joint, layer); };
@@ -157,7 +157,7 @@ export class Columns {
   #column(index) {
     const layer = this.update.layers[index];
     const grid = this.grids[index];
-    const column = make("div", "column");
+    const column = element("div", "column");
     column.style.minWidth = `${grid.width}px`;
     const canvas = document.createElement("canvas");
     canvas.setAttribute("role", "img");
@@ -186,8 +186,8 @@ export class Columns {
       if (canvas.matches(":focus-visible")) this.#show(index, this.returning ? this.seen : { map: 0, row: 0, column: 0 });
     };
     this.canvases[index] = canvas;
-    this.outlines[index] = make("canvas", "outline");
-    const tiles = make("div", "tiles");
+    this.outlines[index] = element("canvas", "outline");
+    const tiles = element("div", "tiles");
     tiles.append(canvas, this.outlines[index]);
     column.append(headOf(layer), tiles);
     return column;
@@ -230,7 +230,7 @@ export class Columns {
     const grid = this.grids[index];
     const feature = rows * columns === 1; // a step within its only pixel would lead nowhere
     const maps = { PageDown: 1, PageUp: -1, ...(feature && { ArrowDown: 1, ArrowUp: -1, ArrowRight: grid.rows, ArrowLeft: -grid.rows }) }[event.key];
-    const pixels = STEPS[event.key];
+    const pixels = ARROWS[event.key];
     if (!maps && !pixels) return;
     event.preventDefault();
     const [down, right] = maps ? [0, 0] : pixels;
@@ -247,15 +247,15 @@ export class Columns {
   // --- the answer ---
 
   #answerColumn(layer) {
-    const column = make("div", "column answer");
+    const column = element("div", "column answer");
     column.append(headOf(layer, "softmax"));
-    this.loud = make("div", "verdict");
-    this.loud.append(make("strong"), make("span"));
-    const list = make("ol", "probabilities");
+    this.loud = element("div", "verdict");
+    this.loud.append(element("strong"), element("span"));
+    const list = element("ol", "probabilities");
     this.bars = Array.from({ length: layer.shape[0] }, (_, digit) => {
-      const row = make("li");
-      row.append(make("span", "digit", String(digit)), make("span", "logit"), make("span", "bar"), make("span", "share"));
-      row.children[2].append(make("i"));
+      const row = element("li");
+      row.append(element("span", "digit", String(digit)), element("span", "logit"), element("span", "bar"), element("span", "share"));
+      row.children[2].append(element("i"));
       row.onclick = (event) => { event.stopPropagation(); this.on.opened(this.#output(digit)); };
       row.onpointerenter = () => this.on.looked(this.#output(digit));
       row.onpointerleave = () => this.on.looked(null);
@@ -284,7 +284,7 @@ export class Columns {
     if (step) this.on.say(`${this.marked}: ${this.bars[this.marked].children[1].textContent}, ${this.bars[this.marked].children[3].textContent}`);
   }
 
-  /** Light one digit's row. @param {number} digit −1 for none */
+  /** Highlight one digit's row. @param {number} digit −1 for none */
   mark(digit) {
     this.marked = digit;
     this.bars?.forEach((row, at) => row.classList.toggle("marked", at === digit));
@@ -302,7 +302,7 @@ export class Columns {
     this.bars.forEach((row, digit) => {
       row.classList.toggle("best", digit === best && !blank);
       const [, logit, bar, share] = row.children;
-      logit.textContent = brief(logits[digit]);
+      logit.textContent = oneDecimal(logits[digit]);
       logit.style.setProperty("--colour", cssColour(logits[digit], reach, theme));
       bar.firstChild.style.transform = `scaleX(${probabilities[digit]})`;
       share.textContent = percent(probabilities[digit]);
@@ -314,20 +314,20 @@ export class Columns {
 const headWidth = (layer) => LETTER * Math.max(layer.name.length, layer.shape.join("×").length) - JOINT + 6;
 
 function headOf(layer, also) {
-  const head = make("h3");
-  head.append(make("span", "name", also ? `${layer.name} → ${also}` : layer.name), make("span", "shape", layer.shape.join("×")));
+  const head = element("h3");
+  head.append(element("span", "name", also ? `${layer.name} → ${also}` : layer.name), element("span", "shape", layer.shape.join("×")));
   return head;
 }
 
 function breakOf(error) {
-  const column = make("div", "break");
-  column.append(make("strong", "", `${error.layer} does not fit`), make("p", "", error.text));
+  const column = element("div", "break");
+  column.append(element("strong", "", `${error.layer} does not fit`), element("p", "", error.text));
   return column;
 }
 
 /** @param {Float32Array} probabilities */
 const bestOf = (probabilities) => probabilities.indexOf(Math.max(...probabilities));
 
-const brief = (number) => (Math.round(10 * number) / 10 || 0).toFixed(Math.abs(number) < 99.9 ? 1 : 0).replace("-", "−");
+const oneDecimal = (number) => (Math.round(10 * number) / 10 || 0).toFixed(Math.abs(number) < 99.9 ? 1 : 0).replace("-", "−");
 
 const percent = (share) => `${(100 * share).toFixed(1)} %`;

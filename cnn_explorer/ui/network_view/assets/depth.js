@@ -1,8 +1,8 @@
-// From the whole network to one multiplication: what lights up under the pointer, which map is open, and how the others make room.
+// From the whole network to one multiplication: what is highlighted under the pointer, which map is open, and how the others make room.
 
 import { Detail } from "./detail.js";
 import { Kernels } from "./kernels.js";
-import { Lights } from "./lights.js";
+import { Highlights } from "./highlights.js";
 import { backward, forward, inputOf, upTo } from "./reach.js";
 
 const STAY = 110; // CSS pixels of the neighbours that stay in sight
@@ -24,7 +24,7 @@ export class Depth {
     this.layers = find(".layers");
     this.columns = columns;
     this.scene = scene;
-    this.lights = new Lights(find(".surface .outline"), find(".seen .outline"));
+    this.highlights = new Highlights(find(".surface .outline"), find(".seen .outline"));
     this.detail = new Detail(find(".detail"), { say, closed: () => this.#closed(), moved: (place) => this.look(place), marked: (digit) => this.columns.mark(digit) });
     this.kernels = new Kernels(find(".kernels"), {
       say,
@@ -34,27 +34,27 @@ export class Depth {
     });
   }
 
-  /** Light what a value is made of; null for what is open, or nothing. @param {Place | null} place */
+  /** Highlight what a value is made of; null for what is open, or nothing. @param {Place | null} place */
   look(place) {
     const shown = place ?? this.detail.place;
-    if (!shown || this.scene().update.pending) { this.lights.clear(); this.columns.mark(-1); return; }
+    if (!shown || this.scene().update.pending) { this.highlights.clear(); this.columns.mark(-1); return; }
     const { layers, classes } = this.scene().update;
-    const lit = { maps: [shown.map], rows: [shown.row], columns: [shown.column] };
+    const region = { maps: [shown.map], rows: [shown.row], columns: [shown.column] };
     const digit = classes && shown.index === layers.length - 1 ? shown.map : -1;
     this.columns.mark(digit);
     if (this.detail.isOpen) this.detail.mark(digit);
-    this.#light(backward(layers, shown.index, lit));
+    this.#highlight(backward(layers, shown.index, region));
   }
 
-  /** Light all that a pixel of the image reaches; null for nothing. @param {[number, number] | null} pixel row and column */
+  /** Highlight all that a pixel of the image reaches; null for nothing. @param {[number, number] | null} pixel row and column */
   reach(pixel) {
     if (!pixel || this.scene().update.pending) { this.look(null); return; }
-    this.#light(forward(this.scene().update.layers, { maps: [0], rows: [pixel[0]], columns: [pixel[1]] }));
+    this.#highlight(forward(this.scene().update.layers, { maps: [0], rows: [pixel[0]], columns: [pixel[1]] }));
   }
 
-  #light(found) {
+  #highlight(found) {
     const { placement, surface, seen, look } = this.scene();
-    this.lights.show(found, { columns: this.columns, placement, surface, seen, theme: look.theme });
+    this.highlights.show(found, { columns: this.columns, placement, surface, seen, theme: look.theme });
   }
 
   /** The whole of two maps: what a kernel joins. */
@@ -65,7 +65,7 @@ export class Depth {
     const found = Array.from({ length: layers.length + 1 }, () => null);
     found[index] = whole(inputOf(layers, index), input);
     found[index + 1] = whole(layers[index].shape, output);
-    this.#light(found);
+    this.#highlight(found);
   }
 
   // --- opening and closing ---
@@ -104,7 +104,7 @@ export class Depth {
     this.detail.close();
     this.opener = opener;
     this.columns.card.hide();
-    this.lights.clear();
+    this.highlights.clear();
     this.#reset();
     this.kernels.open(index, update.layers[index], inputOf(update.layers, index), parameters[index].weight, this.#room, this.layers.clientHeight - 130, look.theme);
     this.#makeRoom(this.kernels.element, index, this.kernels.width);
@@ -117,7 +117,7 @@ export class Depth {
     if (rebuilt) {
       const { place } = this.detail;
       const fits = place && update.layers[place.index]?.shape.length === this.shape?.length && place.map < update.layers[place.index].shape[0];
-      this.lights.clear();
+      this.highlights.clear();
       if (this.kernels.isOpen || (place && !fits)) this.close();
       else if (place) this.open({ ...place, row: 0, column: 0 });
     } else if (this.detail.isOpen) {

@@ -2,8 +2,8 @@
 
 import { explain, short } from "./explain.js";
 import { mapsOf } from "./geometry.js";
-import { STEPS, within } from "./keys.js";
-import { make } from "./make.js";
+import { ARROWS, within } from "./keys.js";
+import { element } from "./element.js";
 import { boxOf, drawNumbers, drawTile, numbersSize, paintedTile, write } from "./picture.js";
 import { reachOf, sized } from "./painting.js";
 
@@ -117,9 +117,9 @@ export class Detail {
     this.parts.hidden = !shown.length;
     this.parts.setAttribute("aria-label", `What each input channel adds, strongest first: ${shown.length} of ${told.parts.length}`);
     this.rows = shown.map(({ channel }) => {
-      const row = make("div", "part");
+      const row = element("div", "part");
       row.dataset.channel = String(channel);
-      row.append(document.createElement("canvas"), make("span", "what"));
+      row.append(document.createElement("canvas"), element("span", "what"));
       return row;
     });
     this.parts.replaceChildren(...this.rows);
@@ -192,22 +192,22 @@ export class Detail {
 
   #write() {
     const { told } = this;
-    const lines = told.lines.map((line) => make("li", "", line));
+    const lines = told.lines.map((line) => element("li", "", line));
     if (told.agrees !== null) {
-      const mark = make("strong", told.agrees ? "same" : "other", told.agrees ? " ✓ agrees" : " ✗ differs");
+      const mark = element("strong", told.agrees ? "same" : "other", told.agrees ? " ✓ agrees" : " ✗ differs");
       mark.title = "PyTorch adds float32 numbers in another order; both agree if they differ by at most a millionth of Σ|x·w| + |b|";
       lines.at(-1).append(mark);
     }
     this.lines.replaceChildren(...lines);
   }
 
-  /** p = exp(x)/Σ exp(x), each power a word that lights its logit. */
+  /** p = exp(x)/Σ exp(x), each power a word that highlights its logit. */
   #writeSoftmax() {
     const { softmax } = this.told;
     this.softmax.hidden = !softmax;
     if (!softmax) return;
     const power = (digit) => {
-      const word = make("span", "power", `exp(${softmax.terms[digit]})`);
+      const word = element("span", "power", `exp(${softmax.terms[digit]})`);
       word.dataset.digit = String(digit);
       word.onpointerenter = word.onpointerdown = () => { this.mark(digit); this.on.marked(digit); };
       word.onpointerleave = () => { this.mark(-1); this.on.marked(-1); };
@@ -217,7 +217,7 @@ export class Detail {
     this.softmax.replaceChildren(`softmax: p(${softmax.digit}) = `, power(softmax.digit), " / (", ...sum, `) = ${softmax.quotient} = ${softmax.probability}`);
   }
 
-  /** Light a digit's powers. @param {number} digit −1 for none */
+  /** Highlight a digit's powers. @param {number} digit −1 for none */
   mark(digit) {
     for (const word of this.softmax.querySelectorAll(".power")) word.classList.toggle("marked", word.dataset.digit === String(digit));
   }
@@ -267,7 +267,7 @@ export class Detail {
   }
 
   #keys(event) {
-    const step = STEPS[event.key];
+    const step = ARROWS[event.key];
     if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();
       this.pinned = true;

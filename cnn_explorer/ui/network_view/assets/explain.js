@@ -195,8 +195,8 @@ function pooling({ layer, input, values, output, place, update }) {
     ],
     numbers,
     lines: most
-      ? [`max(${brief(list)}) = ${exact(best.value)}, from row ${best.row}, column ${best.column}`, `PyTorch: ${exact(theirs)}`]
-      : [`(${brief(list, " + ").replaceAll("+ −", "− ")}) / ${cells.length} = ${unrounded(mean)}`, `PyTorch: ${unrounded(theirs)}`],
+      ? [`max(${listed(list)}) = ${exact(best.value)}, from row ${best.row}, column ${best.column}`, `PyTorch: ${exact(theirs)}`]
+      : [`(${listed(list, " + ").replaceAll("+ −", "− ")}) / ${cells.length} = ${unrounded(mean)}`, `PyTorch: ${unrounded(theirs)}`],
     agrees: update.exact ? Math.abs((most ? best.value : mean) - theirs) <= 1e-6 * Math.max(1, Math.abs(theirs)) : null,
   };
 }
@@ -251,7 +251,7 @@ function numbersOf(cells, columns, lines, value) {
 
 const count = (number, word) => `${number.toLocaleString("en")} ${word}${number === 1 ? "" : "s"}`;
 const minus = (text) => text.replaceAll("-", "−");
-const brief = (list, between = ", ") => (list.length > 9 ? [...list.slice(0, 8), "…"] : list).join(between);
+const listed = (list, between = ", ") => (list.length > 9 ? [...list.slice(0, 8), "…"] : list).join(between);
 
 /** Three significant digits. */
 export const short = (number) => (Number.isFinite(number) ? minus(Number(number.toPrecision(3)).toString()) : number < 0 ? "−∞" : "∞");

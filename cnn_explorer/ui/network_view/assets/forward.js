@@ -38,7 +38,7 @@ export class Forward {
       const views = Object.entries(sizes).map(([name, size]) => [name, weights.subarray(at, (at += size))]);
       const parameters = views.length ? Object.fromEntries(views) : null;
       this.parameters.push(parameters);
-      this.#steps.push(STEPS[layer.kind](layer, shape, parameters));
+      this.#steps.push(FORWARD[layer.kind](layer, shape, parameters));
       shape = layer.shape;
     }
     if (at !== weights.length) throw new RangeError(`weights (${weights.length}) must be as many as the layers have parameters (${at})`);
@@ -72,7 +72,7 @@ const SIZES = {
 };
 
 /** @type {Record<string, (layer: Layer, input: number[], parameters: Parameters) => Step>} */
-const STEPS = {
+const FORWARD = {
   Conv2d: convolution,
   MaxPool2d: (layer, input) => pooling(layer, input, largest),
   AvgPool2d: (layer, input) => pooling(layer, input, average),

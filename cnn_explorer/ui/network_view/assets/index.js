@@ -11,7 +11,7 @@ export default function ({ data, parentElement, setStateValue }) {
     view = new View(parentElement);
     views.set(parentElement, view);
   }
-  view.send = (message) => setStateValue("pen", message);
+  view.send = (message) => setStateValue("message", message);
   view.update(data);
   return () => {
     view.close();

@@ -1,7 +1,7 @@
 // The 4-D weight tensor of a convolution as a grid: a row an output channel, a column an input channel, each cell a kernel.
 
 import { kernelsLayout, pixelAt, tileAt } from "./geometry.js";
-import { STEPS, within } from "./keys.js";
+import { ARROWS, within } from "./keys.js";
 import { paintLayer, reachOf } from "./painting.js";
 import { short } from "./explain.js";
 
@@ -97,7 +97,7 @@ export class Kernels {
   }
 
   #keys(event) {
-    const step = STEPS[event.key];
+    const step = ARROWS[event.key];
     if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();
       this.#open();

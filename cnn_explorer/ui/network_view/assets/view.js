@@ -3,9 +3,9 @@
 import { Card } from "./card.js";
 import { Columns } from "./columns.js";
 import { Depth } from "./depth.js";
-import { imageOfStrokes, placementOf } from "./ink.js";
-import { writeLedger } from "./ledger.js";
-import { Link } from "./link.js";
+import { imageOfStrokes, placementOf } from "./raster.js";
+import { writeLayerTable } from "./layer_table.js";
+import { ServerChannel } from "./server_channel.js";
 import { cssGradient, paintImage } from "./painting.js";
 import { Preview } from "./preview.js";
 import { decode } from "./protocol.js";
@@ -44,7 +44,7 @@ const MARKUP = `
   </div>
   <div class="seen">
     <div class="tiles"><canvas class="image" role="img"></canvas><canvas class="outline"></canvas></div>
-    <output class="brief" aria-hidden="true"></output>
+    <output class="short-answer" aria-hidden="true"></output>
     <div><p class="about"></p>
     <button type="button" class="more" aria-expanded="false" aria-controls="gallery">Pick a digit ▾</button></div>
   </div>
@@ -64,7 +64,7 @@ const MARKUP = `
   <p class="label"></p>
   <p class="training" hidden><button type="button"></button><label><input type="checkbox">after each change</label></p>
   <p class="agree" hidden></p>
-  <details class="ledger"><summary title="Shapes, parameters and multiply-adds, layer by layer">Ledger</summary><div class="scroll" tabindex="0"><table></table></div></details>
+  <details class="layer-table"><summary title="Shapes, parameters and multiply-adds, layer by layer">Layer table</summary><div class="scroll" tabindex="0"><table></table></div></details>
 </footer>
 <div class="spoken" role="status" aria-live="polite"></div>
 <div class="card" hidden></div>`;
@@ -81,9 +81,9 @@ export class View {
     this.followedAt = -Infinity;
     this.cost = 0; // ms that it took the last time: the pen gets as much for itself
     this.preview = new Preview();
-    this.link = new Link(() => this.#state(), (message) => this.send(message));
+    this.server = new ServerChannel(() => this.#state(), (message) => this.send(message));
     this.surface = new Surface(find(".paper"), {
-      changed: (final) => { this.#follow(); this.link.push(final); this.#hint(); },
+      changed: (final) => { this.#follow(); this.server.push(final); this.#hint(); },
       pointed: (point) => this.#point(point),
       tools: () => this.#tools(),
       full: () => this.#say("The drawing is full. Undo or clear to go on."),
@@ -97,7 +97,7 @@ export class View {
       kernels: (index) => this.depth.openKernels(index),
     });
     this.depth = new Depth(this.host, this.columns, () => this.#scene(), say);
-    this.training = new Training(find(".training"), () => this.link.push(false));
+    this.training = new Training(find(".training"), () => this.server.push(false));
     this.image = find(".image");
     this.image.setAttribute("aria-label", "The 28 by 28 pixel image that the network sees");
     this.#listen();
@@ -118,22 +118,22 @@ export class View {
     this.last = update;
     if (!before || before.seq === update.seq) this.#theme();
     if (update.weights.length || !update.layers.some((layer) => layer.parameters)) this.#learn(update);
-    this.link.interval = this.preview.follows(update) ? CONFIRMED : UNCONFIRMED;
+    this.server.interval = this.preview.follows(update) ? CONFIRMED : UNCONFIRMED;
     if (this.wished !== update.id) { this.wished = update.id; this.wishedAt = performance.now(); }
-    if (this.own?.id !== update.id || !this.link.outdates(update.seq)) this.own = null; // what stays on screen is PyTorch's
+    if (this.own?.id !== update.id || !this.server.outdates(update.seq)) this.own = null; // what stays on screen is PyTorch's
     this.#paint();
     this.host.dataset.paintedNet = update.pending ? "" : update.net;
     this.host.dataset.paintedSeq = String(update.seq);
     const answered = before !== undefined && before.seq !== update.seq;
-    this.link.acknowledge(update.seq);
+    this.server.acknowledge(update.seq);
     this.#adopt(update, !before);
     // Not asked for from here: the page has been opened or the network changed. A message of our own makes the last run one of the
     // live view, which is what Streamlit asks a restarted server for, leaves no older drawing behind in the component's state, and
     // asks for the weights.
-    if (!answered && !this.link.busy) this.link.retry(SOON);
-    else if (update.pending || update.training?.going || !update.measured) this.link.retry(AGAIN);
-    else if (this.preview.lacks(update)) this.link.retry(this.#large ? REST : AGAIN);
-    if (before?.net !== update.net) writeLedger(this.#find("table"), update);
+    if (!answered && !this.server.busy) this.server.retry(SOON);
+    else if (update.pending || update.training?.going || !update.measured) this.server.retry(AGAIN);
+    else if (this.preview.lacks(update)) this.server.retry(this.#large ? REST : AGAIN);
+    if (before?.net !== update.net) writeLayerTable(this.#find("table"), update);
     if (before?.sentence !== update.sentence) this.#find(".label").textContent = update.sentence;
     this.host.dataset.trained = String(update.trained);
     this.training.show(update);
@@ -227,7 +227,7 @@ export class View {
     mark.title = `PyTorch's numbers are shown. This browser works them out as well; largest difference: ${preview.difference.toExponential(0)} of a layer's largest value`;
   }
 
-  /** A point of the drawing under the pointer, in CSS pixels, or none: light what it reaches. */
+  /** A point of the drawing under the pointer, in CSS pixels, or none: highlight what it reaches. */
   #point(point) {
     if (!this.last || !this.room) return;
     const { placement: { left, top, scale } } = this.#scene();
@@ -237,7 +237,7 @@ export class View {
 
   /** The drawing may have been made elsewhere: by the address, an upload, another page. */
   #adopt(update, first) {
-    if (this.surface.drawingNow || this.link.busy || !update.exact) return;
+    if (this.surface.drawingNow || this.server.busy || !update.exact) return;
     if (first) this.surface.start(update.drawing);
     else this.surface.adopt(update.drawing);
     if (update.drawing[0] !== "s" && update.drawing === this.surface.text) this.surface.showPicture(update.image);
@@ -249,7 +249,7 @@ export class View {
     window.removeEventListener("resize", this.onresize);
     window.removeEventListener("keydown", this.onescape);
     cancelAnimationFrame(this.following);
-    this.link.close();
+    this.server.close();
   }
 
   #find(selector) {
@@ -309,7 +309,7 @@ export class View {
     const shown = this.own ?? this.last;
     paintImage(this.image, shown.image, SEEN);
     this.depth.refresh(this.columns.show(shown, { ...this.room, theme: this.theme }));
-    if (!shown.pending) this.#find(".brief").textContent = this.columns.verdict(shown); // where the columns stack, the answer is far from the pen
+    if (!shown.pending) this.#find(".short-answer").textContent = this.columns.verdict(shown); // where the columns stack, the answer is far from the pen
   }
 
   #tools() {

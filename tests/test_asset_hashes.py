@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from cnn_explorer.digits.data import bundled_digits
-from cnn_explorer.ui import asset_hashes as stamp
+from cnn_explorer.ui import asset_hashes
 
-PACKAGE = Path(stamp.__file__).parents[1]
+PACKAGE = Path(asset_hashes.__file__).parents[1]
 REMEDY = "run `python -m cnn_explorer.ui.asset_hashes` and commit what it changes"
 
 
@@ -35,17 +35,19 @@ def test_a_components_name_ends_in_the_hash_of_its_files(entry: dict[str, str]) 
     )
 
 
-def test_a_stamped_manifest_is_left_as_it_is() -> None:
+def test_a_manifest_with_hashes_is_left_as_it_is() -> None:
     manifest = (PACKAGE / "pyproject.toml").read_text(encoding="utf-8")
-    assert stamp.stamped(manifest) == manifest, REMEDY
+    assert asset_hashes.with_hashes(manifest) == manifest, REMEDY
 
 
-def test_stamping_replaces_an_old_hash_and_adds_a_missing_one() -> None:
+def test_writing_hashes_replaces_an_old_hash_and_adds_a_missing_one() -> None:
     manifest = (PACKAGE / "pyproject.toml").read_text(encoding="utf-8")
     for entry in components():
         stem, _, digest = entry["name"].rpartition("_")
         for old in (stem, f"{stem}_00000000"):
-            assert stamp.stamped(manifest.replace(f'"{stem}_{digest}"', f'"{old}"')) == stamp.stamped(manifest)
+            assert asset_hashes.with_hashes(
+                manifest.replace(f'"{stem}_{digest}"', f'"{old}"')
+            ) == asset_hashes.with_hashes(manifest)
 
 
 def test_the_gallery_shows_the_bundled_digits() -> None:

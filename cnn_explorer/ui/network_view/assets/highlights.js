@@ -7,16 +7,16 @@ import { runs, upTo } from "./reach.js";
 
 const IMAGE = 28;
 
-export class Lights {
+export class Highlights {
   /** @param {HTMLCanvasElement} paper over the drawing @param {HTMLCanvasElement} image over the 28×28 pixels */
   constructor(paper, image) {
     this.paper = paper;
     this.image = image;
-    this.lit = [];
+    this.drawn = [];
   }
 
   /**
-   * @param {(import("./reach.js").Lit | null)[]} found of the image, then of every layer
+   * @param {(import("./reach.js").Region | null)[]} found of the image, then of every layer
    * @param {{columns: import("./columns.js").Columns, placement: {left: number, top: number, scale: number}, surface: number, seen: number,
    *   theme: "light" | "dark"}} where `placement` of the image on the drawing in CSS pixels, sides of both in CSS pixels
    */
@@ -26,27 +26,27 @@ export class Lights {
       this.#frame(this.image, seen, [[0, 0, seen / IMAGE]], found[0], [IMAGE, IMAGE], theme);
       this.#frame(this.paper, surface, [[placement.left, placement.top, placement.scale]], found[0], [IMAGE, IMAGE], theme);
     }
-    found.slice(1).forEach((lit, index) => {
+    found.slice(1).forEach((region, index) => {
       const canvas = columns.outlines[index], grid = columns.grids[index];
-      if (!lit || !canvas) return;
+      if (!region || !canvas) return;
       const [channels, ...size] = mapsOf(columns.update.layers[index].shape);
-      const maps = lit.maps ?? upTo(channels);
+      const maps = region.maps ?? upTo(channels);
       const corners = maps.map((map) => [...tileAt(grid, map).map((place) => place * grid.dot), grid.unit * grid.dot]);
-      this.#frame(canvas, [grid.width, grid.height], corners, lit, size, theme);
+      this.#frame(canvas, [grid.width, grid.height], corners, region, size, theme);
     });
   }
 
   clear() {
-    for (const canvas of this.lit) canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
-    this.lit = [];
+    for (const canvas of this.drawn) canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+    this.drawn = [];
   }
 
   /** Frame the same rows and columns in maps whose corners and scales are given; dashed where they lie on the padding. */
-  #frame(canvas, side, corners, lit, size, theme) {
+  #frame(canvas, side, corners, region, size, theme) {
     const [width, height] = Array.isArray(side) ? side : [side, side];
     const context = sized(canvas, width, height);
     const on = new Path2D(), off = new Path2D();
-    const rows = runs(lit.rows), columns = runs(lit.columns);
+    const rows = runs(region.rows), columns = runs(region.columns);
     for (const [left, top, dot] of corners) {
       for (const [row, high] of rows) {
         for (const [column, wide] of columns) {
@@ -59,7 +59,7 @@ export class Lights {
     }
     stroke(context, off, [3, 2], theme);
     stroke(context, on, [], theme);
-    this.lit.push(canvas);
+    this.drawn.push(canvas);
   }
 }
 

@@ -1,8 +1,8 @@
-// The ledger: what every layer is, sees and costs, and what a fully connected one in its place would.
+// The layer table: what every layer is, sees and costs, and what a fully connected one in its place would.
 
 import { product } from "./geometry.js";
 import { inputOf } from "./reach.js";
-import { make } from "./make.js";
+import { element } from "./element.js";
 
 const HEADINGS = ["layer", "output shape", "receptive field", "parameters", "multiply-adds", "fully connected instead"];
 const count = (number) => (number ? number.toLocaleString("en") : "–");
@@ -11,8 +11,8 @@ const count = (number) => (number ? number.toLocaleString("en") : "–");
 export const connected = (input, output) => product(output) * (product(input) + 1);
 
 /** @param {HTMLTableElement} table @param {import("./protocol.js").Update} update */
-export function writeLedger(table, { layers }) {
-  const head = make("thead"), body = make("tbody"), foot = make("tfoot");
+export function writeLayerTable(table, { layers }) {
+  const head = element("thead"), body = element("tbody"), foot = element("tfoot");
   head.append(row(HEADINGS, "th", "col"));
   let instead = 0;
   layers.forEach((layer, index) => {
@@ -24,13 +24,13 @@ export function writeLedger(table, { layers }) {
   });
   const sum = (name) => layers.reduce((all, layer) => all + layer[name], 0);
   foot.append(row(["all layers", "", "", count(sum("parameters")), count(sum("macs")), count(instead)]));
-  table.replaceChildren(make("caption", "", "Batch left out; a multiply-add counts as one; receptive field in pixels of the 28×28 image."), head, body, foot);
+  table.replaceChildren(element("caption", "", "Batch left out; a multiply-add counts as one; receptive field in pixels of the 28×28 image."), head, body, foot);
 }
 
 function row(texts, tag = "td", scope = "row") {
-  const line = make("tr");
+  const line = element("tr");
   texts.forEach((text, at) => {
-    const cell = make(at ? tag : "th", "", text);
+    const cell = element(at ? tag : "th", "", text);
     if (cell.tagName === "TH") cell.scope = scope;
     line.append(cell);
   });

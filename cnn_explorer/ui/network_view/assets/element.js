@@ -1,6 +1,6 @@
 // An element with a class and a text.
 
-export function make(tag, className = "", text = "") {
+export function element(tag, className = "", text = "") {
   const element = document.createElement(tag);
   if (className) element.className = className;
   if (text) element.textContent = text;

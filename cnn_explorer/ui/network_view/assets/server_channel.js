@@ -3,7 +3,7 @@
 
 const PATIENCE = 3000; // ms without an answer (a restart, a lost connection) until the drawing is sent again
 
-export class Link {
+export class ServerChannel {
   /**
    * @param {() => {drawing: string, moving: boolean, lacking: string, train: string, seconds: number}} state what is to be told, asked only when it is sent
    * @param {(message: {seq: number, drawing: string, final: boolean, moving: boolean, lacking: string, train: string, seconds: number}) => void} send
