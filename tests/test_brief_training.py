@@ -73,7 +73,7 @@ def test_a_training_that_does_not_help_is_not_kept() -> None:
     for after, seconds in ((kept, 0.2), (again, 0.4)):
         assert after.module is network.module
         assert after.label.trained_for == seconds
-        assert after.label.sentence == f"{seconds:.0f} s of training did not help. {network.label.sentence}"
+        assert after.label.sentence == f"{seconds:.0f} s of training did not help. {best.sentence}"
 
 
 def test_a_costly_network_is_measured_on_fewer_digits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,9 +13,10 @@ from torch import nn
 from cnn_explorer.sharing.fair_cache import FairCache, Shares
 from cnn_explorer.spec.network import LECTURE
 from cnn_explorer.ui import caches, own_weights
-from cnn_explorer.weights.load import Label, TrainedNetwork
+from cnn_explorer.weights.label import FromFile, Label
+from cnn_explorer.weights.load import TrainedNetwork
 
-FILE = Label("a file", "unknown", 0.5, "")
+FILE = Label(FromFile(), 0.5)
 
 
 class Visit:

@@ -54,7 +54,7 @@ def test_the_label_tells_the_truth_and_every_load_is_the_same(text: str) -> None
     own = accuracy(network.module, digits.images[: label.measured], digits.labels[: label.measured])
     assert own == pytest.approx(label.accuracy, abs=0.004)  # other batches round otherwise
     assert re.search(
-        rf"fitted on {label.fitted:,} digits: right on {100 * label.accuracy:.1f} % of {label.measured:,} digits",
+        rf"fitted on {label.origin.digits:,} digits: right on {100 * label.accuracy:.1f} % of {label.measured:,} digits",
         label.sentence,
     )
     assert label == again.label

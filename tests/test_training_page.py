@@ -99,9 +99,9 @@ def trained(batches: int, net: str = SMALL, recipe: str = QUICK) -> torch.nn.Seq
 
 
 def fingerprint(module: torch.nn.Sequential) -> str:
-    from cnn_explorer.weights.load import Label, TrainedNetwork
+    from cnn_explorer.weights.load import fingerprint_of
 
-    return TrainedNetwork(module, Label("", "", None, "")).fingerprint
+    return fingerprint_of(module)
 
 
 def test_it_opens_with_an_untrained_network_and_its_maps() -> None:

@@ -17,7 +17,8 @@ from cnn_explorer.spec.network import parse
 from cnn_explorer.spec.shapes import NetworkShapes, infer_shapes
 from cnn_explorer.training import queue
 from cnn_explorer.training.queue import Place, TrainingQueue
-from cnn_explorer.weights.load import Label, TrainedNetwork, load_network
+from cnn_explorer.weights.label import Initialised, Label
+from cnn_explorer.weights.load import TrainedNetwork, load_network
 
 NETS = [f"conv4k{kernel}s2-relu-conv4k3g2-relu-fc10" for kernel in range(1, 8)]
 
@@ -27,7 +28,7 @@ def shapes_of(net: str) -> NetworkShapes:
 
 
 def bare(values: int = 10) -> TrainedNetwork:
-    return TrainedNetwork(nn.Sequential(nn.Linear(values, 1, bias=False)), Label("random", "", None, ""))
+    return TrainedNetwork(nn.Sequential(nn.Linear(values, 1, bias=False)), Label(Initialised(0)))
 
 
 def until(condition: Callable[[], bool], seconds: float = 20) -> None:

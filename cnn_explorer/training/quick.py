@@ -21,7 +21,8 @@ from cnn_explorer.training.schedule import schedule
 from cnn_explorer.weights.builder import build_layers
 from cnn_explorer.weights.evaluation import as_input, predict
 from cnn_explorer.weights.fitting import digits_to_fit, digits_to_measure
-from cnn_explorer.weights.load import Label, TrainedNetwork
+from cnn_explorer.weights.label import Label, QuicklyTrained
+from cnn_explorer.weights.load import TrainedNetwork
 from cnn_explorer.weights.optimizers import AdamW
 from cnn_explorer.weights.shared_filters import CLASSES
 
@@ -30,7 +31,6 @@ RATE, FRESH_RATE = 2e-3, 4e-3  # of a network that knows something already, and 
 BATCH_TIME, BATCH = 25_000_000, (8, 64)  # nanoseconds of a step, as `cost` counts them, and the digits that this allows
 LOOK_TIME, LOOK = 4_000_000, (20, 200)  # likewise for the accuracy while it learns
 FINAL_TIME, FINAL = 2_500_000_000, (100, 1000)  # and for the one at the end
-DID_NOT_HELP = " did not help. "
 SLANT = 0.7  # times the reach that `slant` names
 
 
@@ -79,8 +79,7 @@ def _better(before: TrainedNetwork, after: TrainedNetwork) -> TrainedNetwork:
         or known.accuracy <= now.accuracy
     ):
         return after
-    sentence = f"{now.trained_for:.0f} s of training{DID_NOT_HELP}{known.sentence.split(DID_NOT_HELP)[-1]}"
-    return TrainedNetwork(before.module, replace(known, sentence=sentence, trained_for=now.trained_for))
+    return TrainedNetwork(before.module, replace(known, trained_for=now.trained_for, training_helped=False))
 
 
 def _batch_size(shapes: NetworkShapes) -> int:
@@ -118,22 +117,6 @@ def _snapshot(
         correct += int((predict(copied, images[part]).argmax(dim=1) == labels[part]).sum())
         yield None
     right = correct / count
-    result = f"right on {100 * right:.1f} % of {count:,} digits it has not seen."
-    tuned = label.source in ("shared weights", "fine-tuned")
-    doing, did = ("Fine-tuning", "Fine-tuned") if tuned else ("Training", "Trained here")
-    known = len(digits_to_fit()[0])
-    sentence = (
-        f"{did} for {seconds:.0f} s on {known:,} digits: " if done else f"{doing}, {spent:.1f} of {seconds:.0f} s: "
-    )
-    new = replace(
-        label,
-        source="fine-tuned" if tuned else "trained here",
-        data="MNIST and pen digits" if tuned else "MNIST",
-        accuracy=right,
-        sentence=sentence + result,
-        measured=count,
-        fitted=known,
-        seconds=spent,
-        trained_for=spent,
-    )
-    yield TrainedNetwork(copied, new)
+    fine_tuned = label.source in ("shared weights", "fine-tuned")
+    origin = QuicklyTrained(spent, seconds, len(digits_to_fit()[0]), fine_tuned)
+    yield TrainedNetwork(copied, Label(origin, right, count, trained_for=spent))

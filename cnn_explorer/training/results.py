@@ -9,17 +9,13 @@ from torch import nn
 from cnn_explorer.training.recipe import digits_for
 from cnn_explorer.training.run import Look, Run
 from cnn_explorer.weights.evaluation import Evaluation
-from cnn_explorer.weights.load import Label, TrainedNetwork
+from cnn_explorer.weights.label import Initialised, Label, TrainedByRun, epochs_text
+from cnn_explorer.weights.load import TrainedNetwork
 
 
 def look_at(run: Run, batch: int) -> Look | None:
     """The last look at or before `batch`, None before the first."""
     return next((look for look in reversed(run.looks) if look.batch <= batch), None)
-
-
-def untrained(seed: int) -> str:
-    """What is said of weights that are as `seed` makes them; without a full stop."""
-    return f"Untrained: random weights, as seed {seed} makes them"
 
 
 def trained_at(run: Run, batch: int, evaluate: Callable[[nn.Sequential], Evaluation] | None = None) -> TrainedNetwork:
@@ -28,28 +24,19 @@ def trained_at(run: Run, batch: int, evaluate: Callable[[nn.Sequential], Evaluat
     Its accuracy is that which `evaluate` finds; without that, of the last look.
     """
     there, module = run.network(batch)
-    look, evaluation = look_at(run, there), evaluate(module) if evaluate else None
-    right = evaluation.accuracy if evaluation else look.accuracy if look else 0.0
-    count = len(evaluation) if evaluation else look.measured if look else 0
-    when = "" if evaluation or not look or look.batch == there else f" at epoch {epochs(run, look.batch)}"
-    known = len(digits_for(run.recipe.data)[0])
-    start = f"Trained here, {_how_long(run, there)} on {known:,} digits" if there else untrained(run.recipe.seed)
-    label = Label(
-        source="trained here" if there else "random",
-        data="MNIST" if there else "",
-        accuracy=right if count else None,
-        sentence=f"{start}: right on {100 * right:.1f} % of {count:,} test digits{when}." if count else f"{start}.",
-        measured=count,
-        fitted=known if there else 0,
-    )
-    return TrainedNetwork(module, label)
+    look = look_at(run, there)
+    if evaluate:
+        evaluation = evaluate(module)
+        right, measured, tested_after = evaluation.accuracy, len(evaluation), there
+    elif look:
+        right, measured, tested_after = look.accuracy, look.measured, look.batch
+    else:
+        right, measured, tested_after = 0.0, 0, there
+    digits = len(digits_for(run.recipe.data)[0])
+    origin = TrainedByRun(there, run.batches_per_epoch, digits, tested_after) if there else Initialised(run.recipe.seed)
+    return TrainedNetwork(module, Label(origin, right if measured else None, measured))
 
 
 def epochs(run: Run, batch: int) -> str:
     """How many epochs so many batches are, to a tenth where they are not whole."""
-    return f"{batch / run.batches_per_epoch:.1f}".removesuffix(".0")
-
-
-def _how_long(run: Run, batch: int) -> str:
-    number, word = (epochs(run, batch), "epoch") if batch >= run.batches_per_epoch / 10 else (f"{batch}", "batch")
-    return f"{number} {word}" if number == "1" else f"{number} {'epochs' if word == 'epoch' else 'batches'}"
+    return epochs_text(batch, run.batches_per_epoch)

@@ -229,13 +229,12 @@ def stop_if_unwanted() -> None:
 
 def initial(architecture: str, seed: int) -> TrainedNetwork:
     """A network before any training, as a run of this `seed` begins."""
-    from cnn_explorer.training.results import untrained
     from cnn_explorer.weights.builder import build_layers
-    from cnn_explorer.weights.load import Label, TrainedNetwork
+    from cnn_explorer.weights.label import Initialised, Label
+    from cnn_explorer.weights.load import TrainedNetwork
 
     def build() -> TrainedNetwork:
-        label = Label("random", "", None, f"{untrained(seed)}.")
-        return TrainedNetwork(build_layers(shapes_of(architecture), seed).eval(), label)
+        return TrainedNetwork(build_layers(shapes_of(architecture), seed).eval(), Label(Initialised(seed)))
 
     return _INITIALS.get_or_compute(f"{architecture} {seed}", build)
 

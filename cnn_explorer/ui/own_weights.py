@@ -75,16 +75,12 @@ def forget() -> None:
 
 def loaded(net: str, module: nn.Sequential) -> TrainedNetwork:
     """A network from a file, with how often it is right on the bundled digits, on as many as take about a second."""
-    from cnn_explorer.weights.load import Label, TrainedNetwork
+    from cnn_explorer.weights.label import FromFile, Label
+    from cnn_explorer.weights.load import TrainedNetwork
 
     # Not to be given up half-way: Streamlit does not call a callback again that has been interrupted.
     evaluation = caches.evaluation(net, module, "bundled", pause=lambda: None)
-    right, count = evaluation.accuracy, len(evaluation)
-    sentence = (
-        f"Weights from your file: right on {100 * right:.1f} % of {count:,} MNIST digits, which it may "
-        "have learned from."
-    )
-    return TrainedNetwork(module, Label("a file", "unknown", right, sentence, measured=count))
+    return TrainedNetwork(module, Label(FromFile(), evaluation.accuracy, len(evaluation)))
 
 
 def _find() -> None:

@@ -6,7 +6,7 @@ import io
 import json
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
 from typing import Any
 
@@ -20,36 +20,11 @@ from cnn_explorer.spec.network import LECTURE, NetworkSpec, parse
 from cnn_explorer.spec.shapes import NetworkShapes, infer_shapes
 from cnn_explorer.weights.builder import build_layers
 from cnn_explorer.weights.fitting import Fit, digits_to_measure, fit
+from cnn_explorer.weights.label import Fitted, Label, Pretrained, Untrained
 from cnn_explorer.weights.shared_filters import MAX_CHANNELS, Plan, plan, shared_weights
 from cnn_explorer.weights.tuning import through
 
 MAX_TIME = 2_000_000  # nanoseconds a digit through a network that is fitted when it is loaded; more would take seconds
-WEAK, FEW_FEATURES = 0.9, 100  # below both, a network is called small
-UNMEASURED = "how often it is right is being measured"
-
-
-@dataclass(frozen=True)
-class Label:
-    """Where weights come from: `source` in a word or two, the training `data` ("" for none), `accuracy` as a fraction
-    of the `measured` digits, none of which it learned from (None where it was not measured), a `sentence` for the page,
-    the number of digits `fitted` on when the network was loaded and the `seconds` that this took; `trained_for` so many
-    seconds of CPU time since. `weakness` is the reason to give if it turns out to be right rarely.
-    """
-
-    source: str
-    data: str
-    accuracy: float | None
-    sentence: str
-    measured: int = 0
-    fitted: int = 0
-    seconds: float = field(default=0.0, compare=False)
-    trained_for: float = 0.0
-    weakness: str = ""
-
-    @property
-    def trained(self) -> bool:
-        """True if the answer means something: all that makes it up has learned from data, or was fitted to it."""
-        return bool(self.data)
 
 
 @dataclass(frozen=True)
@@ -97,10 +72,10 @@ def load_network(
     own = _trained().get(_identity(spec))
     if own:
         module.load_state_dict(own.tensors())  # a copy of each: what all networks share stays as it is
-        return TrainedNetwork(module, _trained_label(own.results))
+        return TrainedNetwork(module, _pretrained_label(own.results))
     steps = plan(shapes)
     if steps and forward_time(shapes.layers) <= MAX_TIME:
-        network = TrainedNetwork(module, _shared_label(steps, fit(module, shapes, steps, shared_weights(), pause)))
+        network = TrainedNetwork(module, _fitted_label(steps, fit(module, shapes, steps, shared_weights(), pause)))
         return measured(network, digits_per_unit(shapes), pause) if measure else network
     return TrainedNetwork(module, _with_what_fits(module, shapes))
 
@@ -117,11 +92,7 @@ def measured(network: TrainedNetwork, unit: int = 100, pause: Callable[[], None]
         return network
     images, labels = digits_to_measure()
     accuracy = int((through(network.module, images, unit, pause).argmax(dim=1) == labels).sum()) / len(labels)
-    result = f"right on {100 * accuracy:.1f} % of {len(labels):,} digits it has not seen"
-    sentence = label.sentence.replace(UNMEASURED, result)
-    if accuracy < WEAK and label.weakness:
-        sentence = f"{sentence} {label.weakness}"
-    return TrainedNetwork(network.module, replace(label, accuracy=accuracy, measured=len(labels), sentence=sentence))
+    return TrainedNetwork(network.module, replace(label, accuracy=accuracy, measured=len(labels)))
 
 
 def _with_what_fits(module: nn.Sequential, shapes: NetworkShapes) -> Label:
@@ -134,82 +105,29 @@ def _with_what_fits(module: nn.Sequential, shapes: NetworkShapes) -> Label:
     fitting = {name: tensor for name, tensor in trained.items() if name.split(".")[0] not in misfits}
     module.load_state_dict(fitting, strict=False)
     weighted = [layer.name for layer in shapes.layers if isinstance(layer.spec, Conv2dSpec | LinearSpec)]
-    return _untrained_label(weighted, [name for name in weighted if f"{name}.weight" in fitting], shapes.classifies)
+    pretrained = tuple(name for name in weighted if f"{name}.weight" in fitting)
+    random = tuple(name for name in weighted if name not in pretrained)
+    return Label(Untrained(pretrained, random, shapes.classifies))
 
 
-def _trained_label(results: dict[str, Any]) -> Label:
+def _pretrained_label(results: dict[str, Any]) -> Label:
     mnist, pen = results["mnist_test"], results["pen_unseen_writers"]
-    return Label(
-        source="trained",
-        data="MNIST and pen digits",
-        accuracy=mnist["accuracy"],
-        sentence=(
-            f"Trained on MNIST and pen digits. Right on {_percent(mnist)} of MNIST's {mnist['digits']:,} test digits "
-            "and on "
-            f"{_percent(pen)} of {pen['digits']:,} digits by {len(pen['writers'])} people it never saw."
-        ),
-        measured=mnist["digits"],
-    )
+    origin = Pretrained(pen["accuracy"], pen["digits"], len(pen["writers"]))
+    return Label(origin, mnist["accuracy"], mnist["digits"])
 
 
-def _shared_label(steps: Plan, fit: Fit) -> Label:
-    layers = f"{_names([layer.name for layer in steps.hidden_linear])} random, " if steps.hidden_linear else ""
-    readout = "last layer" if steps.hidden_linear else "readout"
-    tuned = f"{_names([*fit.tuned])} tuned and " if fit.tuned else ""
-    notes = [
-        f"{block.conv.name}'s channels from the {MAX_CHANNELS + 1}rd on are random."
-        for block in steps.blocks
-        if block.conv.output_shape[0] > MAX_CHANNELS
-    ]
-    return Label(
-        source="shared weights",
-        data="MNIST and pen digits",
-        accuracy=None,
-        sentence=" ".join(
-            [f"Shared weights, {layers}{tuned}{readout} fitted on {fit.digits:,} digits: {UNMEASURED}.", *notes]
-        ),
-        fitted=fit.digits,
+def _fitted_label(steps: Plan, fit: Fit) -> Label:
+    convs = [block.conv for block in steps.blocks]
+    origin = Fitted(
+        digits=fit.digits,
+        features=steps.last.input_shape[0],
+        tuned_layers=fit.tuned,
+        random_layers=tuple(layer.name for layer in steps.hidden_linear),
+        wide_layers=tuple(conv.name for conv in convs if conv.output_shape[0] > MAX_CHANNELS),
+        pointwise=convs[0].spec.window()[0] == (1, 1),  # type: ignore[attr-defined]  # a Conv2dSpec
         seconds=fit.seconds,
-        weakness=_weakness(steps),
     )
-
-
-def _weakness(steps: Plan) -> str:
-    """Why a network might be right rarely, "" where nothing is known."""
-    features = steps.last.input_shape[0]
-    if steps.hidden_linear:
-        return "Trained as a whole it would do better."
-    if features < FEW_FEATURES:
-        return f"A small network: {features} {'number' if features == 1 else 'numbers'} before the last layer."
-    if steps.blocks[0].conv.spec.window()[0] == (1, 1):  # type: ignore[attr-defined]  # a Conv2dSpec
-        return "A first convolution of 1×1 can only rescale the contrast."
-    return ""
-
-
-def _percent(result: dict[str, Any]) -> str:
-    return f"{100 * result['accuracy']:.1f} %"
-
-
-def _untrained_label(weighted: list[str], kept: list[str], classifies: bool) -> Label:
-    meaning = ", so the answer means nothing." if classifies else "."
-    fresh = [name for name in weighted if name not in kept]
-    if not weighted:
-        sentence = "Nothing to train: none of these layers has weights."
-    elif not kept:
-        sentence = f"Untrained: all weights are random{meaning}"
-    elif fresh:
-        sentence = f"Untrained: {_names(kept)} from the lecture's network, {_names(fresh)} random{meaning}"
-    else:
-        sentence = (
-            f"Untrained as it stands: {_names(kept)} come{'' if kept[1:] else 's'} from the lecture's network, which "
-            "was trained with "
-            "other steps in between. How often this one is right was not measured."
-        )
-    return Label(source="partly trained" if kept else "random", data="", accuracy=None, sentence=sentence)
-
-
-def _names(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return Label(origin)
 
 
 # --- what is shipped ---

@@ -29,7 +29,7 @@ from cnn_explorer.ui.messages import Message, at_most, flag, message, text, whol
 if TYPE_CHECKING:
     from torch import nn
 
-    from cnn_explorer.weights.load import Label
+    from cnn_explorer.weights.label import Label
     from cnn_explorer.weights.trace import Trace
 
 HALF_MAX = 65504.0  # float16 ends here
