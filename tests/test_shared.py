@@ -28,11 +28,11 @@ from cnn_explorer.spec.network import NetworkSpec, parse
 from cnn_explorer.spec.shapes import ReceptiveField, infer_shapes
 from cnn_explorer.weights.builder import Normalize, build_layers
 from cnn_explorer.weights.evaluation import accuracy, as_input
-from cnn_explorer.weights.fitting import fit, fitted, fold, recalibrate
+from cnn_explorer.weights.fitting import fit, fit_readout, fold, recalibrate
 from cnn_explorer.weights.load import load_network, measured
-from cnn_explorer.weights.shared_filters import READOUT_SCALE, plan, sampled_readout, shared_weights, taken
+from cnn_explorer.weights.shared_filters import READOUT_SCALE, conv_weight, plan_for, sampled_readout, shared_weights
 from cnn_explorer.weights.trace import trace_activations
-from cnn_explorer.weights.tuning import Readout, temperature, through, tune
+from cnn_explorer.weights.tuning import Readout, forward_in_batches, temperature, tune
 
 TEXTS = [
     "conv10k5-avg2-relu-conv20k5-max2-relu-fc10",
@@ -147,8 +147,8 @@ def test_a_folded_batch_norm_is_a_convolution_with_a_batch_norm_behind_it(pool: 
 def test_the_fitted_module_computes_what_training_computed(text: str) -> None:
     """Convolutions folded, readout sampled: the same logits as the training's own forward pass on the same digits."""
     shapes, parameters = infer_shapes(parse(text)), initial(1)
-    steps = plan(shapes)
-    assert steps is not None
+    plan = plan_for(shapes)
+    assert plan is not None
     with torch.no_grad():
         for name, tensor in parameters.items():
             if name.startswith("readout") or name.endswith(("beta", "log_gamma")):
@@ -159,12 +159,12 @@ def test_the_fitted_module_computes_what_training_computed(text: str) -> None:
                 tensor.uniform_(-0.1, 0.1, generator=torch.Generator().manual_seed(sum(name.encode())))
         stored = {name: tensor.float() for name, tensor in exported(parameters).items()}
         images = torch.tensor(more_digits().images[:60])
-        expected = forward(parameters, steps, as_input(images))
+        expected = forward(parameters, plan, as_input(images))
         module = build_layers(shapes).eval()
-        mean, std = recalibrate(module, steps, stored, images)
+        mean, std = recalibrate(module, plan, stored, images)
         features = module[:-1](as_input(images)).flatten(1)
-        weight = sampled_readout(stored[f"{steps.readout}.weight"], steps.field, steps.maps).flatten(1)
-        logits = (features - mean) / std @ weight.T + stored[f"{steps.readout}.bias"]
+        weight = sampled_readout(stored[f"{plan.readout}.weight"], plan.field, plan.maps).flatten(1)
+        logits = (features - mean) / std @ weight.T + stored[f"{plan.readout}.bias"]
     torch.testing.assert_close(logits, expected, atol=0.03 * float(expected.std()), rtol=0.02)  # stored in 16 bits
 
 
@@ -188,10 +188,10 @@ def test_refitting_starts_from_the_readout_and_improves_it() -> None:
     labels = torch.arange(400) % 10
     features = torch.randn(400, 30, generator=generator) + 2 * torch.randn(10, 30, generator=generator)[labels]
     held_out = torch.arange(400) // 10 % 4 == 3
-    weight, bias, kept = fitted(features, labels, held_out, torch.zeros(10, 30), torch.zeros(10), 0.02)
+    weight, bias, kept = fit_readout(features, labels, held_out, torch.zeros(10, 30), torch.zeros(10), 0.02)
     assert kept > 0
     assert ((features @ weight.T + bias).argmax(1) == labels)[held_out].float().mean() > 0.95
-    far, _, _ = fitted(features, labels, held_out, weight, bias, 1e6)
+    far, _, _ = fit_readout(features, labels, held_out, weight, bias, 1e6)
     assert torch.allclose(
         far / far.norm(), weight / weight.norm(), atol=1e-2
     )  # held so tightly, only its scale can change
@@ -208,9 +208,9 @@ def test_temperature_finds_the_smallest_loss() -> None:
 
 
 def weights_of(text: str) -> set[str]:
-    steps = plan(infer_shapes(parse(text)))
-    assert steps is not None
-    return {part for block in steps.blocks for part in (*block.parts, block.activation)}
+    plan = plan_for(infer_shapes(parse(text)))
+    assert plan is not None
+    return {part for block in plan.blocks for part in (*block.parts, block.activation)}
 
 
 def test_a_convolution_has_weights_for_its_role() -> None:
@@ -226,15 +226,15 @@ def test_a_convolution_has_weights_for_its_role() -> None:
 
 def test_parts_are_added_up_channel_by_channel() -> None:
     shared = shared_weights()
-    steps = plan(infer_shapes(parse("conv40k3-max2-relu-conv6k5-max2-relu-fc10")))
-    assert steps is not None
+    plan = plan_for(infer_shapes(parse("conv40k3-max2-relu-conv6k5-max2-relu-fc10")))
+    assert plan is not None
     like = torch.randn(6, 40, 5, 5)
-    weight = taken(shared, steps.blocks[1].parts, like)
-    expected = torch.stack([shared[f"{part}.weight"][:6].float() for part in steps.blocks[1].parts]).sum(dim=0)
+    weight = conv_weight(shared, plan.blocks[1].parts, like)
+    expected = torch.stack([shared[f"{part}.weight"][:6].float() for part in plan.blocks[1].parts]).sum(dim=0)
     torch.testing.assert_close(weight[:, :32], expected)
     assert weight[:, 32:].abs().max() == 0
     like = torch.randn(40, 1, 3, 3)
-    assert torch.equal(taken(shared, steps.blocks[0].parts, like)[32:], like[32:])
+    assert torch.equal(conv_weight(shared, plan.blocks[0].parts, like)[32:], like[32:])
 
 
 # --- tuning ---
@@ -244,14 +244,14 @@ WEAK = "conv3k5s3p3-max3-tanh-conv10k1-tanh-fc10"
 
 def test_a_weak_network_is_tuned_and_says_so() -> None:
     shapes = infer_shapes(parse(WEAK))
-    steps = plan(shapes)
-    assert steps is not None
+    plan = plan_for(shapes)
+    assert plan is not None
     network = load_network(parse(WEAK))
     assert "conv1 and conv2 tuned and readout fitted on" in network.label.sentence
     left = build_layers(shapes).eval()
     with torch.no_grad(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cnn_explorer.weights.fitting.GOOD", 0.0)
-        assert fit(left, shapes, steps, shared_weights()).tuned == ()
+        patch.setattr("cnn_explorer.weights.fitting.ACCURATE", 0.0)
+        assert fit(left, shapes, plan, shared_weights()).tuned == ()
     digits = bundled_digits()
     assert accuracy(network.module, digits.images, digits.labels) > accuracy(left, digits.images, digits.labels) + 0.01
     assert all(parameter.grad is None and parameter.requires_grad for parameter in network.module.parameters())
@@ -277,7 +277,7 @@ def problem(
     times = {name: 1.0 if name >= affordable else 1e12 for name in ("conv1", "conv2")}
     images, labels = torch.tensor(more_digits().images[:800]), torch.tensor(more_digits().labels[:800])
     with torch.no_grad():
-        features = through(body, images).flatten(1)
+        features = forward_in_batches(body, images).flatten(1)
     readout = Readout(
         torch.zeros(10, features.shape[1]), torch.zeros(10), features.mean(dim=0), features.std(dim=0) + 1e-3
     )
@@ -307,7 +307,7 @@ def test_tuning_changes_what_it_can_afford_and_improves_it(affordable: str, chan
     assert {name.split(".")[0] for name, tensor in copied(body).items() if not torch.equal(tensor, before[name])} == {
         *changed
     }
-    loss = nn.functional.cross_entropy(tuned(through(body, images[held_out])), labels[held_out])
+    loss = nn.functional.cross_entropy(tuned(forward_in_batches(body, images[held_out])), labels[held_out])
     assert (loss < 1.9) == bool(changed)  # without any training it is about log 10 = 2.3
 
 
@@ -339,8 +339,8 @@ def test_what_the_shared_network_does_not_serve() -> None:
         "max2-conv8k3-fc10",
         "conv8k3-relu",
     ):
-        assert plan(infer_shapes(parse(text))) is None, text
-    assert plan(infer_shapes(parse("-".join(["conv4k3"] * 4) + "-fc10"))) is None
+        assert plan_for(infer_shapes(parse(text))) is None, text
+    assert plan_for(infer_shapes(parse("-".join(["conv4k3"] * 4) + "-fc10"))) is None
 
 
 # --- its training ---
@@ -374,7 +374,7 @@ def test_settings_of_the_training_are_served_and_bounded() -> None:
     rng, recipe = np.random.default_rng(0), SharedRecipe()
     for _ in range(50):
         shapes = random_setting(rng, recipe)
-        assert plan(shapes) is not None
+        assert plan_for(shapes) is not None
         assert shapes.macs * recipe.batch_sizes[0] <= recipe.work
 
 
@@ -394,8 +394,8 @@ def test_training_never_sees_the_digits_that_come_with_the_package() -> None:
 
 def test_fitting_says_how_much_it_used() -> None:
     shapes = infer_shapes(parse("conv4k3-max3-relu-fc10"))
-    steps = plan(shapes)
-    assert steps is not None
-    result = fit(build_layers(shapes).eval(), shapes, steps, shared_weights())
+    plan = plan_for(shapes)
+    assert plan is not None
+    result = fit(build_layers(shapes).eval(), shapes, plan, shared_weights())
     assert 200 <= result.digits <= 2000
     assert result.seconds > 0

@@ -56,7 +56,7 @@ from cnn_explorer.weights.shared_filters import (
     MAX_KERNEL,
     SPACINGS,
     Plan,
-    plan,
+    plan_for,
     sampled_readout,
 )
 from cnn_explorer.weights.tuning import temperature
@@ -174,10 +174,10 @@ def _total(tensors: Sequence[Tensor]) -> Tensor:
     return total
 
 
-def forward(parameters: dict[str, Tensor], steps: Plan, images: Tensor) -> Tensor:
+def forward(parameters: dict[str, Tensor], plan: Plan, images: Tensor) -> Tensor:
     """Logits of a network of shared weights, batch norms in training mode: `(N, 1, 28, 28)` in [0, 1] → `(N, 10)`."""
     x = Normalize()(images)
-    for block in steps.blocks:
+    for block in plan.blocks:
         conv = block.conv.spec
         assert isinstance(conv, Conv2dSpec)
         outputs, inputs = conv.out_channels, x.shape[1]
@@ -192,8 +192,8 @@ def forward(parameters: dict[str, Tensor], steps: Plan, images: Tensor) -> Tenso
         for layer in block.after:
             x = layer.spec.build(layer.input_shape)(x)
     x = functional.batch_norm(x, None, None, training=True, eps=EPSILON)
-    readout = sampled_readout(_whole(parameters, steps.readout), steps.field, steps.maps)
-    return functional.linear(x.flatten(1), readout.flatten(1), parameters[f"{steps.readout}.bias"])
+    readout = sampled_readout(_whole(parameters, plan.readout), plan.field, plan.maps)
+    return functional.linear(x.flatten(1), readout.flatten(1), parameters[f"{plan.readout}.bias"])
 
 
 def exported(parameters: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -294,13 +294,13 @@ def train_shared(
             shapes = random_setting(rng, recipe)
             size = min(max(recipe.work // shapes.macs, recipe.batch_sizes[0]), recipe.batch_sizes[1])
             batch = order[at : at + size]
-            steps_of = plan(shapes)
-            assert steps_of is not None
+            plan = plan_for(shapes)
+            assert plan is not None
             if len(batch) < recipe.batch_sizes[0] // 2:
                 break
             for group, rate in zip(optimizer.param_groups, rates.values(), strict=True):
                 group["lr"] = rate * schedule((epoch + at / len(order)) / recipe.epochs, warm_up=0.03)
-            logits = forward(parameters, steps_of, as_input(images[batch]))
+            logits = forward(parameters, plan, as_input(images[batch]))
             # As when a network is loaded: how sure it is gets settled last, and a setting that is too sure teaches no
             # more than others.
             loss = functional.cross_entropy(temperature(logits.detach(), labels[batch]) * logits, labels[batch])

@@ -31,9 +31,9 @@ def build_network(spec: NetworkSpec, seed: int = 0) -> nn.Sequential:
     """Build an untrained network: `normalize`, then a child for every layer under the name that `infer_shapes` gives
     it.
 
-    Takes `(N, *spec.input_shape)`, float in [0, 1]. Every layer is initialised by its own seed, made of `seed`, its
-    name and its shape, so that a change elsewhere leaves it as it is. Raises `GeometryError` if the geometry does not
-    work out.
+    The module takes `(N, *spec.input_shape)`, float in [0, 1]. A layer's initial weights depend on `seed`, its name and
+    its shape only: changing one layer does not change the others. Raises `GeometryError` if a layer cannot take its
+    input.
     """
     shapes = infer_shapes(spec)
     if shapes.error:
@@ -42,11 +42,10 @@ def build_network(spec: NetworkSpec, seed: int = 0) -> nn.Sequential:
 
 
 def build_layers(shapes: NetworkShapes, seed: int = 0) -> nn.Sequential:
-    """As `build_network`, for the layers reached only: up to the one that cannot take its input."""
+    """As `build_network`, up to the first layer that cannot take its input."""
     children: OrderedDict[str, nn.Module] = OrderedDict(normalize=Normalize())
-    with torch.random.fork_rng(
-        devices=[]
-    ):  # torch's own initialisation, replaced below, draws from the global generator
+    # Building a layer also initialises it, from torch's global generator: the fork leaves that as it was.
+    with torch.random.fork_rng(devices=[]):
         for layer in shapes.layers:
             children[layer.name] = layer.spec.build(layer.input_shape)
             initialise(children[layer.name], layer.name, seed)

@@ -1,4 +1,4 @@
-"""How often a network is right, and where it is wrong."""
+"""How often a network is right, and which digits it gets wrong."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from cnn_explorer.digits.data import Digits
 from cnn_explorer.weights.shared_filters import CLASSES
 
-BATCH = 100  # digits at a time: more would take more memory than time
-SHIFTS = range(7)  # pixels; most digits of MNIST have a margin of four
+BATCH = 100  # digits; larger batches take more memory and are no faster
+SHIFTS = range(7)  # pixels; MNIST's digits have a margin of four
 
 
 def predict(
@@ -68,10 +68,10 @@ def as_input(images: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What a network says of digits whose `labels`, `(N,)` int64, are known: `probabilities`, `(N, 10)`, each row of
-    sum 1.
+    """The `probabilities` that a network gives to digits, `(N, 10)`, each row of sum 1, beside their true `labels`,
+    `(N,)` int64.
 
-    Digits go by their place in what was evaluated, 0 to N − 1.
+    Methods name digits by their index, 0 to N − 1.
     """
 
     labels: np.ndarray
@@ -105,16 +105,14 @@ class Evaluation:
         return fractions
 
     def at(self, true: int, answered: int) -> np.ndarray:
-        """The digits of class `true` that were answered `answered`, surest first, `(confusion[true,
-        answered],)` int64.
-        """
-        return self._surest_first((self.labels == true) & (self.answers == answered))
+        """Indices of the digits of class `true` with the answer `answered`, most confident first; `(K,)` int64."""
+        return self._most_confident_first((self.labels == true) & (self.answers == answered))
 
     def most_confidently_wrong(self, count: int) -> np.ndarray:
-        """Up to `count` digits with a wrong answer, surest first, int64."""
-        return self._surest_first(self.answers != self.labels)[:count]
+        """Indices of up to `count` digits with a wrong answer, most confident first; int64."""
+        return self._most_confident_first(self.answers != self.labels)[:count]
 
-    def _surest_first(self, chosen: np.ndarray) -> np.ndarray:
+    def _most_confident_first(self, chosen: np.ndarray) -> np.ndarray:
         indices = np.flatnonzero(chosen)
         return indices[np.argsort(-self.probabilities[indices, self.answers[indices]], kind="stable")]
 
@@ -122,8 +120,7 @@ class Evaluation:
 def evaluate(
     module: nn.Module, digits: Digits, batch_size: int = BATCH, pause: Callable[[], None] = lambda: None
 ) -> Evaluation:
-    """Ask a classifier for every digit's probabilities: the softmax of its logits, in float64, so that near ties stay
-    apart.
+    """A classifier's probabilities for all digits: the softmax of its logits, in float64, which keeps near ties apart.
 
     `batch_size` and `pause` are those of `predict`. Raises `ValueError` for no digits.
     """
@@ -132,14 +129,13 @@ def evaluate(
     return Evaluation(digits.labels, predict(module, digits.images, batch_size, pause).double().softmax(dim=1).numpy())
 
 
-# --- the same digits elsewhere ---
+# --- shifted digits ---
 
 
 def shifted(images: np.ndarray, right: int, down: int) -> np.ndarray:
-    """Images moved by whole pixels, negative ones to the left and up; background (0) comes in, and what leaves the
-    image is lost.
+    """A copy of images, `(N, H, W)`, moved by whole pixels; a negative number moves them left or up.
 
-    `(N, H, W)` → the same shape and dtype, a copy.
+    Background (0) comes in at one side, and what leaves the image at the other is lost.
     """
     _, height, width = images.shape
     moved = np.zeros_like(images)
@@ -157,7 +153,7 @@ def shift_accuracy(
     batch_size: int = BATCH,
     pause: Callable[[], None] = lambda: None,
 ) -> list[float]:
-    """For every shift in pixels the accuracy on the same digits moved that far: the mean over left, right, up and down.
+    """The accuracy on the digits after each shift, in pixels: the mean over left, right, up and down.
 
     `batch_size` and `pause` are those of `predict`.
     """
@@ -169,5 +165,5 @@ def shift_accuracy(
 
 
 def _directions(shift: int) -> list[tuple[int, int]]:
-    """(right, down) of the four moves by `shift`; one, where nothing moves."""
+    """(right, down) of the four moves by `shift`; a single one for a shift of 0."""
     return [(-shift, 0), (shift, 0), (0, -shift), (0, shift)] if shift else [(0, 0)]

@@ -1,12 +1,16 @@
-"""Fit a network of shared weights to its setting: statistics, readout and confidence, on digits that come with the
-package.
+"""Fit shared weights to one network: its batch-norm statistics, its last layer (the readout) and its temperature.
 
-    recalibrate ─► sample the readout ─► refit it, held near the sampled one
-                ─► where that is weak, tune the convolutions with it ─► choose on held-out digits ─► temperature
+    recalibrate ─► sample the readout ─► refit it, with a penalty on its distance from the sampled one
+                ─► if the result is weak, tune the convolutions too ─► choose on held-out digits ─► temperature
 
-The digits fitted on are the first of `more_digits`, of which every fourth ten are held out of the refit and the tuning.
-How many depends on what the network costs, so that the whole takes a fraction of a second. The time is that of `cost`,
-not a clock's: the result does not depend on how busy the machine is.
+The weights are shared by networks of many shapes, as in slimmable networks (Yu et al., 2018, arXiv 1812.08928). A
+network that shares weights needs batch-norm statistics of its own, computed after training on a few images
+(Yu & Huang, 2019, arXiv 1903.05134; Wu & Johnson, 2021, arXiv 2105.07576). The last step is temperature scaling
+(Guo et al., 2017, arXiv 1706.04599).
+
+The digits are the first ones of `more_digits`. Of every forty in a row, the last ten are held out of the refit and the
+tuning. A costly network is fitted on fewer digits, so that a fit takes a fraction of a second. The cost is computed
+from shapes (`spec.cost`), not measured: the result does not depend on how busy the machine is.
 """
 
 from __future__ import annotations
@@ -30,28 +34,25 @@ from cnn_explorer.weights.shared_filters import (
     EPSILON,
     Plan,
     SharedWeights,
+    conv_weight,
     sampled_readout,
     scale_and_shift,
-    taken,
 )
-from cnn_explorer.weights.tuning import Readout, temperature, through, tune
+from cnn_explorer.weights.tuning import Readout, forward_in_batches, temperature, tune
 
-TIME = 45_000_000  # nanoseconds that may go into passing digits through the network, as `cost` counts them
-FIT_DIGITS, CALIBRATION_DIGITS = (200, 2000), (60, 200)  # at least, at most
-FIT_VALUES = 1_500_000  # digits · features that the readout is fitted on
-FIRST_LOOK = 500  # digits that say how sure the sampled readout may be
-STEPS = 8  # of L-BFGS
-PULL = (
-    0.02  # towards the sampled readout, behind hidden layers towards nothing; per feature, as a share of the features
-)
-GOOD = 0.9  # of the held-out digits: a network that gets as many right is not tuned
+FORWARD_TIME = 45_000_000  # nanoseconds for all forward passes of a fit, as `spec.cost` counts them
+FIT_DIGITS, CALIBRATION_DIGITS = (200, 2000), (60, 200)  # (at least, at most)
+FIT_VALUES = 1_500_000  # at most digits · features to fit the readout on
+TEMPERATURE_DIGITS = 500  # for the temperature of the sampled readout
+LBFGS_STEPS = 8
+PENALTY = 0.02  # per feature, on the squared distance from the sampled readout, or from 0 behind hidden layers
+ACCURATE = 0.9  # a network with this accuracy on the held-out digits is not tuned
 
 
 @dataclass(frozen=True)
 class Fit:
-    """What was done: the number of `digits` fitted on (held-out ones included), the share of the refit that was kept (0
-    is the sampled readout, 1 the refitted one), the names of the convolutions that were `tuned` with it, and the
-    `seconds` it took.
+    """What a fit has done: `digits`, their number, held-out ones included; `kept`, the share of the refit that was kept
+    (0: the sampled readout, 1: the refitted one); the names of the convolutions that were `tuned`; its `seconds`.
     """
 
     digits: int
@@ -64,43 +65,44 @@ class Fit:
 def fit(
     module: nn.Sequential,
     shapes: NetworkShapes,
-    steps: Plan,
+    plan: Plan,
     weights: SharedWeights,
     pause: Callable[[], None] = lambda: None,
 ) -> Fit:
-    """Give `module`, built for `shapes`, the shared weights that `steps` names, in place, and fit what depends on the
-    setting.
+    """Copy the shared weights that `plan` names into `module`, which was built for `shapes`, and fit them; in place.
 
-    Deterministic. Repeats itself for the same arguments on the same kind of machine. `pause` is called between units of
-    the work.
+    Deterministic: the same arguments give the same weights on the same kind of machine. `pause` is called before every
+    batch; what it raises ends the work.
     """
     started = time.perf_counter()
-    digits, calibration = _counts(shapes, steps)
+    digits, calibration = _counts(shapes, plan)
     images, labels = (part[:digits] for part in digits_to_fit())
     held_out = torch.arange(digits) // CLASSES % 4 == 3  # digits come in tens of one of each class
-    body, unit = _body(module, steps), digits_per_unit(shapes)
-    mean, std = recalibrate(module, steps, weights, images[:calibration])
-    features = through(body, images, unit, pause).flatten(1).sub_(mean).div_(std)
-    weight, bias = _sampled(steps, weights)
-    weight, bias, kept = fitted(features, labels, held_out, weight, bias, pull=PULL)
+    body, batch_size = _body(module, plan), digits_per_unit(shapes)
+    mean, std = recalibrate(module, plan, weights, images[:calibration])
+    features = forward_in_batches(body, images, batch_size, pause).flatten(1).sub_(mean).div_(std)
+    weight, bias = _sampled(plan, weights)
+    weight, bias, kept = fit_readout(features, labels, held_out, weight, bias, penalty=PENALTY)
     readout, convs = Readout(weight, bias, mean, std), tuple[str, ...]()
-    right = float((features[held_out] @ weight.T + bias).argmax(dim=1).eq(labels[held_out]).float().mean())
-    if right < GOOD and not steps.hidden_linear:
-        readout, convs = tune(body, _times(shapes, steps), images, labels, held_out, readout, unit, pause)
-    last = module.get_submodule(steps.last.name)
+    accuracy = float((features[held_out] @ weight.T + bias).argmax(dim=1).eq(labels[held_out]).float().mean())
+    if accuracy < ACCURATE and not plan.hidden_linear:
+        readout, convs = tune(body, _training_times(shapes, plan), images, labels, held_out, readout, batch_size, pause)
+    last = module.get_submodule(plan.last.name)
     assert isinstance(last, nn.Linear)
     readout.copy_into(last)
     return Fit(digits, kept, convs, time.perf_counter() - started)
 
 
-def _counts(shapes: NetworkShapes, steps: Plan) -> tuple[int, int]:
-    """How many digits to fit on and to take statistics of; whole tens, so that every class is there equally."""
+def _counts(shapes: NetworkShapes, plan: Plan) -> tuple[int, int]:
+    """How many digits to fit on, and how many to take batch-norm statistics of: multiples of ten, so that all classes
+    are equal in number.
+    """
 
     def within(wanted: float, bounds: tuple[int, int]) -> int:
         return int(min(max(wanted, bounds[0]), bounds[1])) // CLASSES * CLASSES
 
-    affordable = TIME / forward_time(shapes.layers)
-    features = steps.last.input_shape[0]
+    affordable = FORWARD_TIME / forward_time(shapes.layers)
+    features = plan.last.input_shape[0]
     return (
         within(min(0.6 * affordable, FIT_VALUES / features), FIT_DIGITS),
         within(0.2 * affordable, CALIBRATION_DIGITS),
@@ -109,13 +111,13 @@ def _counts(shapes: NetworkShapes, steps: Plan) -> tuple[int, int]:
 
 @cache
 def digits_to_fit() -> tuple[Tensor, Tensor]:
-    """The 4,000 of `more_digits`, `(N, 28, 28)` uint8, and their labels, `(N,)` int64; never to be changed in place."""
+    """`more_digits` as tensors: images `(4000, 28, 28)` uint8, labels `(4000,)` int64. Never change them in place."""
     return _as_tensors(more_digits())
 
 
 @cache
 def digits_to_measure() -> tuple[Tensor, Tensor]:
-    """The 1,000 of `bundled_digits`, likewise."""
+    """`bundled_digits` as tensors: `(1000, 28, 28)` and `(1000,)`. Never change them in place."""
     return _as_tensors(bundled_digits())
 
 
@@ -123,44 +125,44 @@ def _as_tensors(digits: Digits) -> tuple[Tensor, Tensor]:
     return torch.tensor(digits.images), torch.tensor(digits.labels)
 
 
-def _times(shapes: NetworkShapes, steps: Plan) -> dict[str, float]:
-    """By convolution, the nanoseconds that a digit takes from there to the end and back."""
-    starts = [block.conv for block in steps.blocks]
+def _training_times(shapes: NetworkShapes, plan: Plan) -> dict[str, float]:
+    """By convolution: nanoseconds of a training step from there to the end of the network, per digit."""
+    starts = [block.conv for block in plan.blocks]
     return {conv.name: training_time(shapes.layers[shapes.layers.index(conv) :]) for conv in starts}
 
 
-def _body(module: nn.Sequential, steps: Plan) -> nn.Sequential:
+def _body(module: nn.Sequential, plan: Plan) -> nn.Sequential:
     """The network without its last linear layer."""
-    return module[: [name for name, _ in module.named_children()].index(steps.last.name)]
+    return module[: [name for name, _ in module.named_children()].index(plan.last.name)]
 
 
-# --- batch norm, folded ---
+# --- batch norm, folded into the layer before it ---
 
 
-def recalibrate(module: nn.Sequential, steps: Plan, weights: SharedWeights, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Give the convolutions their shared weights with a batch norm folded in, in place; its statistics are those of
-    `images`.
+def recalibrate(module: nn.Sequential, plan: Plan, weights: SharedWeights, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Copy the shared weights into the convolutions, with a batch norm folded in whose statistics come from `images`,
+    `(N, 28, 28)` uint8; in place.
 
-    `images` is `(N, 28, 28)` uint8. Hidden linear layers keep their random weights and are normalised likewise. Returns
-    mean and standard deviation of the last linear layer's input, `(F,)` each: of a whole map for all of its values.
+    Hidden linear layers keep their random weights and get a batch norm as well. Returns mean and standard deviation of
+    the last linear layer's input, `(F,)` each; all values of one feature map share theirs.
     """
     x = Normalize()(images.unsqueeze(1).float() / 255)
-    for block in steps.blocks:
+    for block in plan.blocks:
         conv = module.get_submodule(block.conv.name)
         assert isinstance(conv, nn.Conv2d)
         assert conv.bias is not None
-        conv.weight.copy_(taken(weights, block.parts, conv.weight))
+        conv.weight.copy_(conv_weight(weights, block.parts, conv.weight))
         conv.bias.zero_()
         for layer in block.before:
             x = module.get_submodule(layer.name)(x)
         x = fold(conv, x, *scale_and_shift(weights, block, len(conv.bias)))
         for layer in block.after:
             x = module.get_submodule(layer.name)(x)
-    if not steps.hidden_linear:
+    if not plan.hidden_linear:
         mean, std = _statistics(x)
-        values = steps.maps[1] * steps.maps[2]
+        values = plan.maps[1] * plan.maps[2]
         return mean.repeat_interleave(values), std.repeat_interleave(values)
-    for layer in steps.hidden:
+    for layer in plan.hidden:
         hidden = module.get_submodule(layer.name)
         x = hidden(x)
         if isinstance(hidden, nn.Linear):
@@ -169,10 +171,10 @@ def recalibrate(module: nn.Sequential, steps: Plan, weights: SharedWeights, imag
 
 
 def fold(layer: nn.Conv2d | nn.Linear, output: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
-    """Change `layer` so that its `output`, `(N, C, …)`, has mean `beta` and standard deviation `gamma` in every
-    channel, as a batch norm behind it would. `gamma` is positive.
+    """Fold a batch norm into the layer before it, in place: every channel of `output`, `(N, C, …)`, then has the mean
+    `beta` and the standard deviation `gamma`, which is positive; `(C,)` each.
 
-    `output` may have passed through pooling. Returns the output of the changed layer.
+    `output` is what the layer gives, with or without a pooling behind it. Returns the same of the changed layer.
     """
     mean, std = _statistics(output)
     scale = gamma / std
@@ -184,42 +186,40 @@ def fold(layer: nn.Conv2d | nn.Linear, output: Tensor, gamma: Tensor, beta: Tens
 
 
 def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each channel of `(N, C, …)`, as torch's batch norm in training mode takes them."""
+    """Mean and standard deviation of each channel of `(N, C, …)`, as torch's batch norm in training mode has them."""
     variance, mean = torch.var_mean(x, dim=[0, *range(2, x.dim())], correction=0)
     return mean, (variance + EPSILON).sqrt()
 
 
-def _sampled(steps: Plan, weights: SharedWeights) -> tuple[Tensor, Tensor]:
-    """The shared readout for the last maps, `(10, F)` and `(10,)`; zeros behind hidden layers, for
-    which there is none.
-    """
-    if steps.hidden_linear:
-        return torch.zeros(CLASSES, steps.last.input_shape[0]), torch.zeros(CLASSES)
-    readout = sampled_readout(weights[f"{steps.readout}.weight"].float(), steps.field, steps.maps)
-    return readout.flatten(1), weights[f"{steps.readout}.bias"].float()
+def _sampled(plan: Plan, weights: SharedWeights) -> tuple[Tensor, Tensor]:
+    """Weight `(10, F)` and bias `(10,)` of the shared readout; zeros behind hidden layers, which have no shared one."""
+    if plan.hidden_linear:
+        return torch.zeros(CLASSES, plan.last.input_shape[0]), torch.zeros(CLASSES)
+    readout = sampled_readout(weights[f"{plan.readout}.weight"].float(), plan.field, plan.maps)
+    return readout.flatten(1), weights[f"{plan.readout}.bias"].float()
 
 
 # --- the readout ---
 
 
-def fitted(
-    features: Tensor, labels: Tensor, held_out: Tensor, weight: Tensor, bias: Tensor, pull: float
+def fit_readout(
+    features: Tensor, labels: Tensor, held_out: Tensor, weight: Tensor, bias: Tensor, penalty: float
 ) -> tuple[Tensor, Tensor, float]:
-    """A readout `(10, F)`, `(10,)` for `features`, `(N, F)` with variance about 1, that starts from `weight` and
-    `bias`.
+    """Fit a linear layer, starting from `weight`, `(10, F)`, and `bias`, `(10,)`.
 
-    Minimises the multinomial logistic loss on the digits not `held_out` plus `pull`·F/2 times the squared distance from
-    where it starts. Keeps as much of the change as suits the held-out digits, and scales the logits so that their
-    probabilities do, too: temperature scaling, Guo et al., "On Calibration of Modern Neural Networks", 2017. Also
-    returns the share of the change kept.
+    `features` are `(N, F)`, of variance about 1; `labels` are `(N,)` int64; `held_out` is an `(N,)` mask. Minimises the
+    cross-entropy on the other digits + `penalty`·F/2·‖change of the weight‖²/their number. Then keeps none, half or all
+    of the change, and scales the logits by a temperature: whatever gives the held-out digits the smallest cross-entropy
+    (temperature scaling, Guo et al., 2017, arXiv 1706.04599).
+
+    Returns the weight, the bias and the share of the change that was kept.
     """
     start = features @ weight.T + bias
     seen = ~held_out
-    scale = temperature(start[seen][:FIRST_LOOK], labels[seen][:FIRST_LOOK])
+    scale = temperature(start[seen][:TEMPERATURE_DIGITS], labels[seen][:TEMPERATURE_DIGITS])
     start, weight, bias = start * scale, weight * scale, bias * scale
-    change, change_bias = _refit(features[seen], labels[seen], start[seen], pull)
-    outside = features[held_out]
-    moved = outside @ change.T + change_bias
+    change, change_bias = _refit(features[seen], labels[seen], start[seen], penalty)
+    moved = features[held_out] @ change.T + change_bias
     results = []
     for kept in (0.0, 0.5, 1.0):
         logits = start[held_out] + kept * moved
@@ -229,20 +229,26 @@ def fitted(
     return scale * (weight + kept * change), scale * (bias + kept * change_bias), kept
 
 
-def _refit(features: Tensor, labels: Tensor, start: Tensor, pull: float) -> tuple[Tensor, Tensor]:
-    """The change of weight and bias that L-BFGS finds in a few steps; `start` are the logits before it, `(N, 10)`."""
+def _refit(features: Tensor, labels: Tensor, start: Tensor, penalty: float) -> tuple[Tensor, Tensor]:
+    """The change of weight and bias after a few steps of L-BFGS; `start` are the logits before, `(N, 10)`."""
     count, width = features.shape
     change = torch.zeros(CLASSES, width + 1)  # the bias in the last column
     truth = functional.one_hot(labels, CLASSES).float()
-    optimizer = LBFGS([change], max_iter=STEPS, max_eval=2 * STEPS, history_size=STEPS, line_search_fn="strong_wolfe")
+    optimizer = LBFGS(
+        [change],
+        max_iter=LBFGS_STEPS,
+        max_eval=2 * LBFGS_STEPS,
+        history_size=LBFGS_STEPS,
+        line_search_fn="strong_wolfe",
+    )
 
-    def closure() -> Tensor:  # the gradient by hand: (softmax − truth)ᵀ·features
+    def closure() -> Tensor:  # the gradient of the cross-entropy is (softmax − truth)ᵀ·features
         logits = torch.addmm(start + change[:, -1], features, change[:, :-1].T)
         away = change[:, :-1]
         logs = logits.log_softmax(dim=1)
         error = (logs.exp() - truth) / count
-        change.grad = torch.cat([error.T @ features + pull * width / count * away, error.sum(dim=0)[:, None]], dim=1)
-        loss: Tensor = functional.nll_loss(logs, labels) + pull * width / count / 2 * (away * away).sum()
+        change.grad = torch.cat([error.T @ features + penalty * width / count * away, error.sum(dim=0)[:, None]], dim=1)
+        loss: Tensor = functional.nll_loss(logs, labels) + penalty * width / count / 2 * (away * away).sum()
         return loss
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Trained weights for a spec, and an honest label for where they come from."""
+"""The best weights there are for a network, and a label that says where they come from."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from cnn_explorer.spec.shapes import NetworkShapes, infer_shapes
 from cnn_explorer.weights.builder import build_layers
 from cnn_explorer.weights.fitting import Fit, digits_to_measure, fit
 from cnn_explorer.weights.label import Fitted, Label, Pretrained, Untrained
-from cnn_explorer.weights.shared_filters import MAX_CHANNELS, Plan, plan, shared_weights
-from cnn_explorer.weights.tuning import through
+from cnn_explorer.weights.shared_filters import MAX_CHANNELS, Plan, plan_for, shared_weights
+from cnn_explorer.weights.tuning import forward_in_batches
 
-MAX_TIME = 2_000_000  # nanoseconds a digit through a network that is fitted when it is loaded; more would take seconds
+MAX_TIME = 2_000_000  # nanoseconds a digit, forward: fitting a slower network would take seconds
 
 
 @dataclass(frozen=True)
@@ -36,17 +36,17 @@ class TrainedNetwork:
 
     @cached_property
     def bytes(self) -> int:
-        """Memory that the weights take."""
+        """Memory of the weights, in bytes."""
         return sum(tensor.nbytes for tensor in self.module.state_dict().values())
 
     @cached_property
     def fingerprint(self) -> str:
-        """That of the weights."""
+        """`fingerprint_of` the module."""
         return fingerprint_of(self.module)
 
 
 def fingerprint_of(module: nn.Module) -> str:
-    """Eight hexadecimal digits that differ where weights differ: a CRC-32 of them all."""
+    """The CRC-32 of all weights, eight hexadecimal digits."""
     crc = 0
     for tensor in module.state_dict().values():
         crc = zlib.crc32(tensor.contiguous().numpy(), crc)
@@ -56,16 +56,22 @@ def fingerprint_of(module: nn.Module) -> str:
 def load_network(
     spec: NetworkSpec, *, measure: bool = True, pause: Callable[[], None] = lambda: None
 ) -> TrainedNetwork:
-    """Build `spec` with the best weights there are, the same every time.
+    """Build a network with the best weights there are for it. The same spec gives the same weights every time.
 
-    The lecture's network and the page's other presets get weights of their own. Any other of one to three convolutions
-    that ends in ten outputs gets shared weights, with the readout fitted on digits that come with the package, in a
-    fraction of a second. What is left gets, layer by layer, the trained tensors where the layer's name and shapes agree
-    with the lecture's, and a seeded initialisation elsewhere; its label then says "untrained". Where the geometry
-    breaks, the module has the layers before the break.
+    Returns a module in eval mode, which takes `(N, 1, 28, 28)`, float in [0, 1], and its label. There are three cases:
 
-    How often fitted weights are right is left open without `measure`: `measured` takes longer than the fit. `pause` is
-    called between units of the work; what it raises ends the work.
+    - The lecture's network and the other presets have weights of their own, trained for them. Cost: milliseconds.
+    - Other networks with one to three convolutions and ten outputs take a part of the shared weights, as slimmable
+      networks do (Yu et al., 2018, arXiv 1812.08928). Their batch-norm statistics are computed anew (Wu & Johnson,
+      2021, arXiv 2105.07576) and their last layer is fitted on bundled digits. Cost: a fraction of a second.
+    - In all others, a layer takes the weights of the lecture's layer of the same name and shapes; the rest is
+      initialised at random, with a fixed seed. The label says "untrained".
+
+    Where the geometry does not work out, the module ends before the layer that cannot take its input. With
+    `measure=False` a fitted network is not measured: its label has no accuracy, and `measured` adds it later. Measuring
+    takes longer than the fit. `pause` is called before every batch; what it raises ends the work.
+
+    Raises `AssetError` if a file of the package is damaged or missing.
     """
     shapes = infer_shapes(spec)
     module = build_layers(shapes).eval()
@@ -73,30 +79,34 @@ def load_network(
     if own:
         module.load_state_dict(own.tensors())  # a copy of each: what all networks share stays as it is
         return TrainedNetwork(module, _pretrained_label(own.results))
-    steps = plan(shapes)
-    if steps and forward_time(shapes.layers) <= MAX_TIME:
-        network = TrainedNetwork(module, _fitted_label(steps, fit(module, shapes, steps, shared_weights(), pause)))
+    plan = plan_for(shapes)
+    if plan and forward_time(shapes.layers) <= MAX_TIME:
+        network = TrainedNetwork(module, _fitted_label(plan, fit(module, shapes, plan, shared_weights(), pause)))
         return measured(network, digits_per_unit(shapes), pause) if measure else network
-    return TrainedNetwork(module, _with_what_fits(module, shapes))
+    return TrainedNetwork(module, _with_matching_layers(module, shapes))
 
 
 @torch.no_grad()
-def measured(network: TrainedNetwork, unit: int = 100, pause: Callable[[], None] = lambda: None) -> TrainedNetwork:
-    """The same network, its label completed by how often it is right on the thousand of `bundled_digits`, if that was
-    left open.
+def measured(
+    network: TrainedNetwork, batch_size: int = 100, pause: Callable[[], None] = lambda: None
+) -> TrainedNetwork:
+    """The same network with its accuracy on the 1,000 `bundled_digits` in the label, if that was not measured yet.
 
-    `pause` is called before every `unit` digits; what it raises ends the work.
+    An untrained or measured network is returned as it is. `pause` is called before every batch; what it raises ends the
+    work.
     """
     label = network.label
     if not label.trained or label.accuracy is not None:
         return network
     images, labels = digits_to_measure()
-    accuracy = int((through(network.module, images, unit, pause).argmax(dim=1) == labels).sum()) / len(labels)
+    accuracy = int((forward_in_batches(network.module, images, batch_size, pause).argmax(dim=1) == labels).sum()) / len(
+        labels
+    )
     return TrainedNetwork(network.module, replace(label, accuracy=accuracy, measured=len(labels)))
 
 
-def _with_what_fits(module: nn.Sequential, shapes: NetworkShapes) -> Label:
-    """Load the lecture's tensors into the layers that agree with its own, in place."""
+def _with_matching_layers(module: nn.Sequential, shapes: NetworkShapes) -> Label:
+    """Load the lecture's weights into the layers with the same name and shapes, in place."""
     trained, own = _tensors("lecture"), module.state_dict()
     # A layer is taken whole or not at all: no trained bias beside a random weight.
     misfits = {
@@ -116,13 +126,13 @@ def _pretrained_label(results: dict[str, Any]) -> Label:
     return Label(origin, mnist["accuracy"], mnist["digits"])
 
 
-def _fitted_label(steps: Plan, fit: Fit) -> Label:
-    convs = [block.conv for block in steps.blocks]
+def _fitted_label(plan: Plan, fit: Fit) -> Label:
+    convs = [block.conv for block in plan.blocks]
     origin = Fitted(
         digits=fit.digits,
-        features=steps.last.input_shape[0],
+        features=plan.last.input_shape[0],
         tuned_layers=fit.tuned,
-        random_layers=tuple(layer.name for layer in steps.hidden_linear),
+        random_layers=tuple(layer.name for layer in plan.hidden_linear),
         wide_layers=tuple(conv.name for conv in convs if conv.output_shape[0] > MAX_CHANNELS),
         pointwise=convs[0].spec.window()[0] == (1, 1),  # type: ignore[attr-defined]  # a Conv2dSpec
         seconds=fit.seconds,
@@ -135,8 +145,8 @@ def _fitted_label(steps: Plan, fit: Fit) -> Label:
 
 @dataclass(frozen=True)
 class _Trained:
-    """A network's own `tensors`, single or half precision, read when they are needed, and the `results` that they
-    reach.
+    """Weights that were trained for one network: `tensors()` reads them, in single or half precision; `results` are
+    those of their tests.
     """
 
     tensors: Callable[[], dict[str, Tensor]]
@@ -145,7 +155,7 @@ class _Trained:
 
 @cache
 def _trained() -> dict[object, _Trained]:
-    """Every network that has weights of its own, by its `_identity`."""
+    """All networks that have weights of their own, by `_identity`."""
     trained = {LECTURE: _Trained(partial(_tensors, "lecture"), recipe()["results"])}
     for architecture, described in recipe("presets")["networks"].items():
         trained[parse(architecture)] = _Trained(partial(_preset, architecture), described["results"])
@@ -153,15 +163,13 @@ def _trained() -> dict[object, _Trained]:
 
 
 def _identity(spec: NetworkSpec) -> object:
-    """Equal for specs that are one network: a written flatten makes no difference."""
+    """Equal for specs of the same network, with the flatten written out or implied."""
     return spec.input_shape, tuple(spec.named_layers())
 
 
 @cache
 def recipe(name: str = "lecture") -> dict[str, Any]:
-    """How shipped weights were made and what they reach: the contents of `assets/{name}.json`,
-    "lecture" or "presets".
-    """
+    """How the package's weights were trained and tested: `assets/{name}.json`; `name` is "lecture" or "presets"."""
     loaded: dict[str, Any] = json.loads(read_asset(f"{name}.json"))
     return loaded
 

@@ -1,5 +1,5 @@
-"""torch's optimizers, without what their classes load when first used: torch's compiler, 150 MB of memory and two
-seconds.
+"""torch's optimizers without torch's compiler, which the classes in `torch.optim` load when they are first used: that
+takes 150 MB of memory and two seconds.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch.optim.sgd import sgd
 
 
 class LBFGS(torch.optim.LBFGS):
-    """torch's own; the decorator of one method is left out."""
+    """`torch.optim.LBFGS` without the decorator of one method, which loads the compiler."""
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """As in `torch.optim.Optimizer`."""
@@ -22,7 +22,7 @@ class LBFGS(torch.optim.LBFGS):
 
 
 class AdamW:
-    """Steps of AdamW by torch's function, with a rate for each tensor; without a weight decay, Adam."""
+    """AdamW by torch's own function, with a learning rate for each tensor. With `weight_decay=0` it is Adam."""
 
     def __init__(
         self, tensors: Iterable[Tensor], *, betas: tuple[float, float] = (0.9, 0.999), weight_decay: float = 0.0
@@ -35,7 +35,7 @@ class AdamW:
 
     @torch.no_grad()
     def step(self, rates: Sequence[float]) -> None:
-        """Move every tensor against its gradient and drop that; a tensor without one stays."""
+        """Update every tensor that has a gradient, by its learning rate, and drop the gradient."""
         for tensor, rate, (mean, square, count) in zip(self.tensors, rates, self._states, strict=True):
             if tensor.grad is None:
                 continue
@@ -48,7 +48,7 @@ class AdamW:
 
 
 class SGD:
-    """Steps of stochastic gradient descent by torch's function: v ← momentum·v + gradient, tensor ← tensor − rate·v."""
+    """Stochastic gradient descent by torch's own function: v ← momentum·v + gradient, tensor ← tensor − rate·v."""
 
     def __init__(self, tensors: Iterable[Tensor], *, momentum: float = 0.0) -> None:
         self.tensors = list(tensors)
@@ -57,7 +57,7 @@ class SGD:
 
     @torch.no_grad()
     def step(self, rates: Sequence[float]) -> None:
-        """Move every tensor against its gradient and drop that; a tensor without one stays."""
+        """Update every tensor that has a gradient, by its learning rate, and drop the gradient."""
         for index, (tensor, rate) in enumerate(zip(self.tensors, rates, strict=True)):
             if tensor.grad is None:
                 continue

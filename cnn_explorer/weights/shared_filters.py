@@ -1,24 +1,24 @@
-"""One set of weights for many networks: which of them a spec gets, and the readout that suits its maps.
+"""One set of weights for many networks: which of them a network gets, and the readout for its maps.
 
-The shared network is trained over random settings (`cnn_explorer.build_weights.shared`) and consists of
+A network takes a part of the shared weights, as in slimmable networks (Yu et al., 2018, arXiv 1812.08928). They were
+trained on random networks (`cnn_explorer.build_weights.shared`) and are
 
     conv1.k{1..7}           a first convolution for each kernel size
     conv2.k{1..7}.s{1..6}   a second one for each kernel size and spacing of its taps on the image (jump · dilation, in
                             classes)
     conv3.k{1..7}.s{3, 6}   a third one, likewise
-    readout{1..3}.k{1..7}   what each place on the image says for each class, a grid for each last convolution
+    readout{1..3}.k{1..7}   weights of the last layer by class and place on the image, a grid for each last convolution
 
-To a convolution's filters is added what they become in their role: `.inner` with another convolution behind it, else
-`.few` or `.many` if its maps have few or many places in the end. The first convolution is small, so more is added to
-it: for its dilation (`.d2`), the spacing of its maps' values (`.j1` to `.j6`), its pooling (`.max`, …) and its
-activation (`.relu`, …).
+The weight of a convolution is a sum: to the tensors above come others that depend on its place in the network,
+`.inner` if another convolution follows, else `.few` or `.many` if its maps have few or many values. The first
+convolution has few parameters, so more are added to it: for its dilation (`.d2`), the spacing of its maps' values
+(`.j1` to `.j6`), its pooling (`.maxpool`, …) and its activation (`.relu`, …).
 
-Channels are ordered: a network with n of them takes the first n. Every convolution is followed, where its activation
-begins, by a batch norm, so that both are one convolution again: γ·(W·x − mean)/std + β = (γ/std·W)·x + (β −
-γ·mean/std). γ is that of the kind of activation: a sigmoid wants more than a ReLU, or it is all but linear. All of this
-holds through max pooling (γ/std > 0 keeps the order) and through average pooling without padding (it is linear). The
-readout takes maps whose channels have mean 0 and variance 1, and both are folded into the last linear layer in the same
-way.
+Channels are ordered: a network with n of them takes the first n. A batch norm stands before every activation. It is
+folded into the convolution: γ·(W·x − mean)/std + β = (γ/std·W)·x + (β − γ·mean/std). γ depends on the kind of
+activation: with the γ of a ReLU, a sigmoid would be almost linear. A pooling may stand between the two: max pooling
+keeps its result, as γ/std > 0 keeps the order, and so does average pooling without padding, as it is linear. The
+readout takes maps whose channels have mean 0 and variance 1; that is folded into the last linear layer in the same way.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ SPACINGS: Mapping[int, tuple[int, ...]] = {
     1: (),
     2: (1, 2, 3, 4, 6),
     3: (3, 6),
-}  # by depth: the classes of a tap's spacing
-JUMPS = (1, 2, 3, 4, 6)  # classes of the spacing of the first convolution's values, its pooling included
-FEW, SOME = 4, 36  # places of the last maps, at most; more are many
-GRIDS = {1: 14, 2: 14, 3: 7}  # by depth: nodes of a readout on a side, evenly over the image
+}  # by depth: the classes of a tap's spacing, in pixels of the image
+JUMPS = (1, 2, 3, 4, 6)  # classes of the spacing of the first block's values, in pixels of the image
+FEW, SOME = 4, 36  # values of a last map: "few" up to 4, neither up to 36, "many" beyond
+GRIDS = {1: 14, 2: 14, 3: 7}  # by depth: nodes on a side of a readout's grid, spread evenly over the image
 READOUT_SCALE = 1 / 16  # of a stored readout, for a map with a value at every pixel
 EPSILON = 1e-5  # as in torch's batch norm
 
@@ -59,9 +59,8 @@ SharedWeights = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class SharedBlock:
-    """A convolution that the shared network serves: its `layers`, itself first, up to where its batch norm stands
-    (`before`) and from there to the next convolution (`after`), and the names of its weights: the `parts` to be added
-    up and that of its `activation`.
+    """A convolution with shared weights and the layers up to the next one: those `before` its batch norm, itself first,
+    and those `after` it. `parts` names the tensors whose sum is its weight, `activation` those of its γ.
     """
 
     before: tuple[LayerShapes, ...]
@@ -77,8 +76,8 @@ class SharedBlock:
 
 @dataclass(frozen=True)
 class Plan:
-    """How the shared network serves a spec: its `blocks`, the `readout` for the last one's maps, `(C, H, W)` at the
-    places of `field`, the `hidden` layers behind them and the name of the `last` linear layer.
+    """Which shared weights a network takes: its `blocks`; the name of the `readout` for the last maps, of shape `maps`,
+    `(C, H, W)`, and receptive field `field`; the `hidden` layers between the maps and the `last` linear layer.
     """
 
     blocks: tuple[SharedBlock, ...]
@@ -94,17 +93,17 @@ class Plan:
         return tuple(layer for layer in self.hidden if isinstance(layer.spec, LinearSpec))
 
 
-def plan(shapes: NetworkShapes) -> Plan | None:
-    """Which shared weights a network takes; None if the shared network does not serve it.
+def plan_for(shapes: NetworkShapes) -> Plan | None:
+    """Which shared weights a network takes; None if it cannot take any.
 
-    It serves one to three blocks, each with a square kernel of up to 7 and without groups, that end in a linear layer
-    with ten outputs.
+    It can if it has one to three convolutions with square kernels of up to 7 and without groups, and ends in a linear
+    layer with ten outputs.
     """
     parts = split(shapes.spec)
     linear = isinstance(shapes.spec.layers[-1], LinearSpec) and shapes.spec.layers[-1].out_features == CLASSES
     if not shapes.classifies or not linear or parts.stem or shapes.spec.input_shape != IMAGE_SHAPE:
         return None
-    if not 1 <= len(parts.blocks) <= MAX_DEPTH or not all(_serves(block.conv) for block in parts.blocks):
+    if not 1 <= len(parts.blocks) <= MAX_DEPTH or not all(_has_weights(block.conv) for block in parts.blocks):
         return None
     starts = [index for index, layer in enumerate(shapes.layers) if isinstance(layer.spec, Conv2dSpec)]
     end = next(index for index, layer in enumerate(shapes.layers) if isinstance(layer.spec, FlattenSpec))
@@ -129,7 +128,7 @@ def plan(shapes: NetworkShapes) -> Plan | None:
     )
 
 
-def _serves(conv: Conv2dSpec) -> bool:
+def _has_weights(conv: Conv2dSpec) -> bool:
     return conv.groups == 1 and isinstance(conv.kernel_size, int) and conv.kernel_size <= MAX_KERNEL
 
 
@@ -141,10 +140,16 @@ def _block(depth: int, layers: tuple[LayerShapes, ...], field: ReceptiveField, l
     activation = layers[stop].spec.kind if stop < len(layers) else "none"  # type: ignore[attr-defined]  # an ActivationSpec
     kernel = f"conv{depth}.k{conv.window()[0][0]}"
     places = math.prod(layers[-1].output_shape[1:])
-    role = "few" if places <= FEW else "many" if places > SOME else None
+    role = None
+    if not last:
+        role = "inner"
+    elif places <= FEW:
+        role = "few"
+    elif places > SOME:
+        role = "many"
     parts = [
         _bank(kernel, depth, conv, field),
-        *([f"{kernel}.{role if last else 'inner'}"] if role or not last else []),
+        *([f"{kernel}.{role}"] if role else []),
     ]
     if depth == 1:
         pool = next((layer.spec.kind for layer in layers if isinstance(layer.spec, Pool2dSpec)), "none")
@@ -175,12 +180,11 @@ def _mean(height: float, width: float) -> float:
 
 
 def sampled_readout(grid: Tensor, field: ReceptiveField, maps: tuple[int, ...]) -> Tensor:
-    """The weight of a linear layer on maps `(C, H, W)`, each value weighted as the grid says at the centre of its
-    receptive field.
+    """The weight of a linear layer on maps `(C, H, W)`: the grid's values at the centres of their receptive fields.
 
-    `grid` is `(10, 32, G, G)`, its nodes in the middle of G equal parts of the image's side, linear between them and
-    constant beyond; for 14 these are the pixels 0.5, 2.5, …, 26.5. A value that stands for an area of jump² pixels
-    counts as that many. Channels from the 33rd on get 0. Returns `(10, C, H, W)`.
+    `grid` is `(10, 32, G, G)`. Its nodes are the middles of G equal parts of the image's side, for G = 14 the pixels
+    0.5, 2.5, …, 26.5; it is linear between them and constant beyond. A weight is multiplied by jump², the area in
+    pixels for which its value stands. Channels from the 33rd on get 0. Returns `(10, C, H, W)`.
     """
     channels, height, width = maps
     rows, columns = (
@@ -194,17 +198,17 @@ def sampled_readout(grid: Tensor, field: ReceptiveField, maps: tuple[int, ...]) 
 
 
 def _between(centre: float, jump: float, count: int, nodes: int) -> Tensor:
-    """Linear interpolation from the grid's nodes to the places centre, centre + jump, …: `(count, nodes)`."""
+    """Weights of a linear interpolation from the grid's nodes to centre, centre + jump, …: `(count, nodes)`."""
     apart = IMAGE_SHAPE[1] / nodes
     places = ((centre + jump * torch.arange(count, dtype=torch.float32) - (apart - 1) / 2) / apart).clamp(0, nodes - 1)
     return (1 - (places[:, None] - torch.arange(nodes)).abs()).clamp(min=0)
 
 
-def taken(weights: SharedWeights, parts: tuple[str, ...], like: Tensor) -> Tensor:
-    """The first channels of a convolution's parts, added up, as a weight of the shape of `like`, `(out, in, k, k)`.
+def conv_weight(weights: SharedWeights, parts: tuple[str, ...], like: Tensor) -> Tensor:
+    """The weight of a convolution, of the shape of `like`, `(out, in, k, k)`: the sum of the `parts`' first channels.
 
-    Beyond 32: filters are those of `like`, an initialisation, and the trained filters read nothing of input channels
-    they never had.
+    Output channels from the 33rd on keep the values of `like`, which are random. The others have 0 for input channels
+    from the 33rd on.
     """
     outputs, inputs = min(like.shape[0], MAX_CHANNELS), min(like.shape[1], MAX_CHANNELS)
     weight = like.clone()

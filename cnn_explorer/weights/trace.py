@@ -1,4 +1,4 @@
-"""Run a network on one image and keep what every layer says."""
+"""Run a network on one image and keep the output of every layer."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Activation(NamedTuple):
 
 @dataclass(frozen=True)
 class Trace:
-    """One forward pass: `image` as it went in and `normalized` as the first layer got it, `(1, 28, 28)`; `activations`,
-    one a layer.
+    """One forward pass: the `image`, the `normalized` image that the first layer got, `(1, 28, 28)` each, and the
+    `activations`, one a layer.
     """
 
     image: Tensor
@@ -43,7 +43,7 @@ class Trace:
 
     @property
     def logits(self) -> Tensor | None:
-        """Output of a network that ends in a linear layer, `(K,)`; None where it ends in something else."""
+        """The output of a network that ends in a linear layer, `(K,)`; None if it ends in another layer."""
         return self.activations[-1].values if self.activations and self.activations[-1].kind == "Linear" else None
 
     @property
@@ -53,15 +53,14 @@ class Trace:
         return None if logits is None else logits.softmax(dim=0)
 
 
-HANDING_ON = (nn.Flatten, nn.Dropout, nn.Identity)  # their output is their input, or a view of it
+ALIASING = (nn.Flatten, nn.Dropout, nn.Identity)  # in eval mode, their output is their input or a view of it
 
 
 @torch.inference_mode()
 def trace_activations(module: nn.Sequential, image: Tensor) -> Trace:
-    """Pass `image`, `(1, C, H, W)` and float in [0, 1] (`(C, H, W)` will do), through the layers one by one, keeping
-    each output.
+    """Pass `image`, `(1, C, H, W)` or `(C, H, W)`, float in [0, 1], through the layers and keep a copy of each output.
 
-    The module runs in eval mode, whatever mode it is in. Raises `ValueError` for a batch: a trace is of one image.
+    The module runs in eval mode; every part gets its mode back. Raises `ValueError` for a batch of several images.
     """
     batch = image if image.dim() == 4 else image.unsqueeze(0)
     if batch.dim() != 4 or len(batch) != 1:
@@ -75,9 +74,9 @@ def trace_activations(module: nn.Sequential, image: Tensor) -> Trace:
     try:
         for name, layer in module.named_children():
             if layer.__dict__.get("inplace"):
-                value = value.clone()  # it would write over what was kept
+                value = value.clone()  # the layer overwrites its input, which is an output that was kept
             value = layer(value)
-            if isinstance(layer, HANDING_ON):
+            if isinstance(layer, ALIASING):
                 value = value.clone()
             if isinstance(layer, Normalize):
                 normalized = value[0]

@@ -1,6 +1,6 @@
-"""Tune a network's convolutions together with its readout: a few steps on a few digits, bounded by what they cost.
+"""Tune a network's convolutions together with its last layer (the readout): a few steps on a few digits.
 
-The time is that of `cost`, not a clock's: the result does not depend on how busy the machine is.
+Their cost is computed from shapes (`spec.cost`), not measured: the result does not depend on how busy the machine is.
 """
 
 from __future__ import annotations
@@ -14,18 +14,15 @@ from torch.nn import functional
 
 from cnn_explorer.weights.optimizers import AdamW
 
-TIME = 200_000_000  # nanoseconds that may go into tuning, as `cost` counts them
-STEPS, DIGITS = 30, (50, 100)  # of Adam; digits a step, at least and at most
-RATE = (
-    0.1  # of a step: the share of what a layer's weights usually are that one may change by, and half of it for biases
-)
+TUNING_TIME = 200_000_000  # nanoseconds for all steps, as `spec.cost` counts them
+TUNING_STEPS = 30  # of Adam
+BATCH_SIZES = (50, 100)  # at least, at most
+WEIGHT_RATE, BIAS_RATE = 0.1, 0.05  # learning rates: of a weight tensor times its root mean square
 
 
 @dataclass(frozen=True)
 class Readout:
-    """A linear layer's `weight`, `(10, F)`, and `bias` for features, `(N, F)`, less their `mean` and divided by their
-    `std`.
-    """
+    """A linear layer, `weight` `(10, F)` and `bias` `(10,)`, of standardised features (x − `mean`)/`std`."""
 
     weight: Tensor
     bias: Tensor
@@ -37,25 +34,30 @@ class Readout:
         return functional.linear((features.flatten(1) - self.mean) / self.std, self.weight, self.bias)
 
     def copy_into(self, layer: nn.Linear) -> None:
-        """Make `layer` this readout, for features as they are."""
+        """Give `layer` the weight and bias that do the same to features that are not standardised."""
         layer.weight.copy_(self.weight / self.std)
         layer.bias.copy_(self.bias - layer.weight @ self.mean)
 
 
-def through(module: nn.Module, images: Tensor, unit: int = 100, pause: Callable[[], None] = lambda: None) -> Tensor:
-    """`(N, 28, 28)` uint8 → what a module in eval mode makes of it, `(N, …)`, `unit` digits at a time.
+def forward_in_batches(
+    module: nn.Module, images: Tensor, batch_size: int = 100, pause: Callable[[], None] = lambda: None
+) -> Tensor:
+    """The output of a module in eval mode, `(N, …)`, for images, `(N, 28, 28)` uint8.
 
-    `pause` is called before each unit; what it raises ends the work.
+    `pause` is called before every batch; what it raises ends the work.
     """
     outputs = []
-    for part in torch.split(images, unit):
+    for part in torch.split(images, batch_size):
         pause()
         outputs.append(module(part.unsqueeze(1).float() / 255))
     return torch.cat(outputs)
 
 
 def temperature(logits: Tensor, labels: Tensor) -> float:
-    """The factor, from 1/16 to 4, with which `(N, 10)` logits have the smallest loss."""
+    """The factor, from 1/16 to 4, that gives `(N, 10)` logits the smallest cross-entropy.
+
+    It is 1/T for the temperature T of Guo et al., 2017, arXiv 1706.04599. `labels` are `(N,)` int64.
+    """
     factors = 2 ** torch.linspace(-4, 2, 49)
     scaled = factors[:, None, None] * logits
     losses = (scaled.logsumexp(dim=2) - scaled[:, torch.arange(len(labels)), labels]).mean(dim=1)
@@ -69,54 +71,59 @@ def tune(
     labels: Tensor,
     held_out: Tensor,
     readout: Readout,
-    unit: int = 100,
+    batch_size: int = 100,
     pause: Callable[[], None] = lambda: None,
 ) -> tuple[Readout, tuple[str, ...]]:
-    """Tune the convolutions of `body` together with the readout, in place, if that suits the held-out digits.
+    """Tune convolutions of `body` together with the readout, in place, if that lowers the loss of held-out digits.
 
-    From the first convolution on from which it is affordable: `times` says how many nanoseconds a digit takes from each
-    on, forward and back. The layers before it are passed once, `unit` digits at a time; `pause` is called between the
-    units. A few steps of Adam on the digits not held out, in the same order every time. Returns the readout that
-    belongs to it and the names of the convolutions that were changed.
+    `images` are `(N, 28, 28)` uint8, `labels` `(N,)` int64, `held_out` is an `(N,)` mask. `times` has, for each
+    convolution by its name, the nanoseconds of a training step from there to the end, per digit: tuned are the first
+    one whose steps are affordable and all behind it. The digits pass the layers before it only once, in batches. Then
+    follow a few steps of Adam on the digits that are not held out, always in the same order. `pause` is called before
+    every batch and step; what it raises ends the work.
+
+    Returns the tuned readout and the names of the tuned convolutions; the given readout and () where nothing was
+    affordable or the loss did not fall.
     """
-    affordable = {name: int(TIME / (STEPS * time)) for name, time in times.items()}
-    first = next((name for name, digits in affordable.items() if digits >= DIGITS[0]), None)
+    affordable = {name: int(TUNING_TIME / (TUNING_STEPS * time)) for name, time in times.items()}
+    first = next((name for name, digits in affordable.items() if digits >= BATCH_SIZES[0]), None)
     if first is None:
         return readout, ()
     start = [name for name, _ in body.named_children()].index(first)
-    before, moving = body[:start], body[start:]
-    names = tuple(name for name, _ in moving.named_children() if name in times)
-    untouched = {name: tensor.clone() for name, tensor in moving.state_dict().items()}
-    inputs = through(before, images, unit, pause)
-    outside, truth = inputs[held_out], labels[held_out]
-    loss = functional.cross_entropy(readout(moving(outside)), truth)
-    moved = _descend(moving, readout, inputs[~held_out], labels[~held_out], min(affordable[first], DIGITS[1]), pause)
-    logits = moved(moving(outside))
+    frozen, tuned = body[:start], body[start:]
+    names = tuple(name for name, _ in tuned.named_children() if name in times)
+    before = {name: tensor.clone() for name, tensor in tuned.state_dict().items()}
+    inputs = forward_in_batches(frozen, images, batch_size, pause)
+    held_out_inputs, truth = inputs[held_out], labels[held_out]
+    loss = functional.cross_entropy(readout(tuned(held_out_inputs)), truth)
+    step_size = min(affordable[first], BATCH_SIZES[1])
+    trained = _train(tuned, readout, inputs[~held_out], labels[~held_out], step_size, pause)
+    logits = trained(tuned(held_out_inputs))
     scale = temperature(logits, truth)
     if functional.cross_entropy(scale * logits, truth) >= loss:
-        moving.load_state_dict(untouched)
+        tuned.load_state_dict(before)
         return readout, ()
-    return replace(moved, weight=scale * moved.weight, bias=scale * moved.bias), names
+    return replace(trained, weight=scale * trained.weight, bias=scale * trained.bias), names
 
 
-def _descend(
-    moving: nn.Sequential, readout: Readout, inputs: Tensor, labels: Tensor, batch: int, pause: Callable[[], None]
+def _train(
+    tuned: nn.Sequential, readout: Readout, inputs: Tensor, labels: Tensor, batch_size: int, pause: Callable[[], None]
 ) -> Readout:
-    """Adam with a short warm-up and a rate that falls to 0. A tensor's rate is a share of what its
-    values usually are.
-    """
+    """Train `tuned` in place, and a copy of the readout, which is returned; the learning rate rises and falls to 0."""
     learning = replace(
         readout, weight=readout.weight.clone().requires_grad_(), bias=readout.bias.clone().requires_grad_()
     )
-    tensors = [learning.weight, learning.bias, *moving.parameters()]
-    rates = [RATE * (float(tensor.square().mean().sqrt()) if tensor.dim() > 1 else 0.5) for tensor in tensors]
+    tensors = [learning.weight, learning.bias, *tuned.parameters()]
+    rates = [
+        WEIGHT_RATE * float(tensor.square().mean().sqrt()) if tensor.dim() > 1 else BIAS_RATE for tensor in tensors
+    ]
     optimizer = AdamW(tensors, betas=(0.9, 0.95))
-    for step in range(STEPS):
+    for step in range(TUNING_STEPS):
         pause()
-        share = min((step + 1) / 5, 1) * (1 - step / STEPS)
-        picked = torch.arange(step * batch, (step + 1) * batch) % len(labels)
+        factor = min((step + 1) / 5, 1) * (1 - step / TUNING_STEPS)  # of the learning rates
+        picked = torch.arange(step * batch_size, (step + 1) * batch_size) % len(labels)
         with torch.enable_grad():
-            loss = functional.cross_entropy(learning(moving(inputs[picked])), labels[picked])
+            loss = functional.cross_entropy(learning(tuned(inputs[picked])), labels[picked])
         loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step([share * rate for rate in rates])
+        optimizer.step([factor * rate for rate in rates])
     return replace(learning, weight=learning.weight.detach(), bias=learning.bias.detach())
