@@ -7,8 +7,10 @@ where a test does not name their number.
 
 import logging
 import os
+import sys
 import uuid
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,6 +20,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is first import
 settings.register_profile("reproducible", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("large", max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "reproducible"))
+
+
+def pytest_collection_finish() -> None:
+    """Have Streamlit search the installed packages for components once; every AppTest would search anew, for 150 ms."""
+    if "streamlit.testing.v1" in sys.modules:
+        from streamlit.components.v2 import manifest_scanner
+
+        manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
 
 
 class Failures(logging.Handler):

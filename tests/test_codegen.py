@@ -1,16 +1,13 @@
-"""The source that a page shows, run as a learner runs it: in an interpreter of its own. It prints the numbers on the
-page.
-"""
+"""The source that a page shows, run as a learner runs it: in a process of its own. It prints the numbers on the page."""
 
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from programs import run
 
 from cnn_explorer.digits.drawing import parse_drawing
 from cnn_explorer.digits.preprocessing import grey_pixels
@@ -20,15 +17,10 @@ from cnn_explorer.numbers.scenes import NAMED_KERNELS, ConvScene, PoolScene, Res
 from cnn_explorer.ui import grid_player
 from cnn_explorer.ui.numbers.pictures import filtered
 
-BETWEEN = "\nprint('next')\n"
-
 
 def printed(*programs: str) -> list[np.ndarray]:
-    """All numbers that each program prints; one interpreter for all, as importing torch takes seconds."""
-    source = BETWEEN.join(f"exec({program!r}, {{}})" for program in programs)
-    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    outputs = done.stdout.split("next\n")
+    """All numbers that each program prints."""
+    outputs = [run(program).stdout for program in programs]
     return [
         np.array([float(number) for number in re.findall(r"-?\d+(?:\.\d*)?(?=[,\])\s.])", tidy(output))])
         for output in outputs

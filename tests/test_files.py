@@ -3,8 +3,6 @@ import os
 import pickle
 import resource
 import struct
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,6 +14,7 @@ import torch
 from attacks import SENTENCE, attacks, zipped
 from hypothesis import given
 from hypothesis import strategies as st
+from programs import run
 from torch import nn
 
 from cnn_explorer.spec.layers import LAYERS
@@ -611,9 +610,7 @@ def test_files_that_once_stopped_the_server_cost_nothing(tmp_path: Path):
     for path, content in zip(paths, attacks().values(), strict=True):
         path.write_bytes(content)
         assert len(content) < 60_000
-    lines = subprocess.run(
-        [sys.executable, "-c", MEASURED, *paths], capture_output=True, text=True, check=True, timeout=60
-    ).stdout.splitlines()
+    lines = run(MEASURED, *paths).stdout.splitlines()
     assert len(lines) == len(paths) == 4
     for line in lines:
         seconds, kilobytes, said = line.split(" ", 2)
@@ -641,7 +638,7 @@ def test_reading_does_not_load_torchs_compiler():
         read_weights(weights_file(build_layers(shapes)), shapes)
         print("torch._dynamo" in sys.modules)
     """
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+    assert run(code).stdout == "False\n"
 
 
 # --- a run as a table ---

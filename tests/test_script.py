@@ -2,17 +2,16 @@
 is the run itself.
 """
 
-import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from full_data import mnist_folder
 from hypothesis import given
+from programs import Program, start
 from strategies import networks
 from torch import nn
 
@@ -38,53 +37,37 @@ RUNS = {
 
 
 @pytest.fixture(scope="module")
-def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[Path, subprocess.Popen[str]]]]:
-    """All scripts, running beside each other, each in a folder of its own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(FOLDER_VARIABLE, str(mnist_folder()))
-        started = {}
-        for name, (spec, recipe) in RUNS.items():
-            folder = tmp_path_factory.mktemp("script")
-            (folder / "train.py").write_text(training_script(spec, recipe), encoding="utf-8")
-            without_package = {**os.environ, "PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": "1"}
-            started[name] = (
-                folder,
-                subprocess.Popen(
-                    [sys.executable, "train.py"],
-                    cwd=folder,
-                    env=without_package,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    text=True,
-                ),
-            )
-        try:
-            yield started
-        finally:
-            for _, process in started.values():
-                process.kill()
-                process.communicate()
+def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Program]]:
+    """All scripts, running beside the tests, each in a folder of its own."""
+    started = {}
+    for name, (spec, recipe) in RUNS.items():
+        folder = tmp_path_factory.mktemp("script")
+        environment = {FOLDER_VARIABLE: str(mnist_folder()), "PYTHONPATH": ""}
+        started[name] = (
+            folder,
+            start(training_script(spec, recipe), folder=folder, environment=environment, seconds=120, shutdown=True),
+        )
+    return started
 
 
 @pytest.mark.full_mnist
 @pytest.mark.parametrize("name", RUNS)
-def test_the_script_runs_as_it_is_and_is_the_same_run(
-    name: str, processes: dict[str, tuple[Path, subprocess.Popen[str]]]
-):
+def test_the_script_runs_as_it_is_and_is_the_same_run(name: str, programs: dict[str, tuple[Path, Program]]):
     spec, recipe = RUNS[name]
     run = Run(spec, recipe)
     while not run.finished:
         run.advance()
-    folder, process = processes[name]
-    said, complaints = process.communicate(timeout=120)
-    assert process.returncode == 0, complaints
-    assert complaints == ""
+    folder, program = programs[name]
+    ended = program.wait()
+    assert (ended.returncode, ended.stderr) == (0, "")
     ends = [look for look in run.looks if look.batch and look.batch % run.batches_per_epoch == 0]
-    assert re.findall(r"epoch (\d+) of (\d+): loss \d\.\d{4}, right on ([\d.]+) % of ([\d,]+) test digits\n", said) == [
+    assert re.findall(
+        r"epoch (\d+) of (\d+): loss \d\.\d{4}, right on ([\d.]+) % of ([\d,]+) test digits\n", ended.stdout
+    ) == [
         (f"{number}", f"{recipe.epochs}", f"{100 * look.accuracy:.2f}", f"{look.measured:,}")
         for number, look in enumerate(ends, start=1)
     ]
-    assert len(said.splitlines()) == recipe.epochs
+    assert len(ended.stdout.splitlines()) == recipe.epochs
     read = read_weights((folder / "weights.safetensors").read_bytes(), run.shapes).module
     ours = run.network()[1].state_dict()
     assert [*read.state_dict()] == [*ours]
