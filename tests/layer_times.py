@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import nn
 
-from cnn_explorer.spec.cost import FRESH_BYTES, UNIT_DIGITS, UNIT_VALUES
+from cnn_explorer.spec.cost import PAGED_BYTES, UNIT_DIGITS, UNIT_VALUES
 from cnn_explorer.spec.layers import (
     ACTIVATIONS,
     ActivationSpec,
@@ -148,7 +148,7 @@ def measured_forward(layer: LayerShapes, seconds: float = 0.05) -> float:
 def measured_training(layer: LayerShapes, seconds: float = 0.1) -> float:
     """Nanoseconds a digit, forward and back in the layout that trainings have; likewise."""
     values = max(layer.values, math.prod(layer.input_shape))
-    batch = max(2, min(BATCH, FRESH_BYTES // (4 * values)))
+    batch = max(2, min(BATCH, PAGED_BYTES // (4 * values)))
     module = ready_to_train(nn.Sequential(layer.spec.build(layer.input_shape)), seed=0)
     images = torch.randn(batch, *layer.input_shape)
     if images.dim() == 4 and is_safe_channels_last(module):

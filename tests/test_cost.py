@@ -21,10 +21,10 @@ from cnn_explorer.spec.cost import (
     affordable_digits,
     batch_time,
     digits_per_unit,
-    features,
     forward_time,
     layer_time,
     training_time,
+    work_of,
 )
 from cnn_explorer.spec.layers import LAYERS, Conv2dSpec, FlattenSpec, GeometryError, LinearSpec, Pool2dSpec
 from cnn_explorer.spec.network import LECTURE, MAX_LAYERS, NetworkSpec, parse
@@ -73,7 +73,7 @@ def test_every_kind_of_layer_has_a_time() -> None:
 
 def test_windows_cover_what_lies_inside_the_input() -> None:
     def covered(spec: Pool2dSpec, side: int) -> int:
-        return int(features(shapes_of(spec, (1, side, side)), training=False).work)
+        return int(work_of(shapes_of(spec, (1, side, side)), training=False).operations)
 
     assert covered(Pool2dSpec("max", 2), 4) == 16  # each cell once
     assert covered(Pool2dSpec("max", 3, 1, 1), 3) == 49  # a corner sees 4, an edge 6, the middle 9

@@ -159,11 +159,11 @@ def test_an_error_says_what_to_do_and_its_repairs_work(layer: LayerSpec, shape: 
     except GeometryError as caught:
         error = caught
     assert str(error) == f"{error.problem}; {error.remedy}"
-    for label, repaired in error.repairs:
-        repaired.output_shape(shape)
-        name, value = label.split(" = ")
-        assert str(getattr(repaired, name)) in (value, f"({value.replace('×', ', ')})")
-        assert getattr(layer, name) != getattr(repaired, name)
+    for repair in error.repairs:
+        repair.layer.output_shape(shape)
+        assert getattr(repair.layer, repair.name) == repair.value
+        assert getattr(layer, repair.name) != repair.value
+        assert repair.label == f"{repair.name} = {'×'.join(map(str, dict.fromkeys(pair(repair.value))))}"
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_error_in_words(layer: LayerSpec, shape: Shape, message: str, repairs: l
     with pytest.raises(GeometryError) as caught:
         layer.output_shape(shape)
     assert str(caught.value) == message
-    assert [label for label, _ in caught.value.repairs] == repairs
+    assert [repair.label for repair in caught.value.repairs] == repairs
     assert str(caught.value.at("conv2", 3)) == f"conv2: {message}"
 
 

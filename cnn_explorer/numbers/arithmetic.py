@@ -1,54 +1,17 @@
-"""One output value of a convolution or a pooling, number by number, in float64 and without PyTorch.
+"""Convolution and pooling, number by number, in float64 and without PyTorch.
 
-A window is held as two index lists, one for rows and one for columns: `slide` gives them for every output position. An
-index outside the input is padding. Everything else here only gathers the numbers at these indices, multiplies and adds.
+A window is two lists of input indices, one of rows and one of columns; `slide` gives them for every output position. An
+index outside the input is padding.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-Windows = tuple[
-    tuple[int, ...], ...
-]  # for each output position along one side, the input indices that its window covers
-
-
-@dataclass(frozen=True)
-class Term:
-    """One product: the input's `value` at `row` and `column` (outside the input it is padding and 0) times `weight`."""
-
-    row: int
-    column: int
-    value: float
-    weight: float
-    is_padding: bool
-
-    @property
-    def product(self) -> float:
-        """value · weight."""
-        return self.value * self.weight
-
-
-@dataclass(frozen=True)
-class Pixel:
-    """How one output value comes about: the `terms` of each input channel of its group, and the `bias`."""
-
-    terms: tuple[tuple[Term, ...], ...]
-    bias: float
-
-    @property
-    def partial_sums(self) -> tuple[float, ...]:
-        """The sum of the products, channel by channel."""
-        return tuple(math.fsum(term.product for term in channel) for channel in self.terms)
-
-    @property
-    def total(self) -> float:
-        """The output value."""
-        return math.fsum((*self.partial_sums, self.bias))
+# For each output position along one side: the input indices in its window.
+Windows = tuple[tuple[int, ...], ...]
 
 
 def slide(size: int, kernel_size: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> Windows:
@@ -69,58 +32,18 @@ def slide_adaptive(size: int, output_size: int) -> Windows:
     return tuple(tuple(range(i * size // output_size, -(-(i + 1) * size // output_size))) for i in range(output_size))
 
 
-def unreached(windows: Windows, size: int, padding: int) -> tuple[int, ...]:
-    """Indices of the padded input, from −padding on, that no window covers: left over at the end, or between windows
-    far apart.
-    """
-    covered = {index for window in windows for index in window}
-    return tuple(index for index in range(-padding, size + padding) if index not in covered)
-
-
-def convolution_pixel(
-    x: np.ndarray,
-    weight: np.ndarray,
-    bias: Sequence[float],
-    rows: Sequence[int],
-    columns: Sequence[int],
-    out_channel: int,
-    groups: int = 1,
-) -> Pixel:
-    """The arithmetic of one output value, whose window covers `rows` and `columns`.
-
-    `x` is `(in_channels, H, W)`, `weight` `(out_channels, in_channels / groups, kernel_size, kernel_size)`.
-    """
-    terms = []
-    for kernel, channel in zip(
-        weight[out_channel], input_channels(out_channel, x.shape[0], weight.shape[0], groups), strict=True
-    ):
-        terms.append(
-            tuple(
-                _term(x[channel], row, column, float(kernel[down, across]))
-                for down, row in enumerate(rows)
-                for across, column in enumerate(columns)
-            )
-        )
-    return Pixel(tuple(terms), float(bias[out_channel]))
-
-
 def input_channels(out_channel: int, in_channels: int, out_channels: int, groups: int) -> range:
-    """The input channels that an output channel sees: those of its group."""
+    """The input channels that an output channel depends on: those of its group."""
     width = in_channels // groups
     group = out_channel // (out_channels // groups)
     return range(group * width, (group + 1) * width)
 
 
-def _term(channel: np.ndarray, row: int, column: int, weight: float) -> Term:
-    inside = 0 <= row < channel.shape[0] and 0 <= column < channel.shape[1]
-    return Term(row, column, float(channel[row, column]) if inside else 0.0, weight, not inside)
-
-
 def partial_maps(x: np.ndarray, weight: np.ndarray, rows: Windows, columns: Windows, groups: int = 1) -> np.ndarray:
-    """What every input channel contributes to every output value.
+    """The part of every output value that comes from each input channel.
 
     `x` `(in_channels, H, W)`, `weight` `(out_channels, in_channels / groups, kernel_size, kernel_size)` →
-    `(out_channels, in_channels / groups, H', W')`; summed over the second axis, plus the bias, it is the output.
+    `(out_channels, in_channels / groups, H', W')`. The sum over the second axis plus the bias is the output.
     """
     windows = _gather(x, rows, columns)  # (in_channels, H', W', kernel_size, kernel_size)
     seen = [[*input_channels(channel, x.shape[0], weight.shape[0], groups)] for channel in range(weight.shape[0])]
@@ -129,7 +52,7 @@ def partial_maps(x: np.ndarray, weight: np.ndarray, rows: Windows, columns: Wind
 
 
 def _gather(x: np.ndarray, rows: Windows, columns: Windows) -> np.ndarray:
-    """All windows, 0 where they reach over the edge: `(C, H, W)` → `(C, H', W', kernel_size, kernel_size)`."""
+    """All windows, with 0 outside the input: `(C, H, W)` → `(C, H', W', kernel_size, kernel_size)`."""
     row, column = np.array(rows)[:, None, :, None], np.array(columns)[None, :, None, :]
     inside = (row >= 0) & (row < x.shape[1]) & (column >= 0) & (column < x.shape[2])
     values: np.ndarray = np.where(inside, x[:, row.clip(0, x.shape[1] - 1), column.clip(0, x.shape[2] - 1)], 0.0)
@@ -165,7 +88,7 @@ def pool(x: np.ndarray, rows: Windows, columns: Windows) -> Pooled:
 
 
 def shifted(x: np.ndarray, right: int) -> np.ndarray:
-    """`(C, H, W)` moved to the right by some pixels; the first column is repeated where the picture comes in."""
+    """`(C, H, W)` moved to the right by `right` pixels; copies of the first column fill the space."""
     columns = (np.arange(x.shape[2]) - right).clip(0, x.shape[2] - 1)
     moved: np.ndarray = x[:, :, columns]
     return moved

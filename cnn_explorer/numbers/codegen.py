@@ -1,6 +1,4 @@
-"""The PyTorch source of exactly what is on screen. Pasted into Python it prints the same numbers, in float64 as they
-are computed here.
-"""
+"""The PyTorch source of what a number page shows. Pasted into Python it prints the same numbers, in float64."""
 
 from __future__ import annotations
 
@@ -44,8 +42,8 @@ def pooling_code(scene: PoolScene) -> str:
 
 
 def shift_code(scene: PoolScene) -> str:
-    """Pooling before and after the input moves to the right; prints how many values of each output change: max,
-    average, none.
+    """Pooling before and after the input moves to the right; prints how many values change: of the max pooling, of the
+    average pooling, and of the input.
     """
     how = _pooling(scene)
     return _source(
@@ -73,9 +71,7 @@ def adaptive_code(scene: PoolScene) -> str:
 
 
 def picture_code(pixels: np.ndarray, kernel: Grid) -> str:
-    """A kernel on a grey picture, `(H, W)` uint8, with the size kept; prints the smallest and the largest value of the
-    output.
-    """
+    """A kernel on a grey picture, `(H, W)` uint8, that keeps the size; prints the smallest and the largest output."""
     if pixels.size <= 28 * 28:
         picture = [_tensor("x", pixels[None].tolist(), "1, H, W"), "x = x / 255  # 0 black to 1 white"]
     else:
@@ -102,9 +98,10 @@ def _source(*lines: str) -> str:
 
 def _operands(scene: ConvScene) -> tuple[str, str, str]:
     """x, weight and bias."""
+    channels = f"in_channels / {scene.groups}" if scene.groups > 1 else "in_channels"
     return (
         _tensor("x", scene.input, "in_channels, H, W"),
-        _tensor("weight", scene.weight, "out_channels, in_channels, kernel_size, kernel_size", scene.groups),
+        _tensor("weight", scene.weight, f"out_channels, {channels}, kernel_size, kernel_size"),
         _tensor("bias", scene.bias, "out_channels"),
     )
 
@@ -118,18 +115,17 @@ def _pooling(scene: PoolScene) -> str:
     return f"{scene.kernel_size}, stride={scene.stride}, padding={scene.padding}"
 
 
-def _tensor(name: str, values: Any, axes: str, groups: int = 1) -> str:
-    if groups > 1:
-        axes = axes.replace("in_channels", f"in_channels / {groups}")
+def _tensor(name: str, values: Any, axes: str) -> str:
+    """A line that makes a tensor of nested values, with the names of its axes in a comment."""
     return f"{name} = torch.tensor({_nested(values, len(name) + 16)}, dtype=torch.float64)  # ({axes})"
 
 
 def _nested(values: Any, indent: int) -> str:
-    """Nested lists, a row of numbers a line."""
+    """Nested lists, with one row of numbers a line."""
     if not isinstance(values[0], tuple | list):
-        return f"[{', '.join(map(_number, values))}]"
+        return f"[{', '.join(map(_literal, values))}]"
     return "[" + (",\n" + " " * indent).join(_nested(part, indent + 1) for part in values) + "]"
 
 
-def _number(value: float) -> str:
+def _literal(value: float) -> str:
     return repr(int(value)) if value == int(value) else repr(float(value))

@@ -1,4 +1,4 @@
-"""The lecture's cases, and others worth a look: what the number-by-number pages open with and offer."""
+"""The scenes that the number pages open with and offer: the lecture's examples, and others."""
 
 from __future__ import annotations
 
@@ -39,11 +39,12 @@ _SMALL: Kernels = (
 )
 
 
-def _pairs(kernels: Kernels, width: int) -> Kernels:
+def _narrow(kernels: Kernels, width: int) -> Kernels:
+    """Kernels for the first `width` input channels."""
     return tuple(kernel[:width] for kernel in kernels)
 
 
-# step: name of the case: the case. The first of each step is what it opens with.
+# Scenes by step of the page and by name. A step opens with its first scene.
 CONV_PRESETS: Mapping[str, Mapping[str, ConvScene]] = {
     "one": {
         "The lecture's example, padding 1": ConvScene(LECTURE_INPUT, LECTURE_KERNEL, (0.0,), padding=1),
@@ -68,8 +69,8 @@ CONV_PRESETS: Mapping[str, Mapping[str, ConvScene]] = {
         ),
     },
     "groups": {
-        "Two groups": ConvScene(_FOUR, _pairs(_SMALL, 2), (0.0,) * 4, groups=2),
-        "Depthwise: every channel by itself": ConvScene(_FOUR, _pairs(_SMALL, 1), (0.0,) * 4, groups=4),
+        "Two groups": ConvScene(_FOUR, _narrow(_SMALL, 2), (0.0,) * 4, groups=2),
+        "Depthwise: every channel by itself": ConvScene(_FOUR, _narrow(_SMALL, 1), (0.0,) * 4, groups=4),
         "One group: the usual convolution": ConvScene(_THREE, _SMALL[:3], (0.0,) * 3),
     },
     "flip": {

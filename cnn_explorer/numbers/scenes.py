@@ -1,8 +1,8 @@
-"""What a number-by-number page shows: an input, kernels and how they slide, as frozen values that fit into an address.
+"""What a number page shows, a scene: an input, kernels and how they slide, as frozen values that fit into an address.
 
 Numbers are written with `_` between columns, `~` between rows, `~~` between input channels and `~~~` between output
-channels, which an address keeps as they are: `1_2~3_4` is a grid of two rows. Whatever comes from outside is bounded
-here: at most 12×12 numbers of at most 999 in 4 channels, kernels up to 7×7.
+channels: `1_2~3_4` is a grid of two rows. An address does not encode these characters. Scenes are limited to 12×12
+numbers of at most 999, 4 channels and kernels of 7×7, as anybody can write an address.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ LIMITS: Mapping[str, tuple[int, int]] = {
 
 
 class SceneError(ValueError):
-    """A part of an address that cannot be read, with a sentence that says why."""
+    """A part of an address that cannot be read; the message is a clause for a page."""
 
 
 @dataclass(frozen=True)
 class ConvScene:
     """A convolution: `input` `(in_channels, H, W)`, `weight` `(out_channels, in_channels / groups, kernel_size,
-    kernel_size)`, one `bias` an output channel, and how the kernel slides. It may be impossible:
-    `spec().output_shape(shape)` says so.
+    kernel_size)`, one `bias` an output channel, and how the kernel slides. The geometry can be impossible: then
+    `spec().output_shape(shape)` raises.
     """
 
     input: Grids
@@ -63,8 +63,8 @@ class ConvScene:
     padding: int = 0
     dilation: int = 1
     groups: int = 1
-    flip: bool = False  # the kernel turned by 180° beside it
-    colour: bool = False  # three channels are red, green and blue
+    flip: bool = False  # show the kernel turned by 180°, too
+    colour: bool = False  # show the three channels as red, green and blue
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -73,12 +73,12 @@ class ConvScene:
 
     @property
     def kernel_size(self) -> int:
-        """Numbers on a side of a kernel."""
+        """Number of rows, and of columns, of a kernel."""
         return len(self.weight[0][0])
 
     @property
     def out_channels(self) -> int:
-        """Number of kernels, which is the number of output maps."""
+        """Number of output maps."""
         return len(self.weight)
 
     def spec(self) -> Conv2dSpec:
@@ -86,7 +86,7 @@ class ConvScene:
         return Conv2dSpec(self.out_channels, self.kernel_size, self.stride, self.padding, self.dilation, self.groups)
 
     def flipped(self) -> ConvScene:
-        """With every kernel turned by 180°."""
+        """The scene with every kernel turned by 180°."""
         return replace(
             self,
             weight=tuple(tuple(tuple(row[::-1] for row in grid[::-1]) for grid in kernel) for kernel in self.weight),
@@ -95,9 +95,9 @@ class ConvScene:
     def query(self) -> dict[str, str]:
         """The scene as query parameters."""
         return {
-            "input": _write(self.input),
-            "kernel": _write(self.weight),
-            "bias": _write(self.bias),
+            "input": _text_of(self.input),
+            "kernel": _text_of(self.weight),
+            "bias": _text_of(self.bias),
             "stride": str(self.stride),
             "padding": str(self.padding),
             "dilation": str(self.dilation),
@@ -108,7 +108,7 @@ class ConvScene:
 
     @classmethod
     def read(cls, query: Mapping[str, str], default: ConvScene) -> ConvScene:
-        """The scene of query parameters; what is missing comes from `default`. Raises `SceneError`."""
+        """The scene of query parameters; missing ones are those of `default`. Raises `SceneError`."""
         scene = cls(
             read_grids("input", query["input"]) if "input" in query else default.input,
             _read_kernels(query["kernel"]) if "kernel" in query else default.weight,
@@ -127,7 +127,7 @@ class ConvScene:
                 f"make {inside}"
             )
         bias = (
-            _numbers("bias", query["bias"]) if "bias" in query else (default.bias * MAX_CHANNELS)[: scene.out_channels]
+            _read_row("bias", query["bias"]) if "bias" in query else (default.bias * MAX_CHANNELS)[: scene.out_channels]
         )
         if len(bias) != scene.out_channels:
             raise SceneError(
@@ -139,8 +139,8 @@ class ConvScene:
 
 @dataclass(frozen=True)
 class PoolScene:
-    """A pooling: `input` `(C, H, W)` and how the window slides; `output_size` for adaptive pooling, `shift` in pixels
-    to the right.
+    """A pooling: `input` `(C, H, W)` and how the window slides; the `output_size` of an adaptive pooling; a `shift` of
+    the input to the right, in pixels.
     """
 
     input: Grids
@@ -161,11 +161,11 @@ class PoolScene:
 
     def query(self) -> dict[str, str]:
         """The scene as query parameters."""
-        return {"input": _write(self.input), **{name: str(getattr(self, name)) for name in POOL_NUMBERS}}
+        return {"input": _text_of(self.input), **{name: str(getattr(self, name)) for name in POOL_NUMBERS}}
 
     @classmethod
     def read(cls, query: Mapping[str, str], default: PoolScene) -> PoolScene:
-        """The scene of query parameters; what is missing comes from `default`. Raises `SceneError`."""
+        """The scene of query parameters; missing ones are those of `default`. Raises `SceneError`."""
         return cls(
             read_grids("input", query["input"]) if "input" in query else default.input,
             **{name: read_int(name, query.get(name, str(getattr(default, name)))) for name in POOL_NUMBERS},
@@ -186,7 +186,7 @@ LEARNED = tuple(f"Learned {number}" for number in range(1, 11))  # kernels of a 
 
 @dataclass(frozen=True)
 class PictureScene:
-    """A kernel by its name, for a picture."""
+    """The name of a kernel to apply to a picture."""
 
     kernel: str = "Sobel x"
 
@@ -209,27 +209,27 @@ POOL_NUMBERS = ("kernel_size", "stride", "padding", "output_size", "shift")
 
 # --- numbers as text ---
 
-_JOINTS = ("_", "~", "~~", "~~~")
+_SEPARATORS = ("_", "~", "~~", "~~~")  # by depth of nesting
 
 
-def _write(values: Any) -> str:
-    """Nested tuples as text; the deeper the nesting, the longer the sign between."""
+def _text_of(values: Any) -> str:
+    """Nested tuples as text."""
     if not isinstance(values, tuple):
         return f"{values:.6g}"
     depth, inner = 0, values[0]
     while isinstance(inner, tuple):
         depth, inner = depth + 1, inner[0]
-    return _JOINTS[depth].join(map(_write, values))
+    return _SEPARATORS[depth].join(map(_text_of, values))
 
 
 def read_number(name: str, text: str) -> float:
-    """A number from −999 to 999; a fraction such as 1/9 is one. Raises `SceneError`."""
+    """A number from −999 to 999, with a decimal point or comma, or a fraction such as 1/9. Raises `SceneError`."""
     try:
         above, slash, below = text.strip().replace("−", "-").replace(",", ".").partition("/")
         value = float(above) / float(below) if slash else float(above)
     except (ValueError, ZeroDivisionError):
         raise SceneError(f"{name} has {quoted(text)} where a number belongs") from None
-    if not abs(value) <= MAX_VALUE:  # not a number fails here as well
+    if not abs(value) <= MAX_VALUE:  # true for "not a number" as well
         raise SceneError(f"{name} has {quoted(text)} where a number from −{MAX_VALUE} to {MAX_VALUE} belongs")
     return float(f"{value:.6g}") + 0.0  # no negative zero
 
@@ -246,15 +246,15 @@ def _read_flag(name: str, query: Mapping[str, str], default: bool) -> bool:
     return bool(read_int(name, query[name])) if name in query else default
 
 
-def _numbers(name: str, text: str) -> tuple[float, ...]:
+def _read_row(name: str, text: str) -> tuple[float, ...]:
     return tuple(read_number(name, part) for part in text.split("_"))
 
 
 def read_grids(name: str, text: str, most: int = MAX_SIDE) -> Grids:
-    """Channels of rows of numbers, all of one size, at most `most` on a side. Raises `SceneError`."""
+    """Channels of equal size, at most `most` numbers on a side. Raises `SceneError`."""
     if len(text) > MAX_TEXT:
         raise SceneError(f"{name} has {len(text):,} characters; at most {MAX_TEXT:,} are read")
-    grids = tuple(tuple(_numbers(name, row) for row in channel.split("~")) for channel in text.split("~~"))
+    grids = tuple(tuple(_read_row(name, row) for row in channel.split("~")) for channel in text.split("~~"))
     height, width = len(grids[0]), len(grids[0][0])
     for grid in grids:
         if len(grid) != height:
@@ -293,28 +293,29 @@ def _count(number: int, word: str) -> str:
 # --- changing a scene ---
 
 
-def _digits() -> np.ndarray:
+def _default_input() -> np.ndarray:
     channel, row, column = np.indices((MAX_CHANNELS, MAX_SIDE, MAX_SIDE))
     return np.asarray((3 * row + 5 * column + 7 * channel + row * column) % 10, dtype=float)
 
 
-def _signs() -> np.ndarray:
+def _default_weight() -> np.ndarray:
     out, inside, row, column = np.indices((MAX_CHANNELS, MAX_CHANNELS, MAX_KERNEL, MAX_KERNEL))
     return np.asarray((out + 2 * inside + 2 * row + column + 1) % 3 - 1, dtype=float)
 
 
 @dataclass
 class Reserve:
-    """Every number that has been on screen, so that a grid made smaller and larger again has lost none; digits and
-    signs where there was none yet.
+    """The last number at every place of the grids: a grid that is made smaller and larger again gets its numbers back.
+
+    Places that were never on screen have default numbers.
     """
 
-    input: np.ndarray = field(default_factory=_digits)
-    weight: np.ndarray = field(default_factory=_signs)
+    input: np.ndarray = field(default_factory=_default_input)
+    weight: np.ndarray = field(default_factory=_default_weight)
     bias: np.ndarray = field(default_factory=lambda: np.zeros(MAX_CHANNELS))
 
     def remember(self, scene: ConvScene | PoolScene) -> Self:
-        """Take over the numbers of a scene."""
+        """Store the numbers of a scene; returns itself."""
         channels, height, width = scene.shape
         self.input[:channels, :height, :width] = scene.input
         if isinstance(scene, ConvScene):
@@ -324,7 +325,7 @@ class Reserve:
         return self
 
     def grids(self, channels: int, height: int, width: int) -> Grids:
-        """An input of this shape."""
+        """The input of this shape."""
         return cast(Grids, _tuples(self.input[:channels, :height, :width]))
 
     def conv(self, scene: ConvScene, **changes: int) -> ConvScene:
@@ -374,8 +375,8 @@ Numbered = TypeVar("Numbered", bound=ConvScene | PoolScene)
 
 
 def with_number(scene: Numbered, part: str, place: tuple[int, ...], value: float) -> Numbered:
-    """One number changed: `part` is input (channel, row, column), weight (out, in, row, column) or bias (out,). Raises
-    `SceneError` for a place that is not there and for a number out of bounds.
+    """The scene with one number changed. `part` and `place` are "input" (channel, row, column), "weight" (out_channel,
+    in_channel, row, column) or "bias" (out_channel,). Raises `SceneError` for a place outside and a number too large.
     """
     parts = ("input", "weight", "bias") if isinstance(scene, ConvScene) else ("input",)
     values = np.array(getattr(scene, part)) if part in parts else np.empty(0)

@@ -1,7 +1,7 @@
-"""Editing a network the way one talks about it: blocks of a convolution with its pooling and activation, then linear
-layers.
+"""A network as a learner talks about it: blocks of a convolution, pooling and activation, then linear layers; and
+edits of these parts.
 
-Every function takes a NetworkSpec and returns another; none checks the geometry, which is `infer_shapes`' business.
+Every edit returns a new value. None of them checks the geometry: `infer_shapes` does.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from cnn_explorer.spec.shapes import infer_shapes
 
 MAX_BLOCKS = 4
 MAX_HIDDEN = 4  # linear layers before the last one
-NEW_BLOCK = (Conv2dSpec(16, 3, padding=1), ActivationSpec("relu"))
+NEW_BLOCK = (Conv2dSpec(16, 3, padding=1), ActivationSpec("relu"))  # keeps the size: it fits any input
 NEW_HIDDEN = 64
 
 
@@ -96,7 +96,7 @@ class Blocks:
     input_shape: Shape = IMAGE_SHAPE
 
     def spec(self) -> NetworkSpec:
-        """The parts joined again."""
+        """The network of these parts."""
         return NetworkSpec(
             (*self.stem, *(layer for block in self.blocks for layer in block.layers), *self.head), self.input_shape
         )
@@ -106,7 +106,7 @@ class Blocks:
         return replace(self, blocks=(*self.blocks[:index], block, *self.blocks[index + 1 :]))
 
     def with_new_block(self) -> Blocks:
-        """Add a block before the head: 3×3, padding=1, so that it fits any input."""
+        """Add `NEW_BLOCK` before the head."""
         return replace(self, blocks=(*self.blocks, Block(NEW_BLOCK)))
 
     def without_block(self, index: int) -> Blocks:
@@ -163,15 +163,19 @@ def _first(layers: Sequence[LayerSpec], kinds: tuple[type[LayerSpec], ...]) -> i
 
 
 def repairs(spec: NetworkSpec, error: GeometryError) -> tuple[tuple[str, NetworkSpec], ...]:
-    """Valid networks near one whose geometry breaks, each with a label such as "conv2: kernel_size = 4".
+    """Valid networks near one with a geometry `error`, each with a label such as "conv2: kernel_size = 4".
 
-    First the single changes of the broken layer that make the whole network work, then doing without that layer.
+    First come the changes of one parameter of the broken layer after which the whole network works, then the network
+    without that layer.
     """
     before = [layer for _, layer in spec.named_layers()][: error.index]
     at = sum(any(layer is written for written in spec.layers) for layer in before)  # the implied flatten is not written
     candidates: list[tuple[str, NetworkSpec]] = [
-        (f"{error.layer}: {label}", replace(spec, layers=(*spec.layers[:at], layer, *spec.layers[at + 1 :])))
-        for label, layer in error.repairs
+        (
+            f"{error.layer}: {change.label}",
+            replace(spec, layers=(*spec.layers[:at], change.layer, *spec.layers[at + 1 :])),
+        )
+        for change in error.repairs
     ]
     rest = (*spec.layers[:at], *spec.layers[at + 1 :])
     if rest:
@@ -179,7 +183,7 @@ def repairs(spec: NetworkSpec, error: GeometryError) -> tuple[tuple[str, Network
     valid = tuple((label, candidate) for label, candidate in candidates if infer_shapes(candidate).error is None)
     if valid or not candidates:
         return valid
-    # Every single change leaves a later layer broken: mend that one too, after the first of them.
+    # After each of these changes a later layer is broken: repair that one too, after the first change.
     label, candidate = candidates[0]
     later = infer_shapes(candidate).error
     assert later is not None

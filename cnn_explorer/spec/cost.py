@@ -1,12 +1,13 @@
-"""What a layer costs in time: one count for every bound, unit of work and number of digits in the package.
+"""The computing time of a layer, estimated from its shapes.
 
-Times are nanoseconds a digit on one core of the machine they were measured on; other machines differ by a factor that
-is much the same for all layers. They are computed from shapes, never measured on the spot: what is derived from them,
-such as how many digits a readout is fitted on, does not depend on how busy the machine is.
+Everything in the package that depends on time uses this estimate: limits, batch sizes, the number of digits that a
+network is fitted or tested on. It is not measured while the app runs, so results do not depend on how busy the machine
+is.
 
-The count is linear in what a layer reads, writes and computes (`features`), with coefficients by its kind. A processor
-computes several channels at once, so few channels cost as much as a full set of lanes.
-`tests/benchmarks/bench_costs.py` fits the coefficients to measured times and says how far the count is off.
+Times are nanoseconds a digit on one core of the machine they were measured on; on other machines they differ by a
+factor that is about the same for all layers. The estimate is linear in what a layer reads, writes and computes
+(`Work`), with coefficients by its kind. A processor computes several channels at once, in lanes, so a few channels cost
+as much as full lanes. `tests/benchmarks/bench_costs.py` fits the coefficients to measured times and reports the error.
 """
 
 from __future__ import annotations
@@ -18,99 +19,99 @@ from typing import NamedTuple
 from cnn_explorer.spec.layers import Conv2dSpec, Pool2dSpec, WindowSpec
 from cnn_explorer.spec.shapes import LayerShapes, NetworkShapes
 
-LANES = {"conv": 16, "pool": 8}  # channels that are computed at once
-UNIT_TIME = 25_000_000  # nanoseconds after which work can be paused or given up
-UNIT_VALUES = 1_000_000  # values of a layer's output in a unit: they stay in the processor's cache
-UNIT_DIGITS = 100
-FRESH_BYTES, FRESH_TIME = 32_000_000, 6.0  # nanoseconds a value, forward and back
+LANES = {"conv": 16, "pool": 8}  # channels that a processor computes at once
+# A unit is a batch after which work can be paused or given up.
+UNIT_TIME = 25_000_000  # nanoseconds, at most
+UNIT_VALUES = 1_000_000  # values of a layer's output, at most: more do not fit into the processor's cache
+UNIT_DIGITS = 100  # at most
+PAGED_BYTES, PAGING_TIME = 32_000_000, 6.0  # outputs above this size cost so many nanoseconds more a value
 
 
 class LayerTime(NamedTuple):
-    """Nanoseconds a digit: of the `forward` pass, and of `training`, which is forward, backward and the gradients of
-    weights.
-    """
+    """Nanoseconds a digit: of the `forward` pass, and of `training`, which is the forward and the backward pass."""
 
     forward: float
     training: float
 
 
-class Features(NamedTuple):
-    """What a layer does for one digit: its share of a `call`, numbers that it has to do with, and the operations on
-    them.
+class Work(NamedTuple):
+    """What a layer does for one digit: the factors of the coefficients in `FORWARD` and `TRAINING`.
 
-    `inputs` and `outputs` are values read and written, in training with channels rounded up to full lanes. `work` are
-    multiply-adds, those of a convolution with out_channels rounded up, or the cells that all windows of a pooling
-    cover. `taps` are the values that a convolution's windows gather, each as often as it is gathered; each of its
-    `groups` is computed by itself.
+    `call` is a digit's share of the fixed cost of a call. `inputs` and `outputs` are values read and written; in
+    training, channels are rounded up to full lanes. `operations` are multiply-adds, for a convolution with out_channels
+    rounded up, and for a pooling the cells of all windows together. `taps` are the values that a convolution's windows
+    gather, counted every time. `parameters` are weights and biases. Each of the `groups` is computed by itself.
     """
 
     call: float
     inputs: float
     outputs: float
-    work: float
+    operations: float
     taps: float
     parameters: float
     groups: float
 
 
 def layer_time(layer: LayerShapes) -> LayerTime:
-    """What a layer costs, by its kind and its shapes."""
+    """The estimated times of a layer."""
     return LayerTime(_time(layer, training=False), _time(layer, training=True))
 
 
 def forward_time(layers: Iterable[LayerShapes]) -> float:
-    """Nanoseconds that one digit takes through layers, forward."""
+    """Nanoseconds of a forward pass through `layers`, per digit."""
     return sum(layer_time(layer).forward for layer in layers)
 
 
 def training_time(layers: Iterable[LayerShapes]) -> float:
-    """Nanoseconds that one digit takes through layers, forward and back."""
+    """Nanoseconds of a forward and a backward pass through `layers`, per digit."""
     return sum(layer_time(layer).training for layer in layers)
 
 
 def affordable_digits(time: float, bounds: tuple[int, int], shapes: NetworkShapes) -> int:
-    """How many digits may pass forward through a network in so many nanoseconds, within bounds."""
+    """How many digits can pass forward through a network in `time` nanoseconds; at least and at most `bounds`."""
     return int(min(max(time / max(forward_time(shapes.layers), 1), bounds[0]), bounds[1]))
 
 
 def digits_per_unit(shapes: NetworkShapes) -> int:
-    """How many digits may pass forward through a network before the work looks up again; 1 to 100."""
+    """The number of digits in a unit of work: a batch of a forward pass after which it can be stopped; 1 to 100."""
     largest = max((layer.values for layer in shapes.layers), default=1)
     return min(affordable_digits(UNIT_TIME, (1, UNIT_DIGITS), shapes), max(UNIT_VALUES // largest, 1))
 
 
 def batch_time(layers: Sequence[LayerShapes], batch_size: int) -> float:
-    """Nanoseconds of a training step, without the optimizer's.
+    """Nanoseconds of a training step without the optimizer's.
 
-    An output of more than 32 MB is given fresh pages by the system every time, which takes longer than what is
-    computed.
+    The system allocates an output of more than 32 MB anew every time, which takes longer than computing it.
     """
-    fresh = sum(batch_size * layer.values for layer in layers if 4 * batch_size * layer.values > FRESH_BYTES)
-    return batch_size * training_time(layers) + FRESH_TIME * fresh
+    paged = sum(batch_size * layer.values for layer in layers if 4 * batch_size * layer.values > PAGED_BYTES)
+    return batch_size * training_time(layers) + PAGING_TIME * paged
 
 
-def features(layer: LayerShapes, training: bool) -> Features:
-    """What the coefficients of the layer's kind are multiplied with."""
+def work_of(layer: LayerShapes, training: bool) -> Work:
+    """The factors of the coefficients of the layer's kind."""
     values_in, values_out = float(math.prod(layer.input_shape)), float(layer.values)
     spec = layer.spec
-    # Forward, units hold as many digits as have a million values; in training a batch is what the recipe says.
+    # In a forward pass, the number of digits in a batch follows from their values; in training the recipe sets it.
     call = 1 if training else max(max(values_in, values_out) * UNIT_DIGITS / UNIT_VALUES, 1)
     if isinstance(spec, Conv2dSpec):
         channels_in, channels_out = layer.input_shape[0], spec.out_channels
-        work = layer.macs * _filled(channels_out // spec.groups, "conv")
+        operations = layer.macs * _lane_factor(channels_out // spec.groups, "conv")
         taps = channels_in * math.prod(spec.window()[0]) * math.prod(layer.output_shape[1:])
         if training:
-            values_in, values_out = values_in * _filled(channels_in, "conv"), values_out * _filled(channels_out, "conv")
-        return Features(call, values_in, values_out, work, taps, layer.parameters, spec.groups)
+            values_in, values_out = (
+                values_in * _lane_factor(channels_in, "conv"),
+                values_out * _lane_factor(channels_out, "conv"),
+            )
+        return Work(call, values_in, values_out, operations, taps, layer.parameters, spec.groups)
     if isinstance(spec, Pool2dSpec):
-        fill = _filled(layer.input_shape[0], "pool") if training else 1
+        fill = _lane_factor(layer.input_shape[0], "pool") if training else 1
         covered = layer.input_shape[0] * math.prod(_covered(spec, layer.input_shape, axis) for axis in (0, 1))
-        return Features(call, values_in * fill, values_out * fill, covered * fill, 0, 0, 0)
-    return Features(call, values_in, values_out, layer.macs, 0, layer.parameters, 0)
+        return Work(call, values_in * fill, values_out * fill, covered * fill, 0, 0, 0)
+    return Work(call, values_in, values_out, layer.macs, 0, layer.parameters, 0)
 
 
 def kind_of(layer: LayerShapes) -> str:
-    """The key of the layer's coefficients: the nn class, and for a convolution what torch has separate code for."""
+    """The key of a layer's coefficients: its nn class, and for a convolution what torch has special code for."""
     spec = layer.spec
     if not isinstance(spec, Conv2dSpec):
         return spec.torch_name if spec.torch_name in FORWARD else "activation"
@@ -123,13 +124,11 @@ def kind_of(layer: LayerShapes) -> str:
 
 def _time(layer: LayerShapes, training: bool) -> float:
     coefficients = (TRAINING if training else FORWARD)[kind_of(layer)]
-    return sum(
-        coefficient * feature for coefficient, feature in zip(coefficients, features(layer, training), strict=True)
-    )
+    return sum(coefficient * factor for coefficient, factor in zip(coefficients, work_of(layer, training), strict=True))
 
 
-def _filled(channels: int, kind: str) -> float:
-    """The factor by which channels grow when the last lanes are filled up."""
+def _lane_factor(channels: int, kind: str) -> float:
+    """The factor by which rounding up to full lanes raises the number of channels."""
     return math.ceil(channels / LANES[kind]) * LANES[kind] / channels
 
 
@@ -142,7 +141,7 @@ def _covered(spec: WindowSpec, shape: tuple[int, ...], axis: int) -> int:
     return sum(sum(0 <= start + dilation * tap < size for tap in range(kernel)) for start in starts)
 
 
-# By kind: nanoseconds of a call's share, a value read, a value written, an operation, a tap, a parameter, a group.
+# By kind: nanoseconds of each field of `Work`, in its order.
 FORWARD: Mapping[str, tuple[float, ...]] = {
     "Conv2d": (1900, 0.5, 0.72, 0.02, 0.45, 0.12, 0),
     "dilated Conv2d": (1100, 1.1, 0.56, 0.03, 0.17, 0.07, 0),

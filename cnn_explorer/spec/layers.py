@@ -1,7 +1,7 @@
 """Layer specs: what a layer is, what it does to a shape, what it costs and how PyTorch builds it.
 
 A spec is frozen data with torch's own parameter names. Each class holds, side by side, its output shape, its formula,
-its parameters, its multiply-adds and its `build`; `LAYERS` lists them all, and nothing else needs to know a new one.
+its parameters, its multiply-adds and its `build`; `LAYERS` lists them all. A new layer is one class and one line there.
 
 Conventions: shapes leave the batch out and are `(C, H, W)` for feature maps or `(F,)` for features. A multiply-add
 counts as 1; additions and comparisons alone (pooling, activations) count as 0. `kernel_size`, `stride`, `padding` and
@@ -22,32 +22,45 @@ Shape = tuple[int, ...]
 IntOrPair = int | tuple[int, int]
 PoolKind = Literal["max", "avg"]
 ActivationKind = Literal["relu", "tanh", "sigmoid", "leakyrelu", "gelu"]
-Repairs = tuple[tuple[str, "LayerSpec"], ...]  # (label, spec)
 
 MAX_CHANNELS = 256
 MAX_FEATURES = 4096
 MAX_EXTENT = 28  # of kernel_size, stride, padding and dilation
 
 
+@dataclass(frozen=True)
+class Repair:
+    """A layer that fits its input, after one change: the parameter `name` has a new `value`."""
+
+    name: str
+    value: IntOrPair
+    layer: LayerSpec
+
+    @property
+    def label(self) -> str:
+        """For example "kernel_size = 4" or "padding = 1×2"."""
+        height, width = pair(self.value)
+        return f"{self.name} = {height}" if height == width else f"{self.name} = {height}×{width}"
+
+
 class GeometryError(ValueError):
     """A layer cannot take its input.
 
-    `layer` is its name in the network ("" until `infer_shapes` knows it), `index` its place among the named layers,
-    `problem` the numbers and the rule, `remedy` what to change, and `repairs` the nearest specs that do fit this input,
-    each with its label. `find_repairs` looks for them when they are asked for: looking means trying, and a trial that
-    fails must not look further.
+    `layer` is the layer's name in the network, "" until `infer_shapes` adds it, and `index` its place among the named
+    layers. `problem` has the numbers and the rule, `remedy` says what to change. `find_repairs` is called when
+    `repairs` is read: it tries other parameters, and the errors of these trials must not try others in turn.
     """
 
     def __init__(
-        self, problem: str, remedy: str, find_repairs: Callable[[], Repairs] = tuple, layer: str = "", index: int = -1
+        self,
+        problem: str,
+        remedy: str,
+        find_repairs: Callable[[], tuple[Repair, ...]] = tuple,
+        layer: str = "",
+        index: int = -1,
     ):
-        self.problem, self.remedy, self.find_repairs, self.layer, self.index = (
-            problem,
-            remedy,
-            find_repairs,
-            layer,
-            index,
-        )
+        self.problem, self.remedy, self.find_repairs = problem, remedy, find_repairs
+        self.layer, self.index = layer, index
         super().__init__(f"{layer}: {problem}; {remedy}" if layer else f"{problem}; {remedy}")
 
     def at(self, layer: str, index: int) -> GeometryError:
@@ -55,8 +68,8 @@ class GeometryError(ValueError):
         return GeometryError(self.problem, self.remedy, self.find_repairs, layer, index)
 
     @property
-    def repairs(self) -> Repairs:
-        """`(label, spec)` pairs such as `("kernel_size = 4", …)`."""
+    def repairs(self) -> tuple[Repair, ...]:
+        """The nearest layers that fit this input, with one parameter changed each."""
         return self.find_repairs()
 
 
@@ -66,7 +79,7 @@ def pair(value: IntOrPair) -> tuple[int, int]:
 
 
 def squeeze(value: IntOrPair) -> IntOrPair:
-    """The int for a square pair, the pair otherwise: one way to write a value, so that equal layers are equal specs."""
+    """The int for a pair of equal sides, else the pair: equal layers are then equal specs."""
     height, width = pair(value)
     return height if height == width else (height, width)
 
@@ -81,7 +94,7 @@ def _check(owner: str, name: str, value: object, low: int, high: int, pairs: boo
 
 @dataclass(frozen=True)
 class LayerSpec:
-    """What every layer answers. Subclasses override what differs from 'keeps the shape, costs nothing'."""
+    """The questions that every layer answers. The default is a layer that keeps the shape and costs nothing."""
 
     token: ClassVar[str]  # how the architecture string names it; also the stem of the layer's name
     torch_name: ClassVar[str]  # the nn class that `build` returns
@@ -101,7 +114,7 @@ class LayerSpec:
         return shape
 
     def formula(self, shape: Shape) -> str:
-        """How the output comes about, with today's numbers."""
+        """How the output is computed, with the numbers of this `shape`."""
         raise NotImplementedError
 
     def parameters(self, shape: Shape) -> int:
@@ -120,11 +133,11 @@ class LayerSpec:
 # --- windows: what convolution and pooling share ---
 
 
-def _number(value: IntOrPair) -> str:
+def _side_text(value: IntOrPair) -> str:
     return "{}x{}".format(*value) if isinstance(value, tuple) else str(value)
 
 
-def _read(text: str | None, default: IntOrPair) -> IntOrPair:
+def _parse_sides(text: str | None, default: IntOrPair) -> IntOrPair:
     if text is None:
         return default
     sides = tuple(int(side) for side in text.split("x"))
@@ -135,7 +148,8 @@ def _signed(number: int) -> str:
     return f"−{-number}" if number < 0 else str(number)
 
 
-_N = r"\d{1,9}(?:x\d{1,9})?"  # longer than any number that is allowed, so that one too large is told its range
+# Nine digits are more than any allowed number has: one that is too large then gets an error that names its range.
+_SIDES = r"\d{1,9}(?:x\d{1,9})?"
 
 
 @dataclass(frozen=True)
@@ -160,7 +174,7 @@ class WindowSpec(LayerSpec):
         )
 
     def _slide(self, shape: Shape) -> tuple[int, int]:
-        """Output rows and columns, which are below 1 if the window does not fit."""
+        """Output rows and columns; below 1 if the window does not fit."""
         _, stride, padding, _ = self.window()
         span = self.spans()
         return (
@@ -169,12 +183,14 @@ class WindowSpec(LayerSpec):
         )
 
     def formula(self, shape: Shape) -> str:
-        """`torch.nn.Conv2d`'s shape formula, floor included; one line where rows and columns agree, two where they
-        differ.
-        """
+        """`torch.nn.Conv2d`'s shape formula, floor included: `formula_lines`, joined by line breaks."""
+        return "\n".join(self.formula_lines(shape))
+
+    def formula_lines(self, shape: Shape) -> tuple[str, ...]:
+        """One line where rows and columns have the same formula, else one for each."""
         sizes = self._slide(shape)
-        lines = [f"{self._side(shape[1 + axis], axis)} = {_signed(sizes[axis])}" for axis in (0, 1)]
-        return lines[0] if lines[0] == lines[1] else f"H: {lines[0]}\nW: {lines[1]}"
+        rows, columns = (f"{self._side(shape[1 + axis], axis)} = {_signed(sizes[axis])}" for axis in (0, 1))
+        return (rows,) if rows == columns else (f"H: {rows}", f"W: {columns}")
 
     def _side(self, size: int, axis: int) -> str:
         kernel, stride, padding, dilation = (value[axis] for value in self.window())
@@ -221,8 +237,7 @@ class Conv2dSpec(WindowSpec):
     """`torch.nn.Conv2d`: `(C, H, W)` → `(out_channels, H', W')` with H' = ⌊(H + 2·padding − dilation·(kernel_size−1) −
     1)/stride⌋ + 1.
 
-    Every output channel has one kernel for each input channel of its group; their results are summed and a bias is
-    added.
+    An output channel has one kernel for each input channel of its group. It is the sum of their results and a bias.
     """
 
     out_channels: int
@@ -235,7 +250,7 @@ class Conv2dSpec(WindowSpec):
     token: ClassVar[str] = "conv"
     torch_name: ClassVar[str] = "Conv2d"
     pattern: ClassVar[str] = (
-        rf"(?P<out>\d{{1,9}})k(?P<k>{_N})(?:s(?P<s>{_N}))?(?:p(?P<p>{_N}))?(?:d(?P<d>{_N}))?(?:g(?P<g>\d{{1,9}}))?"
+        rf"(?P<out>\d{{1,9}})k(?P<k>{_SIDES})(?:s(?P<s>{_SIDES}))?(?:p(?P<p>{_SIDES}))?(?:d(?P<d>{_SIDES}))?(?:g(?P<g>\d{{1,9}}))?"
     )
     expected: ClassVar[str] = (
         "out_channels, then k kernel_size and optionally s stride, p padding, d dilation, g groups in this order: "
@@ -251,13 +266,15 @@ class Conv2dSpec(WindowSpec):
 
     @classmethod
     def parse(cls, token: str, match: Mapping[str, str | None]) -> Conv2dSpec:
-        kernel_size, stride, dilation = (_read(match[letter], 1) for letter in "ksd")
-        return cls(int(match["out"] or 0), kernel_size, stride, _read(match["p"], 0), dilation, int(match["g"] or 1))
+        kernel_size, stride, dilation = (_parse_sides(match[letter], 1) for letter in "ksd")
+        return cls(
+            int(match["out"] or 0), kernel_size, stride, _parse_sides(match["p"], 0), dilation, int(match["g"] or 1)
+        )
 
     def __str__(self) -> str:
         optional = (("s", self.stride, 1), ("p", self.padding, 0), ("d", self.dilation, 1), ("g", self.groups, 1))
-        return f"conv{self.out_channels}k{_number(self.kernel_size)}" + "".join(
-            letter + _number(value) for letter, value, default in optional if value != default
+        return f"conv{self.out_channels}k{_side_text(self.kernel_size)}" + "".join(
+            letter + _side_text(value) for letter, value, default in optional if value != default
         )
 
     def window(self) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int], tuple[int, int]]:
@@ -307,8 +324,8 @@ class Pool2dSpec(WindowSpec):
     """`torch.nn.MaxPool2d` or `AvgPool2d`: `(C, H, W)` → `(C, H', W')` with H' = ⌊(H + 2·padding − kernel_size)/stride⌋
     + 1.
 
-    `stride` is `kernel_size` where it is not given. Each channel is pooled by itself; padding counts as −∞ for max and
-    as 0 for average.
+    `stride` is `kernel_size` unless it is given. Each channel is pooled by itself. Padding counts as −∞ for the maximum
+    and as 0 for the average.
     """
 
     kind: PoolKind
@@ -316,7 +333,7 @@ class Pool2dSpec(WindowSpec):
     stride: IntOrPair = field(default=0)  # 0 stands for "as kernel_size" until __post_init__
     padding: IntOrPair = 0
 
-    pattern: ClassVar[str] = rf"(?P<k>{_N})(?:s(?P<s>{_N}))?(?:p(?P<p>{_N}))?"
+    pattern: ClassVar[str] = rf"(?P<k>{_SIDES})(?:s(?P<s>{_SIDES}))?(?:p(?P<p>{_SIDES}))?"
     expected: ClassVar[str] = "kernel_size and optionally s stride, p padding in this order: max2, avg3s2p1"
 
     def __post_init__(self) -> None:
@@ -338,13 +355,15 @@ class Pool2dSpec(WindowSpec):
 
     @classmethod
     def parse(cls, token: str, match: Mapping[str, str | None]) -> Pool2dSpec:
-        return cls(cast(PoolKind, token), _read(match["k"], 1), _read(match["s"], 0), _read(match["p"], 0))
+        return cls(
+            cast(PoolKind, token), _parse_sides(match["k"], 1), _parse_sides(match["s"], 0), _parse_sides(match["p"], 0)
+        )
 
     def __str__(self) -> str:
-        text = self.kind + _number(self.kernel_size)
+        text = self.kind + _side_text(self.kernel_size)
         if self.stride != self.kernel_size:
-            text += "s" + _number(self.stride)
-        return text + ("p" + _number(self.padding) if self.padding else "")
+            text += "s" + _side_text(self.stride)
+        return text + ("p" + _side_text(self.padding) if self.padding else "")
 
     def window(self) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int], tuple[int, int]]:
         return pair(self.kernel_size), pair(self.stride), pair(self.padding), (1, 1)
@@ -375,9 +394,9 @@ class Pool2dSpec(WindowSpec):
         return {"kernel_size": range(largest - 1, 0, -1), "padding": range(1, largest // 2 + 1)}
 
 
-def _repairs(layer: WindowSpec, shape: Shape, choices: Mapping[str, range]) -> Repairs:
-    """For each parameter the first of its values, nearest first, with which the layer takes `shape`."""
-    found: list[tuple[str, LayerSpec]] = []
+def _repairs(layer: WindowSpec, shape: Shape, choices: Mapping[str, range]) -> tuple[Repair, ...]:
+    """For each parameter the first of its `choices`, nearest first, with which the layer takes `shape`."""
+    found: list[Repair] = []
     for name, values in choices.items():
         old = getattr(layer, name)
         closer = max if name == "padding" and values.step > 0 else min  # only padding can have to grow
@@ -391,7 +410,7 @@ def _repairs(layer: WindowSpec, shape: Shape, choices: Mapping[str, range]) -> R
                 candidate.output_shape(shape)
             except GeometryError:
                 continue
-            found.append((f"{name} = {_number(new).replace('x', '×')}", candidate))
+            found.append(Repair(name, new, candidate))
             break
     return tuple(found)
 
@@ -443,9 +462,7 @@ ACTIVATIONS: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class BatchNorm2dSpec(LayerSpec):
-    """`torch.nn.BatchNorm2d`: each channel shifted and scaled by trained values; counted as one
-    multiply-add a value.
-    """
+    """`torch.nn.BatchNorm2d`: each channel shifted and scaled by trained values, one multiply-add a value."""
 
     token: ClassVar[str] = "bn"
     torch_name: ClassVar[str] = "BatchNorm2d"
@@ -475,9 +492,7 @@ class BatchNorm2dSpec(LayerSpec):
 
 @dataclass(frozen=True)
 class DropoutSpec(LayerSpec):
-    """`torch.nn.Dropout`: sets a share `p` of the values to zero while training, nothing afterwards. `p` in whole
-    percent, 0 to 0.95.
-    """
+    """`torch.nn.Dropout`: in training, a share `p` of the values becomes zero; 0 to 0.95, in whole percent."""
 
     p: float = 0.5
 

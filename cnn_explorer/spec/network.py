@@ -1,9 +1,9 @@
-"""A network as data: its input shape and its layers, and the one line of text that says the same.
+"""A network as data: its input shape and its layers, and the architecture string, one line of text that says the same.
 
 The architecture string joins one token a layer with hyphens. The lecture's network is
 `conv10k5-max2-relu-conv20k5-max2-relu-fc10`; other tokens are `conv8k5x3s2p1d1g1`, `avg3s2p1`, `tanh`, `sigmoid`,
-`leakyrelu`, `gelu`, `bn`, `drop50` (percent), `flatten` and `fc512`. A pair is height x width; what is left out has
-torch's default.
+`leakyrelu`, `gelu`, `bn`, `drop50` (percent), `flatten` and `fc512`. A pair is height x width. Parameters that are left
+out have torch's defaults.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ IMAGE_SHAPE: Shape = (1, 28, 28)
 
 
 class ArchitectureError(ValueError):
-    """A string that is not an architecture: `token` is the offending part, `position` where it starts (from 0),
-    `expected` what could stand there.
+    """A string that is not an architecture: the `token` that cannot be read, its `position` (from 0), and what was
+    `expected` there.
     """
 
     def __init__(self, token: str, position: int, expected: str, problem: str = ""):
@@ -34,8 +34,8 @@ class ArchitectureError(ValueError):
 class NetworkSpec:
     """The layers of a network in order, as written, and the shape of its input `(C, H, W)`.
 
-    Raises `ValueError` for no layers or more than 24. A geometry that does not work out is no error here:
-    `infer_shapes` tells.
+    Raises `ValueError` for no layers or more than 24. A geometry that does not work out is no error here, but a result
+    of `infer_shapes`.
     """
 
     layers: tuple[LayerSpec, ...]
@@ -66,10 +66,10 @@ class NetworkSpec:
 
 
 def parse(architecture: str) -> NetworkSpec:
-    """Read an architecture string; `str(parse(text))` is its shortest form and `parse(str(spec)) == spec`. Capitals and
-    blanks around tokens do not matter.
+    """Read an architecture string. `str(parse(text))` is its shortest form, and `parse(str(spec)) == spec`.
 
-    Raises `ArchitectureError` naming the token, its position and what was expected.
+    Capital letters and blanks around tokens are accepted. Raises `ArchitectureError` with the token, its position and
+    what was expected.
     """
     layers: list[LayerSpec] = []
     position = 0

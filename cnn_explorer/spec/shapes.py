@@ -1,4 +1,4 @@
-"""What a network does to shapes, before a single number is computed.
+"""The shapes in a network, before any number is computed.
 
 Receptive fields follow Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks" (Distill,
 2019): with kernel span k, stride s and padding p, size grows by (k − 1)·jump, jump by the factor s, and the first
@@ -16,11 +16,11 @@ from cnn_explorer.spec.network import NetworkSpec
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    """Which input pixels reach a value; (height, width) each, in input pixels.
+    """The input pixels that a value depends on: a window of `size` pixels; (height, width) each.
 
-    `size` of the window, `jump` from a value's window to its neighbour's, `centre` of the first value's window as an
-    index, so that value i sees the pixels from centre + i·jump − (size − 1)/2 on. Padding is counted: a window may
-    reach over the image's edge.
+    `jump` is the distance between the windows of neighbouring values. `centre` is the middle of the first value's
+    window, as an index: the window of value i starts at pixel centre + i·jump − (size − 1)/2. With padding, a window
+    can reach over the edge of the image.
     """
 
     size: tuple[int, int] = (1, 1)
@@ -40,7 +40,9 @@ class ReceptiveField:
                     self.centre[1] + ((span[1] - 1) / 2 - padding[1]) * self.jump[1],
                 ),
             )
-        if isinstance(layer, FlattenSpec) and len(shape) == 3:  # what follows sees all of the maps
+        if (
+            isinstance(layer, FlattenSpec) and len(shape) == 3
+        ):  # every value behind it depends on all values of the maps
             steps = ((shape[1] - 1) * self.jump[0], (shape[2] - 1) * self.jump[1])
             return ReceptiveField(
                 (self.size[0] + steps[0], self.size[1] + steps[1]),
@@ -52,9 +54,9 @@ class ReceptiveField:
 
 @dataclass(frozen=True)
 class LayerShapes:
-    """One layer of a network: `name` in it, its `spec`, the shapes around it (batch left out), its worked `formula`,
-    `unused` rows and columns of its padded input, its `receptive_field` on the image, its `parameters` and its
-    multiply-adds (`macs`).
+    """One layer of a network: its `name`, its `spec`, its input and output shape (without the batch), its `formula`
+    with numbers, the `unused` rows and columns of its padded input, its `receptive_field` on the image, and the numbers
+    of its `parameters` and multiply-adds (`macs`).
     """
 
     name: str
@@ -98,12 +100,12 @@ class NetworkShapes:
 
     @property
     def classifies(self) -> bool:
-        """True if the network works out and ends in a linear layer: its outputs are logits."""
+        """True if the geometry works out and the last layer is linear: its outputs are logits."""
         return self.error is None and isinstance(self.layers[-1].spec, LinearSpec)
 
 
 def infer_shapes(spec: NetworkSpec) -> NetworkShapes:
-    """Walk through the layers as far as the geometry allows. An impossible geometry is a result, never an exception."""
+    """The shapes of all layers, up to the first one that cannot take its input: a result, never an exception."""
     reached: list[LayerShapes] = []
     shape, field = spec.input_shape, ReceptiveField()
     for index, (name, layer) in enumerate(spec.named_layers()):

@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import torch
 from layer_times import WORST, measured_forward, measured_training, random_layers, shapes_of
 
-from cnn_explorer.spec.cost import features, kind_of, layer_time
+from cnn_explorer.spec.cost import kind_of, layer_time, work_of
 from cnn_explorer.spec.shapes import LayerShapes
 
 Measured = list[tuple[LayerShapes, float]]
@@ -68,7 +68,7 @@ def fit(name: str, taken: Measured, training: bool) -> None:
     for layer, nanoseconds in taken:
         by_kind[kind_of(layer)].append((layer, nanoseconds))
     for kind, measured in sorted(by_kind.items()):
-        terms = torch.tensor([features(layer, training) for layer, _ in measured], dtype=torch.float64)
+        terms = torch.tensor([work_of(layer, training) for layer, _ in measured], dtype=torch.float64)
         target = torch.tensor([nanoseconds for _, nanoseconds in measured], dtype=torch.float64).log2()
         scale = terms.mean(dim=0).clamp(min=1e-9)
         logs = torch.full_like(scale, float(target.exp2().mean().log()) - 1.5).requires_grad_()

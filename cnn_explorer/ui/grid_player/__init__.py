@@ -92,7 +92,7 @@ def convolution_data(name: str, scene: ConvScene, *, matrix: bool = False, title
     output = torch_convolution(scene)
     partials = arithmetic.partial_maps(np.array(scene.input), np.array(scene.weight), rows, columns, scene.groups)
     own = partials.sum(axis=1) + np.array(scene.bias)[:, None, None]
-    data["lines"] = scene.spec().formula(scene.shape).split("\n") + _left_over(scene.spec().unused(scene.shape))
+    data["lines"] = [*scene.spec().formula_lines(scene.shape), *_left_over(scene.spec().unused(scene.shape))]
     data["partials"] = partials.tolist()
     data["agrees"] = bool(np.allclose(own, output, rtol=1e-9, atol=1e-9))
     data["outputs"] = [
@@ -148,7 +148,7 @@ def pooling_data(name: str, scene: PoolScene) -> Data:
         scene.spec().output_shape(scene.shape)
     except GeometryError:
         return data
-    data["lines"] = scene.spec().formula(scene.shape).split("\n") + _left_over(scene.spec().unused(scene.shape))
+    data["lines"] = [*scene.spec().formula_lines(scene.shape), *_left_over(scene.spec().unused(scene.shape))]
     overlap = scene.kernel_size - scene.stride
     if overlap > 0:
         data["lines"].append(f"windows overlap by {overlap}")
@@ -182,7 +182,7 @@ def shift_data(name: str, scene: PoolScene) -> Data:
         scene.spec().output_shape(scene.shape)
     except GeometryError:
         return data
-    data["lines"] = scene.spec().formula(scene.shape).split("\n") + _left_over(scene.spec().unused(scene.shape))
+    data["lines"] = [*scene.spec().formula_lines(scene.shape), *_left_over(scene.spec().unused(scene.shape))]
     data = _with_outputs(data, both, rows, columns)
     half = len(data["outputs"]) // 2
     for old, new in zip(data["outputs"][:half], data["outputs"][half:], strict=True):

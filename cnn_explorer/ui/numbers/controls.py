@@ -90,11 +90,15 @@ def problem(page: NumberPage) -> None:
     except GeometryError as error:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             st.markdown(f":material/construction: {state.plain(f'{error.problem}; {error.remedy}')}.", width="stretch")
-            for label, spec in error.repairs:
-                name = label.split(" = ")[0]
-                value = getattr(spec, name)
-                if LIMITS[name][0] <= value <= LIMITS[name][1]:
-                    st.button(label, key=page.key(f"repair_{name}"), on_click=careful(change), args=(page, name, value))
+            for repair in error.repairs:
+                name, value = repair.name, repair.value
+                if isinstance(value, int) and LIMITS[name][0] <= value <= LIMITS[name][1]:
+                    st.button(
+                        repair.label,
+                        key=page.key(f"repair_{name}"),
+                        on_click=careful(change),
+                        args=(page, name, value),
+                    )
 
 
 def player(page: NumberPage, data: grid_player.Data, about: str, code: str) -> None:
