@@ -33,7 +33,7 @@ def page() -> None:
 if st.runtime.exists():
     shell.open_page("Draw a digit")
     with guarded(stop=True):
-        state.read_url()
+        state.ADDRESS.read()
         page()
         caches.loading().start()
 else:  # `streamlit run` imports this file before there is a server, looks for `app`, and serves it

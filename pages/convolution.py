@@ -74,5 +74,5 @@ def flip_step(scene: ConvScene) -> None:
 
 shell.open_page("Convolution, number by number")
 with guarded(stop=True):
-    CONVOLUTION.read_url()
+    CONVOLUTION.address.read()
     page()

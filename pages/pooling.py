@@ -51,5 +51,5 @@ def page() -> None:
 
 shell.open_page("Pooling, number by number")
 with guarded(stop=True):
-    POOLING.read_url()
+    POOLING.address.read()
     page()

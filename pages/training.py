@@ -6,6 +6,7 @@ from cnn_explorer.digits.data import has_mnist
 from cnn_explorer.ui import shell, widgets
 from cnn_explorer.ui.boundary import guarded
 from cnn_explorer.ui.controlled import listening
+from cnn_explorer.ui.session import remembered
 
 
 @st.fragment(key=widgets.PAGE)
@@ -13,18 +14,17 @@ from cnn_explorer.ui.controlled import listening
 @listening()
 def page() -> None:
     """Everything that follows networks, digits and recipe."""
-    from cnn_explorer.ui.train import controls as training_controls
-    from cnn_explorer.ui.train import state as training_state
-    from cnn_explorer.ui.train.live import AWAITED, live
+    from cnn_explorer.ui.train import choices, controls, progress
+    from cnn_explorer.ui.train.live import Watch, live
     from cnn_explorer.ui.train.results import results
 
-    st.session_state[AWAITED] = False  # the results follow in this very run
+    remembered(Watch).results_wait = False  # they follow in this very run
 
-    training_state.hold_others()
-    training_controls.header()
-    widgets.show_notices(training_state.notices())
-    if training_state.recipe().data == "mnist" and not has_mnist():
-        training_controls.digits_missing()
+    progress.hold_others()
+    controls.header()
+    widgets.show_notices(progress.ADDRESS.notices())
+    if choices.recipe().data == "mnist" and not has_mnist():
+        controls.digits_missing()
         return
     live()
     results()
@@ -33,7 +33,7 @@ def page() -> None:
 shell.open_page("Train")
 with guarded(stop=True):
     if widgets.ready():
-        from cnn_explorer.ui.train import state as training_state
+        from cnn_explorer.ui.train.progress import ADDRESS
 
-        training_state.read_url()
+        ADDRESS.read()
         page()

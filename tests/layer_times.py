@@ -21,9 +21,9 @@ from cnn_explorer.spec.layers import (
     Pool2dSpec,
     Shape,
 )
+from cnn_explorer.spec.limits import MAX_PARAMETERS, MAX_VALUES
 from cnn_explorer.spec.shapes import LayerShapes, ReceptiveField
 from cnn_explorer.training.run import is_safe_channels_last, ready_to_train
-from cnn_explorer.ui.state import MAX_PARAMETERS, MAX_VALUES
 
 MOST_MACS = 200_000_000
 KINDS = (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cnn_explorer.ui.state import MAX_PARAMETERS, MAX_VALUES
+from cnn_explorer.spec.limits import MAX_PARAMETERS, MAX_VALUES
 
 ROOT = Path(__file__).parent.parent
 LINT = [

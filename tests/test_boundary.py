@@ -3,23 +3,25 @@
 import shutil
 import tomllib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch  # noqa: F401  # imported first, so that the pages need not wait for it
 from streamlit.testing.v1 import AppTest
 from test_shipped import flip, forget
-from widgets import address, control, sent
+from widgets import address, control, record, sent
 
 from cnn_explorer import shipped
 from cnn_explorer.sharing.lru_cache import LruCache
 from cnn_explorer.spec.network import LECTURE, PRESETS
 from cnn_explorer.ui import boundary, caches, state, widgets
+from cnn_explorer.ui.address import Address
 from cnn_explorer.ui.draw import controls, live
 from cnn_explorer.ui.numbers import controls as number_controls
 from cnn_explorer.ui.numbers.state import NumberPage
 from cnn_explorer.ui.train import controls as training_controls
-from cnn_explorer.ui.train import state as training_state
+from cnn_explorer.ui.train import progress
 
 UNKNOWN = boundary.UNKNOWN
 Failures = list[BaseException | None]
@@ -58,13 +60,13 @@ def expect(failures: Failures, kind: type[Exception], count: int = 1) -> None:
 # --- pages and their parts ---
 
 PARTS: list[tuple[str, object, str]] = [
-    ("", state, "read_url"),
+    ("", Address, "read"),
     ("", widgets, "preset_choice"),
     ("", state, "take"),  # in the network view
-    ("training", training_state, "read_url"),
+    ("training", Address, "read"),
     ("training", training_controls, "header"),
     ("training", training_controls, "buttons"),  # in what moves
-    ("convolution", NumberPage, "read_url"),
+    ("convolution", Address, "read"),
     ("convolution", number_controls, "header"),
     ("pooling", number_controls, "parameters"),
 ]
@@ -76,14 +78,14 @@ def test_a_failure_is_one_sentence_and_nothing_is_lost(
 ) -> None:
     page = opened(name, drawing="d5", net="conv4k5-relu-fc10")
     assert told(page) == []
-    before, shown = address(page), {key: page.session_state[key] for key in ("net", "drawing")}
+    before, shown = address(page), replace(record(page, state.Shown))
     with monkeypatch.context() as patch:
         patch.setattr(where, what, fail)
         page.run()
     assert told(page) == [UNKNOWN]
     expect(failures, Unheard)
     assert "secret" not in UNKNOWN
-    assert {key: page.session_state[key] for key in shown} == shown
+    assert record(page, state.Shown) == shown
     page.run()
     assert told(page) == []
     assert address(page) == before
@@ -146,7 +148,7 @@ CALLBACKS: list[tuple[str, object, str, Callable[[AppTest], AppTest]]] = [
     ("", state, "set_network", choose_preset),
     ("", controls, "parse", type_network),
     ("", controls, "split", press("add_block")),
-    ("training", training_state, "_go", press("train")),
+    ("training", progress, "_go", press("train")),
     ("convolution", NumberPage, "show", lambda page: page.number_input[0].set_value(3).run()),
 ]
 

@@ -27,9 +27,10 @@ from cnn_explorer.spec.cost import (
     work_of,
 )
 from cnn_explorer.spec.layers import LAYERS, Conv2dSpec, FlattenSpec, GeometryError, LinearSpec, Pool2dSpec
+from cnn_explorer.spec.limits import excess_of
 from cnn_explorer.spec.network import LECTURE, MAX_LAYERS, NetworkSpec, parse
 from cnn_explorer.spec.shapes import infer_shapes
-from cnn_explorer.ui import network_view, state
+from cnn_explorer.ui import network_view
 from cnn_explorer.weights.load import load_network
 from cnn_explorer.weights.trace import trace_activations
 
@@ -105,7 +106,7 @@ def test_units_are_bounded_in_time_in_values_and_in_digits() -> None:
 
 @pytest.mark.parametrize("net", ONCE_ACCEPTED)
 def test_what_once_took_minutes_is_refused_with_the_numbers(net: str) -> None:
-    said = state.excess_of(infer_shapes(parse(net)))
+    said = excess_of(infer_shapes(parse(net)))
     assert "ms a digit, more than the 10 ms that this page has, most of them in max1" in said
     assert "take fewer channels or features, a smaller kernel, or pool or stride earlier" in said
 
@@ -125,7 +126,7 @@ def nets_near_the_limit(count: int) -> list[NetworkSpec]:
             except (GeometryError, ValueError):
                 continue
             if shapes.error is None:
-                if state.excess_of(shapes):
+                if excess_of(shapes):
                     break
                 spec = larger
         else:
@@ -145,7 +146,7 @@ def test_any_network_that_is_accepted_is_on_screen_within_two_seconds() -> None:
     ]
     for spec in (*map(parse, hardest), *nets_near_the_limit(8)):
         shapes = infer_shapes(spec)
-        assert not state.excess_of(shapes)
+        assert not excess_of(shapes)
         started = time.thread_time()
         network = load_network(spec, measure=False)
         trace = trace_activations(network.module, seen.image)

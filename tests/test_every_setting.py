@@ -18,9 +18,9 @@ from cnn_explorer.spec.layers import (
     LinearSpec,
     Pool2dSpec,
 )
+from cnn_explorer.spec.limits import excess_of
 from cnn_explorer.spec.network import PRESETS, NetworkSpec
 from cnn_explorer.spec.shapes import infer_shapes
-from cnn_explorer.ui.state import excess_of
 from cnn_explorer.weights.load import load_network
 from cnn_explorer.weights.trace import trace_activations
 

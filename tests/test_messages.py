@@ -11,12 +11,13 @@ import torch  # noqa: F401  # imported first, so that the pages need not wait fo
 from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
-from widgets import address, control, name_of
+from widgets import address, control, name_of, record
 
 from cnn_explorer.ui import caches, grid_player, network_view
 from cnn_explorer.ui.grid_player import MAX_EDITS, Edit
 from cnn_explorer.ui.messages import MessageError, message, whole
 from cnn_explorer.ui.network_view import ViewMessage
+from cnn_explorer.ui.state import Shown
 from cnn_explorer.ui.train import results as training_results
 
 VIEW = {"seq": 3, "drawing": "d5", "final": True, "moving": False, "lacking": "", "train": "fc10", "seconds": 4}
@@ -196,11 +197,11 @@ def test_the_worst_messages_of_the_view_leave_the_page_as_it_is(name: str, key: 
         page.session_state[key] = {"message": wrong}
         page.run()
         shows_its_view(page)
-        assert page.session_state["drawing"] == "d7"
+        assert record(page, Shown).drawing == "d7"
     page.session_state[key] = {"message": VIEW}
     page.run()
     shows_its_view(page)
-    assert page.session_state["drawing"] == "d5"
+    assert record(page, Shown).drawing == "d5"
 
 
 @pytest.mark.parametrize(("name", "step"), [("convolution", "one"), ("convolution", "flip"), ("pooling", "compare")])

@@ -8,12 +8,13 @@ import pytest
 import torch  # imported first, so that the page need not wait for it
 from rendered import FOREIGN, FOREIGN_QUOTED, quotes_foreign_text, shown
 from streamlit.testing.v1 import AppTest
-from widgets import address, control, name_of, sent
+from widgets import address, control, name_of, record, sent
 
 from cnn_explorer.digits.drawing import example_drawing, parse_drawing
 from cnn_explorer.spec.network import LECTURE, PRESETS, parse
 from cnn_explorer.spec.shapes import infer_shapes
 from cnn_explorer.ui.draw import live
+from cnn_explorer.ui.state import Shown
 from cnn_explorer.weights.load import load_network
 
 pytestmark = pytest.mark.usefixtures("own_visitors")
@@ -433,7 +434,7 @@ def test_an_address_that_changes_is_followed() -> None:
 def test_a_stroke_is_followed_and_kept_in_the_address_when_it_ends() -> None:
     page = opened()
     draw(page, 1, "sBAoKFBQ", final=False)
-    assert (page.session_state["drawing"], sent(page)["seq"], address(page)["drawing"]) == ("sBAoKFBQ", 1, EXAMPLE)
+    assert (record(page, Shown).drawing, sent(page)["seq"], address(page)["drawing"]) == ("sBAoKFBQ", 1, EXAMPLE)
     assert not sent(page)["exact"]
     draw(page, 2, "sBgoKFBQUFA", final=True)
     assert (sent(page)["drawing"], sent(page)["seq"], address(page)["drawing"]) == ("sBgoKFBQUFA", 2, "sBgoKFBQUFA")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rendered import FOREIGN, FOREIGN_QUOTED, shown
 
 from cnn_explorer.text import quoted
-from cnn_explorer.ui.state import plain, sentence
+from cnn_explorer.ui.markdown import plain, sentence
 
 PIECES = (
     "www.evil.test", "http://evil.test/a", "HTTPS://", "a@evil.test", "mailto:a@evil.test", ":material/home:", ":smile:",

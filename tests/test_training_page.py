@@ -10,7 +10,7 @@ import streamlit as st
 import torch
 from rendered import FOREIGN, quotes_foreign_text, shown
 from streamlit.testing.v1 import AppTest
-from widgets import address, control, sent
+from widgets import address, control, record, sent
 
 from cnn_explorer.sharing.lru_cache import LruCache
 from cnn_explorer.spec.network import LECTURE, PRESETS, parse
@@ -18,7 +18,9 @@ from cnn_explorer.training.files import CONVERT, weights_file
 from cnn_explorer.training.recipe import digits_for, parse_recipe, recipes_for
 from cnn_explorer.training.run import Run
 from cnn_explorer.ui import caches
-from cnn_explorer.ui.train import state as training_state
+from cnn_explorer.ui.train import progress
+from cnn_explorer.ui.train.live import Watch
+from cnn_explorer.ui.train.results import ResultsShown
 from cnn_explorer.weights.builder import build_network
 from cnn_explorer.weights.evaluation import accuracy
 
@@ -141,7 +143,7 @@ def test_a_batch_and_an_epoch_at_a_time() -> None:
 
 
 def test_a_batch_that_is_over_before_the_page_looks_is_in_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    noted = training_state._note_change
+    noted = progress.note_change
 
     def note_slowly() -> None:
         noted()
@@ -150,7 +152,7 @@ def test_a_batch_that_is_over_before_the_page_looks_is_in_the_address(monkeypatc
         rest(run, 1)
 
     page = opened()
-    monkeypatch.setattr(training_state, "_note_change", note_slowly)
+    monkeypatch.setattr(progress, "note_change", note_slowly)
     press(page, "train_batch")
     assert not sent(page)["training"]["going"]
     assert at(page) == 1
@@ -216,7 +218,7 @@ def test_two_networks_by_one_recipe() -> None:
 
 
 def section(page: AppTest, name: str) -> bool:
-    page.session_state["results_section"] = name
+    record(page, ResultsShown).section = name
     page.run()
     assert not page.exception, page.exception
     return True
@@ -347,15 +349,87 @@ def test_a_refused_training_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_gone_is_told() -> None:
-    page = opened(at="15")
-    assert "What was trained here is not kept any more" in said(page)
-    assert sentence(page).startswith("Untrained")
-    press(page, "train_epoch")
-    assert not page.warning
-    settled(page)
+    page = settled(press(opened(), "train_epoch"))
     caches.runs().forget(parse(SMALL), parse_recipe(QUICK), "")
     page.run()
     assert "What was trained here is not kept any more" in said(page)
+    assert sentence(page).startswith("Untrained")
+
+
+# --- an address that is opened again, elsewhere or on a server that began anew ---
+
+
+def progress_text(page: AppTest) -> str:
+    return " ".join(bar.proto.text for bar in page.get("progress"))
+
+
+def test_an_address_is_trained_again_up_to_its_place() -> None:
+    page = opened(recipe=LONG, at="125")
+    assert "trained again up to where the address says" in progress_text(page)
+    assert address(page)["at"] == "125"  # on the way as well: the page may be opened again
+    assert not page.warning
+    settled(page)
+    assert at(page) == 125
+    assert "until" not in address(page)
+    assert sent(page)["version"] == fingerprint(trained(125, recipe=LONG))
+
+
+def test_an_address_of_a_training_that_goes_on_goes_on() -> None:
+    page = opened(recipe=LONG, at="125", until="250")
+    assert (address(page)["at"], address(page)["until"]) == ("125", "250")
+    settled(page)
+    assert at(page) == 250
+    assert not page.warning
+    assert sent(page)["version"] == fingerprint(trained(250, recipe=LONG))
+
+
+def test_a_training_has_its_place_in_the_address_while_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "WRITE_INTERVAL", 0.0)
+    page = press(opened(recipe=LONG), "train")
+    places = set()
+    for _ in range(1000):
+        if not sent(page)["training"]["going"]:
+            break
+        assert address(page)["until"] == "250"
+        places.add(at(page))
+        page.run()
+    assert len(places) > 1
+    assert at(page) == 250
+    assert "until" not in address(page)
+
+
+def test_a_second_tab_follows_a_training_that_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "WRITE_INTERVAL", 0.0)
+    first = press(opened(recipe="bundled-sgd0.05m0.5-b32-e4-s3"), "train")
+    while at(first) < 10:
+        first.run()
+    second = opened(**address(first))
+    assert sent(second)["training"]["going"]
+    assert not second.warning
+    for page in (first, second):
+        assert at(settled(page)) == 500
+    assert sent(first)["version"] == sent(second)["version"]
+
+
+def test_two_networks_at_two_places_are_both_in_the_address() -> None:
+    page = settled(press(opened(), "train_epoch"))
+    page = opened(beside="fc16-relu-fc10", at="15_0")
+    assert not sent(page)["training"]["going"]
+    settled(press(page, "train_batch"))
+    assert address(page)["at"] == "16_1"
+    again = opened(beside="fc16-relu-fc10", at="16_1")
+    assert sent(again)["version"] == fingerprint(trained(16))
+
+
+def test_going_back_to_before_a_training_holds_it() -> None:
+    page = opened(recipe="bundled-sgd0.05m0.5-b32-e40-s4")
+    before = address(page)
+    press(page, "train")
+    page.query_params.clear()
+    page.query_params.update(before)
+    page.run()
+    assert not sent(page)["training"]["going"]
+    assert address(page) == before
     assert sentence(page).startswith("Untrained")
 
 
@@ -371,7 +445,7 @@ def test_the_number_of_tested_digits_is_told(monkeypatch: pytest.MonkeyPatch, ba
 
 def test_a_network_that_was_never_trained_has_lost_nothing() -> None:
     settled(press(opened(), "train_epoch"))
-    page = opened(beside="fc16-relu-fc10", at="15")
+    page = opened(beside="fc16-relu-fc10", at="15_0")
     assert sent(page)["version"] == fingerprint(trained(15))
     assert not page.warning
 
@@ -534,7 +608,7 @@ def test_the_way_back_leads_to_before_it_was_started_over() -> None:
     assert sent(page)["version"] == fingerprint(trained(15))
     page.query_params.update({**before, "at": "30"})  # where nobody has been
     page.run()
-    assert "What was trained here is not kept any more" in said(page)
+    assert sent(settled(page))["version"] == fingerprint(trained(30))
 
 
 def test_who_starts_over_twice_sees_it_trained_twice() -> None:
@@ -554,7 +628,7 @@ def test_who_starts_over_twice_sees_it_trained_twice() -> None:
 def test_the_second_network_goes_to_the_first_page() -> None:
     other = "fc16-relu-fc10"
     page = settled(press(opened(beside=other), "train"))
-    page.session_state["training_shown"] = other
+    record(page, Watch).looked_into = other
     section(page, "along")
     version = sent(page)["version"]
     next(button for button in page.button if button.label == "Use it on the other pages").click().run()
@@ -569,7 +643,7 @@ def test_back_from_the_first_page_finds_the_comparison() -> None:
     other = "fc16-relu-fc10"
     page = settled(press(opened(beside=other), "train"))
     before = address(page)
-    page.session_state["training_shown"] = other
+    record(page, Watch).looked_into = other
     section(page, "along")
     next(button for button in page.button if button.label == "Use it on the other pages").click().run()
     page.switch_page("pages/training.py")
@@ -577,7 +651,7 @@ def test_back_from_the_first_page_finds_the_comparison() -> None:
     page.query_params.update(before)
     page.run()
     assert address(page) == before
-    assert (page.session_state["net"], page.session_state["beside"]) == (SMALL, other)
+    assert (address(page)["net"], address(page)["beside"]) == (SMALL, other)
 
 
 def test_the_place_that_is_looked_at_is_the_one_that_is_used() -> None:

@@ -1,12 +1,14 @@
 """An AppTest's widgets by their name, the key of one that others may change ending in a version
-(cnn_explorer/ui/controlled.py); its address; what its network view was sent.
+(cnn_explorer/ui/controlled.py); its address; what its session remembers; what its network view was sent.
 """
 
 import json
 import struct
-from typing import Any
+from typing import Any, TypeVar
 
 from streamlit.testing.v1 import AppTest
+
+Record = TypeVar("Record")
 
 
 def name_of(widget: Any) -> str:
@@ -20,6 +22,12 @@ def control(widgets: Any, wanted: str) -> Any:
 
 def address(page: AppTest) -> dict[str, str]:
     return {name: values[-1] if isinstance(values, list) else values for name, values in page.query_params.items()}
+
+
+def record(page: AppTest, kind: type[Record]) -> Record:
+    """What the session remembers; see cnn_explorer/ui/session.py."""
+    found: Record = page.session_state[f"{kind.__module__}.{kind.__qualname__}"]
+    return found
 
 
 def sent(page: AppTest) -> dict[str, Any]:

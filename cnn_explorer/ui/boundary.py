@@ -13,7 +13,7 @@ from streamlit.errors import FragmentHandledException
 
 from cnn_explorer.digits.data import DataError
 from cnn_explorer.shipped import AssetError
-from cnn_explorer.ui import state
+from cnn_explorer.ui.markdown import plain
 
 UNKNOWN = (
     "Something went wrong here, and the details are in the server's log. Reload the page: its address "
@@ -59,4 +59,4 @@ def careful(act: Callable[Arguments, None]) -> Callable[Arguments, None]:
 def sentence_for(problem: Exception) -> str:
     """What to show of a failure, as Markdown; its details go to the log."""
     _LOG.error("a page failed", exc_info=problem)
-    return state.plain(problem) if isinstance(problem, AssetError | DataError) else UNKNOWN
+    return plain(problem) if isinstance(problem, AssetError | DataError) else UNKNOWN

@@ -10,16 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import streamlit as st
 
 from cnn_explorer.ui.boundary import careful
+from cnn_explorer.ui.session import remembered
 
-VERSIONS, SHOWN = (
-    "widget_versions",
-    "widgets_shown",
-)  # session keys: how often each widget has been replaced; names shown in this run
+
+@dataclass
+class _Widgets:
+    """By name, how often each widget has been replaced (`versions`), and the names that this run has `shown`."""
+
+    versions: dict[str, int] = field(default_factory=dict)
+    shown: set[str] = field(default_factory=set)
 
 
 @contextmanager
@@ -30,9 +35,9 @@ def listening() -> Iterator[None]:
     A run that is interrupted says nothing about what is shown.
     """
     shown: set[str] = set()
-    st.session_state[SHOWN] = shown
+    remembered(_Widgets).shown = shown
     yield
-    versions = _versions()
+    versions = remembered(_Widgets).versions
     for name in versions.keys() - shown:
         versions[name] += 1
 
@@ -45,13 +50,13 @@ def controlled(
     `parameter` is what the widget calls its value. Where there are `options`, a message with anything else changes
     nothing: Streamlit takes it as it comes.
     """
-    versions = _versions()
+    versions = remembered(_Widgets).versions
     key = f"{name} v{versions.get(name, 0)}"
     if key not in st.session_state or st.session_state[key] != value:
         versions[name] = versions.get(name, 0) + 1
         key = f"{name} v{versions[name]}"
     version = versions[name]
-    st.session_state.setdefault(SHOWN, set()).add(name)
+    remembered(_Widgets).shown.add(name)
 
     def changed() -> None:
         new = st.session_state[key]
@@ -68,8 +73,3 @@ def chosen(name: str, value: object, options: Sequence[Any], act: Callable[[Any]
     widget = controlled(name, value, act, options=options)
     value = widget.pop("value")
     return {**widget, "options": options, "index": options.index(value) if value in options else None}
-
-
-def _versions() -> dict[str, int]:
-    versions: dict[str, int] = st.session_state.setdefault(VERSIONS, {})
-    return versions

@@ -11,11 +11,10 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import streamlit as st
-
 from cnn_explorer.sharing.fair_cache import FairCache, Shares
 from cnn_explorer.spec.network import parse
 from cnn_explorer.ui import caches, state
+from cnn_explorer.ui.address import tell
 
 if TYPE_CHECKING:
     from torch import nn
@@ -45,7 +44,7 @@ def use(net: str, network: TrainedNetwork, recipe: RunRecipe, batch: int) -> Non
     """
     origin = f"{recipe}@{batch}"
     _keep(net, origin, network)
-    st.session_state[state.WEIGHTS] = origin
+    state.show_weights(origin)
 
 
 def bring(net: str, network: TrainedNetwork) -> None:
@@ -60,7 +59,7 @@ def has_file(net: str) -> bool:
 
 def use_file() -> None:
     """Have the pages show the page's network as it came from a file."""
-    st.session_state[state.WEIGHTS] = ""
+    state.show_weights("")
 
 
 def forget() -> None:
@@ -69,8 +68,8 @@ def forget() -> None:
     with _LOCK:
         for one in (origin, ""):
             _KEPT.drop(_key(net, one))
-    st.session_state[state.WEIGHTS] = ""
-    state.write_url()
+    state.show_weights("")
+    state.ADDRESS.write()
 
 
 def loaded(net: str, module: nn.Sequential) -> TrainedNetwork:
@@ -96,16 +95,17 @@ def _find() -> None:
         if run and 0 < int(batch) == run.place_at(int(batch)):
             _keep(net, origin, caches.tested_at(run, int(batch)))
             return
-    st.session_state[state.WEIGHTS] = ""
-    st.session_state[f"{state.WEIGHTS}_notice"] = (
+    state.show_weights("")
+    tell(
+        state.WEIGHTS.name,
         "The weights that this page's address names were trained here and are not kept any more, so here are others. "
-        "Train the network again: the same seed gives the same weights."
+        "Train the network again: the same seed gives the same weights.",
     )
 
 
 def _shown() -> tuple[str, str]:
     """Architecture string, and origin of its weights."""
-    return state.architecture(), st.session_state.get(state.WEIGHTS, "")
+    return state.architecture(), state.weights()
 
 
 def _key(net: str, origin: str) -> str:

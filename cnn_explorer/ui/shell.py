@@ -94,14 +94,14 @@ def _navigation(title: str) -> None:
 def _carried(file: str) -> dict[str, str]:
     """The whole address of a page, as its last visit left it."""
     if file == "app.py":
-        return state.carried()
+        return state.ADDRESS.query()
     if file == "pages/training.py":
-        from cnn_explorer.ui.train import state as training_state
+        from cnn_explorer.ui.train.progress import ADDRESS
 
-        return training_state.carried()
-    from cnn_explorer.ui.numbers import state as number_state
+        return ADDRESS.query()
+    from cnn_explorer.ui.numbers.state import CONVOLUTION, POOLING
 
-    return (number_state.CONVOLUTION if file == "pages/convolution.py" else number_state.POOLING).carried()
+    return (CONVOLUTION if file == "pages/convolution.py" else POOLING).address.query()
 
 
 def _icon() -> Image.Image | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import streamlit as st
 from PIL import Image
@@ -15,8 +16,9 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile, UploadedFileRe
 from cnn_explorer.digits.preprocessing import SIZE_LIMITS, PictureError
 from cnn_explorer.sharing.memory import give_back_memory
 from cnn_explorer.text import quoted
-from cnn_explorer.ui import state
 from cnn_explorer.ui.boundary import careful
+from cnn_explorer.ui.markdown import plain
+from cnn_explorer.ui.session import remembered
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 PATIENCE = 30.0  # seconds to wait for the pictures of others
@@ -30,6 +32,13 @@ Callback = Callable[..., None]
 # much.
 _DECODING = threading.Lock()
 _LOG = logging.getLogger(__name__)
+
+
+@dataclass
+class _Uploads:
+    """What is wrong with the last upload of each uploader, by its key; "" for nothing."""
+
+    errors: dict[str, str] = field(default_factory=dict)
 
 
 def picture_uploader(
@@ -52,23 +61,24 @@ def picture_uploader(
 
 def upload_error(key: str) -> str:
     """What is wrong with the last upload, or ""."""
-    return str(st.session_state.get(f"{key}_error", ""))
+    return remembered(_Uploads).errors.get(key, "")
 
 
 def _read(key: str, use: Callable[[Image.Image], str]) -> None:
-    st.session_state.pop(f"{key}_error", None)
+    errors = remembered(_Uploads).errors
+    errors[key] = ""
     file = st.session_state[key]
     if not isinstance(file, UploadedFile):  # taken away again, or of a session that has ended
         return
     name = quoted(file.name)
     if not _DECODING.acquire(timeout=PATIENCE):
-        st.session_state[f"{key}_error"] = f"{name} {BUSY}"
+        errors[key] = f"{name} {BUSY}"
         return
     try:
         with Image.open(file, formats=FORMATS) as picture:
             wrong = use(picture)
     except PictureError as problem:
-        wrong = f"cannot be used: {state.plain(problem)}."
+        wrong = f"cannot be used: {plain(problem)}."
     except Image.DecompressionBombError:  # so large that Pillow does not even open it
         wrong = f"cannot be used: the picture has too many pixels; {SIZE_LIMITS}."
     except Exception:  # there is no end to what Pillow raises for a damaged file
@@ -78,7 +88,7 @@ def _read(key: str, use: Callable[[Image.Image], str]) -> None:
         _DECODING.release()
         drop_content(file)
     if wrong:
-        st.session_state[f"{key}_error"] = f"{name} {wrong}"
+        errors[key] = f"{name} {wrong}"
 
 
 def drop_content(file: UploadedFile) -> None:

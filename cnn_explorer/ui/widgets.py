@@ -8,9 +8,10 @@ from typing import Any
 import streamlit as st
 
 from cnn_explorer.spec.network import PRESETS, NetworkSpec
-from cnn_explorer.ui import caches, state
+from cnn_explorer.ui import caches
 from cnn_explorer.ui.boundary import careful
 from cnn_explorer.ui.controlled import chosen
+from cnn_explorer.ui.markdown import plain
 
 NUMBER_WIDTH = 108  # pixels; a narrower number loses its − and + buttons
 PAGE = "page"  # key of the fragment that shows a page's controls
@@ -59,5 +60,5 @@ def ready() -> bool:
         with st.spinner("Loading PyTorch…"):
             loading.wait()
     if loading.error:
-        st.error(state.plain(loading.error), icon=":material/error:")
+        st.error(plain(loading.error), icon=":material/error:")
     return loading.ready

@@ -26,12 +26,12 @@ sys.path.insert(0, str(ROOT / "tests"))
 from browser.driver import launch, running_app
 from browser.explorer import Explorer
 
+from cnn_explorer.spec.limits import excess_of
 from cnn_explorer.spec.network import LECTURE, parse
 from cnn_explorer.spec.shapes import infer_shapes
-from cnn_explorer.ui.state import excess_of
 
 # Followed by the browser's own pass, with all 256 channels of a layer in the sum; and as much as the page allows
-# (ui/state.py), too much for the browser's own pass.
+# (spec/limits.py), too much for the browser's own pass.
 NETS = {
     "the lecture's": str(LECTURE),
     "256 channels": "conv8k3-conv256k3s2-max2-conv64k3-fc10",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, get_args
 
 import streamlit as st
@@ -28,10 +29,13 @@ from cnn_explorer.spec.layers import (
     Shape,
     WindowSpec,
 )
+from cnn_explorer.spec.limits import excess_of
 from cnn_explorer.spec.network import MAX_LAYERS, NetworkSpec, parse
 from cnn_explorer.spec.shapes import NetworkShapes
 from cnn_explorer.ui import caches, own_weights, state
 from cnn_explorer.ui.controlled import chosen, controlled
+from cnn_explorer.ui.markdown import plain, sentence
+from cnn_explorer.ui.session import remembered
 from cnn_explorer.ui.uploads import picture_uploader, upload_error
 from cnn_explorer.ui.widgets import NUMBER_WIDTH, show_notices, then_page
 
@@ -45,8 +49,16 @@ HELP = {
     "out_features": "Values that come out, each a weighted sum of all that go in.",
 }
 EXPLAINED = ("block1", "linear")  # one row of question marks is enough
-TEXT_ERROR = "architecture_error"  # session key: what was typed and why it is no network
 UPLOAD = "upload"
+
+
+@dataclass
+class _Rejected:
+    """The `text` that was typed and is no network, the `error` in it ("" for none), and the network shown meanwhile."""
+
+    text: str = ""
+    error: str = ""
+    net: str = ""
 
 
 # --- the top row ---
@@ -58,40 +70,39 @@ def notices(typing_error: str) -> None:
         st.error(typing_error, icon=":material/edit:")
     else:
         st.empty()
-    show_notices(state.notices())
+    show_notices(state.ADDRESS.notices())
 
 
 def architecture_text(spec: NetworkSpec) -> str:
     """The network as one line of text, to read, edit and copy. Returns what is wrong with what was typed, "" for
     nothing.
     """
-    typed, error, before = st.session_state.get(TEXT_ERROR, (str(spec), "", str(spec)))
-    if before != str(spec):  # the network has changed by other means since
-        typed, error = str(spec), ""
+    rejected = remembered(_Rejected)
+    if rejected.net != str(spec):  # the network has changed by other means since
+        rejected.error = ""
+    typed = rejected.text if rejected.error else str(spec)
     st.text_input(
         "Architecture",
         max_chars=400,
         label_visibility="collapsed",
         **controlled("architecture", typed, then_page(_read_architecture)),
     )
-    return str(error)
+    return rejected.error
 
 
 def _read_architecture(text: str) -> None:
     try:
         show(parse(text))
     except ValueError as problem:
-        st.session_state[TEXT_ERROR] = (
-            text,
-            f"Not yet a network for this page: {state.plain(problem)}.",
-            state.architecture(),
-        )
+        rejected = remembered(_Rejected)
+        rejected.text, rejected.net = text, state.architecture()
+        rejected.error = f"Not yet a network for this page: {plain(problem)}."
 
 
 def show(spec: NetworkSpec) -> None:
     """Show another network."""
     state.set_network(spec)
-    st.session_state.pop(TEXT_ERROR, None)
+    remembered(_Rejected).error = ""
 
 
 def picture_popover() -> None:
@@ -135,13 +146,13 @@ def repair_offer(shapes: NetworkShapes) -> None:
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(
-            f":material/construction: **{shapes.error.layer}**: {state.plain(shapes.error.problem)}; "
-            f"{state.plain(shapes.error.remedy)}.",
+            f":material/construction: **{shapes.error.layer}**: {plain(shapes.error.problem)}; "
+            f"{plain(shapes.error.remedy)}.",
             width="stretch",
         )
         last = state.last_valid_network()
         offers = [*repairs(shapes.spec, shapes.error), *([("back to the network before", last)] if last else [])]
-        affordable = [(label, spec) for label, spec in offers if not state.excess_of(caches.shapes_of(str(spec)))]
+        affordable = [(label, spec) for label, spec in offers if not excess_of(caches.shapes_of(str(spec)))]
         for number, (label, spec) in enumerate(affordable):
             st.button(label, key=f"repair_{number}", icon=":material/build:", on_click=then_page(show), args=(spec,))
 
@@ -157,7 +168,7 @@ def _edit(edit: Callable[[Blocks], Blocks]) -> None:
         with suppress(IndexError):  # the part is gone
             show(edit(split(parse(state.architecture()))).spec())
     except ValueError as problem:
-        st.toast(state.sentence(problem), icon=":material/block:", duration="long")
+        st.toast(sentence(problem), icon=":material/block:", duration="long")
 
 
 _edit_page = then_page(_edit)

@@ -13,6 +13,7 @@ from PIL import Image
 from cnn_explorer.spec.shapes import NetworkShapes
 from cnn_explorer.ui import caches, network_view, own_weights, state
 from cnn_explorer.ui.boundary import guarded
+from cnn_explorer.ui.markdown import plain
 from cnn_explorer.ui.show_network import show_network
 
 if TYPE_CHECKING:
@@ -32,16 +33,16 @@ def live_view() -> None:
     shapes = caches.shapes_of(state.architecture())
     loading = caches.loading()
     if loading.error:
-        st.error(state.plain(loading.error), icon=":material/error:")
+        st.error(plain(loading.error), icon=":material/error:")
     else:
         st.empty()  # holds the place: the view below is not built anew
     if not loading.ready:
         drawing = state.drawing()
         network_view.mount(network_view.pack(seq, drawing.text, shapes, drawing.preprocess().pixels, None, None), KEY)
         return
-    told = state.notices()
+    told = state.ADDRESS.notices()
     network, training = trained(shapes, message)
-    if state.notices() != told:  # they stand above
+    if state.ADDRESS.notices() != told:  # they stand above
         st.rerun()
     show_network(KEY, seq, message, shapes, network, training)
 

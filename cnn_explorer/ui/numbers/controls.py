@@ -12,9 +12,10 @@ import streamlit as st
 
 from cnn_explorer.numbers.scenes import LIMITS, ConvScene, PictureScene, PoolScene
 from cnn_explorer.spec.layers import GeometryError
-from cnn_explorer.ui import grid_player, state
+from cnn_explorer.ui import grid_player
 from cnn_explorer.ui.boundary import careful
 from cnn_explorer.ui.controlled import chosen, controlled
+from cnn_explorer.ui.markdown import plain
 from cnn_explorer.ui.numbers.state import NumberPage
 from cnn_explorer.ui.widgets import NUMBER_WIDTH
 
@@ -89,7 +90,7 @@ def problem(page: NumberPage) -> None:
         st.empty()
     except GeometryError as error:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            st.markdown(f":material/construction: {state.plain(f'{error.problem}; {error.remedy}')}.", width="stretch")
+            st.markdown(f":material/construction: {plain(f'{error.problem}; {error.remedy}')}.", width="stretch")
             for repair in error.repairs:
                 name, value = repair.name, repair.value
                 if isinstance(value, int) and LIMITS[name][0] <= value <= LIMITS[name][1]:
@@ -103,7 +104,7 @@ def problem(page: NumberPage) -> None:
 
 def player(page: NumberPage, data: grid_player.Data, about: str, code: str) -> None:
     """The grids of the step with a sentence about them, and the same in PyTorch where there is a result."""
-    grid_player.mount(data, about, page.player, page.ack)
+    grid_player.mount(data, about, page.player, page.confirmed)
     if data["outputs"]:
         show_code(code)
 

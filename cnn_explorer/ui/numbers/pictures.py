@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +16,10 @@ from cnn_explorer.spec.network import LECTURE
 from cnn_explorer.ui import caches, own_weights, state, widgets
 from cnn_explorer.ui.boundary import careful
 from cnn_explorer.ui.controlled import chosen
+from cnn_explorer.ui.markdown import plain
 from cnn_explorer.ui.numbers import controls as number_controls
 from cnn_explorer.ui.numbers.state import NumberPage
+from cnn_explorer.ui.session import remembered
 from cnn_explorer.ui.uploads import picture_uploader, upload_error
 
 if TYPE_CHECKING:
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 SIDE = 280  # pixels of an uploaded picture that are kept
 MIDDLE = 8  # pixels on a side that are shown as numbers
 SHOWN = 392  # CSS pixels: 14 for each of a digit's
-PICTURE, UPLOAD, SOURCE = "conv_picture", "conv_upload", "conv_source"  # session keys
+UPLOAD, SOURCE = "conv_upload", "conv_source"  # keys of widgets
 DRAWING_SOURCE, PICTURE_SOURCE = "Your drawing", "Your picture"
 # The colours of numbers that can be negative: blue below zero, orange above, as everywhere in the app.
 BELOW, ZERO, ABOVE = np.array([16, 78, 155]), np.array([246, 246, 246]), np.array([166, 70, 0])
@@ -39,6 +42,13 @@ WHAT = {
     "Laplacian": "finds spots and lines: the surroundings minus the middle",
     "Emboss": "lights the picture from one corner",
 }
+
+
+@dataclass
+class _Picture:
+    """The grey pixels of an uploaded picture, `(H, W)` uint8, if there is one."""
+
+    uploaded: np.ndarray | None = None
 
 
 def picture_step(page: NumberPage, scene: PictureScene) -> None:
@@ -94,7 +104,7 @@ def about(scene: PictureScene) -> str:
     if scene.kernel in WHAT:
         return f"The kernel {WHAT[scene.kernel]}."
     number, network, whose = _learned(scene)
-    return f"The kernel is number {number + 1} of {whose} conv1. {state.plain(network.label.sentence)}"
+    return f"The kernel is number {number + 1} of {whose} conv1. {plain(network.label.sentence)}"
 
 
 def kernel_of(scene: PictureScene) -> Grid:
@@ -172,7 +182,7 @@ def _kernel_choice(page: NumberPage, scene: PictureScene) -> None:
 
 def _picture() -> np.ndarray:
     """The pixels to work on: the drawing's, or those of an uploaded picture, which stays in the session."""
-    uploaded: np.ndarray | None = st.session_state.get(PICTURE)
+    uploaded = remembered(_Picture).uploaded
     if uploaded is not None:
         st.session_state.setdefault(SOURCE, PICTURE_SOURCE)
         st.segmented_control("Picture", [DRAWING_SOURCE, PICTURE_SOURCE], key=SOURCE, required=True)
@@ -184,6 +194,6 @@ def _picture() -> np.ndarray:
 
 
 def _take(picture: Image.Image) -> str:
-    st.session_state[PICTURE] = grey_pixels(picture, SIDE)
+    remembered(_Picture).uploaded = grey_pixels(picture, SIDE)
     st.session_state[SOURCE] = PICTURE_SOURCE
     return ""

@@ -14,7 +14,8 @@ from cnn_explorer.training.recipe import LIMITS, RunRecipe, recipes_for
 from cnn_explorer.ui import state, widgets
 from cnn_explorer.ui.boundary import careful, guarded
 from cnn_explorer.ui.controlled import chosen, controlled
-from cnn_explorer.ui.train import state as training_state
+from cnn_explorer.ui.markdown import plain, sentence
+from cnn_explorer.ui.train import choices, progress
 
 KEEP = "This network, kept while you change it"
 NOTHING = "Nothing beside it"
@@ -37,7 +38,7 @@ def then_page(act: Callable[..., None]) -> Callable[..., None]:
         try:
             act(*args)
         except ValueError as problem:
-            st.toast(state.sentence(problem), icon=":material/block:", duration="long")
+            st.toast(sentence(problem), icon=":material/block:", duration="long")
 
     return widgets.then_page(acted)
 
@@ -47,10 +48,10 @@ def then_page(act: Callable[..., None]) -> Callable[..., None]:
 
 def header() -> None:
     """Title, networks, digits and recipe."""
-    recipe = training_state.recipe()
+    recipe = choices.recipe()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown("#### Train", width="content")
-        widgets.preset_choice(parse(state.architecture()), training_state.set_network)
+        widgets.preset_choice(parse(state.architecture()), progress.set_network)
         _beside_choice()
         st.selectbox(
             "Digits",
@@ -78,7 +79,7 @@ def name_of(architecture: str) -> str:
 
 
 def _beside_choice() -> None:
-    now, beside = state.architecture(), training_state.beside()
+    now, beside = state.architecture(), choices.beside()
     names = {"": NOTHING} | {str(spec): f"vs {name}" for name, spec in PRESETS.items()}
     if beside:
         names.setdefault(beside, f"vs {beside}")
@@ -89,7 +90,7 @@ def _beside_choice() -> None:
         format_func=names.__getitem__,
         label_visibility="collapsed",
         width=250,
-        **chosen("compare", beside, list(names), then_page(training_state.set_beside)),
+        **chosen("compare", beside, list(names), then_page(progress.set_beside)),
     )
 
 
@@ -102,16 +103,14 @@ def _listed(recipe: RunRecipe) -> str | None:
 
 def _choose_data(data: Any) -> None:
     """The same recipe on other digits; a recipe of the list becomes its like."""
-    recipe = training_state.recipe()
+    recipe = choices.recipe()
     name = _listed(recipe)
-    training_state.set_recipe(
-        replace(recipes_for(data)[name], seed=recipe.seed) if name else replace(recipe, data=data)
-    )
+    progress.set_recipe(replace(recipes_for(data)[name], seed=recipe.seed) if name else replace(recipe, data=data))
 
 
 def _choose_recipe(offered: Mapping[str, RunRecipe], name: str | None) -> None:
     if name:
-        training_state.set_recipe(replace(offered[name], seed=training_state.recipe().seed))
+        progress.set_recipe(replace(offered[name], seed=choices.recipe().seed))
 
 
 def _settings(recipe: RunRecipe) -> None:
@@ -155,7 +154,7 @@ def _change(**values: Any) -> None:
     """Another value in the recipe as it is now."""
     if values.get("optimizer") == "adam":
         values["momentum"] = 0.0
-    training_state.set_recipe(replace(training_state.recipe(), **values))
+    progress.set_recipe(replace(choices.recipe(), **values))
 
 
 # --- full MNIST ---
@@ -171,7 +170,7 @@ def digits_missing() -> None:
     with st.container(border=True):
         st.markdown("Full MNIST is not on this server yet: 70,000 digits, a download of 12 MB.")
         if download.problem:
-            st.error(state.plain(download.problem), icon=":material/cloud_off:")
+            st.error(plain(download.problem), icon=":material/cloud_off:")
         else:
             st.empty()
         if download.going:
@@ -198,7 +197,7 @@ def buttons(going: bool, started: bool, finished: bool) -> None:
                 icon=":material/pause:",
                 key="pause",
                 type="primary",
-                on_click=then_page(training_state.hold),
+                on_click=then_page(progress.hold),
                 width=110,
             )
         else:
@@ -208,13 +207,13 @@ def buttons(going: bool, started: bool, finished: bool) -> None:
                 icon=":material/play_arrow:",
                 key="train",
                 type="primary",
-                on_click=then_page(training_state.go_on),
+                on_click=then_page(progress.go_on),
                 width=110,
                 disabled=finished,
             )
         for key, label, icon, act, off in (
-            ("batch", "One batch", ":material/redo:", lambda: training_state.go_on(1), going or finished),
-            ("epoch", "One epoch", ":material/fast_forward:", training_state.go_on_for_an_epoch, going or finished),
-            ("reset", "Start over", ":material/restart_alt:", training_state.start_over, not started),
+            ("batch", "One batch", ":material/redo:", lambda: progress.go_on(1), going or finished),
+            ("epoch", "One epoch", ":material/fast_forward:", progress.go_on_for_an_epoch, going or finished),
+            ("reset", "Start over", ":material/restart_alt:", progress.start_over, not started),
         ):
             st.button(label, icon=icon, key=f"train_{key}", on_click=then_page(act), disabled=off)

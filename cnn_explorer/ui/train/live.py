@@ -15,47 +15,58 @@ from cnn_explorer.training.runs import Standing
 from cnn_explorer.ui import caches, network_view, state
 from cnn_explorer.ui.boundary import guarded
 from cnn_explorer.ui.controlled import controlled
+from cnn_explorer.ui.markdown import plain
+from cnn_explorer.ui.session import remembered
 from cnn_explorer.ui.show_network import show_network
-from cnn_explorer.ui.train import controls as training_controls
-from cnn_explorer.ui.train import pictures as training_pictures
-from cnn_explorer.ui.train import state as training_state
+from cnn_explorer.ui.train import choices, controls, pictures, progress
+from cnn_explorer.ui.train.progress import Progress
 from cnn_explorer.weights.load import TrainedNetwork
 
 CURVES, LEGEND = 190, 20  # CSS pixels: the maps below are to stay on the first screen
 KEY = "training_view"  # of the network view
-GOING, AWAITED, SHOWN = "training_going", "results_awaited", "training_shown"  # session keys
+
+
+@dataclass
+class Watch:
+    """`going`: networks and recipe that were being trained when last seen, "" for none. `results_wait`: the results are
+    not shown until it rests. `looked_into`: architecture string of the network whose maps are shown.
+    """
+
+    going: str = ""
+    results_wait: bool = False
+    looked_into: str = ""
 
 
 @dataclass(frozen=True)
 class Learner:
-    """One of the networks on the page: its architecture string `net`, how its run stands and how far the visitor has
-    seen it.
+    """One of the networks on the page: its architecture string `net`, the `status` of its run, the visitor's `progress`
+    in it, and what stands in its way (`problem`), "" for nothing.
     """
 
     net: str
-    standing: Standing
-    drive: training_state.Drive
+    status: Standing
+    progress: Progress
     problem: str
 
     @property
     def run(self) -> Run | None:
         """Its run, once there is one."""
-        return self.standing.run
+        return self.status.run
 
     @property
     def looks(self) -> list[Look]:
         """The part of its curves that has been seen."""
-        return [look for look in self.run.looks if look.batch <= self.drive.at] if self.run else []
+        return [look for look in self.run.looks if look.batch <= self.progress.at] if self.run else []
 
     @property
     def done(self) -> bool:
         """True if it has been seen to its end."""
-        return self.run is not None and self.run.finished and self.drive.at >= self.run.batch
+        return self.run is not None and self.run.finished and self.progress.at >= self.run.batch
 
     @property
     def places(self) -> list[int]:
         """Batches from which weights are kept, as far as it has been seen."""
-        at = self.drive.at
+        at = self.progress.at
         return (
             sorted({at, *(snapshot.batch for snapshot in self.run.snapshots if snapshot.batch < at)})
             if self.run
@@ -65,9 +76,9 @@ class Learner:
     @property
     def place(self) -> int:
         """The batch that is looked at."""
-        if self.run is None or self.drive.going:
-            return self.drive.at
-        return max(place for place in self.places if place <= training_state.place(self.net))
+        if self.run is None or self.progress.going:
+            return self.progress.at
+        return max(place for place in self.places if place <= progress.place(self.net))
 
     @cached_property
     def network(self) -> TrainedNetwork:
@@ -75,30 +86,30 @@ class Learner:
         of the last look.
         """
         if self.run is None:
-            return caches.initial(self.net, training_state.recipe().seed)
-        if not self.drive.going and 0 < self.place == self.drive.at:
+            return caches.initial(self.net, choices.recipe().seed)
+        if not self.progress.going and 0 < self.place == self.progress.at:
             return self.tested
         return trained_at(self.run, self.place)
 
     @cached_property
     def tested(self) -> TrainedNetwork:
         """The same, by all test digits wherever it has learned something and rests."""
-        if self.run is None or self.drive.going or not self.place:
+        if self.run is None or self.progress.going or not self.place:
             return self.network
         return caches.tested_at(self.run, self.place)
 
 
 def learners() -> list[Learner]:
     """The networks on the page, attended to."""
-    recipe = training_state.recipe()
+    recipe = choices.recipe()
     found = []
-    for net in training_state.networks():
+    for net in choices.networks():
         try:
             caches.runs().check(caches.shapes_of(net), recipe)
-            standing = training_state.attend(net)
-            found.append(Learner(net, standing, training_state.drive(net), standing.problem))
+            status = progress.follow(net)
+            found.append(Learner(net, status, progress.of(net), status.problem))
         except ValueError as problem:
-            found.append(Learner(net, Standing(), training_state.Drive(), str(problem)))
+            found.append(Learner(net, Standing(), Progress(), str(problem)))
     return found
 
 
@@ -108,24 +119,26 @@ def live() -> None:
     """Everything that moves; runs again by itself while something goes on, since the network view asks for more."""
     message = network_view.view_message(KEY)
     seq = state.take(message)
-    told = training_state.notices()
+    told = progress.ADDRESS.notices()
     # A short training, or one on a busy machine, can begin and end before this fragment runs for the first time.
-    began = any(training_state.drive(net).going for net in training_state.networks())
-    went = began or st.session_state.get(GOING) == training_state.key()
+    began = any(progress.of(net).going for net in choices.networks())
+    watch = remembered(Watch)
+    went = began or watch.going == progress.key()
     shown = learners()
-    going = any(learner.drive.going for learner in shown)
-    if went and not going:  # it has come to its end
-        training_state.write_url()
-    st.session_state[GOING] = training_state.key() if going else ""
-    # What rests on the result follows, and what is told stands above; a run that is displaced by another is asked for
-    # again by that.
-    if training_state.notices() != told or (not going and st.session_state.get(AWAITED)):
+    going = any(learner.progress.going for learner in shown)
+    if going:
+        progress.note_progress()
+    elif went:  # it has come to its end
+        progress.ADDRESS.write()
+    watch.going = progress.key() if going else ""
+    # Notices stand above this fragment, and the results below wait for its end.
+    if progress.ADDRESS.notices() != told or (not going and watch.results_wait):
         st.rerun()
     for learner in shown:
         _problem(learner)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        started = any(learner.drive.at or (learner.run and learner.problem) for learner in shown)
-        training_controls.buttons(going, started, all(learner.done or learner.problem for learner in shown))
+        started = any(learner.progress.at or (learner.run and learner.problem) for learner in shown)
+        controls.buttons(going, started, all(learner.done or learner.problem for learner in shown))
         with st.container(width="stretch", key="training_place"):
             if going:
                 _progress(shown)
@@ -138,7 +151,7 @@ def live() -> None:
     with seen:
         _choice(shown)
         network = learner.network
-        training_pictures.show_filters(network.module)
+        pictures.show_filters(network.module)
         _numbers(learner, network)
     going_on = network_view.Training(network.label.sentence, going, 0, 0)
     show_network(KEY, seq, message, caches.shapes_of(learner.net), network, going_on)
@@ -148,9 +161,9 @@ def live() -> None:
 def _curves(shown: list[Learner], learner: Learner) -> None:
     """Loss and accuracy of all, and the place that is looked at."""
     run = learner.run
-    place = learner.place / run.batches_per_epoch if run and learner.place != learner.drive.at else None
-    series = {training_controls.name_of(one.net): one.looks for one in shown}
-    figure = figures.curves(series, training_state.recipe().epochs, place, CURVES + LEGEND * (len(shown) > 1))
+    place = learner.place / run.batches_per_epoch if run and learner.place != learner.progress.at else None
+    series = {controls.name_of(one.net): one.looks for one in shown}
+    figure = figures.curves(series, choices.recipe().epochs, place, CURVES + LEGEND * (len(shown) > 1))
     st.plotly_chart(figure, key="curves", config=figures.CONFIG)
 
 
@@ -166,8 +179,8 @@ def _gradients(shown: list[Learner]) -> None:
         )
         for column, learner in zip(st.columns(len(shown)), shown, strict=True):
             with column:
-                st.markdown(f"**{training_controls.name_of(learner.net)}**")
-                figure = figures.gradient_norms(learner.looks, training_state.recipe().epochs)
+                st.markdown(f"**{controls.name_of(learner.net)}**")
+                figure = figures.gradient_norms(learner.looks, choices.recipe().epochs)
                 st.plotly_chart(figure, key=f"gradients {learner.net}", config=figures.CONFIG)
 
 
@@ -184,29 +197,31 @@ def _numbers(learner: Learner, network: TrainedNetwork) -> None:
 
 def _problem(learner: Learner) -> None:
     if learner.problem:
-        st.warning(f"{training_controls.name_of(learner.net)}: {state.plain(learner.problem)}", icon=":material/block:")
+        st.warning(f"{controls.name_of(learner.net)}: {plain(learner.problem)}", icon=":material/block:")
     else:
         st.empty()
 
 
 def _progress(shown: list[Learner]) -> None:
     """How far it is, and how long it will take."""
-    learner = max(shown, key=lambda one: one.drive.until - one.drive.at)
-    run, drive, standing = learner.run, learner.drive, learner.standing
+    learner = max(shown, key=lambda one: one.progress.until - one.progress.at)
+    run, now, status = learner.run, learner.progress, learner.status
     if run is None:
         st.progress(0.0, text="Starting")
         return
-    share = min(drive.at / max(drive.until, 1), 1.0)
-    text = f"Epoch {epochs(run, drive.at)} of {run.recipe.epochs}"
-    if drive.replaying:
+    share = min(now.at / max(now.until, 1), 1.0)
+    text = f"Epoch {epochs(run, now.at)} of {run.recipe.epochs}"
+    if now.is_trained_again:
+        text += ": trained again up to where the address says, which gives the same weights"
+    elif now.replaying:
         text += ": trained here before, and replayed"
-    elif standing.seconds_left is not None:
-        text += f", {_time(standing.seconds_left)} left"
-    if drive.again:
+    elif status.seconds_left is not None:
+        text += f", {_time(status.seconds_left)} left"
+    if now.restarted:
         text += ": a run of your own, from the beginning, for this one has gone further already"
-    if standing.ahead and not drive.replaying:
+    if status.ahead and not now.replaying:
         text += (
-            f". {standing.ahead} other {'visitor trains' if standing.ahead == 1 else 'visitors train'} before "
+            f". {status.ahead} other {'visitor trains' if status.ahead == 1 else 'visitors train'} before "
             "your next turn"
         )
     st.progress(share, text=text)
@@ -233,15 +248,15 @@ def _scrubber(learner: Learner) -> None:
         return f"epoch {epoch}" + (f" + {more} {'batch' if more == 1 else 'batches'}" if more else "")
 
     def go_to(place: int) -> None:
-        training_state.go_to(learner.net, place)
-        training_state.write_url()
+        progress.look_at(learner.net, place)
+        progress.ADDRESS.write()
 
     st.select_slider(
         "Back through the epochs",
         options=sorted({*places, learner.place}),
         format_func=name,
         label_visibility="collapsed",
-        **controlled("place", learner.place, training_controls.then_page(go_to)),
+        **controlled("place", learner.place, controls.then_page(go_to)),
     )
 
 
@@ -252,18 +267,18 @@ def _choice(shown: list[Learner]) -> None:
         return
 
     def show(net: str) -> None:
-        st.session_state[SHOWN] = net
+        remembered(Watch).looked_into = net
 
     st.segmented_control(
         "Look into",
         [one.net for one in shown],
         required=True,
-        format_func=training_controls.name_of,
+        format_func=controls.name_of,
         label_visibility="collapsed",
         **controlled(
             "look_into",
             looked_into(shown).net,
-            training_controls.then_page(show),
+            controls.then_page(show),
             "default",
             [one.net for one in shown],
         ),
@@ -272,4 +287,5 @@ def _choice(shown: list[Learner]) -> None:
 
 def looked_into(shown: Sequence[Learner]) -> Learner:
     """The one whose maps are shown."""
-    return next((learner for learner in shown if learner.net == st.session_state.get(SHOWN)), shown[0])
+    net = remembered(Watch).looked_into
+    return next((learner for learner in shown if learner.net == net), shown[0])

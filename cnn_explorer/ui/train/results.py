@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -21,16 +22,15 @@ from cnn_explorer.training.script import training_script
 from cnn_explorer.ui import caches, own_weights, state
 from cnn_explorer.ui.boundary import careful, guarded
 from cnn_explorer.ui.controlled import chosen, controlled
+from cnn_explorer.ui.markdown import plain
 from cnn_explorer.ui.messages import Message, fields, message, several, whole
-from cnn_explorer.ui.train import controls as training_controls
-from cnn_explorer.ui.train import pictures as training_pictures
-from cnn_explorer.ui.train import state as training_state
-from cnn_explorer.ui.train.live import AWAITED, GOING, Learner, learners, looked_into
+from cnn_explorer.ui.session import remembered
+from cnn_explorer.ui.train import choices, controls, pictures, progress
+from cnn_explorer.ui.train.live import Learner, Watch, learners, looked_into
 from cnn_explorer.ui.uploads import drop_content
 from cnn_explorer.weights.evaluation import Evaluation
 
 SECTIONS = {"wrong": "Where it fails", "beside": "Side by side", "along": "Take it along"}
-SECTION, CELL, FILE_NOTE = "results_section", "confusion_cell", "weights_file_note"  # session keys
 HEAD = "| network | parameters | multiply-adds | epochs | time | right |\n|---|--:|--:|--:|--:|--:|"
 GALLERY = 12  # digits
 MAX_POINTS = 1000  # of a selection in a figure
@@ -46,25 +46,37 @@ class FileNote(NamedTuple):
     code: str = ""
 
 
+@dataclass
+class ResultsShown:
+    """The section that is shown, the cell of the confusion matrix that was chosen, (digit, answer), and what is said of
+    the last file.
+    """
+
+    section: str = "wrong"
+    cell: tuple[int, int] | None = None
+    note: FileNote | None = None
+
+
 @st.fragment
 @guarded()
 def results() -> None:
     """What rests on the result, once nothing moves."""
-    st.session_state[AWAITED] = bool(st.session_state.get(GOING))
-    if st.session_state[AWAITED]:
+    watch = remembered(Watch)
+    watch.results_wait = bool(watch.going)
+    if watch.results_wait:
         st.caption("Where it fails, how it compares and what you can take along: here, when it has stopped.")
         return
-    told = training_state.notices()
+    told = progress.ADDRESS.notices()
     shown = [learner for learner in learners() if not learner.problem]
-    if training_state.notices() != told:  # they stand above
+    if progress.ADDRESS.notices() != told:  # they stand above
         st.rerun()
     if not shown:
         return
 
     def show(section: str) -> None:
-        st.session_state[SECTION] = section
+        remembered(ResultsShown).section = section
 
-    section = st.session_state.get(SECTION, "wrong")
+    section = remembered(ResultsShown).section
     st.segmented_control(
         "Results", list(SECTIONS), required=True, format_func=SECTIONS.__getitem__, label_visibility="collapsed",
         **controlled("results", section, show, "default", list(SECTIONS)),
@@ -81,8 +93,8 @@ def _wrong(shown: list[Learner]) -> None:
         st.caption("Which digits it takes for which: here, once it has learned something.")
         return
     network = learner.tested
-    evaluation = caches.evaluation(learner.net, network.module, training_state.recipe().data)
-    st.markdown(f"**{training_controls.name_of(learner.net)}.** {state.plain(network.label.sentence)}")
+    evaluation = caches.evaluation(learner.net, network.module, choices.recipe().data)
+    st.markdown(f"**{controls.name_of(learner.net)}.** {plain(network.label.sentence)}")
     left, right = st.columns([2, 3])
     with left:
         key = f"confusion {network.fingerprint}"
@@ -90,7 +102,7 @@ def _wrong(shown: list[Learner]) -> None:
         figure = figures.confusion(evaluation, st.get_option(f"theme.{theme}.textColor") if theme else None)
         st.plotly_chart(figure, key=key, on_select=_cell_clicked(key), selection_mode="points", config=figures.CONFIG)
         st.plotly_chart(
-            figures.class_accuracy({training_controls.name_of(learner.net): evaluation}),
+            figures.class_accuracy({controls.name_of(learner.net): evaluation}),
             key="classes",
             config=figures.CONFIG,
         )
@@ -115,7 +127,7 @@ def _cell_choice(evaluation: Evaluation) -> tuple[int, int] | None:
     cells = {(t, a): f"{t} taken for {a}: {n}" for n, t, a in pairs} | {
         (t, t): f"{t} known as {t}: {counts[t, t]}" for t in range(10)
     }
-    cell: tuple[int, int] | None = st.session_state.get(CELL)
+    cell = remembered(ResultsShown).cell
     cell = cell if cell in cells else None
     st.selectbox(
         "Which digits",
@@ -127,7 +139,7 @@ def _cell_choice(evaluation: Evaluation) -> tuple[int, int] | None:
 
 
 def _choose_cell(cell: tuple[int, int] | None) -> None:
-    st.session_state[CELL] = cell
+    remembered(ResultsShown).cell = cell
 
 
 def _cell_clicked(key: str) -> Callable[[], None]:
@@ -135,7 +147,7 @@ def _cell_clicked(key: str) -> Callable[[], None]:
         # A figure that is drawn anew may tell of a selection that is gone.
         cell = message(st.session_state.get(key), "selection", _clicked_cell)
         if cell:
-            st.session_state[CELL] = cell
+            _choose_cell(cell)
 
     return careful(clicked)
 
@@ -150,7 +162,7 @@ def _clicked_cell(sent: Message) -> tuple[int, int] | None:
 
 def _gallery(indices: list[int], evaluation: Evaluation) -> None:
     """Digits, each to be looked into."""
-    images = digits_for(training_state.recipe().data)[1].images
+    images = digits_for(choices.recipe().data)[1].images
     with st.container(horizontal=True, gap="small"):
         for place, index in enumerate(indices):
             true, answer = int(evaluation.labels[index]), int(evaluation.answers[index])
@@ -159,7 +171,7 @@ def _gallery(indices: list[int], evaluation: Evaluation) -> None:
                 picture = Image.fromarray(images[index]).resize((DIGIT_SIDE, DIGIT_SIDE), Image.Resampling.NEAREST)
                 word = "known as" if answer == true else "taken for"
                 st.image(
-                    training_pictures.data_url(picture),
+                    pictures.data_url(picture),
                     width=DIGIT_SIDE,
                     alt=f"Test digit {index}: a {true}, {word} a {answer}",
                 )
@@ -167,7 +179,7 @@ def _gallery(indices: list[int], evaluation: Evaluation) -> None:
                     f"{true} → {answer}",
                     key=f"digit_{place}",
                     help=f"{100 * sure:.1f} % sure. Look into it: it becomes the drawing above.",
-                    on_click=training_controls.then_page(_look_into),
+                    on_click=controls.then_page(_look_into),
                     args=(images[index],),
                 )
 
@@ -207,9 +219,9 @@ def _other_offer(net: str) -> None:
             width="content",
         )
         st.button(
-            f"Compare with {training_controls.name_of(other)}",
+            f"Compare with {controls.name_of(other)}",
             icon=":material/compare_arrows:",
-            on_click=training_controls.then_page(training_state.set_beside),
+            on_click=controls.then_page(progress.set_beside),
             args=(other,),
         )
 
@@ -217,7 +229,7 @@ def _other_offer(net: str) -> None:
 def _row(learner: Learner) -> str:
     """A network's row of the table, all of it at the place that has been reached."""
     name, shapes, run, at = (
-        training_controls.name_of(learner.net),
+        controls.name_of(learner.net),
         caches.shapes_of(learner.net),
         learner.run,
         learner.place,
@@ -238,12 +250,12 @@ def _shifts(trained: list[Learner]) -> None:
             "something has been trained."
         )
         return
-    data = training_state.recipe().data
+    data = choices.recipe().data
     count = min(caches.digits_to_shift([learner.net for learner in trained]), len(digits_for(data)[1]))
     lines = {}
     for learner in trained:
         module = learner.tested.module
-        lines[training_controls.name_of(learner.net)] = caches.shift_accuracy(learner.net, module, data, count)
+        lines[controls.name_of(learner.net)] = caches.shift_accuracy(learner.net, module, data, count)
     st.caption(f"{count:,} test digits moved left, right, up and down by so many pixels: how many are still right")
     st.plotly_chart(figures.shift_figure(lines), key="shifts", config=figures.CONFIG)
 
@@ -252,14 +264,14 @@ def _shifts(trained: list[Learner]) -> None:
 
 
 def _along(shown: list[Learner]) -> None:
-    learner, recipe = looked_into(shown), training_state.recipe()
+    learner, recipe = looked_into(shown), choices.recipe()
     network, seen = learner.tested, [look for look in learner.looks if look.batch <= learner.place]
     trained = bool(learner.run and learner.place)
-    st.markdown(f"**{training_controls.name_of(learner.net)}.** {state.plain(network.label.sentence)}")
+    st.markdown(f"**{controls.name_of(learner.net)}.** {plain(network.label.sentence)}")
     with st.container(horizontal=True):
         if trained:
             if st.button("Use it on the other pages", icon=":material/draw:", type="primary"):
-                training_state.put_first(learner.net)
+                choices.put_first(learner.net)
                 own_weights.use(learner.net, network, recipe, learner.place)
                 _to_first_page()
             st.download_button(
@@ -287,20 +299,20 @@ def _along(shown: list[Learner]) -> None:
 
 
 def _to_first_page() -> None:
-    st.switch_page("app.py", query_params=state.carried())
+    st.switch_page("app.py", query_params=state.ADDRESS.query())
 
 
 def _upload(net: str) -> None:
     """Bring the weights of a network back from a file."""
     st.file_uploader(
-        f"Bring weights of {training_controls.name_of(net)} back",
+        f"Bring weights of {controls.name_of(net)} back",
         type=["safetensors", "pt", "pth"],  # of the last two it is said why they are not opened
         key=f"weights_file {net}",
         on_change=careful(_read_file),
         args=(net,),
         width=420,
     )
-    note: FileNote | None = st.session_state.get(FILE_NOTE)
+    note = remembered(ResultsShown).note
     if note is None or note.net != net:
         return
     if note.refused:
@@ -310,14 +322,14 @@ def _upload(net: str) -> None:
     elif own_weights.has_file(net):
         st.success(note.text, icon=":material/check:")
         if st.button("See it on the other pages", icon=":material/draw:"):
-            training_state.put_first(net)
+            choices.put_first(net)
             own_weights.use_file()
             _to_first_page()
 
 
 def _read_file(net: str) -> None:
     """Take over the weights in a file, or say what is wrong with it."""
-    st.session_state.pop(FILE_NOTE, None)
+    remembered(ResultsShown).note = None
     file = st.session_state[f"weights_file {net}"]
     if not isinstance(file, UploadedFile):  # taken away again, or of a session that has ended
         return
@@ -328,9 +340,9 @@ def _read_file(net: str) -> None:
         own_weights.bring(net, network)
     except ValueError as problem:
         code = CONVERT if isinstance(problem, PickleError) else ""
-        st.session_state[FILE_NOTE] = FileNote(net, f"{name}: {state.plain(problem)}", refused=True, code=code)
+        remembered(ResultsShown).note = FileNote(net, f"{name}: {plain(problem)}", refused=True, code=code)
         return
     finally:
         drop_content(file)
-    said = f"{name}: {state.plain(network.label.sentence)} {state.plain(weights.sentence)}"
-    st.session_state[FILE_NOTE] = FileNote(net, said.strip())
+    said = f"{name}: {plain(network.label.sentence)} {plain(weights.sentence)}"
+    remembered(ResultsShown).note = FileNote(net, said.strip())

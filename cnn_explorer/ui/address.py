@@ -1,0 +1,148 @@
+"""The address of a page. It is the page's state: a reload, a second tab or another server shows the same.
+
+A page lists its parameters in an `Address`. While the page is open, their values live in the session. Every change is
+written to the address, and every address that the browser goes to is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import streamlit as st
+
+from cnn_explorer.ui.markdown import sentence
+from cnn_explorer.ui.session import remembered
+
+Query = Mapping[str, str]  # query parameters by name
+
+
+def cannot_be_read(subject: str, instead: str) -> Callable[[ValueError, bool], str]:
+    """Writes the notice on a parameter whose value cannot be read; `instead` is what an address shows without it."""
+
+    def told(problem: ValueError, opening: bool) -> str:
+        shown = instead if opening else "the one before"
+        return f"The {subject} in this page's address cannot be read, so here is {shown}. {sentence(problem)}"
+
+    return told
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A part of the address: one query parameter of this `name`, or several (`names`) that make sense together only.
+
+    `show` takes over what an address says; what the address lacks stands for its default. It raises `ValueError` with
+    the reason where that cannot be shown, and all stays as it was. `shown` gives the values on screen; empty ones are
+    left out of the address. `notice` makes the sentence for a value that cannot be read, of the reason and of whether
+    the page has only just been opened. When the parameter named `depends_on` is read anew, this one is, too.
+    """
+
+    name: str
+    show: Callable[[Query], None]
+    shown: Callable[[], Query]
+    notice: Callable[[ValueError, bool], str]
+    names: tuple[str, ...] = ()
+    depends_on: str = ""
+
+    @property
+    def query_names(self) -> tuple[str, ...]:
+        """Names of its query parameters."""
+        return self.names or (self.name,)
+
+
+@dataclass
+class _Known:
+    """What a session knows of each part: its last value in the `address`, and the notice on it, "" for none. Parts that
+    have been `opened` are on screen.
+    """
+
+    opened: set[str] = field(default_factory=set)
+    address: dict[str, Query] = field(default_factory=dict)
+    notices: dict[str, str] = field(default_factory=dict)
+
+
+class Address:
+    """The parameters of one page."""
+
+    def __init__(self, *parameters: Parameter) -> None:
+        self.parameters = parameters
+        self._names = frozenset(name for parameter in parameters for name in parameter.query_names)
+
+    def read(self) -> None:
+        """Take over every part in which the address says something new. A part that cannot be read gets a notice, and
+        stays as it was.
+
+        An address that says less than all that the page shows is completed.
+        """
+        opening = False
+        for parameter in self.parameters:
+            opening = self._read(parameter) or opening
+        if opening:
+            self.write()
+
+    def _read(self, parameter: Parameter) -> bool:
+        """Returns whether the part was shown for the first time in this session."""
+        known, query = remembered(_Known), st.query_params.to_dict()
+        given = {name: query[name] for name in parameter.query_names if name in query}
+        before = known.address.get(parameter.name)
+        opening = parameter.name not in known.opened
+        if given == before and not opening:
+            return False
+        try:
+            parameter.show(given)
+        except ValueError as problem:
+            if opening:
+                parameter.show({})
+            tell(parameter.name, parameter.notice(problem, opening))
+        else:
+            tell(parameter.name, "")
+        for other in self.parameters:
+            if other.depends_on == parameter.name:
+                known.address.pop(other.name, None)
+        known.address[parameter.name] = given  # last: Streamlit may end a run at any use of the session
+        known.opened.add(parameter.name)
+        return opening
+
+    def write(self) -> None:
+        """Write all that the page shows, at once: every write is a step of the browser's history.
+
+        Query parameters that are not the page's stay.
+        """
+        shown = {parameter.name: _filled(parameter.shown()) for parameter in self.parameters}
+        before = st.query_params.to_dict()
+        wanted = {name: value for name, value in before.items() if name not in self._names} | _joined(shown)
+        if wanted != before:
+            st.query_params.from_dict(wanted)
+        remembered(_Known).address |= shown
+
+    def query(self) -> dict[str, str]:
+        """All that the page shows, as query parameters; nothing of a part that this session has not shown yet."""
+        opened = remembered(_Known).opened
+        return _joined({one.name: _filled(one.shown()) for one in self.parameters if one.name in opened})
+
+    def notices(self) -> list[str]:
+        """A notice for every part, "" for none."""
+        return [self.notice(parameter.name) for parameter in self.parameters]
+
+    def notice(self, name: str) -> str:
+        """The notice on one part, "" for none."""
+        return remembered(_Known).notices.get(name, "")
+
+
+def tell(name: str, notice: str) -> None:
+    """Set the notice on a part, "" for none."""
+    remembered(_Known).notices[name] = notice
+
+
+def read_again(*names: str) -> None:
+    """Take over whatever an address says next of these parts, as if it had not said so before."""
+    for name in names:
+        remembered(_Known).address.pop(name, None)
+
+
+def _filled(values: Query) -> dict[str, str]:
+    return {name: value for name, value in values.items() if value}
+
+
+def _joined(parts: Mapping[str, Query]) -> dict[str, str]:
+    return {name: value for part in parts.values() for name, value in part.items()}
