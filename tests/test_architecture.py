@@ -34,15 +34,20 @@ def test_imports_run_one_way() -> None:
         ("spec/layers.py", "import cnn_explorer.weights.load", "imports run one way between folders"),
         ("weights/builder.py", "import cnn_explorer.weights.load", "imports run one way inside weights"),
         ("ui/state.py", "import cnn_explorer.ui.train.live", "imports run one way inside ui"),
-        ("weights/load.py", "import streamlit", "only ui imports streamlit"),
-        ("training/run.py", "import streamlit", "only ui imports streamlit"),
+        ("weights/load.py", "import streamlit", "only ui and pages import streamlit"),
+        ("training/run.py", "import streamlit", "only ui and pages import streamlit"),
         ("ui/draw/live.py", "import plotly", "only figures imports plotly"),
+        ("../pages/pooling.py", "import plotly", "only figures imports plotly"),
+        ("ui/train/choices.py", "import cnn_explorer.ui.train.live", "imports run one way inside ui.train"),
+        ("ui/numbers/state.py", "import cnn_explorer.ui.numbers.controls", "imports run one way inside ui.numbers"),
+        ("ui/shell.py", "import pages.pooling", "the package does not import the pages"),
     ],
 )
 def test_a_contract_catches_what_breaks_it(tmp_path: Path, file: str, line: str, contract: str) -> None:
     shutil.copytree(
         ROOT / "cnn_explorer", tmp_path / "cnn_explorer", ignore=shutil.ignore_patterns("assets", "__pycache__")
     )
+    shutil.copytree(ROOT / "pages", tmp_path / "pages", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     with (tmp_path / "cnn_explorer" / file).open("a", encoding="utf-8") as module:
         module.write(f"\n{line}\n")
@@ -51,6 +56,17 @@ def test_a_contract_catches_what_breaks_it(tmp_path: Path, file: str, line: str,
     )
     assert done.returncode == 1, done.stdout + done.stderr
     assert f"{contract} BROKEN" in done.stdout
+
+
+def test_ruff_catches_a_page_that_imports_plotly(tmp_path: Path) -> None:
+    """The contracts do not see app.py, which is no package."""
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    (tmp_path / "app.py").write_text((ROOT / "app.py").read_text(encoding="utf-8") + "\nimport plotly.express\n")
+    ruff = [sys.executable, "-m", "ruff", "check", "--select", "TID251"]
+    done = subprocess.run([*ruff, "app.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "only cnn_explorer/figures.py imports plotly" in done.stdout
+    clean = subprocess.run([*ruff, "app.py"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert clean.returncode == 0, clean.stdout
 
 
 def test_no_garbage_collection_after_every_rerun() -> None:
