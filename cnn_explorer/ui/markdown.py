@@ -24,6 +24,6 @@ def _escaped(text: str) -> str:
 
 
 def sentence(problem: Exception | str) -> str:
-    """`plain`, with a capital letter and a full stop."""
+    """`plain`, with a capital letter and a full stop where it has none."""
     text = plain(problem)
-    return f"{text[:1].upper()}{text[1:]}."
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"

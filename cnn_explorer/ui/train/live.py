@@ -28,11 +28,11 @@ KEY = "training_view"  # of the network view
 
 @dataclass
 class Watch:
-    """`going`: networks and recipe that were being trained when last seen, "" for none. `results_wait`: the results are
+    """`going`: networks and recipe that were being trained when last seen, if any. `results_wait`: the results are
     not shown until it rests. `looked_into`: architecture string of the network whose maps are shown.
     """
 
-    going: str = ""
+    going: tuple[str, ...] = ()
     results_wait: bool = False
     looked_into: str = ""
 
@@ -123,14 +123,14 @@ def live() -> None:
     # A short training, or one on a busy machine, can begin and end before this fragment runs for the first time.
     began = any(progress.of(net).going for net in choices.networks())
     watch = remembered(Watch)
-    went = began or watch.going == progress.key()
+    went = began or watch.going == progress.shown()
     shown = learners()
     going = any(learner.progress.going for learner in shown)
     if going:
         progress.note_progress()
     elif went:  # it has come to its end
         progress.ADDRESS.write()
-    watch.going = progress.key() if going else ""
+    watch.going = progress.shown() if going else ()
     # Notices stand above this fragment, and the results below wait for its end.
     if progress.ADDRESS.notices() != told or (not going and watch.results_wait):
         st.rerun()
@@ -245,7 +245,9 @@ def _scrubber(learner: Learner) -> None:
 
     def name(place: int) -> str:
         epoch, more = divmod(place, run.batches_per_epoch)
-        return f"epoch {epoch}" + (f" + {more} {'batch' if more == 1 else 'batches'}" if more else "")
+        if not more:
+            return f"epoch {epoch}"
+        return f"epoch {epoch} + {more} batch{'' if more == 1 else 'es'}"
 
     def go_to(place: int) -> None:
         progress.look_at(learner.net, place)

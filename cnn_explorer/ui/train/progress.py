@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from cnn_explorer.training.run import Run
     from cnn_explorer.training.runs import Standing
 
+Key = tuple[str, str]  # architecture string and recipe
+
 REPLAY = 4  # times the pace of the training
 WRITE_INTERVAL = 1.0  # seconds: browsers refuse more than a hundred changes of the address in half a minute
 MAX_DIGITS = 9  # of a number of batches in an address
@@ -84,9 +86,9 @@ class _Trainings:
     `attempts` is the number of runs of the visitor's own so far. `written` is when the address was last written.
     """
 
-    progress: dict[str, Progress] = field(default_factory=dict)
-    named: dict[str, tuple[int, int]] = field(default_factory=dict)
-    looked_at: tuple[str, int, int] = ("", 0, 0)
+    progress: dict[Key, Progress] = field(default_factory=dict)
+    named: dict[Key, tuple[int, int]] = field(default_factory=dict)
+    looked_at: tuple[Key, int, int] = (("", ""), 0, 0)
     attempts: int = 0
     written: float = 0.0
 
@@ -124,13 +126,19 @@ def _read_batches(text: str) -> list[int]:
 
 
 def _place_shown() -> Query:
-    places, untils = [], []
-    for net in networks():
-        now, named = of(net), remembered(_Trainings).named.get(_key(net))
-        places.append(named[0] if named else now.named if now.is_trained_again else place(net))
-        going = named[1] > named[0] if named else now.going
-        untils.append((named[1] if named else now.until) if going else 0)
-    return {"at": _written(places), "until": _written(untils)}
+    places = [remembered(_Trainings).named.get(_key(net)) or _place_of(net) for net in networks()]
+    untils = [until if until > at else 0 for at, until in places]
+    return {"at": _written([at for at, _ in places]), "until": _written(untils)}
+
+
+def _place_of(net: str) -> tuple[int, int]:
+    """At and until, as an address is to name them."""
+    now = of(net)
+    if now.is_trained_again:
+        return now.named, max(now.until, now.named)
+    if now.going:
+        return now.at, now.until
+    return place(net), 0
 
 
 def _written(numbers: list[int]) -> str:
@@ -254,10 +262,10 @@ def _moved(now: Progress, run: Run) -> Progress:
 
 def hold_others() -> None:
     """Hold the runs of networks and recipes that are not on the page any more."""
-    shown = {_key(net) for net in networks()}
+    present = {_key(net) for net in networks()}
     for key, known in remembered(_Trainings).progress.items():
-        if known.going and key not in shown:
-            net, text = key.split(" ")
+        if known.going and key not in present:
+            net, text = key
             run = caches.runs().drive(caches.visitor(), parse(net), parse_recipe(text), 0, _run_name(known)).run
             at = run.keep(_moved(known, run).at) if run else 0
             remembered(_Trainings).progress[key] = known.resting(at)
@@ -283,7 +291,7 @@ def _go(until: Callable[[int, Run], int], *, alone: bool = False) -> None:
     problems = [problem for net in networks() if (problem := _set_going(net, until, alone))]
     note_change()
     if problems:
-        raise ValueError(" ".join(problems).removesuffix("."))
+        raise ValueError(" ".join(problems))
 
 
 def _set_going(net: str, until: Callable[[int, Run], int], alone: bool) -> str:
@@ -353,10 +361,10 @@ def look_at(net: str, batch: int) -> None:
     remembered(_Trainings).looked_at = (_key(net), of(net).at, batch)
 
 
-def key() -> str:
-    """Networks and recipe, as text."""
-    return " ".join([*networks(), str(recipe())])
+def shown() -> tuple[str, ...]:
+    """Architecture strings and recipe: what is trained on the page as it is."""
+    return *networks(), str(recipe())
 
 
-def _key(net: str) -> str:
-    return f"{net} {recipe()}"
+def _key(net: str) -> Key:
+    return net, str(recipe())
