@@ -1,10 +1,11 @@
-"""What trainings and tests come to, as Plotly figures: the only module that imports plotly.
+"""Plotly figures of trainings and tests: the only module that imports plotly.
 
-Fonts and grid are left to the page's theme; the grounds are transparent, so that a figure reads on white and on dark.
-Colours are those that M. Okabe and K. Ito chose to be told apart by everybody; lines differ in their dashes too.
+Fonts and grid come from the page's theme. Backgrounds are transparent: a figure can be read on white and on dark pages.
+The colours are those of M. Okabe and K. Ito, which colour-blind people can tell apart; lines differ in their dashes,
+too.
 
-Accuracy gets an axis that is stretched towards 100 %, where networks differ: as far from 90 % to 99 % as from there to
-99.9 %. Its ticks say where it is, and hovering gives the exact value.
+The axis of accuracy is stretched towards 100 %, where networks differ: from 90 % to 99 % is as far as from 99 % to
+99.9 %. Hovering shows the exact value.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ AXES = {
     "linecolor": "rgba(128, 128, 128, 0.6)",
     "zeroline": False,
 }
-CONFIG = {"displayModeBar": False}  # for `st.plotly_chart`: there is nothing to zoom
+CONFIG = {"displayModeBar": False}  # for `st.plotly_chart`: no toolbar, as there is nothing to zoom
 HEIGHT, TITLE, LEGEND = 260, 24, 28  # pixels
 ACCURACIES = (0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
 LOSSES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10)
@@ -42,13 +43,12 @@ LOSSES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10)
 def curves(
     series: Mapping[str, Sequence[Look]], epochs: float, place: float | None = None, height: int = HEIGHT
 ) -> go.Figure:
-    """Training loss and test accuracy against epochs, side by side, for runs by name, of which the longest has so many
-    `epochs`.
+    """Training loss and test accuracy against epochs, side by side, for runs by name; the longest has `epochs` epochs.
 
-    Both axes are stretched where the end of a training goes on. Marks and clear lines: after whole epochs. `place` is
-    the epoch that is looked at; a line marks it. `height` is in pixels.
+    The axes of both are stretched at low losses and high accuracies. Tests after whole epochs have markers and full
+    lines. `place` is the epoch on screen, marked by a vertical line. `height` is in pixels.
     """
-    # As one dict: drawn several times a second, and plotly checks a figure again with every call that changes it.
+    # One dict: the figure is drawn several times a second, and plotly validates it with every call that changes it.
     lines = [(name, looks, style) for (name, looks), style in zip(series.items(), _styles(), strict=False)]
     losses = [look.loss for looks in series.values() for look in looks if look.loss]
     best = max((look.accuracy for looks in series.values() for look in looks if _ends_epoch(look)), default=0)
@@ -66,12 +66,11 @@ def curves(
     return go.Figure(data=data, layout=layout)
 
 
-def confusion(evaluation: Evaluation, ink: str | None = None) -> go.Figure:
-    """How many digits of each class (rows) got which answer (columns). Colour is for errors only; `customdata` of the
-    point of a cell is `[true, answered]`.
+def confusion(evaluation: Evaluation, text_colour: str | None = None) -> go.Figure:
+    """The number of digits of each class (rows) with each answer (columns). Only errors are coloured. `customdata` of a
+    cell's point is `[true, answered]`.
 
-    `ink` is the page's text colour: on the strongest shade the fainter one that a theme gives to figures is hard to
-    read.
+    `text_colour` is the page's: the fainter one of a theme's figures is hard to read on the darkest cells.
     """
     counts = evaluation.confusion
     wrong = np.where(np.eye(CLASSES, dtype=bool) | (counts == 0), np.nan, np.log1p(counts))
@@ -85,14 +84,14 @@ def confusion(evaluation: Evaluation, ink: str | None = None) -> go.Figure:
         **places,
         text=[f"{counts[cell]:,}" if counts[cell] else "" for cell in cells],
         mode="text",
-        textfont={"size": 12, "color": ink},
+        textfont={"size": 12, "color": text_colour},
         hoverinfo="skip",
-        selected={"textfont": {"color": BLUE}},  # never seen; without it a choice would make all other numbers faint
+        selected={"textfont": {"color": BLUE}},  # without it, Plotly fades all other numbers after a click
     )
-    # A click chooses a point, not a part of a heatmap: every cell has one.
+    # A click selects points, not cells of a heatmap: every cell has an invisible point.
     figure.add_scatter(
         **places,
-        hovertext=[_taken(*cell, int(counts[cell])) for cell in cells],
+        hovertext=[_cell_text(*cell, int(counts[cell])) for cell in cells],
         customdata=[[*cell] for cell in cells],
         mode="markers",
         hoverinfo="text",
@@ -118,7 +117,7 @@ def class_accuracy(evaluations: Mapping[str, Evaluation]) -> go.Figure:
     figure = go.Figure()
     for index, ((name, evaluation), style) in enumerate(zip(evaluations.items(), _styles(), strict=False)):
         parts, totals = evaluation.per_class.tolist(), evaluation.confusion.sum(axis=1).tolist()
-        aside = 0.16 * (index - (len(evaluations) - 1) / 2)  # equals stand side by side
+        aside = 0.16 * (index - (len(evaluations) - 1) / 2)  # markers of equal values are side by side
         figure.add_scatter(
             x=[label + aside for label in range(CLASSES)],
             y=parts,
@@ -134,15 +133,15 @@ def class_accuracy(evaluations: Mapping[str, Evaluation]) -> go.Figure:
         )
     _lay_out(figure, HEIGHT, legend=len(evaluations) > 1)
     lowest = min((float(evaluation.per_class.min()) for evaluation in evaluations.values()), default=0.0)
-    bottom = max(0.0, math.floor(20 * lowest - 0.5) / 20)  # a twentieth that leaves some room
+    bottom = max(0.0, math.floor(20 * lowest - 0.5) / 20)  # a multiple of 5 % below the lowest value
     figure.update_xaxes(title_text="digit", tickvals=[*range(CLASSES)], range=[-0.5, CLASSES - 0.5], showgrid=False)
     figure.update_yaxes(title_text="right", tickformat=".0%", range=[bottom, 1 + 0.04 * (1 - bottom)])
     return figure
 
 
 def gradient_norms(looks: Sequence[Look], epochs: float) -> go.Figure:
-    """The Euclidean norm of each layer's gradient in the last batch before every look, against epochs of so many; log
-    scale.
+    """The Euclidean norm of each layer's gradient, in the last batch before every test, on a log scale against epochs;
+    the axis ends at `epochs`.
     """
     figure = go.Figure()
     seen = [look for look in looks if look.gradient_norms]
@@ -169,7 +168,7 @@ def gradient_norms(looks: Sequence[Look], epochs: float) -> go.Figure:
 
 
 def shift_figure(lines: Mapping[str, Sequence[float]], shifts: Sequence[int] = SHIFTS) -> go.Figure:
-    """Accuracy on the same digits against how far they are shifted, in pixels, for networks by name."""
+    """Accuracy on shifted digits against the shift in pixels, for networks by name."""
     figure = go.Figure()
     for index, ((name, line), style) in enumerate(zip(lines.items(), _styles(), strict=False)):
         figure.add_scatter(
@@ -231,13 +230,13 @@ def _loss_line(name: str, looks: Sequence[Look], style: Mapping[str, str]) -> di
 
 
 def _accuracy_lines(name: str, looks: Sequence[Look], style: Mapping[str, str]) -> list[dict[str, Any]]:
-    """A clear line through the tests after epochs; before it a faint one through all looks if there are others, which
-    are at fewer digits.
+    """A clear line through the tests after whole epochs. The other tests are on fewer digits: if there are any, a faint
+    line through all tests comes before it.
     """
     after_epochs = [look for look in looks if _ends_epoch(look)]
     if len(after_epochs) >= len(looks[1:]):
         return [_accuracies(looks, _line(name, style, _marks(looks)))]
-    clear = after_epochs or looks[:1]  # one point at least, or the legend would lack the name
+    clear = after_epochs or looks[:1]  # at least one point, or the name is missing in the legend
     faint = {**_line(name, {**style, "dash": "solid"}, []), "mode": "lines", "opacity": 0.4, "showlegend": False}
     return [_accuracies(looks, faint), _accuracies(clear, _line(name, style, _marks(clear)))]
 
@@ -262,7 +261,7 @@ def _ends_epoch(look: Look) -> bool:
 
 
 def _marks(looks: Sequence[Look]) -> list[int]:
-    """Sizes in pixels."""
+    """Sizes of the markers in pixels: 0, none, within an epoch."""
     return [6 if _ends_epoch(look) else 0 for look in looks]
 
 
@@ -279,12 +278,12 @@ def _line(name: str, style: Mapping[str, str], marks: Sequence[int]) -> dict[str
 
 
 def _stretched(accuracy: float, measured: int) -> float:
-    """Where an accuracy is on its axis: tenfold fewer errors are a step of one. No error counts as half a one."""
+    """Position of an accuracy on its axis: ten times fewer errors are a step of 1. No error counts as half an error."""
     return -math.log10(max(1 - accuracy, 0.5 / max(measured, 1)))
 
 
 def _accuracy_ticks(best: float) -> dict[str, Any]:
-    """An axis up to 99.6 %, or to 99.95 % where that is not enough."""
+    """The axis of accuracy: up to 99.6 %, or to 99.95 % where that is not enough."""
     top = 2.45 if best <= 0.996 else 3.35
     ticks = [accuracy for accuracy in ACCURACIES if _stretched(accuracy, 10**9) <= top]
     return {
@@ -295,7 +294,7 @@ def _accuracy_ticks(best: float) -> dict[str, Any]:
 
 
 def _loss_ticks(losses: Sequence[float]) -> dict[str, Any]:
-    """A logarithmic axis from 0.01, or lower where that is not enough, to 3, or higher."""
+    """The logarithmic axis of losses: from 0.01 to 3, or further where that is not enough."""
     low, high = min([0.011, *losses]), max([2.9, *losses])
     return {
         "range": [math.floor(math.log10(low)), math.log10(3.2) if high <= 3.2 else math.ceil(math.log10(high))],
@@ -304,11 +303,11 @@ def _loss_ticks(losses: Sequence[float]) -> dict[str, Any]:
     }
 
 
-# --- what all have in common ---
+# --- layout and style of all figures ---
 
 
 def _styles() -> list[dict[str, str]]:
-    """Colour and dash of one line after the other; more than there are colours differ in their dashes."""
+    """Colour and dash of each line in turn; lines of the same colour differ in their dashes."""
     return [
         {"color": COLOURS[index % len(COLOURS)], "dash": DASHES[(index + index // len(COLOURS)) % len(DASHES)]}
         for index in range(len(COLOURS) * len(DASHES))
@@ -316,7 +315,7 @@ def _styles() -> list[dict[str, str]]:
 
 
 def _shades(colour: str) -> list[list[Any]]:
-    """From nothing to a colour that dark and light text can both be read on."""
+    """A colour scale from nearly transparent to a shade on which dark and light text can be read."""
     red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
     return [[0, f"rgba({red}, {green}, {blue}, 0.04)"], [1, f"rgba({red}, {green}, {blue}, 0.65)"]]
 
@@ -328,7 +327,7 @@ def _lay_out(figure: go.Figure, height: int, legend: bool) -> None:
 
 
 def _layout(height: int, legend: bool, title_height: int = 0) -> dict[str, Any]:
-    """Small margins, no ground, nothing to drag: a finger that meets a figure scrolls the page."""
+    """Small margins, a transparent background, and no dragging: a finger on a figure scrolls the page."""
     return {
         "height": height,
         "margin": {"l": 8, "r": 12, "t": 12 + title_height + LEGEND * legend, "b": 8},
@@ -341,7 +340,7 @@ def _layout(height: int, legend: bool, title_height: int = 0) -> dict[str, Any]:
         },
         "dragmode": False,
         "hovermode": "closest",
-        "uirevision": "kept",  # what a visitor has chosen outlives an update
+        "uirevision": "kept",  # a selection survives an update
     }  # fmt: skip
 
 
@@ -349,6 +348,6 @@ def _percent(part: float) -> str:
     return f"{100 * part:.2f} %"
 
 
-def _taken(true: int, answered: int, count: int) -> str:
+def _cell_text(true: int, answered: int, count: int) -> str:
     digits = f"{count:,} digit{'' if count == 1 else 's'}"
     return f"{true} answered right: {digits}" if true == answered else f"{true} taken for {answered}: {digits}"

@@ -1,8 +1,8 @@
-"""The files that come with the package, checked whenever they are read.
+"""The files that come with the package, checked every time they are read.
 
-`assets/SHA256SUMS` has the SHA-256 sum of every other file in that folder, in the format of coreutils:
-`sha256sum --check SHA256SUMS` reads it too. The commands that build a file write its new sum. After any other change to
-the folder,
+`assets/SHA256SUMS` has the SHA-256 sum of every other file in that folder, in the format that
+`sha256sum --check SHA256SUMS` reads. The commands that build a file write its new sum. After any other change to the
+folder,
 
     python -m cnn_explorer.shipped
 
@@ -20,7 +20,7 @@ SUMS = "SHA256SUMS"
 
 
 class AssetError(OSError):
-    """A file of the package that is damaged or missing, with a sentence for a page. `name` is the file's."""
+    """A file of the package, `name`, that is damaged or missing; the message is for a page."""
 
     def __init__(self, name: str):
         super().__init__(f"The file {name} that comes with the app is damaged or missing; install the app again.")
@@ -50,14 +50,14 @@ def _sums(folder: Path) -> dict[str, str]:
 
 
 def write_sums(folder: Path, names: Iterable[str]) -> None:
-    """Note the sums of these files of `folder` in its SHA256SUMS; those of the other files in that list stay."""
+    """Write the sums of these files of `folder` to its SHA256SUMS; the other lines of that file stay."""
     sums = _sums(folder) if (folder / SUMS).exists() else {}
     sums |= {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
     _write(folder, sums)
 
 
 def write_all_sums(folder: Path) -> None:
-    """Make SHA256SUMS the list of all files of `folder`."""
+    """Write SHA256SUMS anew, for all files of `folder`."""
     names = [file.name for file in folder.iterdir() if file.name != SUMS and not file.name.startswith(".")]
     _write(folder, {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names})
 

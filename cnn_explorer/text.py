@@ -1,4 +1,4 @@
-"""Text from outside in sentences of the package: an address, a file name and a server's answer can say anything."""
+"""Text from outside, such as an address, a file name or a server's answer, inside sentences of the package."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def test_the_command_trains_measures_and_writes(tmp_path: Path, capsys: pytest.C
 @pytest.mark.usefixtures("handful")
 def test_an_interrupted_command_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, resume = command(tmp_path / "whole"), ["--checkpoint", str(tmp_path / "progress.pt")]
-    measure, measured = presets.measure_reading, []
+    measure, measured = presets.reading_results, []
 
     def interrupted_at_the_second(*arguments: Any) -> dict[str, Any]:
         measured.append(arguments)
@@ -134,7 +134,7 @@ def test_an_interrupted_command_goes_on_where_it_was(tmp_path: Path, monkeypatch
             raise KeyboardInterrupt
         return measure(*arguments)
 
-    monkeypatch.setattr(presets, "measure_reading", interrupted_at_the_second)
+    monkeypatch.setattr(presets, "reading_results", interrupted_at_the_second)
     with pytest.raises(KeyboardInterrupt):
         command(tmp_path / "resumed", *resume)
     assert {file.name for file in tmp_path.glob("*.pt")} == {"progress.pt", f"progress-{LINEAR}.pt"}

@@ -12,7 +12,7 @@ OTHERS = {"presets": presets, "shared": shared}
 
 
 def main(arguments: Sequence[str]) -> None:
-    """The first word says which weights; without it, the lecture's network."""
+    """The first word names the weights to train; the default is the lecture's network."""
     if arguments and arguments[0] in OTHERS:
         OTHERS[arguments[0]](options_of(arguments[1:], arguments[0]))
     else:

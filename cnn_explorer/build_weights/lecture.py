@@ -1,16 +1,16 @@
-"""Train a network; and the recipe for the weights that come with the package.
+"""Train the lecture's network for the package; its recipe and its training loop also serve the presets.
 
     python -m cnn_explorer.build_weights --data DIR --pendigits FILE --out cnn_explorer/assets
 
-The lecture's network is small, 8,490 parameters, and has to read more than MNIST shows: other people's pens and mice,
-digits in pictures of any size. So it learns from a pool of variations, made once:
+The lecture's network is small, 8,490 parameters. It has to read digits unlike MNIST's: drawn with other pens or a
+mouse, or in pictures of any size. So it learns from a pool of variations, which is made once:
 
     MNIST ──┬─► as it is ─────────────────┐
             └─► small and large pictures ─┴─► slanted anew every epoch ─┬─► lecture.pt, lecture.json
     pen strokes ─► redrawn by other hands ──────────────────────────────┘
 
-The run takes about a quarter of an hour on one thread and, being seeded, repeats itself on the same machine. With
-`--checkpoint FILE` it saves its progress there and goes on from it when started again.
+The run takes about a quarter of an hour on one thread. It is seeded: on the same machine it gives the same weights
+again. With `--checkpoint FILE` it saves its progress there and continues from it when it is started again.
 """
 
 from __future__ import annotations
@@ -72,15 +72,14 @@ def train(
     labels, `(N,)` int64. The learning rate rises to `learning_rate` in the first tenth of the run and falls to 0 along
     a cosine.
 
-    With a `checkpoint` every epoch is saved to that file, and training goes on from it if it exists, to the result that
-    an uninterrupted run has.
+    With a `checkpoint`, every epoch is saved to that file. If it exists, training continues from it and comes to the
+    result of an uninterrupted run.
     """
     optimizer = torch.optim.AdamW(module.parameters(), lr=learning_rate, weight_decay=1e-3)
     done = _restore(checkpoint, module, optimizer)
     for epoch in range(done, epochs):
-        generator = torch.Generator().manual_seed(
-            1000 * seed + epoch
-        )  # an epoch depends on its number, not on those before
+        # One generator an epoch: a run that continues from a checkpoint draws the same numbers.
+        generator = torch.Generator().manual_seed(1000 * seed + epoch)
         images, labels = examples(generator)
         batches = torch.split(torch.randperm(len(images), generator=generator), batch_size)
         module.train()
@@ -105,14 +104,14 @@ def _save(checkpoint: Path | None, module: nn.Module, optimizer: torch.optim.Opt
 
 
 def save_at_once(file: Path, saved: Any) -> None:
-    """`torch.save` in one step: an interruption leaves the old file or the new one."""
+    """`torch.save` to another file that then replaces `file`: an interruption leaves the old file or the new one."""
     partial = file.with_suffix(".partial")
     torch.save(saved, partial)
     partial.replace(file)
 
 
 def _restore(checkpoint: Path | None, module: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    """Load what `_save` saved; how many epochs are done."""
+    """Load what `_save` saved. Returns the number of epochs that are done."""
     if not checkpoint or not checkpoint.exists():
         return 0
     saved = torch.load(checkpoint, weights_only=True)
@@ -127,12 +126,12 @@ def _restore(checkpoint: Path | None, module: nn.Module, optimizer: torch.optim.
 
 @dataclass(frozen=True)
 class Recipe:
-    """What the shipped weights are made with."""
+    """The settings that the package's weights are trained with."""
 
     seed: int = 0
-    unseen_writers: int = 6  # the highest-numbered ones are kept for the final measurement
+    unseen_writers: int = 6  # those with the highest numbers are kept for the final test
     renderings: int = 25  # variations of every pen digit
-    slant: float = 1.5  # times the reach that `slant` names
+    slant: float = 1.5  # the `amount` of `training.augmentation.slant`
     rescaled: int = 30_000  # MNIST digits that come as small or large pictures
     per_epoch: tuple[int, ...] = (60_000, 10_000, 25_000)  # drawn from the three parts of the pool
     epochs: int = 38
@@ -142,7 +141,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Pool:
-    """What is learnt from, in three `parts`: MNIST as it is, MNIST rescaled, pen strokes."""
+    """The training digits, in three `parts`: MNIST as it is, MNIST rescaled, pen strokes."""
 
     parts: tuple[Digits, ...]
 
@@ -151,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Command line: see the top of this file."""
     options = options_of(arguments)
     recipe = Recipe()
-    torch.set_num_threads(1)  # sums in one order: the run repeats itself
+    torch.set_num_threads(1)  # one order of summation: the same weights every time
     seen, unseen = split_writers(pen_digits(options.pendigits), recipe.unseen_writers)
     pool = make_pool(mnist(options.data), seen, recipe)
     module = train_network(LECTURE, pool, recipe, options.checkpoint)
@@ -178,7 +177,7 @@ def options_of(arguments: Sequence[str] | None, weights: str = "lecture") -> arg
 
 
 def split_writers(digits: Sequence[PenDigit], unseen: int) -> tuple[list[PenDigit], list[PenDigit]]:
-    """The digits to learn from, and those of the `unseen` highest-numbered writers."""
+    """The digits to train on, and those of the `unseen` writers with the highest numbers."""
     kept_back = sorted({digit.writer for digit in digits})[-unseen:]
     return [digit for digit in digits if digit.writer not in kept_back], [
         digit for digit in digits if digit.writer in kept_back
@@ -189,7 +188,7 @@ def split_writers(digits: Sequence[PenDigit], unseen: int) -> tuple[list[PenDigi
 
 
 def make_pool(digits: Digits, written: Sequence[PenDigit], recipe: Recipe) -> Pool:
-    """Vary MNIST's digits and the pen strokes; the same `recipe` gives the same pool."""
+    """Variations of MNIST's digits and of the pen strokes. The same `recipe` gives the same pool."""
     rng = np.random.default_rng(recipe.seed)
     some = rng.permutation(len(digits))[: recipe.rescaled]
     rescaled = [rescale(digits.images[index], round(SIZE * 2 ** rng.uniform(-1, 1)), rng) for index in some]
@@ -205,9 +204,7 @@ def make_pool(digits: Digits, written: Sequence[PenDigit], recipe: Recipe) -> Po
 
 
 def rescale(pixels: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
-    """A digit scaled to `side` pixels by a random filter and fed through `preprocess_picture`: `(28, 28)` uint8 → the
-    same.
-    """
+    """A digit, `(28, 28)` uint8, scaled to `side` pixels by a random filter and preprocessed as a picture again."""
     smooth = Image.Resampling(rng.choice([Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.BOX]))
     return preprocess_picture(placed(pixels, side, (2, 2), side + 4, smooth)).pixels
 
@@ -219,25 +216,23 @@ def placed(
     canvas_size: int,
     smooth: Image.Resampling = Image.Resampling.BILINEAR,
 ) -> Image.Image:
-    """A picture of `canvas_size`² pixels with a digit scaled to `side` at `corner` (left, top)."""
+    """A black picture of `canvas_size`² pixels with a digit, scaled to `side` pixels, at `corner` (left, top)."""
     canvas = Image.new("L", (canvas_size, canvas_size))
     canvas.paste(Image.fromarray(pixels).resize((side, side), smooth), corner)
     return canvas
 
 
 def render(strokes: Sequence[Stroke]) -> np.ndarray:
-    """Strokes as the app shows them to the network, `(28, 28)` uint8."""
-    return preprocess_strokes(
-        strokes, canvas_size=SIZE, pen_width=1.6
-    ).pixels  # a small canvas is quicker, and its size does not matter
+    """The network's image of pen strokes, `(28, 28)` uint8. The canvas is small: that is faster and changes nothing."""
+    return preprocess_strokes(strokes, canvas_size=SIZE, pen_width=1.6).pixels
 
 
 def vary(strokes: Sequence[Stroke], rng: np.random.Generator) -> list[Stroke]:
-    """One of the ways in which the same digit might have been drawn, its longer side about 20 pixels.
+    """A random variation of a digit, its longer side about 20 pixels.
 
-    It is turned (8° is one standard deviation), sheared (0.15), stretched (12 %) and bent by three slow waves; strokes
-    begin late or end early and move against each other; a third are drawn as with a mouse, with few points, the others
-    tremble.
+    It is turned (with a standard deviation of 8°), sheared (0.15), stretched (12 %) and bent by three slow waves.
+    Strokes lose points at their ends and are shifted. A third of the digits get few points, as if drawn with a mouse,
+    the others a slow noise, as if by an unsteady hand.
     """
     points = [np.asarray(stroke, dtype=np.float64) for stroke in strokes]
     low, high = np.concatenate(points).min(axis=0), np.concatenate(points).max(axis=0)
@@ -285,11 +280,11 @@ def _trembling(stroke: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return trembling
 
 
-# --- learning from it ---
+# --- training on the pool ---
 
 
 def train_network(spec: NetworkSpec, pool: Pool, recipe: Recipe, checkpoint: Path | None = None) -> nn.Module:
-    """Build `spec` and train it on the pool, the same mixture every epoch."""
+    """Build `spec` and train it on the pool, with the same numbers of each part in every epoch."""
     module = build_network(spec, recipe.seed).to(memory_format=torch.channels_last)
     for epoch in train(
         module,
@@ -305,7 +300,7 @@ def train_network(spec: NetworkSpec, pool: Pool, recipe: Recipe, checkpoint: Pat
 
 
 def examples_from(pool: Pool, recipe: Recipe) -> Examples:
-    """For every epoch, draw as many digits from each part of the pool as the recipe says and slant those of MNIST."""
+    """The examples of an epoch: the recipe's number of digits from each part of the pool, those of MNIST slanted."""
     images = [torch.from_numpy(part.images) for part in pool.parts]
     labels = [torch.from_numpy(part.labels) for part in pool.parts]
 
@@ -323,22 +318,22 @@ def examples_from(pool: Pool, recipe: Recipe) -> Examples:
     return examples
 
 
-# --- what it reaches ---
+# --- tests of a trained network ---
 
 
 def measure(
     module: nn.Module, digits: Digits, unseen: Sequence[PenDigit], small: int = 5000, large: int = 2000
 ) -> dict[str, Any]:
-    """Accuracy as `measure_reading` has it, and on test digits scaled and put anywhere on a canvas of 280 pixels."""
-    results = measure_reading(module, digits, unseen)
+    """`reading_results`, and the accuracy on test digits that are scaled and anywhere on a canvas of 280 pixels."""
+    results = reading_results(module, digits, unseen)
     for name, side, count in (("shifted_scaled_14_to_56", 28, small), ("shifted_scaled_70_to_280", 140, large)):
         moved, labels = shifted_and_scaled(digits, side, count)
         results[name] = {"accuracy": accuracy(module, moved, labels), "digits": count}
     return results
 
 
-def measure_reading(module: nn.Module, digits: Digits, unseen: Sequence[PenDigit]) -> dict[str, Any]:
-    """Accuracy on MNIST's test digits and on unseen writers."""
+def reading_results(module: nn.Module, digits: Digits, unseen: Sequence[PenDigit]) -> dict[str, Any]:
+    """Accuracy on MNIST's test digits and on the pen digits of unseen writers."""
     written = np.stack([render(digit.strokes) for digit in unseen])
     return {
         "mnist_test": {"accuracy": accuracy(module, digits.images, digits.labels), "digits": len(digits)},
@@ -351,8 +346,8 @@ def measure_reading(module: nn.Module, digits: Digits, unseen: Sequence[PenDigit
 
 
 def shifted_and_scaled(digits: Digits, side: int, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """The first `count` digits at 0.5 to 2 times `side` pixels, anywhere on a canvas of 280, through
-    `preprocess_picture`; their labels.
+    """The first `count` digits at 0.5 to 2 times `side` pixels, anywhere on a canvas of 280 pixels, preprocessed as
+    pictures: `(count, 28, 28)` uint8, and their labels.
     """
     rng = np.random.default_rng(seed)
     images = []
@@ -364,9 +359,7 @@ def shifted_and_scaled(digits: Digits, side: int, count: int, seed: int = 0) -> 
 
 
 def write_assets(folder: Path, module: nn.Module, recipe: Recipe, results: dict[str, Any]) -> None:
-    """Write `lecture.pt`, the state dict, `lecture.json`, how it came to be and what it reaches, and
-    the sums of both.
-    """
+    """Write `lecture.pt`, the state dict, `lecture.json`, its recipe and results, and the sums of both."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {
         name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in module.state_dict().items()
@@ -376,7 +369,7 @@ def write_assets(folder: Path, module: nn.Module, recipe: Recipe, results: dict[
         "architecture": str(LECTURE),
         "parameters": sum(parameter.numel() for parameter in module.parameters()),
         "results": results,
-        "recipe": describe(recipe),
+        "recipe": recipe_record(recipe),
         "data": SOURCES,
         "rebuild": "python -m cnn_explorer.build_weights --data DIR --pendigits FILE --out cnn_explorer/assets",
     }
@@ -384,16 +377,25 @@ def write_assets(folder: Path, module: nn.Module, recipe: Recipe, results: dict[
     write_sums(folder, ["lecture.pt", "lecture.json"])
 
 
-def describe(recipe: Recipe) -> dict[str, Any]:
-    """A recipe's numbers, and in words what they stand for."""
+def recipe_record(recipe: Recipe) -> dict[str, Any]:
+    """A recipe's settings, and what they mean in words, for the files beside the weights."""
     return {
         **asdict(recipe),
         "parts": ["MNIST as it is", "MNIST rescaled", "pen strokes"],
         "training_data": "MNIST's 60,000 training digits; the pen digits of all writers but the unseen ones",
         "augmentation": {
-            "MNIST, as it is and rescaled, anew every epoch": _sentence(slant),
+            "MNIST, as it is and rescaled, anew every epoch": (
+                "Turn (to ±10°), stretch (to ±12 %), shear (to ±0.15), shift (to ±1.5 pixels) and bend (to ±1 pixel, "
+                "on a coarse grid) images at random; every third stays as it is, the others get 0 to `amount` times "
+                "that. `(N, 28, 28)` uint8 → the same."
+            ),
             "MNIST rescaled": "Scaled to 14 to 56 pixels and fed through preprocess_picture.",
-            "pen strokes": _sentence(vary),
+            "pen strokes": (
+                "One of the ways in which the same digit might have been drawn, its longer side about 20 pixels. It is "
+                "turned (8° is one standard deviation), sheared (0.15), stretched (12 %) and bent by three slow waves; "
+                "strokes begin late or end early and move against each other; a third are drawn as with a mouse, with "
+                "few points, the others tremble."
+            ),
         },
         "method": (
             "AdamW on cross-entropy; the learning rate rises for a tenth of the run and falls to 0 along a cosine."
@@ -402,9 +404,5 @@ def describe(recipe: Recipe) -> dict[str, Any]:
 
 
 def write_json(file: Path, described: dict[str, Any]) -> None:
-    """Write what is said about weights, to be read by people too."""
+    """Write JSON that people can read, too."""
     file.write_text(json.dumps(described, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _sentence(function: Callable[..., Any]) -> str:
-    return " ".join((function.__doc__ or "").split())

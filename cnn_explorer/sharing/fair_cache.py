@@ -1,8 +1,8 @@
-"""A cache that visitors share fairly, bounded in bytes: altogether, for a visitor, and for an address.
+"""A cache that visitors share fairly, bounded in bytes: in total, for a visitor, and for a network address.
 
-A value belongs to the visitors who asked for it, as long as they are present. A value that belongs to somebody present
-is never dropped to make room for another visitor: that visitor is refused, with the numbers. What belongs to nobody
-present goes first, the least recently used value before the others; then the visitor's own values that are not in use.
+A value belongs to the visitors who asked for it, as long as they are present. To make room for a visitor's new value,
+the cache drops the values of nobody present, least recently used first, then those of this visitor that are not in use.
+It never drops what belongs to others: then it refuses the new value and returns the numbers.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ Scope = Literal["visitor", "address", "all"]
 
 @dataclass(frozen=True)
 class Shares:
-    """Bytes that may be kept: in `total`, by one `visitor`, by all visitors of one `address`.
+    """At most so many bytes are kept: in `total`, for one `visitor`, for all visitors of one `address`.
 
-    Values of more than `small` bytes may not take the last `reserved` bytes of the total.
+    `reserved` bytes of the total are for values of up to `small` bytes.
     """
 
     total: int
@@ -31,13 +31,13 @@ class Shares:
 
     @classmethod
     def of(cls, total: int) -> Shares:
-        """A half for a visitor, three quarters for an address, a quarter for values of up to a twelfth."""
+        """For a visitor a half, for an address three quarters; a quarter is reserved for values of up to a twelfth."""
         return cls(total, total // 2, total * 3 // 4, total // 12, total // 4)
 
 
 @dataclass(frozen=True)
 class Shortage:
-    """Why there is no room: within `scope`, `taken` of `limit` bytes cannot be given up."""
+    """Why there is no room: of the `limit` bytes of a `scope`, `taken` bytes cannot be freed."""
 
     scope: Scope
     taken: int
@@ -45,7 +45,7 @@ class Shortage:
 
 
 class FairCache(Generic[Value]):
-    """Values by key, each with the visitors it belongs to. Not safe for threads by itself: callers hold a lock.
+    """Values by key, each with the visitors it belongs to. Not thread-safe: callers hold a lock.
 
     `size(value)` is in bytes and may change; `present(visitor)` says whether a visitor is still there;
     `address(visitor)` is the network address of a visitor, "" where it is not known.
@@ -73,7 +73,7 @@ class FairCache(Generic[Value]):
         return self._values[key]
 
     def get(self, key: str, visitor: str = "") -> Value | None:
-        """The value of a key, if it is kept; from now on it belongs to `visitor`, too, if one is named."""
+        """The value of a key, None if it is not kept. It now belongs to `visitor`, too, if one is given."""
         if key not in self._values:
             return None
         self._values.move_to_end(key)
@@ -82,15 +82,13 @@ class FairCache(Generic[Value]):
         return self._values[key]
 
     def keep(self, key: str, value: Value, visitors: Iterable[str]) -> None:
-        """Keep a value in place of the one before it; it belongs to the visitors named, and to those the one before
-        belonged to.
-        """
+        """Set the value of a key. It belongs to `visitors` and to the owners of the value it replaces."""
         self._values[key] = value
         self._values.move_to_end(key)
         self._owners.setdefault(key, set()).update(visitors)
 
     def drop(self, key: str) -> None:
-        """Give up a value, whoever it belongs to."""
+        """Drop a value, whoever it belongs to."""
         self._values.pop(key, None)
         self._owners.pop(key, None)
 
@@ -99,9 +97,9 @@ class FairCache(Generic[Value]):
         return [key for key in self._values if visitor in self._owners[key]]
 
     def make_room(self, visitor: str, size: int, in_use: Container[str] = frozenset()) -> Shortage | None:
-        """Make room for a value of `size` bytes that is to belong to `visitor`; None, or why that cannot be.
+        """Make room for a new value of `size` bytes of `visitor`. Returns None, or why there is no room.
 
-        Values whose keys are `in_use` are not given up. Nothing is given up in vain.
+        Values whose keys are `in_use` are not dropped. Where there is no room, nothing is dropped.
         """
         self._forget_absent()
         mine = set(self.owned_by(visitor))
@@ -119,27 +117,27 @@ class FairCache(Generic[Value]):
             bounds.append(
                 ("all", shares.total - shares.reserved, set(filter(self._is_large, self._values)), unowned + alone)
             )
-        given_up: set[str] = set()
+        dropped: set[str] = set()
         for scope, limit, counted, candidates in bounds:
-            # A value that others own as well is given up by this visitor only: it still counts elsewhere.
-            gone = given_up.intersection(alone + unowned)
+            # A value with other owners loses this visitor only: in the other scopes it still counts.
+            gone = dropped.intersection(alone + unowned)
             taken = sum(self._size(self._values[key]) for key in counted - gone)
             for key in candidates:
                 if taken + size <= limit:
                     break
                 if key in counted - gone:
-                    given_up.add(key)
+                    dropped.add(key)
                     taken -= self._size(self._values[key])
             if taken + size > limit:
                 return Shortage(scope, taken, limit)
-        for key in given_up:
+        for key in dropped:
             self._owners[key].discard(visitor)
             if not self._owners[key]:
                 self.drop(key)
         return None
 
     def drop_unowned(self) -> None:
-        """Give up what belongs to nobody present."""
+        """Drop what belongs to nobody present."""
         self._forget_absent()
         for key in [key for key, owners in self._owners.items() if not owners]:
             self.drop(key)
@@ -148,9 +146,9 @@ class FairCache(Generic[Value]):
         return self._size(self._values[key]) > self.shares.small
 
     def _forget_absent(self) -> None:
-        there: dict[str, bool] = {}
+        present: dict[str, bool] = {}
         for owners in self._owners.values():
             for visitor in owners:
-                if visitor not in there:
-                    there[visitor] = self._present(visitor)
-            owners.intersection_update([visitor for visitor in owners if there[visitor]])
+                if visitor not in present:
+                    present[visitor] = self._present(visitor)
+            owners.intersection_update([visitor for visitor in owners if present[visitor]])

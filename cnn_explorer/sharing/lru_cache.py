@@ -11,9 +11,9 @@ Value = TypeVar("Value")
 
 
 class LruCache(Generic[Value]):
-    """Values by key, whose sizes add up to at most `capacity`; the least recently used goes first, the last one stays.
+    """A least-recently-used cache: the sizes of its values add up to at most `capacity`, but one value always stays.
 
-    `size(value)` is 1 unless given: then `capacity` is a number of values. Safe to use from many threads.
+    `size(value)` is 1 by default: then `capacity` is the number of values. Thread-safe.
     """
 
     def __init__(self, capacity: int, size: Callable[[Value], int] = lambda value: 1) -> None:
@@ -21,19 +21,18 @@ class LruCache(Generic[Value]):
         self._size = size
         self._lock = threading.Lock()  # never held while something is computed
         self._values: OrderedDict[str, Value] = OrderedDict()  # the least recently used first
-        self._computing: dict[
-            str, tuple[threading.Lock, int]
-        ] = {}  # by key, with the number of threads that wait or compute
+        # By key: a lock, and the number of threads that compute the value or wait for it.
+        self._computing: dict[str, tuple[threading.Lock, int]] = {}
 
     def get(self, key: str) -> Value | None:
-        """The value of a key, if it is kept."""
+        """The value of a key, None if it is not kept."""
         with self._lock:
             if key in self._values:
                 self._values.move_to_end(key)
             return self._values.get(key)
 
     def keep(self, key: str, value: Value) -> None:
-        """Keep a value in place of the one before it."""
+        """Set the value of a key."""
         with self._lock:
             self._values[key] = value
             self._values.move_to_end(key)
@@ -43,10 +42,9 @@ class LruCache(Generic[Value]):
                 total -= self._size(dropped)
 
     def get_or_compute(self, key: str, compute: Callable[[], Value]) -> Value:
-        """The value of a key, computed and kept if need be. Other threads that ask for the same key meanwhile wait for
-        it.
+        """The value of a key; if it is not kept, it is computed and kept. Other threads that ask for it wait.
 
-        What `compute` raises is passed on; a thread that waited then computes by itself.
+        What `compute` raises is passed on; a thread that waited then calls its own `compute`.
         """
         value = self.get(key)
         if value is not None:

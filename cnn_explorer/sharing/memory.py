@@ -1,4 +1,4 @@
-"""Memory that is not needed any more."""
+"""Return unused memory to the system."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from contextlib import suppress
 
 
 def give_back_memory() -> None:
-    """Hand what a fit or a training took for a moment back to the system; C's library would keep it, a hundred
-    megabytes after some dozens of fits.
+    """Return the memory that a fit or a training has freed to the system.
+
+    glibc would keep it: a hundred megabytes after dozens of fits.
     """
     if sys.platform == "linux":
-        with suppress(AttributeError, OSError):  # another library than glibc
+        with suppress(AttributeError, OSError):  # another C library than glibc
             ctypes.CDLL(None).malloc_trim(0)
