@@ -468,7 +468,7 @@ def _grey(picture: Image.Image) -> Image.Image:
 
 
 def _smooth_ground(values: np.ndarray) -> np.ndarray:
-    """Brightness of the paper: a plane, then a quadratic surface, fitted repeatedly to the nearest half of all pixels."""
+    """Brightness of paper: a plane, then a quadratic surface, fitted repeatedly to the nearest half of the pixels."""
     y, x = (side.ravel() for side in np.meshgrid(*(np.linspace(-1, 1, side) for side in values.shape), indexing="ij"))
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
     step = max(1, values.size // 5000) | 1
