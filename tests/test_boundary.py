@@ -188,8 +188,8 @@ def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     shutil.copytree(shipped.ASSETS, tmp_path / "assets")
     monkeypatch.setattr(shipped, "ASSETS", tmp_path / "assets")
     monkeypatch.setattr(caches, "_NETWORKS", LruCache(caches.KEPT))
-    caches.trainings().close()  # another test's training would read the files before they are damaged
-    caches._one_process.cache_clear()
+    caches.scheduler().close()  # another test's training would read the files before they are damaged
+    caches._scheduler.cache_clear()
     forget()
     yield tmp_path / "assets"
     forget()

@@ -34,9 +34,8 @@ def own_runs(own_visitors: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     """No test finds what another has trained."""
     monkeypatch.setattr(caches, "_EVALUATIONS", LruCache(12))
     yield
-    caches.runs().close()
-    caches.trainings().close()
-    caches._one_process.cache_clear()
+    caches.scheduler().close()
+    caches._scheduler.cache_clear()
 
 
 def opened(**address: str) -> AppTest:
@@ -60,7 +59,7 @@ def said(page: AppTest) -> str:
 
 def drive(recipe: str, until: int, net: str = SMALL, visitor: str = "another") -> Run:
     """Somebody else has a run go on."""
-    run = caches.runs().drive(visitor, parse(net), parse_recipe(recipe), until).run
+    run = caches.scheduler().train(visitor, parse(net), parse_recipe(recipe), until).run
     assert run is not None
     return run
 
@@ -147,7 +146,7 @@ def test_a_batch_that_is_over_before_the_page_looks_is_in_the_address(monkeypatc
 
     def note_slowly() -> None:
         noted()
-        run = caches.runs().run(parse(SMALL), parse_recipe(QUICK))
+        run = caches.scheduler().run(parse(SMALL), parse_recipe(QUICK))
         assert run is not None
         rest(run, 1)
 
@@ -166,7 +165,7 @@ def test_paused_and_resumed_it_comes_to_the_same(monkeypatch: pytest.MonkeyPatch
     page = settled(press(page, "pause"))
     stopped = at(page)
     assert 0 <= stopped < 250
-    run = caches.runs().run(parse(SMALL), parse_recipe(long))
+    run = caches.scheduler().run(parse(SMALL), parse_recipe(long))
     assert run is not None
     assert run.batch == stopped  # not one batch more
     assert sent(page)["version"] == fingerprint(trained(stopped, recipe=long))
@@ -189,10 +188,10 @@ def test_start_over_gives_the_very_same_initial_weights_and_the_same_run() -> No
 
 def test_what_another_visitor_has_trained_is_not_trained_again() -> None:
     settled(press(opened(), "train"))
-    run = caches.runs().run(parse(SMALL), parse_recipe(QUICK))
+    run = caches.scheduler().run(parse(SMALL), parse_recipe(QUICK))
     assert run is not None
     page = settled(press(opened(), "train"))
-    assert caches.runs().run(parse(SMALL), parse_recipe(QUICK)) is run
+    assert caches.scheduler().run(parse(SMALL), parse_recipe(QUICK)) is run
     assert sent(page)["version"] == fingerprint(trained(30))
     again = opened(at="30")  # an address that is opened once more
     assert sent(again)["version"] == fingerprint(trained(30))
@@ -296,7 +295,7 @@ def test_settings_are_in_the_address() -> None:
 
 def test_the_first_page_shows_trained_weights_until_they_are_given_back() -> None:
     page = settled(press(opened(net=str(LECTURE)), "train_epoch"))
-    run = caches.runs().run(LECTURE, parse_recipe(QUICK))
+    run = caches.scheduler().run(LECTURE, parse_recipe(QUICK))
     assert run is not None
     first = AppTest.from_file("../app.py", default_timeout=60)
     first.query_params.update({"net": str(LECTURE), "weights": f"{QUICK}@15"})
@@ -322,12 +321,12 @@ def test_the_queue_says_how_many_are_before(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(caches, "is_present", lambda visitor: True)
     for seed in range(1, 4):
         recipe = parse_recipe(f"bundled-sgd0.05m0.5-b32-e100-s{seed}")
-        caches.runs().drive(f"visitor {seed}", PRESETS["LeNet-5"], recipe, 10**6)
+        caches.scheduler().train(f"visitor {seed}", PRESETS["LeNet-5"], recipe, 10**6)
     page = press(opened(), "train")
     progress = page.get("progress")[0].proto.text
     assert re.search(r"[23] other visitors train before your next turn", progress), progress
     for seed in range(1, 4):
-        caches.runs().leave(f"visitor {seed}")
+        caches.scheduler().leave(f"visitor {seed}")
     settled(page)
 
 
@@ -340,7 +339,7 @@ def test_a_refused_training_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     assert next(button for button in page.button if button.key == "train").disabled
     assert not any("Press Train" in caption.value for caption in page.caption)
     page = opened()
-    monkeypatch.setattr(caches.runs(), "places", (0, 0))
+    monkeypatch.setattr(caches.scheduler(), "places", (0, 0))
     press(page, "train")
     assert [toast.value for toast in page.toast] == [
         "0 visitors are training already, as many as can take turns here; try again in a minute."
@@ -350,7 +349,7 @@ def test_a_refused_training_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_gone_is_told() -> None:
     page = settled(press(opened(), "train_epoch"))
-    caches.runs().forget(parse(SMALL), parse_recipe(QUICK), "")
+    caches.scheduler().forget(parse(SMALL), parse_recipe(QUICK), "")
     page.run()
     assert "What was trained here is not kept any more" in said(page)
     assert sentence(page).startswith("Untrained")
@@ -452,7 +451,7 @@ def test_a_network_that_was_never_trained_has_lost_nothing() -> None:
 
 def test_a_loss_that_the_results_find_first_is_told() -> None:
     page = settled(press(opened(), "train_epoch"))
-    caches.runs().forget(parse(SMALL), parse_recipe(QUICK), "")
+    caches.scheduler().forget(parse(SMALL), parse_recipe(QUICK), "")
     section(page, "beside")
     assert "What was trained here is not kept any more" in said(page)
     assert sentence(page).startswith("Untrained")
@@ -461,7 +460,7 @@ def test_a_loss_that_the_results_find_first_is_told() -> None:
 def test_a_refusal_on_the_way_is_told_and_keeps_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
     page = settled(press(opened(recipe=LONG), "train_epoch"))
     press(page, "train")
-    monkeypatch.setattr(caches.runs(), "places", (0, 0))
+    monkeypatch.setattr(caches.scheduler(), "places", (0, 0))
     page.run()
     page.run()
     assert "0 visitors are training already" in said(page)
@@ -508,7 +507,7 @@ def test_a_pause_beside_others_is_at_a_place_that_is_kept(monkeypatch: pytest.Mo
     settled(press(page, "train_batch"))
     assert at(page) == rested + 1
     assert sent(page)["version"] == fingerprint(trained(rested + 1, recipe=long))
-    caches.runs().leave("another")
+    caches.scheduler().leave("another")
 
 
 def test_it_stays_where_it_is_when_others_pause_further_on() -> None:
@@ -542,7 +541,7 @@ def test_only_what_was_trained_before_is_called_replayed() -> None:
 def test_a_step_that_is_refused_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     page = settled(press(opened(), "train_batch"))
     rest(drive(QUICK, 20), 20)
-    monkeypatch.setattr(caches.runs(), "places", (0, 0))
+    monkeypatch.setattr(caches.scheduler(), "places", (0, 0))
     press(page, "train_batch")
     assert page.toast
     assert at(page) == 1
@@ -551,10 +550,10 @@ def test_a_step_that_is_refused_loses_nothing(monkeypatch: pytest.MonkeyPatch) -
 
 def test_what_was_trained_stays_when_the_seed_is_changed_on_the_way() -> None:
     page = press(opened(recipe=LONG), "train")
-    while caches.runs().run(parse(SMALL), parse_recipe(LONG)).batch < 20:  # type: ignore[union-attr]
+    while caches.scheduler().run(parse(SMALL), parse_recipe(LONG)).batch < 20:  # type: ignore[union-attr]
         time.sleep(0.01)
     control(page.number_input, "seed").set_value(7).run()
-    run = caches.runs().run(parse(SMALL), parse_recipe(LONG))
+    run = caches.scheduler().run(parse(SMALL), parse_recipe(LONG))
     assert run is not None
     assert 20 <= run.batch == run.snapshots[-1].batch
     control(page.number_input, "seed").set_value(1).run()
@@ -707,7 +706,7 @@ def test_an_address_shows_the_weights_that_it_names() -> None:
     first.query_params.update(shipped)
     first.run()
     assert sentence(first).startswith("Trained on MNIST")
-    caches.runs().forget(LECTURE, parse_recipe(QUICK), "")
+    caches.scheduler().forget(LECTURE, parse_recipe(QUICK), "")
     lost = {**own, "weights": f"{QUICK}@30"}
     for _ in range(2):  # told as often as it is asked for
         first.query_params.update(lost)
@@ -768,11 +767,11 @@ def test_a_greedy_session_takes_nothing_from_an_honest_one() -> None:
 
 def test_clearing_streamlits_caches_loses_nothing() -> None:
     page = settled(press(opened(), "train_epoch"))
-    runs, trainings, run = caches.runs(), caches.trainings(), caches.runs().run(parse(SMALL), parse_recipe(QUICK))
+    scheduler = caches.scheduler()
+    run = scheduler.run(parse(SMALL), parse_recipe(QUICK))
     st.cache_data.clear()  # what the server does on a browser's message `clear_cache`
     st.cache_resource.clear()
-    assert caches.runs() is runs
-    assert caches.trainings() is trainings
+    assert caches.scheduler() is scheduler
     page.run()
-    assert caches.runs().run(parse(SMALL), parse_recipe(QUICK)) is run
+    assert caches.scheduler().run(parse(SMALL), parse_recipe(QUICK)) is run
     assert (at(page), said(page)) == (15, "")

@@ -5,7 +5,6 @@ Learnt from are the 4,000 of `more_digits`, slanted anew every time; measured is
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -16,6 +15,7 @@ from torch.nn import functional
 from cnn_explorer.spec.cost import affordable_digits, digits_per_unit, training_time
 from cnn_explorer.spec.shapes import NetworkShapes
 from cnn_explorer.training.augmentation import slant
+from cnn_explorer.training.job import Job
 from cnn_explorer.training.run import is_trainable, ready_to_train
 from cnn_explorer.training.schedule import schedule
 from cnn_explorer.weights.builder import build_layers
@@ -34,39 +34,81 @@ FINAL_TIME, FINAL = 2_500_000_000, (100, 1000)  # and for the one at the end
 SLANT = 0.7  # times the reach that `slant` names
 
 
-def train_briefly(network: TrainedNetwork, shapes: NetworkShapes, seconds: float) -> Iterator[TrainedNetwork | None]:
-    """Train a copy of `network` until it has had `seconds` of CPU time of this thread, those of earlier trainings
-    included.
+class QuickRun(Job):
+    """A training of a copy of `start` until it has had `seconds` of CPU time, those of earlier trainings included.
 
-    Yields after every unit of work, a batch or a part of a test: the network as it stands, a copy with a label of its
-    own, where there is a new one to be seen, a few times a second, else None; at last the one that is to be kept.
-    `network` stays as it is. AdamW with a learning rate that falls to 0 along a cosine. Raises `ValueError` for a
-    network that cannot learn (`is_trainable`).
+    `network` is how far it has come: a copy with a label of its own, made anew a few times a second. `result` is
+    `start` until the training has finished, then the network to keep. `start` is never changed. AdamW with a learning
+    rate that falls to 0 along a cosine. Unlike a `Run`, its batches depend on how fast the machine is.
+
+    `advance` raises `ValueError` for a network that cannot learn (`is_trainable`).
     """
-    if not is_trainable(shapes):
-        raise ValueError(f"{shapes.spec} cannot learn to tell digits apart: it needs weights and {CLASSES} outputs")
-    before = network.label.trained_for
-    module = build_layers(shapes)
-    if network.label.trained:  # what another may have of the lecture's network has seen the digits that are measured on
-        module.load_state_dict(network.module.state_dict())
-    rate = RATE if network.label.trained else FRESH_RATE
-    seed = round(1000 * before)
-    ready_to_train(module, seed)
-    optimizer = AdamW(module.parameters(), weight_decay=1e-3)
-    began = looked = time.thread_time()
-    for images, labels in _batches(_batch_size(shapes), seed):
-        now = time.thread_time()
-        if now - began >= seconds - before:
-            break
-        if now - looked >= INTERVAL:
-            yield from _snapshot(network.label, module, shapes, before + now - began, seconds)
-            looked = time.thread_time()
-        functional.cross_entropy(module(as_input(images)), labels).backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(module.parameters(), 1.0)
-        optimizer.step([rate * schedule((now - began) / (seconds - before))] * len(optimizer.tensors))
-        yield None
-    for after in _snapshot(network.label, module, shapes, seconds, seconds):
-        yield _better(network, after) if after else None
+
+    def __init__(self, start: TrainedNetwork, shapes: NetworkShapes, seconds: float) -> None:
+        super().__init__()
+        self.shapes, self.seconds = shapes, seconds
+        self.network = self.result = start
+        self.finished = seconds <= start.label.trained_for
+
+    def is_due(self, until: int) -> bool:
+        """True until it has finished: `until` is not looked at."""
+        return not self.finished
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the network that is kept. Only one quick training at a time takes more."""
+        return self.result.bytes
+
+    def _work(self) -> Iterator[None]:
+        if not is_trainable(self.shapes):
+            raise ValueError(
+                f"{self.shapes.spec} cannot learn to tell digits apart: it needs weights and {CLASSES} outputs"
+            )
+        label = self.result.label
+        module = build_layers(self.shapes)
+        if label.trained:  # other initial weights may come from the lecture's network, which has seen the test digits
+            module.load_state_dict(self.result.module.state_dict())
+        rate = RATE if label.trained else FRESH_RATE
+        seed = round(1000 * label.trained_for)
+        ready_to_train(module, seed)
+        optimizer = AdamW(module.parameters(), weight_decay=1e-3)
+        batches = _batches(_batch_size(self.shapes), seed)
+        yield
+        began = measured = self.cpu_seconds
+        budget = self.seconds - label.trained_for
+        while (spent := self.cpu_seconds - began) < budget:
+            if self.cpu_seconds - measured >= INTERVAL:
+                yield from self._measure(module, label.trained_for + spent)
+                measured = self.cpu_seconds
+            images, labels = next(batches)
+            functional.cross_entropy(module(as_input(images)), labels).backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+            optimizer.step([rate * schedule(spent / budget)] * len(optimizer.tensors))
+            self.batch += 1
+            yield
+        yield from self._measure(module, self.seconds)
+        self.network = self.result = _better(self.result, self.network)
+
+    def _measure(self, module: nn.Sequential, spent: float) -> Iterator[None]:
+        """Make a copy of `module` the `network`, with how often it is right on digits that it does not learn from; a
+        unit for every part of these digits.
+        """
+        done = spent >= self.seconds
+        copied = build_layers(self.shapes).eval()
+        copied.load_state_dict(module.state_dict())
+        time, bounds = (FINAL_TIME, FINAL) if done else (LOOK_TIME, LOOK)
+        count = (
+            affordable_digits(time, bounds, self.shapes) // CLASSES * CLASSES
+        )  # they come in tens, one of each class
+        images, labels = digits_to_measure()
+        size, correct = digits_per_unit(self.shapes), 0
+        for start in range(0, count, size):
+            part = slice(start, min(start + size, count))
+            correct += int((predict(copied, images[part]).argmax(dim=1) == labels[part]).sum())
+            yield
+        tuned = self.result.label.source in ("shared weights", "fine-tuned")
+        origin = QuicklyTrained(spent, self.seconds, len(digits_to_fit()[0]), tuned)
+        self.network = TrainedNetwork(copied, Label(origin, correct / count, count, trained_for=spent))
 
 
 def _better(before: TrainedNetwork, after: TrainedNetwork) -> TrainedNetwork:
@@ -97,26 +139,3 @@ def _batches(size: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
             -1, size
         ):  # whole batches: a batch norm cannot learn from a single value
             yield slant(images[batch], generator, SLANT), labels[batch]
-
-
-def _snapshot(
-    label: Label, module: nn.Sequential, shapes: NetworkShapes, spent: float, seconds: float
-) -> Iterator[TrainedNetwork | None]:
-    """A copy of `module` as it is after `spent` of `seconds`, with how often it is right on digits that it does not
-    learn from; after None for every part of these digits.
-    """
-    done = spent >= seconds
-    copied = build_layers(shapes).eval()
-    copied.load_state_dict(module.state_dict())
-    count = affordable_digits(FINAL_TIME, FINAL, shapes) if done else affordable_digits(LOOK_TIME, LOOK, shapes)
-    count = count // CLASSES * CLASSES  # the digits come in tens of one of each class
-    images, labels = digits_to_measure()
-    size, correct = digits_per_unit(shapes), 0
-    for start in range(0, count, size):
-        part = slice(start, min(start + size, count))
-        correct += int((predict(copied, images[part]).argmax(dim=1) == labels[part]).sum())
-        yield None
-    right = correct / count
-    fine_tuned = label.source in ("shared weights", "fine-tuned")
-    origin = QuicklyTrained(spent, seconds, len(digits_to_fit()[0]), fine_tuned)
-    yield TrainedNetwork(copied, Label(origin, right, count, trained_for=spent))

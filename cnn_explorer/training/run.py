@@ -26,11 +26,11 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from cnn_explorer.sharing.fair_lock import FairLock
 from cnn_explorer.spec.cost import affordable_digits, batch_time, digits_per_unit
 from cnn_explorer.spec.network import NetworkSpec
 from cnn_explorer.spec.shapes import NetworkShapes, infer_shapes
 from cnn_explorer.training.augmentation import slant
+from cnn_explorer.training.job import Job
 from cnn_explorer.training.recipe import LIMITS, Data, RunRecipe, digits_for
 from cnn_explorer.training.schedule import schedule
 from cnn_explorer.weights.builder import build_layers
@@ -124,23 +124,20 @@ class _Diverged(Exception):
     """A loss or an answer is no number any more."""
 
 
-class Run:
-    """A training of `spec` by `recipe`; `advance` it until it is `finished`.
+class Run(Job):
+    """A training of `spec` by `recipe`, from the initial weights of the recipe's seed.
 
-    Safe to use from several threads. `looks` and `snapshots` begin before the first batch; `problem` says why a run
-    ended early. Raises `ValueError` with a sentence for a network that cannot be trained here, `FileNotFoundError`
-    where the digits are missing.
+    `looks` and `snapshots` begin before the first batch. Raises `ValueError` with a sentence for a network that cannot
+    be trained here, `FileNotFoundError` where the digits are missing.
     """
 
     def __init__(self, spec: NetworkSpec, recipe: RunRecipe) -> None:
+        super().__init__()
         self.spec, self.recipe, self.shapes = spec, recipe, infer_shapes(spec)
         check_trainable(self.shapes, recipe)
         self._train, self._test = _tensors(recipe.data)
         self.batches_per_epoch = len(self._train[0]) // recipe.batch_size
         self.batches = recipe.epochs * self.batches_per_epoch
-        self.batch = 0
-        self.finished = False
-        self.problem = ""
         self.looks: tuple[Look, ...] = ()
         self.snapshots: tuple[Snapshot, ...] = ()
         self._module = ready_to_train(build_layers(self.shapes, recipe.seed), recipe.seed)
@@ -149,26 +146,7 @@ class Run:
         self._seconds = 0.0
         self._losses: list[float] = []  # since the last look
         self._testing = True  # what comes next is a part of a test
-        self._turns = FairLock()  # whoever wants to copy the weights gets the turn after this unit
-        self._units = self._work()
         self._add(self._copied())
-
-    def advance(self) -> None:
-        """Do one unit of work, a batch or a part of a test; nothing when finished."""
-        with self._turns:
-            if self.finished:
-                return
-            try:
-                next(self._units)
-            except _Diverged:
-                rate = f"learning_rate (={self.recipe.learning_rate:g})"
-                self.fail(
-                    f"Training broke down after {self.batch:,} batches: {rate} is too large; choose a smaller one."
-                )
-
-    def fail(self, problem: str) -> None:
-        """End the run here, with a sentence that says why."""
-        self.problem, self.finished = problem, True
 
     def is_due(self, until: int) -> bool:
         """True while something is left to do before `until` batches are trained and, if there is a look at that place,
@@ -198,7 +176,7 @@ class Run:
 
     def keep(self, batch: int) -> int:
         """Keep the weights as a snapshot if they are those after `batch` batches at present; `place_at(batch)` then."""
-        with self._turns:
+        with self._lock:
             if batch == self.batch and not self.problem:
                 self._add(self._copied())
         return self.place_at(batch)
@@ -218,7 +196,13 @@ class Run:
     # --- the work ---
 
     def _work(self) -> Iterator[None]:
-        """The whole run, a unit between two yields."""
+        try:
+            yield from self._epochs()
+        except _Diverged:
+            rate = f"learning_rate (={self.recipe.learning_rate:g})"
+            self.fail(f"Training broke down after {self.batch:,} batches: {rate} is too large; choose a smaller one.")
+
+    def _epochs(self) -> Iterator[None]:
         size = self.recipe.batch_size
         yield from self._look(affordable_digits(LOOK_TIME, LOOK, self.shapes))
         for epoch in range(self.recipe.epochs):
@@ -288,7 +272,7 @@ class Run:
     def _snapshot_at(self, batch: int) -> Snapshot:
         if batch < self.batch:
             return self._kept(batch)
-        with self._turns:  # what broke down is of no use to anybody
+        with self._lock:  # what broke down is of no use to anybody
             return self.snapshots[-1] if self.problem else self._copied()
 
     def _copied(self) -> Snapshot:

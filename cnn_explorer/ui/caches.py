@@ -31,10 +31,9 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from cnn_explorer.training.queue import TrainingQueue
     from cnn_explorer.training.recipe import Data
     from cnn_explorer.training.run import Run
-    from cnn_explorer.training.runs import Runs
+    from cnn_explorer.training.scheduler import Scheduler
     from cnn_explorer.weights.evaluation import Evaluation
     from cnn_explorer.weights.load import TrainedNetwork
 
@@ -156,29 +155,20 @@ def network_of(architecture: str) -> TrainedNetwork:
 
 # --- trainings ---
 
-_MAKING = threading.RLock()
+_MAKING = threading.Lock()
+
+
+def scheduler() -> Scheduler:
+    """The one that trains for all visitors."""
+    with _MAKING:
+        return _scheduler()
 
 
 @cache
-def _one_process() -> tuple[TrainingQueue, Runs]:
-    from cnn_explorer.sharing.fair_lock import FairLock
-    from cnn_explorer.training.queue import TrainingQueue
-    from cnn_explorer.training.runs import Runs
+def _scheduler() -> Scheduler:
+    from cnn_explorer.training.scheduler import Scheduler
 
-    turns = FairLock()  # shared: whatever trains in this process takes turns
-    return TrainingQueue(turns, is_present, address_of), Runs(turns, is_present, address_of)
-
-
-def trainings() -> TrainingQueue:
-    """The queue in which all visitors' networks are trained briefly."""
-    with _MAKING:
-        return _one_process()[0]
-
-
-def runs() -> Runs:
-    """All visitors' runs."""
-    with _MAKING:
-        return _one_process()[1]
+    return Scheduler(is_present, address_of)
 
 
 # --- visitors ---

@@ -91,7 +91,7 @@ def _find() -> None:
 
     with suppress(ValueError):  # whatever an address may say
         recipe, batch = origin.split("@")
-        run = caches.runs().run(parse(net), parse_recipe(recipe))
+        run = caches.scheduler().run(parse(net), parse_recipe(recipe))
         if run and 0 < int(batch) == run.place_at(int(batch)):
             _keep(net, origin, caches.tested_at(run, int(batch)))
             return

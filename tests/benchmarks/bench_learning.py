@@ -7,7 +7,7 @@ measured here, after the run. Seconds to an accuracy are the processor's own, of
 epoch that reaches it, tests left out. Speed is in digits a second of processor time: the run with all of its looks and
 tests, against a plain PyTorch loop over preloaded tensors, which does not test, in turns of a few dozen batches; and
 against the loop of most tutorials, a `DataLoader` with torchvision's transforms. A stop is the time from the wish to
-the last change of the run, asked through `Runs`. `--quick` has one seed and no full runs by the lecture's recipe.
+the last change of the run, asked through `Scheduler`. `--quick` has one seed and no full runs by the lecture's recipe.
 """
 
 from __future__ import annotations
@@ -29,11 +29,10 @@ from torch.nn import functional
 
 from cnn_explorer import LECTURE, build_network, parse
 from cnn_explorer.digits.data import FOLDER_VARIABLE, data_folder
-from cnn_explorer.sharing.fair_lock import FairLock
 from cnn_explorer.spec.network import PRESETS, NetworkSpec
 from cnn_explorer.training.recipe import RunRecipe, digits_for, recipes_for
 from cnn_explorer.training.run import Run
-from cnn_explorer.training.runs import Runs
+from cnn_explorer.training.scheduler import Scheduler
 from cnn_explorer.weights.evaluation import accuracy, as_input
 
 CONNECTED = PRESETS["the lecture's fully connected network"]
@@ -198,24 +197,24 @@ def test_seconds(run: Run) -> float:
 
 def stopping(name: str, spec: NetworkSpec, presses: int) -> None:
     """Print the time from the wish to hold a run to its last change, and to the end of all work for it."""
-    runs, recipe = Runs(FairLock(), lambda visitor: True), recipes_for("mnist")["the lecture's recipe"]
+    scheduler, recipe = Scheduler(), recipes_for("mnist")["the lecture's recipe"]
     changes, ends = [], []
     for press in range(presses):
-        run = runs.drive("visitor", spec, recipe, 10**9).run
+        run = scheduler.train("visitor", spec, recipe, 10**9).run
         assert run
         before = run.batch
         wait(lambda run=run, before=before: run.batch > before)  # type: ignore[misc]
         time.sleep(0.05 * (press % 5))
         pressed = changed = time.perf_counter()
-        runs.drive("visitor", spec, recipe, 0)
+        scheduler.train("visitor", spec, recipe, 0)
         batch = run.batch
-        while runs._worker:
+        while scheduler._worker:
             if run.batch != batch:
                 batch, changed = run.batch, time.perf_counter()
             time.sleep(0.0005)
         ends.append(time.perf_counter() - pressed)
         changes.append(changed - pressed)
-    runs.close()
+    scheduler.close()
     print(
         f"stop, {name}: last batch after {1000 * statistics.median(changes):.0f} ms (at most "
         f"{1000 * max(changes):.0f}),",

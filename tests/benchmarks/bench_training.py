@@ -29,7 +29,7 @@ from cnn_explorer.digits.data import data_folder, mnist
 from cnn_explorer.sharing.lru_cache import LruCache
 from cnn_explorer.sharing.memory import give_back_memory
 from cnn_explorer.spec.shapes import infer_shapes
-from cnn_explorer.training.quick import train_briefly
+from cnn_explorer.training.quick import QuickRun
 from cnn_explorer.ui.caches import KEPT
 from cnn_explorer.weights.evaluation import accuracy
 from cnn_explorer.weights.load import TrainedNetwork
@@ -57,7 +57,7 @@ def main() -> None:
         before = accuracy(network.module, test.images, test.labels)
         if before >= HARD:
             continue
-        *_, trained = filter(None, train_briefly(network, shapes, options.seconds))
+        trained = finished(QuickRun(network, shapes, options.seconds))
         befores.append(before)
         afters.append(accuracy(trained.module, test.images, test.labels))
         print(f"{befores[-1]:8.2%} {afters[-1]:8.2%}  {spec}", flush=True)
@@ -72,6 +72,13 @@ def main() -> None:
     print(f" (lowest {min(gains):.2%}) over {len(gains)} hard settings")
 
 
+def finished(run: QuickRun) -> TrainedNetwork:
+    """What a quick training comes to."""
+    while not run.finished:
+        run.advance()
+    return run.result
+
+
 def memory() -> None:
     """Print the growth of resident memory."""
     image = torch.zeros(1, 1, 28, 28)
@@ -84,9 +91,8 @@ def memory() -> None:
         networks.keep(str(spec), network)
         give_back_memory()
     fitted = resident()
-    for _ in train_briefly(network, infer_shapes(spec), 2):
-        pass
-    give_back_memory()  # as the queue does
+    finished(QuickRun(network, infer_shapes(spec), 2))
+    give_back_memory()  # as the scheduler does
     trained = resident()
     for what, kind in (
         ("resident memory", "VmRSS"),

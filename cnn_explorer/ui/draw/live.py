@@ -64,23 +64,24 @@ def trained(
     network = caches.network_of(architecture)
     visitor = caches.visitor()
     if not is_trainable(shapes) or network.label.source == "trained":
-        caches.trainings().attend(visitor, shapes, network)  # gives up what was asked for before
+        caches.scheduler().train_quickly(visitor, shapes, network)  # gives up what was asked for before
         return network, None
     asked = (
         min(message.seconds, MOST) if message and message.train == architecture and message.seconds > 0 else 0
     )  # no number at all: 0
     seconds = max(asked, 0 if network.label.trained else ON_THE_SPOT)
-    standing = caches.trainings().attend(visitor, shapes, network, seconds)
-    sentence, has = standing.network.label.sentence, standing.network.label.trained_for
-    if standing.problem:
-        sentence = f"{standing.problem} {sentence}"
-    elif standing.ahead:
-        others = "another training" if standing.ahead == 1 else f"{standing.ahead} other trainings"
+    status = caches.scheduler().train_quickly(visitor, shapes, network, seconds)
+    label = status.network.label
+    sentence, to = label.sentence, status.seconds
+    if status.problem:
+        sentence = f"{status.problem} {sentence}"
+    elif status.ahead:
+        others = "another training" if status.ahead == 1 else f"{status.ahead} other trainings"
         sentence = f"Waiting for {others} to end. {sentence}"
-    going = standing.ahead is not None
-    more = min(has + BRIEFLY, MOST) if standing.network.label.trained else ON_THE_SPOT
-    to = standing.seconds if going else more if more > has else 0
-    return standing.network, network_view.Training(sentence, going, has, to)
+    if not status.going:
+        more = min(label.trained_for + BRIEFLY, MOST) if label.trained else ON_THE_SPOT
+        to = more if more > label.trained_for else 0
+    return status.network, network_view.Training(sentence, status.going, label.trained_for, to)
 
 
 @st.fragment

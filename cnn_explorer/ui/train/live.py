@@ -11,7 +11,7 @@ import streamlit as st
 from cnn_explorer import figures
 from cnn_explorer.training.results import epochs, trained_at
 from cnn_explorer.training.run import Look, Run
-from cnn_explorer.training.runs import Standing
+from cnn_explorer.training.scheduler import RunStatus
 from cnn_explorer.ui import caches, network_view, state
 from cnn_explorer.ui.boundary import guarded
 from cnn_explorer.ui.controlled import controlled
@@ -44,7 +44,7 @@ class Learner:
     """
 
     net: str
-    status: Standing
+    status: RunStatus
     progress: Progress
     problem: str
 
@@ -105,11 +105,11 @@ def learners() -> list[Learner]:
     found = []
     for net in choices.networks():
         try:
-            caches.runs().check(caches.shapes_of(net), recipe)
+            caches.scheduler().check(caches.shapes_of(net), recipe)
             status = progress.follow(net)
             found.append(Learner(net, status, progress.of(net), status.problem))
         except ValueError as problem:
-            found.append(Learner(net, Standing(), Progress(), str(problem)))
+            found.append(Learner(net, RunStatus(), Progress(), str(problem)))
     return found
 
 

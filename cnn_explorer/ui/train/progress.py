@@ -27,7 +27,7 @@ from cnn_explorer.ui.train.choices import BESIDE, RECIPE, networks, recipe, show
 
 if TYPE_CHECKING:
     from cnn_explorer.training.run import Run
-    from cnn_explorer.training.runs import Standing
+    from cnn_explorer.training.scheduler import RunStatus
 
 Key = tuple[str, str]  # architecture string and recipe
 
@@ -186,16 +186,16 @@ def _set(net: str, now: Progress) -> None:
     remembered(_Trainings).progress[_key(net)] = now
 
 
-def follow(net: str) -> Standing:
+def follow(net: str) -> RunStatus:
     """Have a network's run go on as far as the visitor wants, and see what has come of it since."""
     named = remembered(_Trainings).named.pop(_key(net), None)
     if named:
         _go_to_named(net, *named)
     now = of(net)
-    standing = _driven(net, now.until if now.going else 0)
-    run = standing.run
+    status = _driven(net, now.until if now.going else 0)
+    run = status.run
     if run is None:
-        _give_up(net, now, standing.problem)
+        _give_up(net, now, status.problem)
     elif now.going:
         if run.batch < now.at:  # it was dropped while it was replayed, and begins anew
             tell(PLACE.name, LOST)
@@ -203,7 +203,7 @@ def follow(net: str) -> Standing:
     elif run.place_at(now.at) != now.at:
         _set(net, now.resting(run.place_at(now.at)))
         tell(PLACE.name, LOST if run.batch < now.at else PASSED)
-    return standing
+    return status
 
 
 def _go_to_named(net: str, at: int, until: int) -> None:
@@ -216,10 +216,10 @@ def _go_to_named(net: str, at: int, until: int) -> None:
             _hold(net)
         look_at(net, at)
         return
-    run = caches.runs().run(parse(net), recipe(), _run_name(now))
+    run = caches.scheduler().run(parse(net), recipe(), _run_name(now))
     if run is None or run.place_at(at) != at:  # the visitor's own run has not come as far: everybody's may have
         _forget_other_attempts(net, Progress())
-        now, run = Progress(), caches.runs().run(parse(net), recipe())
+        now, run = Progress(), caches.scheduler().run(parse(net), recipe())
     here, seconds = 0, 0.0
     if run:
         until, here = min(until, run.batches), run.place_at(at)
@@ -240,8 +240,8 @@ def _give_up(net: str, now: Progress, problem: str) -> None:
         tell(PLACE.name, " ".join(filter(None, [plain(problem), lost])))
 
 
-def _driven(net: str, until: int) -> Standing:
-    return caches.runs().drive(caches.visitor(), parse(net), recipe(), until, _run_name(of(net)))
+def _driven(net: str, until: int) -> RunStatus:
+    return caches.scheduler().train(caches.visitor(), parse(net), recipe(), until, _run_name(of(net)))
 
 
 def _run_name(now: Progress) -> str:
@@ -266,7 +266,7 @@ def hold_others() -> None:
     for key, known in remembered(_Trainings).progress.items():
         if known.going and key not in present:
             net, text = key
-            run = caches.runs().drive(caches.visitor(), parse(net), parse_recipe(text), 0, _run_name(known)).run
+            run = caches.scheduler().train(caches.visitor(), parse(net), parse_recipe(text), 0, _run_name(known)).run
             at = run.keep(_moved(known, run).at) if run else 0
             remembered(_Trainings).progress[key] = known.resting(at)
 
@@ -287,7 +287,7 @@ def go_on_for_an_epoch() -> None:
 
 def _go(until: Callable[[int, Run], int], *, alone: bool = False) -> None:
     """Have each network trained until there, `alone` where others would not stop there."""
-    caches.runs().check_together([parse(net) for net in networks()], recipe())
+    caches.scheduler().check_together([parse(net) for net in networks()], recipe())
     problems = [problem for net in networks() if (problem := _set_going(net, until, alone))]
     note_change()
     if problems:
@@ -296,17 +296,17 @@ def _go(until: Callable[[int, Run], int], *, alone: bool = False) -> None:
 
 def _set_going(net: str, until: Callable[[int, Run], int], alone: bool) -> str:
     """Why it cannot be, or ""."""
-    standing, start = _driven(net, 0), of(net)
-    run, wanted = standing.run, 0
+    status, start = _driven(net, 0), of(net)
+    run, wanted = status.run, 0
     if run:
         wanted = min(until(start.at, run), run.batches)
         passed = wanted < run.batch and run.place_at(wanted) != wanted
-        if passed or (alone and standing.going):  # others would not stop there: a run of one's own does
+        if passed or (alone and status.going):  # others would not stop there: a run of one's own does
             start = Progress(attempt=_new_attempt(), restarted=True)
-    standing = caches.runs().drive(caches.visitor(), parse(net), recipe(), max(wanted, 1), _run_name(start))
-    run = standing.run
+    status = caches.scheduler().train(caches.visitor(), parse(net), recipe(), max(wanted, 1), _run_name(start))
+    run = status.run
     if run is None:
-        return standing.problem
+        return status.problem
     _forget_other_attempts(net, start)
     wanted = wanted or min(until(0, run), run.batches)
     since, seconds = time.monotonic(), run.seconds_at(start.at)
@@ -323,7 +323,7 @@ def _forget_other_attempts(net: str, now: Progress) -> None:
     """Nobody else could watch the visitor's own run that this one takes the place of."""
     before = of(net)
     if before.attempt not in (0, now.attempt):
-        caches.runs().forget(parse(net), recipe(), _run_name(before))
+        caches.scheduler().forget(parse(net), recipe(), _run_name(before))
 
 
 def hold() -> None:

@@ -8,8 +8,8 @@ import torch
 from cnn_explorer.digits.data import bundled_digits
 from cnn_explorer.spec.network import parse
 from cnn_explorer.spec.shapes import NetworkShapes, infer_shapes
-from cnn_explorer.training import quick as brief
-from cnn_explorer.training.quick import train_briefly
+from cnn_explorer.training import quick
+from cnn_explorer.training.quick import QuickRun
 from cnn_explorer.training.run import is_trainable
 from cnn_explorer.weights.load import TrainedNetwork, load_network
 
@@ -18,6 +18,21 @@ SMALL = "conv8k5s2-relu-conv16k3s2g2-relu-fc10"  # groups: beyond the shared wei
 
 def loaded(net: str) -> tuple[TrainedNetwork, NetworkShapes]:
     return load_network(parse(net)), infer_shapes(parse(net))
+
+
+def trained(start: TrainedNetwork, shapes: NetworkShapes, seconds: float) -> list[TrainedNetwork]:
+    """The networks that are shown one after the other."""
+    run = QuickRun(start, shapes, seconds)
+    shown = [start]
+    while not run.finished:
+        assert run.result is start
+        run.advance()
+        if run.network is not shown[-1]:
+            shown.append(run.network)
+    assert run.result is run.network
+    run.advance()  # nothing more
+    assert run.network is shown[-1]
+    return shown[1:]
 
 
 def right(network: TrainedNetwork, count: int) -> float:
@@ -31,7 +46,7 @@ def right(network: TrainedNetwork, count: int) -> float:
 def test_it_learns_and_says_what_it_reached() -> None:
     network, shapes = loaded(SMALL)
     before = {name: tensor.clone() for name, tensor in network.module.state_dict().items()}
-    *on_the_way, last = filter(None, train_briefly(network, shapes, 1.5))
+    *on_the_way, last = trained(network, shapes, 1.5)
     assert not network.label.trained
     assert right(network, 1000) < 0.3
     assert last.label.accuracy == right(last, 1000) > 0.8
@@ -49,8 +64,8 @@ def test_it_learns_and_says_what_it_reached() -> None:
 
 def test_it_goes_on_where_it_ended() -> None:
     network, shapes = loaded(SMALL)
-    *_, once = filter(None, train_briefly(network, shapes, 0.7))
-    *_, twice = filter(None, train_briefly(once, shapes, 1.4))
+    *_, once = trained(network, shapes, 0.7)
+    *_, twice = trained(once, shapes, 1.4)
     assert twice.label.trained_for == 1.4
     assert twice.label.accuracy is not None
     assert once.label.accuracy is not None
@@ -59,7 +74,7 @@ def test_it_goes_on_where_it_ended() -> None:
 
 def test_shared_weights_are_tuned() -> None:
     network, shapes = loaded("conv6k5s3-relu-conv8k3s3-relu-fc10")
-    *_, tuned = filter(None, train_briefly(network, shapes, 1.5))
+    *_, tuned = trained(network, shapes, 1.5)
     assert tuned.label.source == "fine-tuned"
     assert tuned.label.sentence.startswith("Fine-tuned for ")
     assert right(tuned, 1000) > right(network, 1000)
@@ -68,8 +83,8 @@ def test_shared_weights_are_tuned() -> None:
 def test_a_training_that_does_not_help_is_not_kept() -> None:
     network, shapes = loaded("conv10k5-max2-relu-conv20k5-max2-tanh-fc10")
     best = replace(network.label, accuracy=1.0)
-    *_, kept = filter(None, train_briefly(replace(network, label=best), shapes, 0.2))
-    *_, again = filter(None, train_briefly(kept, shapes, 0.4))
+    *_, kept = trained(replace(network, label=best), shapes, 0.2)
+    *_, again = trained(kept, shapes, 0.4)
     for after, seconds in ((kept, 0.2), (again, 0.4)):
         assert after.module is network.module
         assert after.label.trained_for == seconds
@@ -77,9 +92,9 @@ def test_a_training_that_does_not_help_is_not_kept() -> None:
 
 
 def test_a_costly_network_is_measured_on_fewer_digits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(brief, "FINAL_TIME", 100_000)
+    monkeypatch.setattr(quick, "FINAL_TIME", 100_000)
     network, shapes = loaded("conv8k3-relu-conv8k3g2-relu-fc10")
-    *_, last = filter(None, train_briefly(network, shapes, 0.1))
+    *_, last = trained(network, shapes, 0.1)
     assert last.label.measured == 100
     assert "of 100 digits" in last.label.sentence
     assert last.label.accuracy == right(last, 100)
@@ -90,4 +105,4 @@ def test_what_cannot_learn_to_tell_digits_apart_says_so(net: str) -> None:
     network, shapes = loaded(net)
     assert not is_trainable(shapes)
     with pytest.raises(ValueError, match="cannot learn to tell digits apart: it needs weights and 10 outputs"):
-        next(train_briefly(network, shapes, 1))
+        QuickRun(network, shapes, 1).advance()

@@ -1,0 +1,59 @@
+"""Work that is done in units, so that it can be paused and shared."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+
+from cnn_explorer.sharing.fair_lock import FairLock
+
+
+class Job(ABC):
+    """A training; `advance` it until it is `finished`. Safe to use from several threads.
+
+    `batch`: how many batches are trained. `cpu_seconds`: CPU time of all units so far. `problem`: "", or a sentence
+    that says why it ended early.
+    """
+
+    def __init__(self) -> None:
+        self.batch = 0
+        self.cpu_seconds = 0.0
+        self.finished = False
+        self.problem = ""
+        self._lock = FairLock()  # held during a unit: who copies the weights gets it after that unit
+        self._units = self._work()
+
+    def advance(self) -> None:
+        """Do one unit of work, a batch or a part of a test; nothing when finished. Raises what the work raises."""
+        with self._lock:
+            if self.finished:
+                return
+            started = time.thread_time()
+            try:
+                next(self._units)
+            except StopIteration:
+                self.finished = True
+            self.cpu_seconds += time.thread_time() - started
+
+    def fail(self, problem: str) -> None:
+        """End the training here, with a sentence that says why."""
+        self.problem, self.finished = problem, True
+
+    def close(self) -> None:
+        """End the training here, and free what it needed: a generator and its object refer to each other."""
+        with self._lock:
+            self._units, self.finished = iter(()), True
+
+    @abstractmethod
+    def is_due(self, until: int) -> bool:
+        """True while something is left to do before `until` batches are trained."""
+
+    @property
+    @abstractmethod
+    def bytes(self) -> int:
+        """Memory that the training takes."""
+
+    @abstractmethod
+    def _work(self) -> Iterator[None]:
+        """The whole training, a unit between two yields."""
