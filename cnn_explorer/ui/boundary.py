@@ -28,10 +28,10 @@ _LOG = logging.getLogger(__name__)
 
 @contextmanager
 def guarded(*, stop: bool = False) -> Iterator[None]:
-    """Around (or decorating) a page or a part of one: shows a sentence in place of what fails in it.
+    """Show a sentence in place of a page, or of a part of one, that fails. A context manager and a decorator.
 
-    With `stop`, for a whole page, the run ends there and Streamlit keeps the values of all widgets, those it has not
-    come to among them. Streamlit's own signals pass.
+    With `stop`, for a whole page, the run ends there. Streamlit then keeps the values of all widgets, also of those
+    that the run has not reached. Streamlit's own signals pass.
     """
     try:
         yield
@@ -44,7 +44,7 @@ def guarded(*, stop: bool = False) -> Iterator[None]:
 
 
 def careful(act: Callable[Arguments, None]) -> Callable[Arguments, None]:
-    """A widget's callback that shows a sentence where it fails; the page then runs as it was."""
+    """Make a widget's callback show a sentence where it fails. The page then runs as it was."""
 
     @wraps(act)
     def acted(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
@@ -57,6 +57,6 @@ def careful(act: Callable[Arguments, None]) -> Callable[Arguments, None]:
 
 
 def sentence_for(problem: Exception) -> str:
-    """What to show of a failure, as Markdown; its details go to the log."""
+    """The sentence for a failure, as Markdown. Its details go to the log."""
     _LOG.error("a page failed", exc_info=problem)
     return plain(problem) if isinstance(problem, AssetError | DataError) else UNKNOWN

@@ -1,9 +1,9 @@
-"""Widgets that show a value which the visitor and others change alike: a preset, the address, another widget.
+"""Widgets whose value changes in other ways as well: by a preset, by the address, by another widget.
 
 With every message a browser sends the values of all its widgets, as it last knew them. So a message can hold the old
-value of a widget that others have changed a moment ago, or a value of one that is gone. Neither is anybody's wish: a
-widget that others change is replaced by a new one, by its key, and nobody listens any more to one that has been
-replaced or is not shown.
+value of a widget that has changed in another way a moment ago, or a value of a widget that is gone. Nobody has chosen
+these values. So a widget that changes in another way is replaced by a new one, under another key, and a value of a
+widget that has been replaced or is not shown is ignored.
 """
 
 from __future__ import annotations
@@ -29,10 +29,9 @@ class _Widgets:
 
 @contextmanager
 def listening() -> Iterator[None]:
-    """Around (or decorating) all that shows such widgets on a page: what is not shown in it is not listened to after
-    it.
+    """Around (or decorating) all that shows such widgets on a page: from its end on, values of others are ignored.
 
-    A run that is interrupted says nothing about what is shown.
+    A run that is interrupted changes nothing: it may not have come to all widgets.
     """
     shown: set[str] = set()
     remembered(_Widgets).shown = shown
@@ -45,10 +44,10 @@ def listening() -> Iterator[None]:
 def controlled(
     name: str, value: object, act: Callable[[Any], None], parameter: str = "value", options: Sequence[Any] | None = None
 ) -> dict[str, Any]:
-    """Key, value and callback for a widget that is to show `value`; `act` gets what the visitor has changed it to.
+    """Key, value and callback for a widget that is to show `value`. `act` gets the value that the visitor has chosen.
 
-    `parameter` is what the widget calls its value. Where there are `options`, a message with anything else changes
-    nothing: Streamlit takes it as it comes.
+    `parameter` is the widget's name for its value. Where there are `options`, a message with any other value changes
+    nothing: Streamlit does not check it.
     """
     versions = remembered(_Widgets).versions
     key = f"{name} v{versions.get(name, 0)}"
@@ -63,8 +62,8 @@ def controlled(
         if versions.get(name, 0) == version and (options is None or new in options):
             careful(act)(new)
 
-    # The value goes along with the widget: one that is set in the session instead is told to the browser once only, and
-    # is lost where a run follows before the browser has drawn that.
+    # The value is an argument of the widget. Streamlit sends a value that is set in the session once only, and it is
+    # lost where another run begins before the browser has drawn it.
     return {"key": key, "on_change": changed, parameter: value}
 
 

@@ -1,8 +1,7 @@
-"""Weights that a visitor has trained, or brought along, for the other pages: by visitor, network and origin, for all
-sessions together.
+"""Weights that a visitor has trained, or uploaded, for all pages. They are kept by visitor, network and origin.
 
-The origin of trained ones is in the address, `weights=<recipe>@<batch>`: a page that is opened again finds them while
-their run is kept. That of a file is "", as is that of the shipped weights: no address can name it.
+The origin of trained weights is in the address, `weights=<recipe>@<batch>`: a page that is opened again finds them
+while their run is kept. Weights from a file have the origin "", as the shipped ones: no address can name them.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from cnn_explorer.weights.load import TrainedNetwork
 
 MOST = 4  # networks of a visitor
-SHARES = Shares.of(96_000_000)  # bytes
+SHARES = Shares.of(96_000_000)  # bytes of all visitors' weights
 NO_ROOM = "the weights that other visitors keep here take all the memory there is; try again when they have left"
 
 _LOCK = threading.Lock()  # guards _KEPT
@@ -77,19 +76,19 @@ def loaded(net: str, module: nn.Sequential) -> TrainedNetwork:
     from cnn_explorer.weights.label import FromFile, Label
     from cnn_explorer.weights.load import TrainedNetwork
 
-    # Not to be given up half-way: Streamlit does not call a callback again that has been interrupted.
+    # Without a pause: Streamlit does not call a callback again that has been interrupted.
     evaluation = caches.evaluation(net, module, "bundled", pause=lambda: None)
     return TrainedNetwork(module, Label(FromFile(), evaluation.accuracy, len(evaluation)))
 
 
 def _find() -> None:
-    """Look up what the address says."""
+    """Find the weights that the address names."""
     net, origin = _shown()
     if not origin or _get(net, origin):
         return
     from cnn_explorer.training.recipe import parse_recipe
 
-    with suppress(ValueError):  # whatever an address may say
+    with suppress(ValueError):  # an address may say anything
         recipe, batch = origin.split("@")
         run = caches.scheduler().run(parse(net), parse_recipe(recipe))
         if run and 0 < int(batch) == run.place_at(int(batch)):

@@ -1,10 +1,10 @@
 """Gives back the memory of sessions that have ended.
 
-Streamlit keeps a session for `server.disconnectedSessionTTL` seconds after its browser has gone. Then the session lies
-there until another one is disconnected, and after that until a full garbage collection, because its objects refer to
-each other. Python starts such a collection rarely, and `[runner] postScriptGC = false` turns off Streamlit's own. So
-the server looks every few seconds, and collects after a session has ended. A collection takes 5 to 20 ms of CPU time,
-since `cached` freezes what PyTorch has loaded.
+Streamlit keeps a session for `server.disconnectedSessionTTL` seconds after its browser has gone. It drops the session
+when another one is disconnected. Its objects refer to each other, so their memory comes back with a full garbage
+collection only. Python starts such a collection rarely, and `[runner] postScriptGC = false` turns off Streamlit's own.
+So the server looks every few seconds, and collects after a session has ended. A collection takes 5 to 20 ms of CPU
+time, since `caches` freezes what PyTorch has loaded.
 """
 
 from __future__ import annotations

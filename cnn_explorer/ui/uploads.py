@@ -1,4 +1,4 @@
-"""Uploading a picture: one way to read what comes and to say what is wrong with it. And what every upload ends with."""
+"""Uploading a picture: it is read in one way, and what is wrong with it is said in one way."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ class _Uploads:
 def picture_uploader(
     label: str, key: str, use: Callable[[Image.Image], str], follow: Callable[[Callback], Callback] = lambda act: act
 ) -> None:
-    """Upload a picture. `use` takes it over, or returns what is wrong with it; a `PictureError` of its says why it
-    cannot be used.
+    """Upload a picture.
 
-    `follow` makes of a callback one that is followed by what depends on the picture.
+    `use` takes it over, or returns what is wrong with it. Where it raises `PictureError`, that says why the picture
+    cannot be used. `follow` wraps the callback, so that what depends on the picture runs after it.
     """
     st.file_uploader(
         label,

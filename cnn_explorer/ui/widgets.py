@@ -1,4 +1,4 @@
-"""Widgets that several pages show, and what their callbacks have in common."""
+"""Widgets that several pages show, and the common part of their callbacks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PAGE = "page"  # key of the fragment that shows a page's controls
 
 
 def then_page(act: Callable[..., None]) -> Callable[..., None]:
-    """`act`, and the whole page follows: a stroke that comes with a change would otherwise have the view alone run."""
+    """Make a callback rerun the whole page: with a stroke in the same message, Streamlit would rerun the view alone."""
 
     def acted(*args: Any) -> None:
         careful(act)(*args)
@@ -28,7 +28,7 @@ def then_page(act: Callable[..., None]) -> Callable[..., None]:
 
 
 def preset_choice(spec: NetworkSpec, show: Callable[[NetworkSpec], None]) -> None:
-    """A choice of well-known networks; `show` gets the one that is chosen."""
+    """A choice of well-known networks. `show` gets the chosen one."""
     names = {str(preset): name for name, preset in PRESETS.items()}
 
     def choose(name: str | None) -> None:
@@ -45,7 +45,7 @@ def preset_choice(spec: NetworkSpec, show: Callable[[NetworkSpec], None]) -> Non
 
 
 def show_notices(texts: Iterable[str]) -> None:
-    """What the address asked for in vain, each in a place of its own; "" for nothing."""
+    """A warning for each text, each in a place of its own; "" for none."""
     for text in texts:
         if text:
             st.warning(text, icon=":material/link_off:")
@@ -54,7 +54,7 @@ def show_notices(texts: Iterable[str]) -> None:
 
 
 def ready() -> bool:
-    """Wait for PyTorch, which a page opened first finds on its way in; False if it cannot be loaded."""
+    """Wait until PyTorch is loaded; False if it cannot be."""
     loading = caches.loading()
     if not loading.ready and not loading.error:
         with st.spinner("Loading PyTorch…"):

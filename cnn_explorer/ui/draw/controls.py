@@ -1,8 +1,8 @@
 """Widgets for a network, by torch's parameter names. Each shows the network as it is and changes it at once.
 
-Everything has a place of its own, which `st.empty` holds where there is nothing to show: what comes and goes then moves
-nothing, and nothing is built anew for it. Nor is it left to Streamlit to take away what a run has not shown again,
-which it omits where the next run is waiting already, as it may be with every stroke.
+Everything has a place of its own, held by `st.empty` where there is nothing to show. So what comes and goes moves
+nothing, and the browser builds nothing anew. Streamlit would also leave a widget on screen that a run has not shown
+again, where the next run is waiting already, as it may with every stroke.
 """
 
 from __future__ import annotations
@@ -74,9 +74,7 @@ def notices(typing_error: str) -> None:
 
 
 def architecture_text(spec: NetworkSpec) -> str:
-    """The network as one line of text, to read, edit and copy. Returns what is wrong with what was typed, "" for
-    nothing.
-    """
+    """The network as one line of text, to read, edit and copy. Returns what is wrong with the typed text, or ""."""
     rejected = remembered(_Rejected)
     if rejected.net != str(spec):  # the network has changed by other means since
         rejected.error = ""
@@ -163,7 +161,7 @@ Edit = Callable[[Blocks, Any], Blocks]  # the network as it is when the visitor 
 
 
 def _edit(edit: Callable[[Blocks], Blocks]) -> None:
-    """Change the network as it is now, which may be another than when the page was drawn; or say why that cannot be."""
+    """Change the network as it is now: it may have changed since the page was drawn. Say why if that cannot be."""
     try:
         with suppress(IndexError):  # the part is gone
             show(edit(split(parse(state.architecture()))).spec())
