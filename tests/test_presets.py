@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,13 @@ def shipped(architecture: str) -> nn.Sequential:
     return module
 
 
+@cache
+def drawn_by_others() -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels of the digits of six people who took no part in the training."""
+    _, unseen = split_writers(written_digits(), 6)
+    return np.stack([render(digit.strokes) for digit in unseen]), np.array([digit.label for digit in unseen])
+
+
 def test_the_files_hold_every_preset_but_the_lectures(described: dict[str, Any]) -> None:
     others = {str(spec) for spec in PRESETS.values()} - {str(LECTURE)}
     tensors = torch.load(ASSETS / "presets.pt", weights_only=True)
@@ -64,9 +72,8 @@ def test_shipped_presets_on_mnist_and_on_writers_never_seen(described: dict[str,
     architecture, digits = str(PRESETS[name]), full_mnist(train=False)
     module, results = shipped(architecture), described["networks"][architecture]["results"]
     on_mnist, pen = results["mnist_test"], results["pen_unseen_writers"]
-    _, unseen = split_writers(written_digits(), 6)
-    images, labels = np.stack([render(digit.strokes) for digit in unseen]), np.array([digit.label for digit in unseen])
-    assert (on_mnist["digits"], pen["digits"], pen["writers"]) == (len(digits), len(unseen), [25, 26, 27, 28, 29, 30])
+    images, labels = drawn_by_others()
+    assert (on_mnist["digits"], pen["digits"], pen["writers"]) == (len(digits), len(labels), [25, 26, 27, 28, 29, 30])
     assert accuracy(module, digits.images, digits.labels) == pytest.approx(
         on_mnist["accuracy"], abs=0.0002
     )  # others round otherwise

@@ -1,6 +1,8 @@
 """Scenes as text and back, and what becomes of numbers when a grid changes its size."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import cycle
 
 import numpy as np
 import pytest
@@ -32,9 +34,12 @@ values = st.one_of(st.integers(-999, 999), st.integers(-99_999, 99_999).map(lamb
 
 
 def grids(*shape: int) -> st.SearchStrategy[tuple[object, ...]]:
-    if not shape:
-        return values
-    return st.lists(grids(*shape[1:]), min_size=shape[0], max_size=shape[0]).map(tuple)
+    """A few numbers, repeated until the grid is full: to draw each of hundreds takes long."""
+    return st.lists(values, min_size=1, max_size=9).map(lambda few: filled(cycle(few), shape))
+
+
+def filled(numbers: Iterator[float], shape: tuple[int, ...]) -> tuple[object, ...]:
+    return tuple(filled(numbers, shape[1:]) if shape[1:] else next(numbers) for _ in range(shape[0]))
 
 
 @st.composite

@@ -56,9 +56,20 @@ def torch_layers(text: str) -> Iterator[tuple[str, Callable[[int], nn.Module]]]:
             yield name, lambda channels, kind=kind, token=token: MODULES[kind](numbers(token), channels)  # type: ignore[misc]
 
 
-@settings(max_examples=1000)
-@given(networks())
-def test_agrees_with_torch(spec: NetworkSpec) -> None:
+def test_agrees_with_torch() -> None:
+    outcomes = Counter[bool]()
+
+    @settings(max_examples=500)
+    @given(networks())
+    def check(spec: NetworkSpec) -> None:
+        agrees_with_torch(spec)
+        outcomes[infer_shapes(spec).error is None] += 1
+
+    check()
+    assert min(outcomes[True], outcomes[False]) > 100  # the random networks are of both kinds
+
+
+def agrees_with_torch(spec: NetworkSpec) -> None:
     shapes = infer_shapes(spec)
     reached = iter(shapes.layers)
     with torch.device("meta"), torch.no_grad():
@@ -81,18 +92,6 @@ def test_agrees_with_torch(spec: NetworkSpec) -> None:
     assert shapes.error is None
     assert next(reached, None) is None
     assert shapes.output_shape == tuple(value.shape[1:])
-
-
-def test_the_random_networks_are_of_both_kinds() -> None:
-    outcomes = Counter[bool]()
-
-    @settings(max_examples=200)
-    @given(networks())
-    def count(spec: NetworkSpec) -> None:
-        outcomes[infer_shapes(spec).error is None] += 1
-
-    count()
-    assert min(outcomes[True], outcomes[False]) > 40
 
 
 # --- numbers known from elsewhere ---
@@ -189,7 +188,7 @@ windows: st.SearchStrategy[LayerSpec] = st.one_of(
 )
 
 
-@settings(max_examples=250)
+@settings(max_examples=150)
 @given(st.lists(windows, min_size=1, max_size=4).map(tuple), st.data())
 def test_receptive_field_is_where_the_gradient_is(layers: tuple[WindowSpec, ...], data: st.DataObject) -> None:
     image = torch.ones(1, 1, 41, 37, requires_grad=True)

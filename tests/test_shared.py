@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from torch import nn
 
 from cnn_explorer.build_weights.shared import (
@@ -23,15 +21,13 @@ from cnn_explorer.build_weights.shared import (
     write_shared,
 )
 from cnn_explorer.digits.data import Digits, bundled_digits, more_digits
-from cnn_explorer.spec.layers import ACTIVATIONS, ActivationSpec, Conv2dSpec, LinearSpec, Pool2dSpec
-from cnn_explorer.spec.network import NetworkSpec, parse
+from cnn_explorer.spec.network import parse
 from cnn_explorer.spec.shapes import ReceptiveField, infer_shapes
 from cnn_explorer.weights.builder import Normalize, build_layers
 from cnn_explorer.weights.evaluation import accuracy, as_input
 from cnn_explorer.weights.fitting import fit, fit_readout, fold, recalibrate
 from cnn_explorer.weights.load import load_network, measured
 from cnn_explorer.weights.shared_filters import READOUT_SCALE, conv_weight, plan_for, sampled_readout, shared_weights
-from cnn_explorer.weights.trace import trace_activations
 from cnn_explorer.weights.tuning import Readout, forward_in_batches, temperature, tune
 
 TEXTS = [
@@ -98,33 +94,6 @@ def test_nothing_shared_is_changed() -> None:
             parameter.fill_(7)
     assert all(torch.equal(before[name], tensor) for name, tensor in shared_weights().items())
     assert load_network(parse(TEXTS[0])).label == network.label
-
-
-@st.composite
-def page_settings(draw: st.DrawFn) -> NetworkSpec:
-    layers: list = []
-    for _ in range(draw(st.integers(1, 3))):
-        numbers = (st.integers(1, 40), st.integers(1, 7), st.integers(1, 3), st.integers(0, 3), st.integers(1, 2))
-        layers.append(Conv2dSpec(*(draw(number) for number in numbers)))
-        pools = (
-            [Pool2dSpec(draw(st.sampled_from(["max", "avg"])), draw(st.integers(2, 3)))] if draw(st.booleans()) else []
-        )
-        layers += draw(st.permutations([*pools, ActivationSpec(draw(st.sampled_from([*ACTIVATIONS])))]))
-    hidden = [LinearSpec(draw(st.integers(1, 64))), ActivationSpec("relu")] if draw(st.integers(0, 4)) == 0 else []
-    return NetworkSpec((*layers, *hidden, LinearSpec(10)))
-
-
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
-@given(page_settings().filter(lambda spec: infer_shapes(spec).classifies))
-def test_any_setting_gives_finite_maps_and_probabilities(spec: NetworkSpec) -> None:
-    network = load_network(spec)
-    trace = trace_activations(
-        network.module, torch.from_numpy(bundled_digits().images[3] / np.float32(255)).reshape(1, 1, 28, 28)
-    )
-    assert all(torch.isfinite(activation.output).all() for activation in trace.activations)
-    assert trace.probabilities is not None
-    assert float(trace.probabilities.sum()) == pytest.approx(1, abs=1e-4)
-    assert network.label.trained == (infer_shapes(spec).macs <= 25_000_000)
 
 
 @pytest.mark.parametrize("pool", [nn.MaxPool2d(2), nn.AvgPool2d(2), nn.Identity()])
