@@ -364,7 +364,7 @@ def progress_text(page: AppTest) -> str:
 
 def test_an_address_is_trained_again_up_to_its_place() -> None:
     page = opened(recipe=LONG, at="125")
-    assert "trained again up to where the address says" in progress_text(page)
+    assert "trained again up to epoch 1, where this page was, to the same weights" in progress_text(page)
     assert address(page)["at"] == "125"  # on the way as well: the page may be opened again
     assert not page.warning
     settled(page)

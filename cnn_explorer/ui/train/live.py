@@ -212,7 +212,7 @@ def _progress(shown: list[Learner]) -> None:
     share = min(now.at / max(now.until, 1), 1.0)
     text = f"Epoch {epochs(run, now.at)} of {run.recipe.epochs}"
     if now.is_trained_again:
-        text += ": trained again up to where the address says, which gives the same weights"
+        text += f": trained again up to epoch {epochs(run, now.named)}, where this page was, to the same weights"
     elif now.replaying:
         text += ": trained here before, and replayed"
     elif status.seconds_left is not None:
