@@ -9,6 +9,7 @@ from cnn_explorer.ui.controlled import listening
 from cnn_explorer.ui.draw import controls
 from cnn_explorer.ui.draw.live import live_view, stages_popover
 from cnn_explorer.ui.headers import SecurityHeaders
+from cnn_explorer.ui.loading import torch_loading
 
 
 @st.fragment(key=widgets.PAGE)
@@ -35,6 +36,6 @@ if st.runtime.exists():
     with guarded(stop=True):
         state.ADDRESS.read()
         page()
-        caches.loading().start()
+        torch_loading().start()
 else:  # `streamlit run` imports this file before there is a server, looks for `app`, and serves it
     app = st.App(__file__, middleware=[Middleware(SecurityHeaders)], lifespan=sessions.collecting)

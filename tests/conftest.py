@@ -58,8 +58,8 @@ def own_visitors(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every AppTest is a visitor of its own, who is there; Streamlit gives all of them one session id."""
     import streamlit as st
 
-    from cnn_explorer.ui import caches
+    from cnn_explorer.ui import visitors
 
-    monkeypatch.setattr(caches, "visitor", lambda: st.session_state.setdefault("visitor", uuid.uuid4().hex))
-    monkeypatch.setattr(caches, "is_present", lambda visitor: True)
-    monkeypatch.setattr(caches, "address_of", lambda visitor: "")
+    monkeypatch.setattr(visitors, "visitor", lambda: st.session_state.setdefault("visitor", uuid.uuid4().hex))
+    monkeypatch.setattr(visitors, "is_present", lambda visitor: True)
+    monkeypatch.setattr(visitors, "address_of", lambda visitor: "")

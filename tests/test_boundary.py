@@ -16,8 +16,10 @@ from cnn_explorer import shipped
 from cnn_explorer.sharing.lru_cache import LruCache
 from cnn_explorer.spec.network import LECTURE, PRESETS
 from cnn_explorer.ui import boundary, caches, state, widgets
+from cnn_explorer.ui import loading as loading_module
 from cnn_explorer.ui.address import Address
 from cnn_explorer.ui.draw import controls, live
+from cnn_explorer.ui.loading import torch_loading
 from cnn_explorer.ui.numbers import controls as number_controls
 from cnn_explorer.ui.numbers.state import NumberPage
 from cnn_explorer.ui.train import controls as training_controls
@@ -37,7 +39,7 @@ def opened(name: str = "", **parameters: str) -> AppTest:
     if name:
         page.switch_page(f"pages/{name}.py")
     page.query_params.update(parameters)
-    caches.loading().wait()
+    torch_loading().wait()
     return page.run()
 
 
@@ -121,8 +123,8 @@ def test_the_frame_of_a_page_can_fail(monkeypatch: pytest.MonkeyPatch, failures:
 
 
 def test_pytorch_that_cannot_be_loaded_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(caches, "_load_torch", fail)
-    loading = caches.Loading()
+    monkeypatch.setattr(loading_module, "_load_torch", fail)
+    loading = loading_module.Loading()
     loading.wait()
     assert loading.error
     assert "secret" not in loading.error
@@ -223,9 +225,9 @@ def test_any_damaged_file_is_told(copied: Path, failures: Failures, file: str, n
 
 
 def test_pytorch_gets_ready_whatever_file_is_damaged(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(caches.gc, "freeze", lambda: None)
+    monkeypatch.setattr(loading_module.gc, "freeze", lambda: None)
     (copied / "lecture.pt").unlink()
-    loading = caches.Loading()
+    loading = loading_module.Loading()
     loading.wait()
     assert (loading.ready, loading.error) == (True, "")
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 from widgets import address, control, name_of, record
 
-from cnn_explorer.ui import caches, grid_player, network_view
+from cnn_explorer.ui import grid_player, network_view
 from cnn_explorer.ui.grid_player import MAX_EDITS, Edit
+from cnn_explorer.ui.loading import torch_loading
 from cnn_explorer.ui.messages import MessageError, message, whole
 from cnn_explorer.ui.network_view import ViewMessage
 from cnn_explorer.ui.state import Shown
@@ -172,7 +173,7 @@ def opened(name: str = "", **parameters: str) -> AppTest:
     if name:
         page.switch_page(f"pages/{name}.py")
     page.query_params.update(parameters)
-    caches.loading().wait()
+    torch_loading().wait()
     page.run()
     shows_its_view(page)
     return page

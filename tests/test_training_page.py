@@ -17,7 +17,7 @@ from cnn_explorer.spec.network import LECTURE, PRESETS, parse
 from cnn_explorer.training.files import CONVERT, weights_file
 from cnn_explorer.training.recipe import digits_for, parse_recipe, recipes_for
 from cnn_explorer.training.run import Run
-from cnn_explorer.ui import caches
+from cnn_explorer.ui import caches, visitors
 from cnn_explorer.ui.train import progress
 from cnn_explorer.ui.train.live import Watch
 from cnn_explorer.ui.train.results import ResultsShown
@@ -318,7 +318,7 @@ def test_weights_that_are_not_kept_any_more_get_a_sentence() -> None:
 
 
 def test_the_queue_says_how_many_are_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(caches, "is_present", lambda visitor: True)
+    monkeypatch.setattr(visitors, "is_present", lambda visitor: True)
     for seed in range(1, 4):
         recipe = parse_recipe(f"bundled-sgd0.05m0.5-b32-e100-s{seed}")
         caches.scheduler().train(f"visitor {seed}", PRESETS["LeNet-5"], recipe, 10**6)
@@ -490,7 +490,7 @@ def test_two_networks_that_do_not_fit_together_are_told() -> None:
 
 def test_a_pause_beside_others_is_at_a_place_that_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     long = "bundled-sgd0.05m0.5-b32-e40-s2"
-    monkeypatch.setattr(caches, "is_present", lambda visitor: True)
+    monkeypatch.setattr(visitors, "is_present", lambda visitor: True)
     run = drive(long, 10**6)
     page = press(opened(recipe=long), "train")
     while at(page) < 10 and int(sent(page)["training"]["going"]) and run.batch < 200:

@@ -1,30 +1,22 @@
-"""Everything that one process keeps for all sessions, in one place.
+"""What one process keeps for all sessions: shapes, networks, evaluations, and the scheduler of all trainings.
 
-It lives in this module and not in Streamlit's caches: any browser may send the message that clears those, and would end
-everybody's trainings. Keys are architecture strings.
+It is kept in this module and not in Streamlit's caches. Any browser may send the message that clears those, which would
+end everybody's trainings. Keys are architecture strings.
 """
 
 from __future__ import annotations
 
-import gc
-import ipaddress
-import logging
-import os
-import sys
 import threading
-from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
-import streamlit as st
-from streamlit.runtime.scriptrunner import get_script_run_ctx
-
 from cnn_explorer.sharing.lru_cache import LruCache
 from cnn_explorer.sharing.memory import give_back_memory
-from cnn_explorer.shipped import AssetError
 from cnn_explorer.spec.cost import affordable_digits, digits_per_unit
 from cnn_explorer.spec.network import parse
 from cnn_explorer.spec.shapes import NetworkShapes, infer_shapes
+from cnn_explorer.ui import visitors
+from cnn_explorer.ui.visitors import stop_if_unwanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,82 +30,9 @@ if TYPE_CHECKING:
     from cnn_explorer.weights.load import TrainedNetwork
 
 
-_LOG = logging.getLogger(__name__)
-SHIFT_TIME, SHIFTED = (
-    160_000_000,
-    (20, 1000),
-)  # nanoseconds for one of the 25 places, and the test digits that this allows
-# bytes of weights that are kept ready, and of those that were trained on the page: of hundreds of usual networks each
-KEPT = 48_000_000
-
-
-class Loading:
-    """PyTorch on its way in: `ready` once it can be used without waiting, `error` if it cannot be loaded at all."""
-
-    def __init__(self) -> None:
-        self.ready = False
-        self.error = ""
-        self._started = threading.Lock()
-        self._over = threading.Event()
-
-    def start(self) -> None:
-        """Import PyTorch in the background, once."""
-        if self._started.acquire(blocking=False):
-            threading.Thread(target=self._load, name="import torch", daemon=True).start()
-
-    def wait(self) -> None:
-        """Until PyTorch can be used, or cannot be loaded."""
-        self.start()
-        self._over.wait()
-
-    def _load(self) -> None:
-        try:
-            _load_torch()
-            self.ready = True
-        except Exception:  # whatever it is, the page says so and stays alive
-            _LOG.exception("PyTorch could not be loaded")
-            self.error = (
-                "PyTorch could not be loaded, and the reason is in the server's log. "
-                "Start the app again, or install it again."
-            )
-        finally:
-            self._over.set()
-
-
-_LOADING = Loading()
-
-
-def loading() -> Loading:
-    """The one loading of this process; a page starts it when its own frame is on screen."""
-    return _LOADING
-
-
-def _load_torch() -> None:
-    # On small networks two threads wait for each other longer than they compute. `torch.set_num_threads` alone does not
-    # reach oneDNN in the threads that Streamlit starts for every rerun; the variable, read when torch is imported,
-    # does.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    # PyTorch and oneDNN keep the code they have made for the shapes of convolutions, a thousand times each: 20 MB after
-    # sixty networks, and more with each. With these bounds all is as fast, but for 0.4 ms where many networks take
-    # turns.
-    os.environ.setdefault("LRU_CACHE_CAPACITY", "64")
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
-    import torch
-
-    from cnn_explorer.spec.network import LECTURE
-    from cnn_explorer.weights.load import load_network
-    from cnn_explorer.weights.trace import trace_activations
-
-    torch.set_num_threads(1)
-    sys.setswitchinterval(0.001)  # threads hand the interpreter over sooner: an update passes through three of them
-    with suppress(AssetError):  # what needs a damaged file tells of it, and the rest goes on
-        trace_activations(load_network(LECTURE).module, torch.zeros(1, 1, 28, 28))  # the first pass is slow
-        # So is the first fit, of any network without weights of its own: it reads the shared weights and warms the
-        # optimiser up.
-        load_network(parse("conv10k5-max2-relu-conv20k5-max2-tanh-fc10"))
-    gc.collect()
-    gc.freeze()  # what is loaded now stays: later collections need not look at it
-
+# Nanoseconds for one of the 25 places that digits are moved to, and how many digits this may allow.
+SHIFT_TIME, SHIFTED = 160_000_000, (20, 1000)
+KEPT = 48_000_000  # bytes of loaded weights: those of hundreds of usual networks
 
 _SHAPES: LruCache[NetworkShapes] = LruCache(256)
 _NETWORKS: LruCache[TrainedNetwork] = LruCache(KEPT, lambda network: network.bytes)
@@ -168,50 +87,7 @@ def scheduler() -> Scheduler:
 def _scheduler() -> Scheduler:
     from cnn_explorer.training.scheduler import Scheduler
 
-    return Scheduler(is_present, address_of)
-
-
-# --- visitors ---
-
-
-def visitor() -> str:
-    """Streamlit's name for this session."""
-    context = get_script_run_ctx()
-    return context.session_id if context else ""
-
-
-def is_present(visitor: str) -> bool:
-    """True while a visitor's browser is connected."""
-    return not st.runtime.exists() or st.runtime.get_instance().is_active_session(visitor)
-
-
-def address_of(visitor: str) -> str:
-    """The network address that a visitor's browser is connected from, "" if that is not known.
-
-    One person commands a whole IPv6 network of 64 bits: that counts as one address.
-    """
-    client = st.runtime.get_instance().get_client(visitor) if st.runtime.exists() else None
-    context = client.client_context if client else None
-    try:
-        address = ipaddress.ip_address(str(context.remote_ip)) if context else None
-    except ValueError:
-        return ""
-    return (
-        str(ipaddress.ip_network((address, 64), strict=False))
-        if address and address.version == 6
-        else str(address or "")
-    )
-
-
-def stop_if_unwanted() -> None:
-    """End this run of the page if its visitor has left, or has asked for something else since. Long work calls it
-    between its units.
-    """
-    if get_script_run_ctx() is None:
-        return
-    if not is_present(visitor()):
-        st.stop()
-    st.session_state.get("net")  # Streamlit ends a run at any use of the session where a newer run is asked for
+    return Scheduler(visitors.is_present, visitors.address_of)
 
 
 # --- networks of a run, and what they are worth ---

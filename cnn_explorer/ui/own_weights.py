@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from cnn_explorer.sharing.fair_cache import FairCache, Shares
 from cnn_explorer.spec.network import parse
-from cnn_explorer.ui import caches, state
+from cnn_explorer.ui import caches, state, visitors
 from cnn_explorer.ui.address import tell
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ NO_ROOM = "the weights that other visitors keep here take all the memory there i
 
 _LOCK = threading.Lock()  # guards _KEPT
 _KEPT: FairCache[TrainedNetwork] = FairCache(
-    SHARES, lambda network: network.bytes, caches.is_present, caches.address_of
+    SHARES, lambda network: network.bytes, visitors.is_present, visitors.address_of
 )
 
 
@@ -108,7 +108,7 @@ def _shown() -> tuple[str, str]:
 
 
 def _key(net: str, origin: str) -> str:
-    return f"{caches.visitor()} {net} {origin}"
+    return f"{visitors.visitor()} {net} {origin}"
 
 
 def _get(net: str, origin: str) -> TrainedNetwork | None:
@@ -117,7 +117,7 @@ def _get(net: str, origin: str) -> TrainedNetwork | None:
 
 
 def _keep(net: str, origin: str, network: TrainedNetwork) -> None:
-    visitor = caches.visitor()
+    visitor = visitors.visitor()
     with _LOCK:
         _KEPT.drop(_key(net, origin))
         if _KEPT.make_room(visitor, network.bytes):

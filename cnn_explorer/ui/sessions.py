@@ -4,7 +4,7 @@ Streamlit keeps a session for `server.disconnectedSessionTTL` seconds after its 
 when another one is disconnected. Its objects refer to each other, so their memory comes back with a full garbage
 collection only. Python starts such a collection rarely, and `[runner] postScriptGC = false` turns off Streamlit's own.
 So the server looks every few seconds, and collects after a session has ended. A collection takes 5 to 20 ms of CPU
-time, since `caches` freezes what PyTorch has loaded.
+time, since `loading` freezes what PyTorch has loaded.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ from typing import Any
 import streamlit as st
 
 from cnn_explorer.spec.network import PRESETS, NetworkSpec
-from cnn_explorer.ui import caches
 from cnn_explorer.ui.boundary import careful
 from cnn_explorer.ui.controlled import chosen
+from cnn_explorer.ui.loading import torch_loading
 from cnn_explorer.ui.markdown import plain
 
 NUMBER_WIDTH = 108  # pixels; a narrower number loses its − and + buttons
@@ -55,7 +55,7 @@ def show_notices(texts: Iterable[str]) -> None:
 
 def ready() -> bool:
     """Wait until PyTorch is loaded; False if it cannot be."""
-    loading = caches.loading()
+    loading = torch_loading()
     if not loading.ready and not loading.error:
         with st.spinner("Loading PyTorch…"):
             loading.wait()

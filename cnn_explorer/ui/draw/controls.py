@@ -34,6 +34,7 @@ from cnn_explorer.spec.network import MAX_LAYERS, NetworkSpec, parse
 from cnn_explorer.spec.shapes import NetworkShapes
 from cnn_explorer.ui import caches, own_weights, state
 from cnn_explorer.ui.controlled import chosen, controlled
+from cnn_explorer.ui.loading import torch_loading
 from cnn_explorer.ui.markdown import plain, sentence
 from cnn_explorer.ui.session import remembered
 from cnn_explorer.ui.uploads import picture_uploader, upload_error
@@ -123,7 +124,7 @@ def _draw(picture: Image.Image) -> str:
 
 def own_weights_button() -> None:
     """Back from the visitor's own weights to those that come with the package."""
-    if caches.loading().ready and own_weights.own():
+    if torch_loading().ready and own_weights.own():
         st.button(
             "Back to the shipped weights",
             icon=":material/undo:",

@@ -11,8 +11,9 @@ import streamlit as st
 from PIL import Image
 
 from cnn_explorer.spec.shapes import NetworkShapes
-from cnn_explorer.ui import caches, network_view, own_weights, state
+from cnn_explorer.ui import caches, network_view, own_weights, state, visitors
 from cnn_explorer.ui.boundary import guarded
+from cnn_explorer.ui.loading import torch_loading
 from cnn_explorer.ui.markdown import plain
 from cnn_explorer.ui.show_network import show_network
 
@@ -31,7 +32,7 @@ def live_view() -> None:
     message = network_view.view_message(KEY)
     seq = state.take(message)
     shapes = caches.shapes_of(state.architecture())
-    loading = caches.loading()
+    loading = torch_loading()
     if loading.error:
         st.error(plain(loading.error), icon=":material/error:")
     else:
@@ -62,7 +63,7 @@ def trained(
         return mine, None
     architecture = str(shapes.spec)
     network = caches.network_of(architecture)
-    visitor = caches.visitor()
+    visitor = visitors.visitor()
     if not is_trainable(shapes) or network.label.source == "trained":
         caches.scheduler().train_quickly(visitor, shapes, network)  # gives up what was asked for before
         return network, None

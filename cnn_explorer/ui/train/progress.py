@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from cnn_explorer.spec.network import NetworkSpec, parse
 from cnn_explorer.text import quoted
 from cnn_explorer.training.recipe import RunRecipe, parse_recipe
-from cnn_explorer.ui import caches, state
+from cnn_explorer.ui import caches, state, visitors
 from cnn_explorer.ui.address import Address, Parameter, Query, cannot_be_read, tell
 from cnn_explorer.ui.markdown import plain
 from cnn_explorer.ui.session import remembered
@@ -241,11 +241,11 @@ def _give_up(net: str, now: Progress, problem: str) -> None:
 
 
 def _driven(net: str, until: int) -> RunStatus:
-    return caches.scheduler().train(caches.visitor(), parse(net), recipe(), until, _run_name(of(net)))
+    return caches.scheduler().train(visitors.visitor(), parse(net), recipe(), until, _run_name(of(net)))
 
 
 def _run_name(now: Progress) -> str:
-    return f"{caches.visitor()} {now.attempt}" if now.attempt else ""
+    return f"{visitors.visitor()} {now.attempt}" if now.attempt else ""
 
 
 def _moved(now: Progress, run: Run) -> Progress:
@@ -266,7 +266,7 @@ def hold_others() -> None:
     for key, known in remembered(_Trainings).progress.items():
         if known.going and key not in present:
             net, text = key
-            run = caches.scheduler().train(caches.visitor(), parse(net), parse_recipe(text), 0, _run_name(known)).run
+            run = caches.scheduler().train(visitors.visitor(), parse(net), parse_recipe(text), 0, _run_name(known)).run
             at = run.keep(_moved(known, run).at) if run else 0
             remembered(_Trainings).progress[key] = known.resting(at)
 
@@ -303,7 +303,7 @@ def _set_going(net: str, until: Callable[[int, Run], int], alone: bool) -> str:
         passed = wanted < run.batch and run.place_at(wanted) != wanted
         if passed or (alone and status.going):  # others would not stop there: a run of one's own does
             start = Progress(attempt=_new_attempt(), restarted=True)
-    status = caches.scheduler().train(caches.visitor(), parse(net), recipe(), max(wanted, 1), _run_name(start))
+    status = caches.scheduler().train(visitors.visitor(), parse(net), recipe(), max(wanted, 1), _run_name(start))
     run = status.run
     if run is None:
         return status.problem

@@ -12,7 +12,7 @@ from torch import nn
 
 from cnn_explorer.sharing.fair_cache import FairCache, Shares
 from cnn_explorer.spec.network import LECTURE
-from cnn_explorer.ui import caches, own_weights
+from cnn_explorer.ui import caches, own_weights, visitors
 from cnn_explorer.weights.label import FromFile, Label
 from cnn_explorer.weights.load import TrainedNetwork
 
@@ -31,7 +31,7 @@ class Visit:
             lambda one: one.partition("@")[2],
         )
         patch.setattr(own_weights, "_KEPT", store)
-        patch.setattr(caches, "visitor", lambda: self.now)
+        patch.setattr(visitors, "visitor", lambda: self.now)
 
     def bring(self, visitor: str, net: str, values: int = 1_000) -> None:
         """A network of four bytes a value."""
@@ -89,16 +89,16 @@ def test_the_address_of_a_visitor(monkeypatch: pytest.MonkeyPatch, ip: str, addr
     runtime = SimpleNamespace(
         exists=lambda: True, get_instance=lambda: SimpleNamespace(get_client=lambda visitor: client)
     )
-    monkeypatch.setattr(caches.st, "runtime", runtime)
-    assert caches.address_of("one") == address
+    monkeypatch.setattr(visitors.st, "runtime", runtime)
+    assert visitors.address_of("one") == address
 
 
 def test_the_address_of_one_who_has_left_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
     runtime = SimpleNamespace(
         exists=lambda: True, get_instance=lambda: SimpleNamespace(get_client=lambda visitor: None)
     )
-    monkeypatch.setattr(caches.st, "runtime", runtime)
-    assert caches.address_of("one") == ""
+    monkeypatch.setattr(visitors.st, "runtime", runtime)
+    assert visitors.address_of("one") == ""
 
 
 @pytest.fixture
@@ -120,16 +120,16 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_work_ends_when_the_visitor_has_left(
     own_visitors: None, monkeypatch: pytest.MonkeyPatch, passes: list[int], present: bool
 ) -> None:
-    monkeypatch.setattr(caches, "is_present", lambda visitor: present)
+    monkeypatch.setattr(visitors, "is_present", lambda visitor: present)
 
     def script() -> None:
         import streamlit as st
 
         from cnn_explorer.spec.network import LECTURE
-        from cnn_explorer.ui import caches
+        from cnn_explorer.ui import caches, visitors
         from cnn_explorer.weights.builder import build_network
 
-        network = build_network(LECTURE, seed=77 + caches.is_present("")).eval()
+        network = build_network(LECTURE, seed=77 + visitors.is_present("")).eval()
         st.write(len(caches.evaluation(str(LECTURE), network, "bundled")))
 
     page = AppTest.from_function(script, default_timeout=60).run()
@@ -139,5 +139,5 @@ def test_work_ends_when_the_visitor_has_left(
 
 def test_a_session_is_nothing_outside_a_page() -> None:
     assert "streamlit" in sys.modules
-    caches.stop_if_unwanted()  # in a notebook or a thread nobody is asked
+    visitors.stop_if_unwanted()  # in a notebook or a thread nobody is asked
     assert caches.shapes_of(str(LECTURE)) is caches.shapes_of(str(LECTURE))
