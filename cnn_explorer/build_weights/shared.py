@@ -356,7 +356,7 @@ def write_shared(folder: Path, parameters: dict[str, Tensor], recipe: SharedReci
         },
         "data": SOURCES,
         "rebuild": "python -m cnn_explorer.build_weights shared --data DIR --pendigits FILE --out cnn_explorer/assets",
-        "results": "python tests/benchmarks/bench_settings.py measures them; the README has them.",
+        "results": "python tests/benchmarks/bench_settings.py measures them; docs/weights.md has them.",
     }
     write_json(folder / "shared.json", described)
     write_sums(folder, ["shared.pt", "shared.json"])
