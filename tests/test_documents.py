@@ -11,11 +11,13 @@ from programs import run
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-BASES = [ROOT, *(ROOT / "cnn_explorer" / folder for folder in (".", "ui", "assets"))]  # of a path in the text
+FOLDERS = [".", "assets", "ui", "ui/network_view/assets"]  # of the package, from which the text names files
+BASES = [ROOT, *(ROOT / "cnn_explorer" / folder for folder in FOLDERS)]
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"[\w./-]*\w\.(?:py|js|ts|css|md|toml|txt|json|pt|npz)|\.ci/\w+")
 FOLDER = re.compile(r"[a-z_]+(?:/[a-z_]+)*/")
-DEFINED = r"(?:def|class|function) {0}\b|^ +(?:get |async )?#?{0}\(|^(?:export )?const {0} = "  # in Python or in JavaScript
+# Of a name in Python or in JavaScript.
+DEFINED = r"(?:def|class|function) {0}\b|^ +(?:get |async )?#?{0}\(|^(?:export )?const {0} = "
 
 documents = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
 
@@ -30,16 +32,19 @@ def code_of(document: Path) -> Iterator[str]:
 
 
 @cache
-def sources() -> list[str]:
-    folders = (ROOT / "cnn_explorer", ROOT / "pages", ROOT / "tests")
-    files = [ROOT / "app.py", *(file for folder in folders for file in folder.rglob("*.*"))]
-    return [file.read_text(encoding="utf-8") for file in files if file.suffix in (".py", ".js")]
+def sources() -> list[tuple[str, str]]:
+    """The name of every module, and its text."""
+    files = [file for file in (ROOT / "cnn_explorer").rglob("*.*") if file.suffix in (".py", ".js")]
+    return [(file.stem, file.read_text(encoding="utf-8")) for file in files]
 
 
 def is_defined(name: str) -> bool:
-    """True if one file defines all parts of a name such as `View.update`."""
-    patterns = [re.compile(DEFINED.format(re.escape(part)), re.MULTILINE) for part in name.split(".")]
-    return any(all(pattern.search(source) for pattern in patterns) for source in sources())
+    """True for `function`, `module.function` or `Class.method` if one file has all parts of the name."""
+    patterns = {part: re.compile(DEFINED.format(re.escape(part)), re.MULTILINE) for part in name.split(".")}
+    return any(
+        all(part == module or pattern.search(source) for part, pattern in patterns.items())
+        for module, source in sources()
+    )
 
 
 @documents
