@@ -3,15 +3,14 @@
     train(visitor, spec, recipe, until)              ─► RunStatus: the run, whether it goes on, who comes before
     train_quickly(visitor, shapes, network, seconds) ─► QuickStatus: the network to show, who comes before
 
-Visitors take turns of a second: one of every address, then the next one of every address. Several trainings of one
-visitor alternate in that visitor's turns.
-
 A run depends on network and recipe alone, so all visitors who ask for the same run share it. It goes on while a visitor
-who is present wants more batches than are trained, and pauses when nobody does.
+who is present wants more batches than are trained, and pauses when nobody does. The visitors who have runs go on take
+turns of a second: one of every address, then the next one of every address. Several runs of one visitor alternate in
+that visitor's turns.
 
-Quick trainings are finished one after the other: a visitor who waits for one gives their turns to the one under way.
-Visitors ask again and again, a few times a second. A quick training is dropped, with all that it has learnt, when
-nobody asks for it any more.
+Quick trainings are finished one after the other, one of every address in turn. The one under way gets half of the time
+while there are runs, since a visitor waits in front of it. Visitors ask again and again, a few times a second: when
+nobody asks for a quick training any more, it is dropped with all that it has learnt.
 
 Runs and finished networks are kept while a visitor who asked for them is present, within that visitor's share of the
 memory, and then until others need the room.
@@ -48,7 +47,7 @@ SHARES = Shares.of(96_000_000)  # bytes of runs and networks: a run of the lectu
 PLACES, OF_ADDRESS = 50, 40  # visitors who may train at a time: altogether, and from one address, as a school has
 # Seconds.
 TURN = 1.0  # of a visitor
-GROUP = 0.3  # of one training before another one of the same visitor
+GROUP = 0.3  # of one training before another one in the same turn
 PRESENCE = 0.3  # until a visitor's presence is checked again
 PATIENCE = 5.0  # without a word until a visitor no longer waits for a quick training
 FAILED = 60.0  # after a failure until another attempt
@@ -131,8 +130,9 @@ class Scheduler:
         self._unit = FairLock()  # held during a unit of work: who pauses a run waits for the unit's end
         self._kept: FairCache[_Kept] = FairCache(shares, lambda kept: kept.job.bytes, present, address)
         self._wishes: dict[str, dict[str, _Wish]] = {}  # by visitor: by key, the training that comes next first
-        self._line = FairLine()
+        self._line = FairLine()  # visitors who have runs go on
         self._quick: dict[str, str] = {}  # keys of the quick trainings in their order: addresses of who asked first
+        self._was_quick = False  # the group before
         self._turn_began = 0.0
         self._seen: dict[str, float] = {}  # when a visitor was last known to be present
         self._worker: threading.Thread | None = None
@@ -295,7 +295,7 @@ class Scheduler:
             return
         self._wishes.setdefault(visitor, {})[key] = wish
         self._seen[visitor] = time.monotonic()
-        if visitor not in self._line:
+        if key not in self._quick and visitor not in self._line:
             self._line.join(visitor, self._address(visitor))
         if self._worker is None:
             self._turn_began = time.monotonic()
@@ -316,13 +316,16 @@ class Scheduler:
         """Keys of the trainings that a visitor wants to go on, the one that comes next first."""
         return [key for key in self._wishes.get(visitor, {}) if self._is_due(visitor, key)]
 
+    def _due_runs(self, visitor: str) -> list[str]:
+        return [key for key in self._due(visitor) if key not in self._quick]
+
     def _wanted(self) -> set[str]:
         """Keys of the trainings that anybody wants to go on."""
         return {key for visitor in self._wishes for key in self._due(visitor)}
 
     def _ahead(self, visitor: str, key: str) -> int:
         """Turns before this visitor's, or before that of another who has the same training go on."""
-        due = [other for other in self._line if self._due(other)]
+        due = [other for other in self._line if self._due_runs(other)]
         shares = self._is_due(visitor, key)
         return next(
             (place for place, other in enumerate(due) if other == visitor or (shares and self._is_due(other, key))),
@@ -339,9 +342,9 @@ class Scheduler:
     def _seconds_left(self, visitor: str, key: str, kept: _Kept) -> float | None:
         if not self._is_due(visitor, key) or kept.batches < 1:
             return None
-        due = {other: keys for other in self._wishes if (keys := self._due(other))}
+        due = {other: keys for other in self._wishes if (keys := self._due_runs(other))}
         addresses = [self._address(other) for other in due]
-        share = sum(  # of all the time
+        share = (0.5 if self._quick else 1) * sum(  # of all the time
             1 / len(keys) / addresses.count(address) / len(set(addresses))
             for keys, address in zip(due.values(), addresses, strict=True)
             if key in keys
@@ -430,21 +433,28 @@ class Scheduler:
                 self.leave(visitor)
 
     def _next(self) -> tuple[str, Run | QuickRun] | None:
-        """The training that the first visitor in the line wants to go on; with the lock held."""
+        """The quick training under way or a run, in turn; with the lock held."""
+        self._wishes = {visitor: wishes for visitor, wishes in self._wishes.items() if self._due(visitor)}
+        self._seen = {visitor: seen for visitor, seen in self._seen.items() if visitor in self._wishes}
+        quick = next(iter(self._quick), None)
+        run = self._next_run() if self._was_quick or quick is None else None
+        key = run or quick
+        self._was_quick = run is None
+        return (key, self._kept[key].job) if key else None
+
+    def _next_run(self) -> str | None:
+        """The run that the first visitor in the line wants to go on; with the lock held."""
         now = time.monotonic()
         if self._line and now - self._turn_began >= TURN:
             self._line.end_turn()
             self._turn_began = now
         while visitor := self._line.first:
-            due = self._due(visitor)
+            due = self._due_runs(visitor)
             if due:
-                key, wishes = due[0], self._wishes[visitor]
-                wishes[key] = wishes.pop(key)  # the next group is another one's
-                key = next(iter(self._quick)) if key in self._quick else key
-                return key, self._kept[key].job
+                wishes = self._wishes[visitor]
+                wishes[due[0]] = wishes.pop(due[0])  # the next group is another run's
+                return due[0]
             self._line.leave(visitor)
-            self._wishes.pop(visitor, None)
-            self._seen.pop(visitor, None)
             self._turn_began = now
         return None
 
