@@ -1,9 +1,10 @@
-"""A real server: what it sends, what it refuses, what it costs at rest, what it gives back."""
+"""A real server: what it costs at rest, what it gives back, what it sends, what it refuses."""
 
 import io
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -18,23 +19,112 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from visits import Visit, open_visit, resident_mb
 from websockets.exceptions import ConnectionClosed
 
-TTL = 3  # seconds
+TTL = 1  # seconds
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with running_app(ROOT / "app.py", options=["--server.disconnectedSessionTTL", str(TTL)]) as running:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The app beside a virtual environment of 20,000 files, in memory where that can be had."""
+    memory = Path("/dev/shm")
+    usual = tmp_path_factory.mktemp("clone")
+    folder = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else usual))
+    for part in ("app.py", "pages", "cnn_explorer", ".streamlit"):
+        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+        copy(ROOT / part, folder / part)
+    environment = folder / ".venv"
+    environment.mkdir()
+    (module := environment / "module.py").touch()
+    for package in range(4000):
+        os.mkdir(made := f"{environment}/{package}")
+        for name in "abcde":
+            os.link(module, f"{made}/{name}.py")  # quicker than a file of its own
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[Server]:
+    options = ["--server.disconnectedSessionTTL", str(TTL)]
+    with running_app(folder / "app.py", options=options, folder=folder) as running:
         with open_visit(running.url) as visit:
             visit.wait_maps()
         yield running
 
 
-def headers(url: str) -> dict[str, str]:
-    with urllib.request.urlopen(url, timeout=30) as answer:
-        return {name.lower(): value for name, value in answer.headers.items()}
+# --- what it costs ---
+
+
+def cpu_seconds(pid: int) -> float:
+    values = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(values[11]) + int(values[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_an_open_page_at_rest_costs_nothing_beside_a_virtual_environment(server: Server, folder: Path) -> None:
+    with open_visit(server.url):
+        # All files are read, as when PyTorch is imported from there.
+        subprocess.run(["grep", "-rq", "nothing", folder / ".venv"], check=False)
+        time.sleep(1)
+        before, began = cpu_seconds(server.pid), time.monotonic()
+        time.sleep(3)
+        assert (cpu_seconds(server.pid) - before) / (time.monotonic() - began) <= 0.1
+
+
+# --- what it gives back ---
+
+
+def falls_below(pid: int, megabytes: float, seconds: float) -> bool:
+    """Wait until a process takes no more than that."""
+    deadline = time.monotonic() + seconds
+    while resident_mb(pid) > megabytes:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+def test_sessions_that_have_ended_give_their_memory_back(server: Server) -> None:
+    before = resident_mb(server.pid)
+    with ExitStack() as visits:
+        for number in range(6):
+            visit = visits.enter_context(open_visit(server.url))
+            assert visit.upload(f"file{number}", bytes(10_000_000)) == 204
+        assert resident_mb(server.pid) > before + 55
+    # Their time, the time to the next look, and a busy machine's.
+    assert falls_below(server.pid, before + 15, seconds=TTL + 5 + 20)
+
+
+def test_an_upload_that_has_been_read_is_not_kept(server: Server) -> None:
+    with open_visit(server.url) as visit:
+        before = resident_mb(server.pid)
+        for number in range(4):
+            assert visit.upload(f"file{number}", bytes(12_000_000)) == 204
+            assert visit.rerun(files={"upload": f"file{number}"})
+            assert "is not a picture that can be read" in visit.error
+        assert falls_below(server.pid, before + 20, seconds=20)
+
+
+def test_an_uploaded_picture_is_taken_over_once(server: Server) -> None:
+    image = Image.new("L", (300, 400), 255)
+    image.paste(0, (130, 50, 170, 350))
+    file = io.BytesIO()
+    image.save(file, "BMP")
+    with open_visit(server.url) as visit:
+        example = visit.drawing
+        assert visit.upload("picture", file.getvalue()) == 204
+        assert visit.rerun(files={"upload": "picture"})
+        drawing = visit.drawing
+        assert drawing != example
+        assert visit.rerun(files={"upload": "picture"})  # a browser names its file in every run of the page
+        assert visit.drawing == drawing
+        assert not visit.error
 
 
 # --- what it sends ---
+
+
+def headers(url: str) -> dict[str, str]:
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return {name.lower(): value for name, value in answer.headers.items()}
 
 
 def test_every_answer_has_the_security_headers(server: Server) -> None:
@@ -88,83 +178,3 @@ def test_an_upload_above_the_limit_is_refused(server: Server) -> None:
     with open_visit(server.url) as visit:
         assert visit.upload("large", bytes(21_000_000)) == 413
         assert visit.upload("weights", bytes(20_900_000)) == 204
-
-
-# --- what it gives back ---
-
-
-def falls_below(pid: int, megabytes: float, seconds: float) -> bool:
-    """Wait until a process takes no more than that."""
-    deadline = time.monotonic() + seconds
-    while resident_mb(pid) > megabytes:
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.2)
-    return True
-
-
-def test_sessions_that_have_ended_give_their_memory_back(server: Server) -> None:
-    before = resident_mb(server.pid)
-    with ExitStack() as visits:
-        for number in range(6):
-            visit = visits.enter_context(open_visit(server.url))
-            assert visit.upload(f"file{number}", bytes(10_000_000)) == 204
-        assert resident_mb(server.pid) > before + 55
-    # Their time, the time to the next look, and a busy machine's.
-    assert falls_below(server.pid, before + 15, seconds=TTL + 5 + 20)
-
-
-def test_an_upload_that_has_been_read_is_not_kept(server: Server) -> None:
-    with open_visit(server.url) as visit:
-        before = resident_mb(server.pid)
-        for number in range(4):
-            assert visit.upload(f"file{number}", bytes(12_000_000)) == 204
-            assert visit.rerun(files={"upload": f"file{number}"})
-            assert "is not a picture that can be read" in visit.error
-        assert falls_below(server.pid, before + 20, seconds=20)
-
-
-def test_an_uploaded_picture_is_taken_over_once(server: Server) -> None:
-    image = Image.new("L", (300, 400), 255)
-    image.paste(0, (130, 50, 170, 350))
-    file = io.BytesIO()
-    image.save(file, "BMP")
-    with open_visit(server.url) as visit:
-        example = visit.drawing
-        assert visit.upload("picture", file.getvalue()) == 204
-        assert visit.rerun(files={"upload": "picture"})
-        drawing = visit.drawing
-        assert drawing != example
-        assert visit.rerun(files={"upload": "picture"})  # a browser names its file in every run of the page
-        assert visit.drawing == drawing
-        assert not visit.error
-
-
-# --- what it costs ---
-
-
-def cpu_seconds(pid: int) -> float:
-    values = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(values[11]) + int(values[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def test_an_open_page_at_rest_costs_nothing_beside_a_virtual_environment(tmp_path: Path) -> None:
-    for part in ("app.py", "pages", "cnn_explorer", ".streamlit"):
-        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
-        copy(ROOT / part, tmp_path / part)
-    environment = tmp_path / ".venv"
-    environment.mkdir()
-    (module := environment / "module.py").touch()
-    for folder in range(4000):
-        os.mkdir(package := f"{environment}/{folder}")
-        for name in "abcde":
-            os.link(module, f"{package}/{name}.py")  # quicker than a file of its own
-    with running_app(tmp_path / "app.py", folder=tmp_path) as running, open_visit(running.url) as visit:
-        visit.wait_maps()
-        # All files are read, as when PyTorch is imported from there.
-        subprocess.run(["grep", "-rq", "nothing", environment], check=False)
-        time.sleep(1)
-        before, began = cpu_seconds(running.pid), time.monotonic()
-        time.sleep(3)
-        assert (cpu_seconds(running.pid) - before) / (time.monotonic() - began) <= 0.1
-    shutil.rmtree(environment)
