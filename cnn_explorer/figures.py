@@ -21,7 +21,7 @@ from cnn_explorer.weights.evaluation import SHIFTS, Evaluation
 from cnn_explorer.weights.shared_filters import CLASSES
 
 if TYPE_CHECKING:
-    from cnn_explorer.training.run import Look
+    from cnn_explorer.training.run import CurvePoint
 
 BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"
 COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE)
@@ -41,7 +41,7 @@ LOSSES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10)
 
 
 def curves(
-    series: Mapping[str, Sequence[Look]], epochs: float, place: float | None = None, height: int = HEIGHT
+    series: Mapping[str, Sequence[CurvePoint]], epochs: float, place: float | None = None, height: int = HEIGHT
 ) -> go.Figure:
     """Training loss and test accuracy against epochs, side by side, for runs by name; the longest has `epochs` epochs.
 
@@ -49,9 +49,9 @@ def curves(
     lines. `place` is the epoch on screen, marked by a vertical line. `height` is in pixels.
     """
     # One dict: the figure is drawn several times a second, and plotly validates it with every call that changes it.
-    lines = [(name, looks, style) for (name, looks), style in zip(series.items(), _styles(), strict=False)]
-    losses = [look.loss for looks in series.values() for look in looks if look.loss]
-    best = max((look.accuracy for looks in series.values() for look in looks if _ends_epoch(look)), default=0)
+    lines = [(name, points, style) for (name, points), style in zip(series.items(), _styles(), strict=False)]
+    losses = [point.loss for points in series.values() for point in points if point.loss]
+    best = max((point.accuracy for points in series.values() for point in points if _ends_epoch(point)), default=0)
     across = {**AXES, "range": [0, epochs], "title": {"text": "epochs", "standoff": 6}, "rangemode": "tozero"}
     layout = {
         **_layout(height, legend=len(series) > 1, title_height=TITLE),
@@ -139,15 +139,15 @@ def class_accuracy(evaluations: Mapping[str, Evaluation]) -> go.Figure:
     return figure
 
 
-def gradient_norms(looks: Sequence[Look], epochs: float) -> go.Figure:
+def gradient_norms(points: Sequence[CurvePoint], epochs: float) -> go.Figure:
     """The Euclidean norm of each layer's gradient, in the last batch before every test, on a log scale against epochs;
     the axis ends at `epochs`.
     """
     figure = go.Figure()
-    seen = [look for look in looks if look.gradient_norms]
-    layers = list(dict.fromkeys(layer for look in seen for layer, _ in look.gradient_norms))
-    epoch = np.array([look.epoch for look in seen])
-    norms = [dict(look.gradient_norms) for look in seen]
+    seen = [point for point in points if point.gradient_norms]
+    layers = list(dict.fromkeys(layer for point in seen for layer, _ in point.gradient_norms))
+    epoch = np.array([point.epoch for point in seen])
+    norms = [dict(point.gradient_norms) for point in seen]
     for layer, style in zip(layers, _styles(), strict=False):
         figure.add_scatter(
             x=epoch,
@@ -216,12 +216,12 @@ def _mark(place: float, axis: str) -> dict[str, Any]:
     }
 
 
-def _loss_line(name: str, looks: Sequence[Look], style: Mapping[str, str]) -> dict[str, Any]:
-    seen = [look for look in looks if look.loss is not None]
+def _loss_line(name: str, points: Sequence[CurvePoint], style: Mapping[str, str]) -> dict[str, Any]:
+    seen = [point for point in points if point.loss is not None]
     return {
         **_line(name, style, _marks(seen)),
-        "x": np.array([look.epoch for look in seen]),
-        "y": np.array([look.loss for look in seen]),
+        "x": np.array([point.epoch for point in seen]),
+        "y": np.array([point.loss for point in seen]),
         "hovertemplate": "%{fullData.name}<br>epoch %{x:.2f}<br>loss %{y:.4f}<extra></extra>",
         "showlegend": False,
         "xaxis": "x",
@@ -229,24 +229,24 @@ def _loss_line(name: str, looks: Sequence[Look], style: Mapping[str, str]) -> di
     }
 
 
-def _accuracy_lines(name: str, looks: Sequence[Look], style: Mapping[str, str]) -> list[dict[str, Any]]:
+def _accuracy_lines(name: str, points: Sequence[CurvePoint], style: Mapping[str, str]) -> list[dict[str, Any]]:
     """A clear line through the tests after whole epochs. The other tests are on fewer digits: if there are any, a faint
     line through all tests comes before it.
     """
-    after_epochs = [look for look in looks if _ends_epoch(look)]
-    if len(after_epochs) >= len(looks[1:]):
-        return [_accuracies(looks, _line(name, style, _marks(looks)))]
-    clear = after_epochs or looks[:1]  # at least one point, or the name is missing in the legend
+    after_epochs = [point for point in points if _ends_epoch(point)]
+    if len(after_epochs) >= len(points[1:]):
+        return [_accuracies(points, _line(name, style, _marks(points)))]
+    clear = after_epochs or points[:1]  # at least one point, or the name is missing in the legend
     faint = {**_line(name, {**style, "dash": "solid"}, []), "mode": "lines", "opacity": 0.4, "showlegend": False}
-    return [_accuracies(looks, faint), _accuracies(clear, _line(name, style, _marks(clear)))]
+    return [_accuracies(points, faint), _accuracies(clear, _line(name, style, _marks(clear)))]
 
 
-def _accuracies(looks: Sequence[Look], line: Mapping[str, Any]) -> dict[str, Any]:
+def _accuracies(points: Sequence[CurvePoint], line: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **line,
-        "x": np.array([look.epoch for look in looks]),
-        "y": np.array([_stretched(look.accuracy, look.measured) for look in looks]),
-        "customdata": np.array([(100 * look.accuracy, look.measured) for look in looks]).reshape(-1, 2),
+        "x": np.array([point.epoch for point in points]),
+        "y": np.array([_stretched(point.accuracy, point.measured) for point in points]),
+        "customdata": np.array([(100 * point.accuracy, point.measured) for point in points]).reshape(-1, 2),
         "hovertemplate": (
             "%{fullData.name}<br>epoch %{x:.2f}<br>%{customdata[0]:.2f} % of %{customdata[1]:,} "
             "test digits<extra></extra>"
@@ -256,13 +256,13 @@ def _accuracies(looks: Sequence[Look], line: Mapping[str, Any]) -> dict[str, Any
     }
 
 
-def _ends_epoch(look: Look) -> bool:
-    return look.batch > 0 and float(look.epoch).is_integer()
+def _ends_epoch(point: CurvePoint) -> bool:
+    return point.batch > 0 and float(point.epoch).is_integer()
 
 
-def _marks(looks: Sequence[Look]) -> list[int]:
+def _marks(points: Sequence[CurvePoint]) -> list[int]:
     """Sizes of the markers in pixels: 0, none, within an epoch."""
-    return [6 if _ends_epoch(look) else 0 for look in looks]
+    return [6 if _ends_epoch(point) else 0 for point in points]
 
 
 def _line(name: str, style: Mapping[str, str], marks: Sequence[int]) -> dict[str, Any]:

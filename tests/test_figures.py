@@ -9,13 +9,13 @@ import plotly.graph_objects as go
 import pytest
 
 from cnn_explorer import figures
-from cnn_explorer.training.run import Look
+from cnn_explorer.training.run import CurvePoint
 from cnn_explorer.weights.evaluation import Evaluation
 
-LOOKS = (
-    Look(0, 0.0, None, 0.1, 400, 0.0),
-    Look(5, 0.5, 1.5, 0.9, 400, 0.5, (("conv1", 0.25), ("fc1", 2.0))),
-    Look(10, 1.0, 0.25, 0.99, 1000, 1.0, (("conv1", 0.125), ("fc1", 1.0))),
+POINTS = (
+    CurvePoint(0, 0.0, None, 0.1, 400, 0.0),
+    CurvePoint(5, 0.5, 1.5, 0.9, 400, 0.5, (("conv1", 0.25), ("fc1", 2.0))),
+    CurvePoint(10, 1.0, 0.25, 0.99, 1000, 1.0, (("conv1", 0.125), ("fc1", 1.0))),
 )
 
 
@@ -28,10 +28,10 @@ def evaluation(pairs: dict[tuple[int, int], int]) -> Evaluation:
 
 SOME = evaluation({(0, 0): 5, (1, 1): 1200, (1, 7): 1, (7, 1): 12, (7, 7): 36})
 FIGURES = {
-    "curves": figures.curves({"one": LOOKS, "other": LOOKS[:2]}, 3),
+    "curves": figures.curves({"one": POINTS, "other": POINTS[:2]}, 3),
     "confusion": figures.confusion(SOME),
     "classes": figures.class_accuracy({"one": SOME, "other": SOME}),
-    "gradients": figures.gradient_norms(LOOKS, 3),
+    "gradients": figures.gradient_norms(POINTS, 3),
     "shifts": figures.shift_figure({"one": [0.9, 0.5], "other": [0.8, 0.1]}, [0, 1]),
 }
 
@@ -69,7 +69,7 @@ def test_two_lines_differ_in_colour_and_in_dash(name: str):
 
 
 def test_curves_hold_loss_and_accuracy_against_epochs():
-    figure = figures.curves({"one": LOOKS}, 3)
+    figure = figures.curves({"one": POINTS}, 3)
     (loss,) = traces(figure, "x")
     assert (numbers(loss.x), numbers(loss.y), loss.name) == ([0.5, 1.0], [1.5, 0.25], "one")
     assert numbers(loss.marker.size) == [0, 6]
@@ -81,36 +81,36 @@ def test_curves_hold_loss_and_accuracy_against_epochs():
     assert [axis.range for axis in figure.select_xaxes()] == [(0, 3), (0, 3)]
     assert figure.layout.yaxis.type == "log"
     assert figure.layout.showlegend is False
-    assert figures.curves({"one": LOOKS, "other": LOOKS}, 3).layout.showlegend is True
+    assert figures.curves({"one": POINTS, "other": POINTS}, 3).layout.showlegend is True
 
 
 def test_looks_after_epochs_alone_make_one_line_from_the_start():
-    (line,) = traces(figures.curves({"one": (LOOKS[0], LOOKS[2])}, 3), "x2")
+    (line,) = traces(figures.curves({"one": (POINTS[0], POINTS[2])}, 3), "x2")
     assert (numbers(line.x), numbers(line.marker.size)) == ([0, 1], [0, 6])
 
 
-@pytest.mark.parametrize("looks", [(), LOOKS[:1], LOOKS[:2]], ids=["none", "one", "two"])
-def test_curves_of_a_run_that_has_hardly_begun(looks: tuple[Look, ...]):
-    figure = figures.curves({"one": looks, "other": LOOKS}, 10)
+@pytest.mark.parametrize("points", [(), POINTS[:1], POINTS[:2]], ids=["none", "one", "two"])
+def test_curves_of_a_run_that_has_hardly_begun(points: tuple[CurvePoint, ...]):
+    figure = figures.curves({"one": points, "other": POINTS}, 10)
     assert figure.layout.xaxis.range == (0, 10)
     assert [trace.name for trace in traces(figure, "x2") if trace.showlegend is not False] == ["one", "other"]
-    assert figures.gradient_norms(looks, 10).layout.xaxis.range == (0, 10)
+    assert figures.gradient_norms(points, 10).layout.xaxis.range == (0, 10)
 
 
 def test_the_accuracy_axis_is_marked_where_accuracies_are():
-    axis = figures.curves({"one": LOOKS}, 3).layout.yaxis2
+    axis = figures.curves({"one": POINTS}, 3).layout.yaxis2
     ticks = dict(zip(axis.ticktext, axis.tickvals, strict=True))
     assert [*ticks] == ["0 %", "50 %", "80 %", "90 %", "95 %", "98 %", "99 %", "99.5 %"]
     assert ticks["90 %"] == pytest.approx(1)
     assert ticks["99 %"] == pytest.approx(2)
     assert axis.range == (0, 2.45)
-    better = figures.curves({"one": (*LOOKS, Look(20, 2.0, 0.0005, 0.998, 1000, 2.0))}, 3).layout
+    better = figures.curves({"one": (*POINTS, CurvePoint(20, 2.0, 0.0005, 0.998, 1000, 2.0))}, 3).layout
     assert better.yaxis2.ticktext[-1] == "99.9 %"
     assert better.yaxis.range == (-4, pytest.approx(math.log10(3.2)))
 
 
 def test_no_error_at_all_has_a_place_on_the_axis():
-    figure = figures.curves({"one": (LOOKS[0], Look(10, 1.0, 0.1, 1.0, 1000, 1.0))}, 3)
+    figure = figures.curves({"one": (POINTS[0], CurvePoint(10, 1.0, 0.1, 1.0, 1000, 1.0))}, 3)
     (line,) = traces(figure, "x2")
     assert numbers(line.y)[1] == pytest.approx(-math.log10(0.0005))
     assert numbers(line.y)[1] < figure.layout.yaxis2.range[1]
@@ -118,7 +118,7 @@ def test_no_error_at_all_has_a_place_on_the_axis():
 
 
 def test_axes_do_not_move_while_a_run_goes_on():
-    layouts = [figures.curves({"one": LOOKS[:count]}, 3).layout for count in range(4)]
+    layouts = [figures.curves({"one": POINTS[:count]}, 3).layout for count in range(4)]
     for one, following in pairwise(layouts):
         assert [one[axis].range for axis in ("xaxis", "xaxis2", "yaxis", "yaxis2")] == [
             following[axis].range for axis in ("xaxis", "xaxis2", "yaxis", "yaxis2")
@@ -126,7 +126,7 @@ def test_axes_do_not_move_while_a_run_goes_on():
 
 
 def test_a_loss_that_grows_is_seen():
-    figure = figures.curves({"one": (LOOKS[0], Look(5, 0.5, 250.0, 0.1, 400, 0.5))}, 3)
+    figure = figures.curves({"one": (POINTS[0], CurvePoint(5, 0.5, 250.0, 0.1, 400, 0.5))}, 3)
     assert figure.layout.yaxis.range == (-2, 3)
 
 
@@ -178,7 +178,7 @@ def test_gradient_norms_have_a_line_a_layer():
 
 def test_twenty_four_layers_can_be_told_apart():
     norms = tuple((f"fc{number}", 1.0) for number in range(24))
-    lines = figures.gradient_norms((LOOKS[0], Look(1, 1.0, 1.0, 0.5, 400, 1.0, norms)), 3).data
+    lines = figures.gradient_norms((POINTS[0], CurvePoint(1, 1.0, 1.0, 0.5, 400, 1.0, norms)), 3).data
     assert len({(line.line.color, line.line.dash) for line in lines}) == len(lines) == 24
 
 
@@ -192,5 +192,5 @@ def test_shift_figure_has_a_line_a_network():
 
 
 def test_a_long_run_travels_in_few_bytes():
-    looks = [Look(batch, batch / 100, 0.1, 0.9, 400, 1.0, (("conv1", 0.1),)) for batch in range(1000)]
-    assert len(figures.curves({"one": looks, "other": looks}, 10).to_json()) < 200_000
+    points = [CurvePoint(batch, batch / 100, 0.1, 0.9, 400, 1.0, (("conv1", 0.1),)) for batch in range(1000)]
+    assert len(figures.curves({"one": points, "other": points}, 10).to_json()) < 200_000

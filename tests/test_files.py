@@ -21,7 +21,7 @@ from cnn_explorer.spec.layers import LAYERS
 from cnn_explorer.spec.network import LECTURE, PRESETS, parse
 from cnn_explorer.spec.shapes import infer_shapes
 from cnn_explorer.training.files import CONVERT, LOAD_AND_SAVE, PickleError, read_weights, run_csv, weights_file
-from cnn_explorer.training.run import Look
+from cnn_explorer.training.run import CurvePoint
 from cnn_explorer.weights.builder import build_network
 
 SHAPES = infer_shapes(LECTURE)
@@ -645,12 +645,12 @@ def test_reading_does_not_load_torchs_compiler():
 
 
 def test_a_run_as_csv():
-    looks = [
-        Look(0, 0.0, None, 0.1, 400, 0.0),
-        Look(25, 0.5, 2.25, 0.5, 400, 0.125, (("conv1", 0.5), ("fc1", 2.0))),
-        Look(50, 1.0, 1.5, 0.75, 1000, 0.25, (("conv1", 0.25), ("fc1", 1.0))),
+    points = [
+        CurvePoint(0, 0.0, None, 0.1, 400, 0.0),
+        CurvePoint(25, 0.5, 2.25, 0.5, 400, 0.125, (("conv1", 0.5), ("fc1", 2.0))),
+        CurvePoint(50, 1.0, 1.5, 0.75, 1000, 0.25, (("conv1", 0.25), ("fc1", 1.0))),
     ]
-    assert run_csv(looks).splitlines() == [
+    assert run_csv(points).splitlines() == [
         "batch,epoch,loss,accuracy,measured,seconds,gradient_norm_conv1,gradient_norm_fc1",
         "0,0.0,,0.1,400,0.0,,",
         "25,0.5,2.25,0.5,400,0.125,0.5,2.0",

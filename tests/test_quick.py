@@ -53,13 +53,13 @@ def test_it_learns_and_says_what_it_reached() -> None:
     assert (last.label.source, last.label.measured, last.label.trained_for) == ("trained here", 1000, 1.5)
     assert f"right on {100 * right(last, 1000):.1f} % of 1,000 digits" in last.label.sentence
     assert 1 <= len(on_the_way) <= 5
-    for look in on_the_way:
-        assert 0.3 <= look.label.trained_for < 1.5
-        assert look.label.accuracy == right(look, look.label.measured)
-        assert look.label.sentence.startswith(f"Training, {look.label.trained_for:.1f} of ")
-        assert not look.module.training
+    for shown in on_the_way:
+        assert 0.3 <= shown.label.trained_for < 1.5
+        assert shown.label.accuracy == right(shown, shown.label.measured)
+        assert shown.label.sentence.startswith(f"Training, {shown.label.trained_for:.1f} of ")
+        assert not shown.module.training
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.module.state_dict().items())
-    assert len({look.fingerprint for look in (network, *on_the_way, last)}) == len(on_the_way) + 2
+    assert len({shown.fingerprint for shown in (network, *on_the_way, last)}) == len(on_the_way) + 2
 
 
 def test_it_goes_on_where_it_ended() -> None:

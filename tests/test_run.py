@@ -31,8 +31,8 @@ ADAM = RunRecipe("bundled", "adam", 0.01, schedule="onecycle", augment=True, bat
 
 
 @pytest.fixture(autouse=True)
-def many_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_module, "LOOK_INTERVAL", 100_000_000)
+def many_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_module, "POINT_INTERVAL", 100_000_000)
 
 
 def finish(run: Run) -> Run:
@@ -100,12 +100,12 @@ def test_a_run_in_pieces_beside_others_is_the_same_run(recipe: RunRecipe) -> Non
         torch.rand(7)
         run.network()
         turn += 1
-    assert run.looks == whole.looks
+    assert run.points == whole.points
     assert [snapshot.batch for snapshot in run.snapshots] == [snapshot.batch for snapshot in whole.snapshots]
     assert same(run.network()[1], whole.network()[1])
     assert not same(run.network()[1], finish(other).network()[1])
     run.advance()  # nothing more
-    assert run.looks == whole.looks
+    assert run.points == whole.points
 
 
 def test_training_does_not_touch_torchs_own_random_numbers() -> None:
@@ -129,19 +129,19 @@ def test_a_new_run_begins_with_the_very_same_weights() -> None:
 
 def test_looks_say_what_was_trained_and_tested() -> None:
     run = finish(Run(SMALL, SGD))
-    start, *later = run.looks
+    start, *later = run.points
     assert (start.batch, start.epoch, start.loss, start.gradient_norms) == (0, 0, None, ())
     assert start.measured == 400
-    assert [look.measured for look in later if look.epoch in (1, 2)] == [1000, 1000]
+    assert [point.measured for point in later if point.epoch in (1, 2)] == [1000, 1000]
     assert len(later) > 4
-    assert all(one.batch < next_.batch and one.seconds < next_.seconds for one, next_ in pairwise(run.looks))
+    assert all(one.batch < next_.batch and one.seconds < next_.seconds for one, next_ in pairwise(run.points))
     digits = bundled_digits()
-    for look in run.looks:
-        batch, module = run.network(look.batch)
-        assert batch == look.batch
-        assert look.accuracy == accuracy(module, digits.images[: look.measured], digits.labels[: look.measured])
-        assert [name for name, _ in look.gradient_norms] == (["conv1", "bn1", "fc1", "fc2"] if look.batch else [])
-        assert all(norm > 0 for _, norm in look.gradient_norms)
+    for point in run.points:
+        batch, module = run.network(point.batch)
+        assert batch == point.batch
+        assert point.accuracy == accuracy(module, digits.images[: point.measured], digits.labels[: point.measured])
+        assert [name for name, _ in point.gradient_norms] == (["conv1", "bn1", "fc1", "fc2"] if point.batch else [])
+        assert all(norm > 0 for _, norm in point.gradient_norms)
     assert later[-1].accuracy > 0.65
     assert later[-1].loss is not None
     assert later[0].loss is not None
@@ -149,8 +149,8 @@ def test_looks_say_what_was_trained_and_tested() -> None:
 
 
 def test_the_loss_and_the_gradients_of_a_look_are_the_batches_own() -> None:
-    run = Run(SMALL, replace(SGD, batch_size=512))  # a look after every third batch or so
-    while len(run.looks) < 2:
+    run = Run(SMALL, replace(SGD, batch_size=512))  # a point after every third batch or so
+    while len(run.points) < 2:
         run.advance()
     module = ready_to_train(build_network(SMALL, 3), 3)
     digits = more_digits()
@@ -158,29 +158,29 @@ def test_the_loss_and_the_gradients_of_a_look_are_the_batches_own() -> None:
     order = torch.randperm(4000, generator=torch.Generator().manual_seed(3000))
     optimizer = torch.optim.SGD(module.parameters(), 0.05, 0.5)
     losses = []
-    for index in range(run.looks[1].batch):
+    for index in range(run.points[1].batch):
         batch = order[512 * index : 512 * (index + 1)]
         optimizer.zero_grad()
         loss = functional.cross_entropy(module(as_input(images[batch])), labels[batch])
         loss.backward()  # type: ignore[no-untyped-call]
         losses.append(loss.item())
         optimizer.step()
-    assert run.looks[1].loss == pytest.approx(sum(losses) / len(losses))
+    assert run.points[1].loss == pytest.approx(sum(losses) / len(losses))
     norms = {}
     for name, layer in module.named_children():
         gradients = [parameter.grad.flatten() for parameter in layer.parameters() if parameter.grad is not None]
         if gradients:
             norms[name] = torch.cat(gradients).norm().item()
-    assert dict(run.looks[1].gradient_norms) == pytest.approx(norms)
+    assert dict(run.points[1].gradient_norms) == pytest.approx(norms)
 
 
 def test_the_place_for_a_replay() -> None:
     run = finish(Run(SMALL, SGD))
     assert run.reached(-1) == 0
     assert run.reached(1000) == run.batches
-    for look in run.looks:
-        assert run.reached(look.seconds) == look.batch
-        assert run.reached(look.seconds - 1e-9) < max(look.batch, 1)
+    for point in run.points:
+        assert run.reached(point.seconds) == point.batch
+        assert run.reached(point.seconds - 1e-9) < max(point.batch, 1)
 
 
 def test_networks_are_independent_in_eval_mode_and_ordinary() -> None:
@@ -210,13 +210,13 @@ def test_what_is_due_until_a_batch() -> None:
             run.advance()
         assert run.batch == min(until, run.batches)
         if until >= run.batches_per_epoch:
-            assert run.looks[-1].batch == run.batch  # tested as well
+            assert run.points[-1].batch == run.batch  # tested as well
     assert run.finished
 
 
 def test_snapshots_are_bounded_and_whole_epochs_stay_longest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_module, "MAX_SNAPSHOTS", 5)
-    monkeypatch.setattr(run_module, "LOOK_INTERVAL", 1)
+    monkeypatch.setattr(run_module, "POINT_INTERVAL", 1)
     spec = parse("fc10")
     run = Run(spec, replace(SGD, epochs=3))
     size = 4 * 7850
@@ -227,13 +227,13 @@ def test_snapshots_are_bounded_and_whole_epochs_stay_longest(monkeypatch: pytest
         most = max(most, len(run.snapshots))
         batches = [snapshot.batch for snapshot in run.snapshots]
         assert batches == sorted({*batches})
-        if run.looks:
+        if run.points:
             assert batches[0] == 0
-            assert batches[-1] == run.looks[-1].batch
+            assert batches[-1] == run.points[-1].batch
     assert most == 5
     assert {0, 15, 30, 45} <= {snapshot.batch for snapshot in run.snapshots}
     assert run.bytes == (2 + 5) * size
-    assert len(run.looks) == 46
+    assert len(run.points) == 46
     assert run.network(20)[0] == max(batch for batch in batches if batch <= 20)
 
 
@@ -280,7 +280,7 @@ def test_a_loss_that_is_no_number_ends_the_run() -> None:
     assert run.batch < run.batches
     assert "learning_rate (=1) is too large; choose a smaller one" in run.problem
     assert all(torch.isfinite(tensor).all() for tensor in run.network()[1].state_dict().values())
-    assert all(look.loss is None or look.loss == look.loss for look in run.looks)
+    assert all(point.loss is None or point.loss == point.loss for point in run.points)
     assert not run.is_due(10**9)
 
 
@@ -311,7 +311,7 @@ def test_dropout_keeps_the_mean_and_its_share() -> None:
 
 
 def test_a_place_that_is_kept_can_be_gone_back_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_module, "LOOK_INTERVAL", 10**12)  # snapshots after whole epochs only
+    monkeypatch.setattr(run_module, "POINT_INTERVAL", 10**12)  # snapshots after whole epochs only
     run = Run(parse("fc10"), RunRecipe(batch_size=64, epochs=2))
     while run.batch < 7:
         run.advance()
@@ -329,7 +329,7 @@ def test_a_place_that_is_kept_can_be_gone_back_to(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_place_that_is_being_tested_is_kept_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_module, "LOOK_INTERVAL", 10**12)
+    monkeypatch.setattr(run_module, "POINT_INTERVAL", 10**12)
     run = Run(parse("fc10"), RunRecipe(batch_size=512, epochs=1))
     assert run.keep(0) == 0
     while run.batch < 7:

@@ -137,7 +137,7 @@ def test_a_run_is_driven_to_its_end_and_is_the_same_as_by_hand(house: House) -> 
         by_hand.advance()
     run = house.run(SHORT)
     assert run.finished
-    assert run.looks == by_hand.looks
+    assert run.points == by_hand.points
     assert torch.equal(run.network()[1][2].weight, by_hand.network()[1][2].weight)  # type: ignore[arg-type]
     assert house.scheduler.train("another", SPEC, SHORT, 0) == RunStatus(run)
     until(is_quiet)  # nothing more to do: no thread is left
@@ -209,7 +209,7 @@ def test_hold_step_and_go_on(house: House) -> None:
         house.train("one", recipe, batch)
         until(lambda: not house.train("nobody", recipe, 0).going)
         assert house.run(recipe).batch == batch
-    assert house.run(recipe).looks[-1].epoch == 1
+    assert house.run(recipe).points[-1].epoch == 1
     house.train("one", recipe)
     until(lambda: house.run(recipe).batch > 70)
     pressed = time.monotonic()

@@ -60,12 +60,12 @@ def test_the_script_runs_as_it_is_and_is_the_same_run(name: str, programs: dict[
     folder, program = programs[name]
     ended = program.wait()
     assert (ended.returncode, ended.stderr) == (0, "")
-    ends = [look for look in run.looks if look.batch and look.batch % run.batches_per_epoch == 0]
+    ends = [point for point in run.points if point.batch and point.batch % run.batches_per_epoch == 0]
     assert re.findall(
         r"epoch (\d+) of (\d+): loss \d\.\d{4}, right on ([\d.]+) % of ([\d,]+) test digits\n", ended.stdout
     ) == [
-        (f"{number}", f"{recipe.epochs}", f"{100 * look.accuracy:.2f}", f"{look.measured:,}")
-        for number, look in enumerate(ends, start=1)
+        (f"{number}", f"{recipe.epochs}", f"{100 * point.accuracy:.2f}", f"{point.measured:,}")
+        for number, point in enumerate(ends, start=1)
     ]
     assert len(ended.stdout.splitlines()) == recipe.epochs
     read = read_weights((folder / "weights.safetensors").read_bytes(), run.shapes).module

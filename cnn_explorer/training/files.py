@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from cnn_explorer.digits.data import bundled_digits
 from cnn_explorer.spec.shapes import NetworkShapes
 from cnn_explorer.text import quoted
-from cnn_explorer.training.run import Look
+from cnn_explorer.training.run import CurvePoint
 from cnn_explorer.weights.builder import build_layers
 from cnn_explorer.weights.evaluation import predict
 
@@ -118,20 +118,28 @@ def read_weights(content: bytes, shapes: NetworkShapes, name: str = "") -> FileW
     return FileWeights(module, () if same else tuple((theirs, ours) for ours, theirs in layers.items()))
 
 
-def run_csv(looks: Sequence[Look]) -> str:
-    """A run as a table: a line a look, its gradient norms in a column for each layer; empty where
+def run_csv(points: Sequence[CurvePoint]) -> str:
+    """A run as a table: a line a point of the curves, its gradient norms in a column for each layer; empty where
     there is no number.
     """
-    layers = list(dict.fromkeys(layer for look in looks for layer, _ in look.gradient_norms))
+    layers = list(dict.fromkeys(layer for point in points for layer, _ in point.gradient_norms))
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(
         ["batch", "epoch", "loss", "accuracy", "measured", "seconds", *(f"gradient_norm_{layer}" for layer in layers)]
     )
-    for look in looks:
-        norms = dict(look.gradient_norms)
+    for point in points:
+        norms = dict(point.gradient_norms)
         writer.writerow(
-            [look.batch, look.epoch, look.loss, look.accuracy, look.measured, look.seconds, *map(norms.get, layers)]
+            [
+                point.batch,
+                point.epoch,
+                point.loss,
+                point.accuracy,
+                point.measured,
+                point.seconds,
+                *map(norms.get, layers),
+            ]
         )
     return table.getvalue()
 

@@ -26,10 +26,10 @@ from cnn_explorer.weights.load import TrainedNetwork
 from cnn_explorer.weights.optimizers import AdamW
 from cnn_explorer.weights.shared_filters import CLASSES
 
-INTERVAL = 0.3  # seconds of CPU between two looks at the network
+INTERVAL = 0.3  # seconds of CPU until the network is shown anew
 RATE, FRESH_RATE = 2e-3, 4e-3  # of a network that knows something already, and of one that does not
 BATCH_TIME, BATCH = 25_000_000, (8, 64)  # nanoseconds of a step, as `cost` counts them, and the digits that this allows
-LOOK_TIME, LOOK = 4_000_000, (20, 200)  # likewise for the accuracy while it learns
+PROGRESS_TIME, PROGRESS = 4_000_000, (20, 200)  # likewise for the accuracy while it learns
 FINAL_TIME, FINAL = 2_500_000_000, (100, 1000)  # and for the one at the end
 SLANT = 0.7  # times the reach that `slant` names
 
@@ -51,7 +51,7 @@ class QuickRun(Job):
         self.finished = seconds <= start.label.trained_for
 
     def is_due(self, until: int) -> bool:
-        """True until it has finished: `until` is not looked at."""
+        """True until it has finished: `until` has no meaning."""
         return not self.finished
 
     @property
@@ -96,7 +96,7 @@ class QuickRun(Job):
         done = spent >= self.seconds
         copied = build_layers(self.shapes).eval()
         copied.load_state_dict(module.state_dict())
-        time, bounds = (FINAL_TIME, FINAL) if done else (LOOK_TIME, LOOK)
+        time, bounds = (FINAL_TIME, FINAL) if done else (PROGRESS_TIME, PROGRESS)
         count = (
             affordable_digits(time, bounds, self.shapes) // CLASSES * CLASSES
         )  # they come in tens, one of each class

@@ -7,29 +7,29 @@ from collections.abc import Callable
 from torch import nn
 
 from cnn_explorer.training.recipe import digits_for
-from cnn_explorer.training.run import Look, Run
+from cnn_explorer.training.run import CurvePoint, Run
 from cnn_explorer.weights.evaluation import Evaluation
 from cnn_explorer.weights.label import Initialised, Label, TrainedByRun, epochs_text
 from cnn_explorer.weights.load import TrainedNetwork
 
 
-def look_at(run: Run, batch: int) -> Look | None:
-    """The last look at or before `batch`, None before the first."""
-    return next((look for look in reversed(run.looks) if look.batch <= batch), None)
+def point_at(run: Run, batch: int) -> CurvePoint | None:
+    """The last point at or before `batch`, None before the first."""
+    return next((point for point in reversed(run.points) if point.batch <= batch), None)
 
 
 def trained_at(run: Run, batch: int, evaluate: Callable[[nn.Sequential], Evaluation] | None = None) -> TrainedNetwork:
     """The network as it was after `batch` batches, or at the latest place before from which weights are kept.
 
-    Its accuracy is that which `evaluate` finds; without that, of the last look.
+    Its accuracy is that which `evaluate` finds; without that, of the curves' last point.
     """
     there, module = run.network(batch)
-    look = look_at(run, there)
+    point = point_at(run, there)
     if evaluate:
         evaluation = evaluate(module)
         right, measured, tested_after = evaluation.accuracy, len(evaluation), there
-    elif look:
-        right, measured, tested_after = look.accuracy, look.measured, look.batch
+    elif point:
+        right, measured, tested_after = point.accuracy, point.measured, point.batch
     else:
         right, measured, tested_after = 0.0, 0, there
     digits = len(digits_for(run.recipe.data)[0])

@@ -1,9 +1,9 @@
-"""One training, from its first batch to its last, in units that are over in a moment.
+"""One training by a recipe, from its first batch to its last, in units of work.
 
-    Run(spec, recipe) ─ advance, advance, … ─► looks (the curves), snapshots (weights to go back to), network(batch)
+    Run(spec, recipe) ─ advance, advance, … ─► points (of the curves), snapshots (weights to go back to), network(batch)
 
-A run is a pure function of its two arguments: whoever advances it, in whichever pieces, beside whatever else, on one
-thread it comes to the same weights and the same curves, to the last bit, as this loop in plain torch does:
+A run is a pure function of its two arguments. On one torch thread it comes to the same weights and the same curves, to
+the last bit, as the loop below, no matter who advances it, in which pieces, and what else is trained meanwhile:
 
     for epoch in range(recipe.epochs):
         generator = torch.Generator().manual_seed(1000 * recipe.seed + epoch)
@@ -39,21 +39,21 @@ from cnn_explorer.weights.fitting import digits_to_fit, digits_to_measure
 from cnn_explorer.weights.optimizers import SGD, AdamW
 from cnn_explorer.weights.shared_filters import CLASSES
 
-# Nanoseconds as `cost` counts them, not a clock's: looks are where they are however busy the machine is.
+# Nanoseconds as `cost` counts them, not a clock's: a run has its points at the same batches on any machine.
 PARAMETER_TIME, SLANT_TIME = 1, 20_000  # of an optimizer's step, a parameter; of slanting a digit
 MAX_BATCH_TIME = 120_000_000
-LOOK_INTERVAL = 400_000_000  # from one look to the next
-MAX_LOOKS = 1000
-LOOK_TIME, LOOK = 19_000_000, (20, 400)  # of a look between epochs, and the test digits that this allows
+POINT_INTERVAL = 400_000_000  # from one point of the curves to the next
+MAX_POINTS = 1000
+POINT_TIME, POINT_DIGITS = 19_000_000, (20, 400)  # of a point between epochs, and the test digits that this allows
 TEST_TIME, TEST = 1_000_000_000, (100, 10_000)  # likewise for the test after an epoch
 SNAPSHOT_BYTES, MAX_SNAPSHOTS = 12_000_000, 60
 
 
 @dataclass(frozen=True)
-class Look:
+class CurvePoint:
     """One point of the curves, at a place that depends on network and recipe alone.
 
-    `batch`: how many were trained by then; `epoch`: the same in epochs. `loss`: the mean training loss since the look
+    `batch`: how many were trained by then; `epoch`: the same in epochs. `loss`: the mean training loss since the point
     before, None at the start. `accuracy`: of the first `measured` test digits. `seconds`: CPU time of the training so
     far, tests left out. `gradient_norms`: the Euclidean norm of every layer's gradient in the last batch, none at the
     start.
@@ -127,7 +127,7 @@ class _Diverged(Exception):
 class Run(Job):
     """A training of `spec` by `recipe`, from the initial weights of the recipe's seed.
 
-    `looks` and `snapshots` begin before the first batch. Raises `ValueError` with a sentence for a network that cannot
+    `points` and `snapshots` begin before the first batch. Raises `ValueError` with a sentence for a network that cannot
     be trained here, `FileNotFoundError` where the digits are missing.
     """
 
@@ -138,27 +138,27 @@ class Run(Job):
         self._train, self._test = _tensors(recipe.data)
         self.batches_per_epoch = len(self._train[0]) // recipe.batch_size
         self.batches = recipe.epochs * self.batches_per_epoch
-        self.looks: tuple[Look, ...] = ()
+        self.points: tuple[CurvePoint, ...] = ()
         self.snapshots: tuple[Snapshot, ...] = ()
         self._module = ready_to_train(build_layers(self.shapes, recipe.seed), recipe.seed)
         self._optimizer = _optimizer(self._module, recipe)
-        self._look_every = _look_interval(self.shapes, recipe, self.batches)
+        self._point_every = _point_interval(self.shapes, recipe, self.batches)
         self._seconds = 0.0
-        self._losses: list[float] = []  # since the last look
+        self._losses: list[float] = []  # since the last point
         self._testing = True  # what comes next is a part of a test
         self._add(self._copied())
 
     def is_due(self, until: int) -> bool:
-        """True while something is left to do before `until` batches are trained and, if there is a look at that place,
+        """True while something is left to do before `until` batches are trained and, if the curves have a point there,
         tested.
         """
         return until > 0 and not self.finished and (self.batch < until or (self.batch == until and self._testing))
 
     def reached(self, seconds: float) -> int:
-        """The batch of the last look by which up to so many seconds of CPU time had been spent; 0 if there is none."""
-        looks = self.looks
-        passed = bisect_right(looks, seconds, key=lambda look: look.seconds)
-        return looks[passed - 1].batch if passed else 0
+        """The batch of the last point by which up to so many seconds of CPU time had been spent; 0 if there is none."""
+        points = self.points
+        passed = bisect_right(points, seconds, key=lambda point: point.seconds)
+        return points[passed - 1].batch if passed else 0
 
     def network(self, batch: int | None = None) -> tuple[int, nn.Sequential]:
         """An independent module in eval mode, and after how many batches it was like that: `place_at(batch)`, None for
@@ -204,7 +204,7 @@ class Run(Job):
 
     def _epochs(self) -> Iterator[None]:
         size = self.recipe.batch_size
-        yield from self._look(affordable_digits(LOOK_TIME, LOOK, self.shapes))
+        yield from self._add_point(affordable_digits(POINT_TIME, POINT_DIGITS, self.shapes))
         for epoch in range(self.recipe.epochs):
             generator = Generator().manual_seed(
                 1000 * self.recipe.seed + epoch
@@ -212,15 +212,15 @@ class Run(Job):
             order = torch.randperm(len(self._train[0]), generator=generator)
             for index, batch in enumerate(order[: self.batches_per_epoch * size].view(-1, size), start=1):
                 ends = index == self.batches_per_epoch
-                self._testing = ends or index % self._look_every == 0
+                self._testing = ends or index % self._point_every == 0
                 norms = self._learn(batch, generator)
                 yield
                 if self._testing:
-                    few = affordable_digits(LOOK_TIME, LOOK, self.shapes)
-                    yield from self._look(digits_to_test(self.shapes) if ends else few, norms)
+                    few = affordable_digits(POINT_TIME, POINT_DIGITS, self.shapes)
+                    yield from self._add_point(digits_to_test(self.shapes) if ends else few, norms)
 
     def _learn(self, batch: Tensor, generator: Generator) -> tuple[tuple[str, float], ...]:
-        """Train on the digits of these numbers; the layers' gradient norms if a look follows."""
+        """Train on the digits of these numbers; the layers' gradient norms if a point of the curves follows."""
         started = time.thread_time()
         images, labels = self._train[0][batch], self._train[1][batch]
         if self.recipe.augment:
@@ -238,7 +238,7 @@ class Run(Job):
         self._seconds += time.thread_time() - started
         return norms
 
-    def _look(self, count: int, norms: tuple[tuple[str, float], ...] = ()) -> Iterator[None]:
+    def _add_point(self, count: int, norms: tuple[tuple[str, float], ...] = ()) -> Iterator[None]:
         """Test on the first `count` digits, part by part, and keep what is seen."""
         images, labels = (part[:count] for part in self._test)
         size = digits_per_unit(self.shapes)
@@ -250,8 +250,8 @@ class Run(Job):
         loss = sum(self._losses) / len(self._losses) if self._losses else None
         self._losses.clear()
         epoch = self.batch / self.batches_per_epoch
-        look = Look(self.batch, epoch, loss, right / len(labels), len(labels), self._seconds, norms)
-        self.looks = (*self.looks, look)
+        point = CurvePoint(self.batch, epoch, loss, right / len(labels), len(labels), self._seconds, norms)
+        self.points = (*self.points, point)
         self._add(self._copied())
         self._testing = False
         self.finished = self.batch == self.batches
@@ -289,8 +289,8 @@ class Run(Job):
             self.snapshots = self._thinned((*self.snapshots, snapshot))
 
     def _thinned(self, snapshots: tuple[Snapshot, ...]) -> tuple[Snapshot, ...]:
-        """One less if there are too many: of those that are neither first, newest nor a whole epoch, the one that is
-        missed least.
+        """One less if there are too many: the one with the closest neighbours, which is neither the first, nor the
+        newest, nor that of a whole epoch.
         """
         if len(snapshots) <= _capacity(_size(snapshots[0].tensors)):
             return snapshots
@@ -339,9 +339,11 @@ def _batch_time(shapes: NetworkShapes, recipe: RunRecipe, batch_size: int) -> fl
     return PARAMETER_TIME * shapes.parameters + batch_time(shapes.layers, batch_size) + slanting
 
 
-def _look_interval(shapes: NetworkShapes, recipe: RunRecipe, batches: int) -> int:
-    """Batches from one look to the next."""
-    return max(round(LOOK_INTERVAL / _batch_time(shapes, recipe, recipe.batch_size)), math.ceil(batches / MAX_LOOKS), 1)
+def _point_interval(shapes: NetworkShapes, recipe: RunRecipe, batches: int) -> int:
+    """Batches from one point to the next."""
+    return max(
+        round(POINT_INTERVAL / _batch_time(shapes, recipe, recipe.batch_size)), math.ceil(batches / MAX_POINTS), 1
+    )
 
 
 def digits_to_test(shapes: NetworkShapes) -> int:

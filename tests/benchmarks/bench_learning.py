@@ -4,7 +4,7 @@
 
 Accuracy is that on MNIST's 10,000 test digits, tested after every epoch as the page does; for the bundled digits it is
 measured here, after the run. Seconds to an accuracy are the processor's own, of the training up to the end of the first
-epoch that reaches it, tests left out. Speed is in digits a second of processor time: the run with all of its looks and
+epoch that reaches it, tests left out. Speed is in digits a second of processor time: the run with all of its points and
 tests, against a plain PyTorch loop over preloaded tensors, which does not test, in turns of a few dozen batches; and
 against the loop of most tutorials, a `DataLoader` with torchvision's transforms. A stop is the time from the wish to
 the last change of the run, asked through `Scheduler`. `--quick` has one seed and no full runs by the lecture's recipe.
@@ -66,10 +66,10 @@ def learning(name: str, spec: NetworkSpec, recipe: RunRecipe, seeds: range) -> N
     """Print the accuracy at the end of a run, and the seconds to 98 % and 99 %."""
     for seed in seeds:
         run = finished(spec, replace(recipe, seed=seed))
-        ends = [look for look in run.looks if look.batch and look.batch % run.batches_per_epoch == 0]
+        ends = [point for point in run.points if point.batch and point.batch % run.batches_per_epoch == 0]
         print(f"{ends[-1].accuracy:8.2%}  {name}: {run.recipe}, {ends[-1].seconds:.1f} s")
         for goal in (0.98, 0.99):
-            reached = next((look for look in ends if look.accuracy >= goal), None)
+            reached = next((point for point in ends if point.accuracy >= goal), None)
             said = f"{reached.seconds:.1f} s, {reached.epoch:.0f} epochs" if reached else "not reached"
             print(f"          {goal:.0%}: {said}", flush=True)
 
@@ -80,7 +80,7 @@ def bundled(recipe: RunRecipe, seeds: range) -> None:
     for seed in seeds:
         run = finished(LECTURE, replace(recipe, seed=seed))
         right = accuracy(run.network()[1], test.images, test.labels)
-        print(f"{right:8.2%}  bundled digits only: {run.recipe}, {run.looks[-1].seconds:.1f} s", flush=True)
+        print(f"{right:8.2%}  bundled digits only: {run.recipe}, {run.points[-1].seconds:.1f} s", flush=True)
 
 
 def finished(spec: NetworkSpec, recipe: RunRecipe) -> Run:
@@ -123,7 +123,7 @@ def speed(data: Path, chunks: int) -> None:
     for name, total in seconds.items():
         print(f"  {name:16} {digits / total:8,.0f}")
     print(
-        f"  run against the plain loop {seconds['plain loop'] / seconds['run']:.2f}×, looks and tests included;",
+        f"  run against the plain loop {seconds['plain loop'] / seconds['run']:.2f}×, points and tests included;",
         end=" ",
     )
     print(f"against the tutorial loop {seconds['tutorial loop'] / seconds['run']:.1f}×", flush=True)

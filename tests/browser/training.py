@@ -60,7 +60,7 @@ class TrainingPage(Explorer):
         return [Line(**line) for line in self.figure(key).evaluate(LINES)]
 
     def curves(self) -> tuple[list[Line], list[Line]]:
-        """Loss and accuracy, a line for each network: of accuracy that through all looks, not that through whole
+        """Loss and accuracy, a line for each network: of accuracy that through all points, not that through whole
         epochs.
         """
         lines = sorted(self.lines("curves"), key=lambda line: len(line.x))

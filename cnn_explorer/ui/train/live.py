@@ -10,7 +10,7 @@ import streamlit as st
 
 from cnn_explorer import figures
 from cnn_explorer.training.results import epochs, trained_at
-from cnn_explorer.training.run import Look, Run
+from cnn_explorer.training.run import CurvePoint, Run
 from cnn_explorer.training.scheduler import RunStatus
 from cnn_explorer.ui import caches, network_view, state
 from cnn_explorer.ui.boundary import guarded
@@ -54,9 +54,9 @@ class Learner:
         return self.status.run
 
     @property
-    def looks(self) -> list[Look]:
+    def points(self) -> list[CurvePoint]:
         """The part of its curves that has been seen."""
-        return [look for look in self.run.looks if look.batch <= self.progress.at] if self.run else []
+        return [point for point in self.run.points if point.batch <= self.progress.at] if self.run else []
 
     @property
     def done(self) -> bool:
@@ -83,7 +83,7 @@ class Learner:
     @cached_property
     def network(self) -> TrainedNetwork:
         """As it was at the place that is looked at; how good it is say all test digits where it rests, elsewhere those
-        of the last look.
+        of the last point.
         """
         if self.run is None:
             return caches.initial(self.net, choices.recipe().seed)
@@ -162,7 +162,7 @@ def _curves(shown: list[Learner], learner: Learner) -> None:
     """Loss and accuracy of all, and the place that is looked at."""
     run = learner.run
     place = learner.place / run.batches_per_epoch if run and learner.place != learner.progress.at else None
-    series = {controls.name_of(one.net): one.looks for one in shown}
+    series = {controls.name_of(one.net): one.points for one in shown}
     figure = figures.curves(series, choices.recipe().epochs, place, CURVES + LEGEND * (len(shown) > 1))
     st.plotly_chart(figure, key="curves", config=figures.CONFIG)
 
@@ -175,19 +175,19 @@ def _gradients(shown: list[Learner]) -> None:
     with fold:
         st.caption(
             "How steep the loss is in each layer's weights: the Euclidean norm of the gradient, in the last batch "
-            "before each look."
+            "before each point."
         )
         for column, learner in zip(st.columns(len(shown)), shown, strict=True):
             with column:
                 st.markdown(f"**{controls.name_of(learner.net)}**")
-                figure = figures.gradient_norms(learner.looks, choices.recipe().epochs)
+                figure = figures.gradient_norms(learner.points, choices.recipe().epochs)
                 st.plotly_chart(figure, key=f"gradients {learner.net}", config=figures.CONFIG)
 
 
 def _numbers(learner: Learner, network: TrainedNetwork) -> None:
     """How good it is, in large."""
     shapes, label = caches.shapes_of(learner.net), network.label
-    losses = [look.loss for look in learner.looks if look.loss is not None and look.batch <= learner.place]
+    losses = [point.loss for point in learner.points if point.loss is not None and point.batch <= learner.place]
     tested = f"Right, of {label.measured:,} test digits" if label.measured else "Right, of the test digits"
     with st.container(horizontal=True, gap="medium"):
         st.metric(tested, f"{100 * label.accuracy:.1f} %" if label.accuracy is not None else "–", width="content")

@@ -251,7 +251,7 @@ def _run_name(now: Progress) -> str:
 def _moved(now: Progress, run: Run) -> Progress:
     """What has been seen by this time: the present, or a replay of what had been trained before."""
     seen = run.reached(now.seconds + REPLAY * (time.monotonic() - now.since))
-    replaying = seen < (run.looks[-1].batch if run.looks else 0)
+    replaying = seen < (run.points[-1].batch if run.points else 0)
     at = min(max(seen, now.at) if replaying else run.batch, now.until)
     until = at if run.finished and at >= run.batch else now.until
     testing = at == until and run.is_due(until)

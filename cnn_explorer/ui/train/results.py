@@ -265,7 +265,7 @@ def _shifts(trained: list[Learner]) -> None:
 
 def _along(shown: list[Learner]) -> None:
     learner, recipe = looked_into(shown), choices.recipe()
-    network, seen = learner.tested, [look for look in learner.looks if look.batch <= learner.place]
+    network, seen = learner.tested, [point for point in learner.points if point.batch <= learner.place]
     trained = bool(learner.run and learner.place)
     st.markdown(f"**{controls.name_of(learner.net)}.** {plain(network.label.sentence)}")
     with st.container(horizontal=True):
