@@ -45,7 +45,7 @@ FORWARD = f"""const bytesOf = (text) => Uint8Array.from(atob(text), (letter) => 
 const forward = new m.Forward(a.layers, new Float32Array(bytesOf(a.weights).buffer)), image = bytesOf(a.image);
 const work = () => forward.run(image);
 {TIMES}"""
-INK = f"""const work = (call) => m.imageOfStrokes(a.drawings[call % a.drawings.length]);
+RASTER = f"""const work = (call) => m.imageOfStrokes(a.drawings[call % a.drawings.length]);
 {TIMES}"""
 
 
@@ -60,7 +60,7 @@ def main() -> None:
         page.goto(server.url)
         app = Explorer(page).ready()
         drawings = [example_drawing().strokes, FOUR]
-        report("image of strokes", app.run("ink.js", INK, {"drawings": drawings, "timings": options.timings}))
+        report("image of strokes", app.run("raster.js", RASTER, {"drawings": drawings, "timings": options.timings}))
         for net in NETS:
             report(net, app.run("forward.js", FORWARD, {**prepared(net), "timings": options.timings}))
         browser.close()

@@ -101,7 +101,7 @@ WINDOWS = f"""{SETUP}
 return a.map((each) => {{
   const [layer, input, values] = opened(each);
   return each.places.map((place) => {{
-    const cells = m.windowOf(layer, input, values, ...place), {{ row, column, value }} = m.winner(cells);
+    const cells = m.windowOf(layer, input, values, ...place, layer.kind === "MaxPool2d" ? -Infinity : 0), {{ row, column, value }} = m.winner(cells);
     return [all(cells), row, column, Number.isFinite(value) ? value : null];
   }});
 }});"""
@@ -450,13 +450,13 @@ def test_numbers_as_text(app: Explorer) -> None:
     body = (
         f"{BASE64} return [...new Float32Array(bytesOf(a).buffer)].map((x) => [m.short(x), m.exact(x), m.unrounded(x)])"
     )
-    texts = app.run("explain.js", body, base64.b64encode(floats.tobytes()).decode())
+    texts = app.run("numbers.js", body, base64.b64encode(floats.tobytes()).decode())
     for number, (short, exact, unrounded) in zip(floats, texts, strict=True):
         assert "-" not in short + exact + unrounded
         for digits, text in ((3, short), (6, exact)):
             assert value(text) == float(Context(digits, ROUND_HALF_UP).create_decimal(Decimal(float(number))))
         assert np.float32(value(unrounded)) == number
-    assert app.run("explain.js", "return [Infinity, -Infinity].flatMap((x) => [m.short(x), m.exact(x)])") == [
+    assert app.run("numbers.js", "return [Infinity, -Infinity].flatMap((x) => [m.short(x), m.exact(x)])") == [
         "∞",
         "∞",
         "−∞",

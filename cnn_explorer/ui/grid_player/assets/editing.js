@@ -1,20 +1,25 @@
 // Changing a number where it stands, and getting the change to the server.
 
+import { element } from "./element.js";
 import { full, MAX_VALUE, parse } from "./numbers.js";
+
+/** @import { Edit, Message } from "../types.d.ts" */
+/** @import { Grid } from "./grid.js" */
 
 /**
  * Changes on their way. Each message repeats all that the server has not confirmed yet: Streamlit keeps only the newest of messages that
  * arrive while it is busy.
  */
 export class Outbox {
-  /** @param {(message: {seq: number, edits: object[]}) => void} send */
+  /** @param {(message: Message) => void} send */
   constructor(send) {
     this.send = send;
     this.seq = 0;
+    /** @type {Message["edits"]} */
     this.waiting = [];
   }
 
-  /** @param {{part: string, place: number[], value: number}} edit */
+  /** @param {Edit} edit */
   push(edit) {
     this.seq += 1;
     this.waiting.push({ ...edit, seq: this.seq });
@@ -32,19 +37,20 @@ export class Outbox {
   }
 }
 
-const VERTICAL_ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+/** @type {Record<string, [number, number] | undefined>} where a key leads from the field: rows down, columns to the right */
+const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], Enter: [0, 0] };
 
 /**
  * Open a field in a cell.
- * @param {import("./grid.js").Grid} grid @param {string} typed what opened it, or "" to start from the number itself
+ * @param {Grid} grid @param {number} row @param {number} column @param {string} typed what opened it, or "" to start from the number itself
  * @param {{commit: (value: number) => void, complain: (sentence: string) => void, leave: (row: number, column: number) => void}} then
  */
 export function openField(grid, row, column, typed, then) {
   const cell = grid.cell(row, column);
-  if (cell.querySelector("input")) return;
+  if (!cell || cell.querySelector("input")) return;
   const before = cell.textContent;
   const value = grid.values[row][column];
-  const field = document.createElement("input");
+  const field = element("input");
   field.inputMode = "text"; // a decimal keyboard has no minus on some telephones
   field.maxLength = 12;
   field.autocomplete = "off";
@@ -57,7 +63,7 @@ export function openField(grid, row, column, typed, then) {
     open = false;
     cell.textContent = before;
   };
-  /** @returns {boolean} whether the field is closed */
+  /** @param {boolean} leaving @returns {boolean} whether the field is closed */
   const commit = (leaving) => {
     if (!open) return true;
     const entered = parse(field.value);
@@ -72,18 +78,23 @@ export function openField(grid, row, column, typed, then) {
     return true;
   };
 
-  field.onblur = () => commit(true);
+  /** @param {KeyboardEvent} event @returns {[number, number] | undefined} */
+  const stepOf = ({ key, shiftKey }) => (key === "Tab" ? [0, shiftKey ? -1 : 1] : STEPS[key]);
+
+  field.onblur = () => { commit(true); };
   field.onkeydown = (event) => {
     event.stopPropagation();
-    const step = event.key === "Tab" ? [0, event.shiftKey ? -1 : 1] : event.key === "Enter" ? [0, 0] : VERTICAL_ARROWS[event.key];
+    const step = stepOf(event);
     if (event.key === "Escape") {
       close();
       grid.focus(row, column);
     } else if (step) {
-      const next = [row + step[0], column + step[1]];
-      if (event.key === "Tab" && !grid.has(...next)) return; // on to whatever comes next in the page; the blur commits
+      const down = row + step[0], across = column + step[1];
+      if (event.key === "Tab" && !grid.has(down, across)) return; // on to whatever comes next in the page; the blur commits
       event.preventDefault();
-      if (commit(false)) then.leave(...(grid.has(...next) ? next : [row, column]));
+      if (!commit(false)) return;
+      if (grid.has(down, across)) then.leave(down, across);
+      else then.leave(row, column);
     }
   };
   field.focus({ preventScroll: true });

@@ -1,57 +1,71 @@
 // One grid of numbers: a table whose cells are reached by pointer and by arrow keys.
 
+import { element, part as partOf } from "./element.js";
 import { short } from "./numbers.js";
+
+/** @import { Cell, GridPart } from "../types.d.ts" */
 
 /** @type {WeakMap<Element, {grid: Grid, row: number, column: number}>} */
 const places = new WeakMap();
 
-/** The grid and the cell that an element lies in. @param {Element | null} element */
-export function placeOf(element) {
-  const cell = element?.closest("td");
-  return cell ? places.get(cell) : undefined;
+/** The grid and the cell that an element lies in, and whether the Tab key stops at it. @param {EventTarget | null} target */
+export function placeOf(target) {
+  const cell = target instanceof Element ? target.closest("td") : null;
+  const place = cell && places.get(cell);
+  return place ? { ...place, current: place.grid.current === cell } : undefined;
 }
 
 export class Grid {
   /**
-   * @param {{part: string, index: number[], title: string, note?: string, values: number[][], padding?: number, padText?: string,
+   * @param {{part: GridPart, index: number[], title: string, note?: string, values: number[][], padding?: number, padText?: string,
    *   editable?: boolean, tint?: string}} options `part` and `index` say which numbers these are: ["input", channel], ["weight", out, in],
    *   ["bias"], ["output", map], ["partial", at]
    */
   constructor({ part, index, title, note = "", values, padding = 0, padText = "", editable = false, tint = "" }) {
-    Object.assign(this, { part, index, title, padding, padText, editable, tint, values });
+    this.part = part;
+    this.index = index;
+    this.title = title;
+    this.padding = padding;
+    this.editable = editable;
+    this.tint = tint;
+    this.values = values;
+    /** @type {HTMLTableCellElement | undefined} the one cell that the Tab key stops at */
+    this.current = undefined;
     /** @type {HTMLTableCellElement[][]} real cells and, around them, `padding` rows and columns */
     this.cells = [];
     /** @type {Map<string, HTMLTableCellElement[]>} */
     this.marked = new Map();
-    this.element = document.createElement("figure");
-    this.element.className = `grid ${part}`;
+    this.element = element("figure", `grid ${part}`);
     this.element.innerHTML = `<figcaption><b></b> <span></span></figcaption><div class="scroll"><table role="grid"></table></div>`;
-    this.element.querySelector("b").textContent = title;
-    this.caption = this.element.querySelector("figcaption span");
+    partOf(this.element, "b", HTMLElement).textContent = title;
+    this.caption = partOf(this.element, "figcaption span", HTMLElement);
     this.caption.textContent = note;
-    this.table = this.element.querySelector("table");
+    this.table = partOf(this.element, "table", HTMLTableElement);
     this.table.setAttribute("aria-label", note ? `${title}, ${note}` : title);
     if (!editable) this.table.setAttribute("aria-readonly", "true");
-    this.#build();
+    this.#build(padText);
     this.update(values, note);
   }
 
   get rows() { return this.values.length; }
   get columns() { return this.values[0]?.length ?? 0; }
 
-  #build() {
+  /** @param {string} padText */
+  #build(padText) {
     for (let row = -this.padding; row < this.rows + this.padding; row++) {
       const line = this.table.insertRow();
-      this.cells.push([]);
+      /** @type {HTMLTableCellElement[]} */
+      const cells = [];
+      this.cells.push(cells);
       for (let column = -this.padding; column < this.columns + this.padding; column++) {
         const cell = line.insertCell();
         cell.setAttribute("role", "gridcell");
         cell.tabIndex = -1;
         places.set(cell, { grid: this, row, column });
-        this.cells.at(-1).push(cell);
+        cells.push(cell);
         if (!this.has(row, column)) {
           cell.className = "padding";
-          cell.textContent = this.padText;
+          cell.textContent = padText;
         }
       }
     }
@@ -59,22 +73,24 @@ export class Grid {
     if (this.current) this.current.tabIndex = 0;
   }
 
+  /** @param {number} row @param {number} column */
   has(row, column) {
     return row >= 0 && column >= 0 && row < this.rows && column < this.columns;
   }
 
-  /** A cell, padding included. */
+  /** A cell, padding included. @param {number} row @param {number} column @returns {HTMLTableCellElement | undefined} */
   cell(row, column) {
     return this.cells[row + this.padding]?.[column + this.padding];
   }
 
-  /** New numbers in the same cells; one that is being edited keeps what is typed. */
+  /** New numbers in the same cells; one that is being edited keeps what is typed. @param {number[][]} values */
   update(values, note = "") {
     this.values = values;
     this.caption.textContent = note;
     const most = Math.max(...values.flat().map(Math.abs)) || 1;
     values.forEach((line, row) => line.forEach((value, column) => {
       const cell = this.cell(row, column);
+      if (!cell) return;
       if (!cell.querySelector("input")) cell.textContent = short(value);
       if (this.tint) cell.style.setProperty("--share", `${Math.round(38 * Math.max(0, value) / most)}%`);
     }));
@@ -82,15 +98,15 @@ export class Grid {
     this.element.style.setProperty("--letters", String(Math.max(1, ...values.flat().map((value) => short(value).length))));
   }
 
-  /** Give a class to these cells and take it from all others. @param {string} name @param {[number, number][]} cells */
+  /** Give a class to these cells and take it from all others. @param {string} name @param {Cell[]} cells */
   mark(name, cells) {
     for (const cell of this.marked.get(name) ?? []) cell.classList.remove(name);
-    const found = cells.map(([row, column]) => this.cell(row, column)).filter(Boolean);
+    const found = cells.map(([row, column]) => this.cell(row, column)).filter((cell) => cell !== undefined);
     for (const cell of found) cell.classList.add(name);
     this.marked.set(name, found);
   }
 
-  /** The one cell that the Tab key stops at. */
+  /** Let the Tab key stop at this cell, and at no other of the grid. @param {number} row @param {number} column */
   stopAt(row, column) {
     const cell = this.cell(row, column);
     if (!cell || cell === this.current) return cell;
@@ -100,6 +116,7 @@ export class Grid {
     return cell;
   }
 
+  /** @param {number} row @param {number} column */
   focus(row, column) {
     this.stopAt(row, column)?.focus({ preventScroll: false });
   }

@@ -2,6 +2,9 @@
 
 import { short } from "./numbers.js";
 
+/** @import { Scene } from "../types.d.ts" */
+/** @typedef {{wide: (side: number) => number, down: number, over: number}} Extent pixels wide for a cell's side, cells down, pixels besides */
+
 // CSS pixels: a finger's least target, what looks calm, a grid's title with the gap below it.
 const LEAST = 24, MOST = 52, CAPTION = 27;
 const PRODUCT = 62; // a column of the products, which does not follow the others
@@ -9,12 +12,13 @@ const PRODUCT = 62; // a column of the products, which does not follow the other
 /** Width of a grid's columns, which the longest of its numbers may stretch; as `td` in style.css. @param {number[][]} values */
 function columnsOf(values) {
   const letters = Math.max(1, ...values.flat().map((value) => short(value).length));
+  /** @param {number} side of a cell */
   return (side, columns = values[0]?.length ?? 0) => columns * Math.max(side, letters * 0.58 * Math.min(18, Math.max(12, 0.4 * side)) + 8);
 }
 
 /**
  * What stands side by side and one above the other: `wide` in pixels for a cell's side, `down` in cells, `over` in pixels besides.
- * @param {import("./scene.js").Scene} scene @param {boolean} products whether they are shown
+ * @param {Scene} scene @param {boolean} products whether they are shown @returns {Extent}
  */
 function extent(scene, products) {
   const { inputs, kernels, outputs, padding, layout } = scene;
@@ -49,7 +53,7 @@ function extent(scene, products) {
   };
 }
 
-/** The largest side of a cell with which everything stands in a room of this size; the least one where there is none. */
+/** The largest side of a cell with which everything stands in a room of this size; the least one where there is none. @param {Extent} extent @param {number} width @param {number} height */
 function fitting({ wide, down, over }, width, height) {
   let side = Math.max(LEAST, Math.min(MOST, Math.floor((height - over) / down)));
   while (side > LEAST && wide(side) > width) side -= 1;
@@ -58,7 +62,7 @@ function fitting({ wide, down, over }, width, height) {
 
 /**
  * How large cells are, whether the sum stands beside the grids or below, and whether there is room for the products.
- * @param {import("./scene.js").Scene} scene @param {{width: number, height: number, beside: number, below: number}} room pixels, with
+ * @param {Scene} scene @param {{width: number, height: number, beside: number, below: number}} room pixels, with
  *   what the sum takes of the width beside the grids or of the height below
  */
 export function arrange(scene, { width, height, beside, below }) {
@@ -71,7 +75,7 @@ export function arrange(scene, { width, height, beside, below }) {
   return { side: fitting(extent(scene, false), width, height - below), aside: false, products: false };
 }
 
-/** On a phone grids wrap: cells are as large as height alone allows, and the sum has the products. @param {import("./scene.js").Scene} scene */
+/** On a phone grids wrap: cells are as large as height alone allows, and the sum has the products. @param {Scene} scene */
 export function arrangeNarrow(scene) {
   return { side: Math.min(32, fitting(extent(scene, false), Infinity, 330)), aside: false, products: false };
 }

@@ -3,17 +3,18 @@
 import { reachedBy, windowCells } from "./scene.js";
 import { productsOf } from "./sums.js";
 
-/**
- * @typedef {{place: import("./scene.js").Place, cell?: import("./scene.js").Cell, term: number, done: import("./scene.js").Place[]}} Look
- *   `cell` of an input that the pointer is on, `term` the number of one product or −1, `done` the values that the animation has made
- * @param {import("./stage.js").Stage} stage @param {import("./scene.js").Scene} scene @param {Look} look
- */
+/** @import { Cell, Look, Place, Scene } from "../types.d.ts" */
+/** @import { Stage } from "./stage.js" */
+
+/** @param {Stage} stage @param {Scene} scene @param {Look} look */
 export function mark(stage, scene, { place, cell, term, done }) {
   const output = scene.outputs[place.map];
   const windows = scene.windows[output.windows];
   const cells = windowCells(windows, place.row, place.column);
   const reached = cell ? reachedBy(windows, ...cell) : [];
+  /** @type {Cell[]} */
   const here = [[place.row, place.column]];
+  /** @param {number} map */
   const linked = (map) => scene.outputs[map].windows === output.windows;
   stage.inputs.forEach((grid, channel) => {
     const read = output.rule !== "conv" || scene.seen[place.map].includes(channel);
@@ -25,7 +26,7 @@ export function mark(stage, scene, { place, cell, term, done }) {
     grid.mark("current", map === place.map ? here : []);
     grid.mark("peer", linked(map) && map !== place.map ? here : []);
     grid.mark("reached", linked(map) ? reached : []);
-    grid.mark("done", done.filter((made) => made.map === map).map(({ row, column }) => [row, column]));
+    grid.mark("done", done.filter((made) => made.map === map).map(({ row, column }) => /** @type {Cell} */ ([row, column])));
   });
   stage.partials.forEach((grid) => grid.mark("current", here));
   stage.kernels.forEach((kernel, out) => kernel.forEach((grid) => {
@@ -38,13 +39,13 @@ export function mark(stage, scene, { place, cell, term, done }) {
   });
 }
 
-/** Cells of an input that win a maximum of the window that is looked at. */
+/** Cells of an input that win a maximum of the window that is looked at. @param {Scene} scene @param {number} channel @param {number} windows @param {Place} place */
 function winners(scene, channel, windows, { row, column }) {
   return scene.outputs.flatMap((output, map) =>
     output.rule === "max" && output.input === channel && output.windows === windows ? [scene.winners[map][row][column]] : []);
 }
 
-/** How much of the kernel tensor is seen: 1 a row, 2 a kernel, 3 all input channels, 4 all output channels. @param {number} axes of them */
+/** How much of the kernel tensor is seen: 1 a row, 2 a kernel, 3 all input channels, 4 all output channels. @param {Stage} stage @param {number} axes of them @param {number} count */
 export function showAxes(stage, axes, count) {
   stage.kernels.forEach((kernel, out) => kernel.forEach((grid, at) => {
     grid.cells.forEach((line, row) => line.forEach((cell) => {

@@ -1,27 +1,26 @@
 // Where the grids stand: built once for each structure of the scene, then only their numbers change.
 
+import { element, contextOf } from "./element.js";
 import { Grid } from "./grid.js";
 import { Products } from "./products.js";
 
+/** @import { Cell, Scene, Windows } from "../types.d.ts" */
+
+/** @param {number[][]} values */
 const sizeOf = (values) => `${values.length}×${values[0]?.length ?? 0}`;
 
-function element(name, ...children) {
-  const made = document.createElement("div");
-  made.className = name;
-  made.append(...children.filter(Boolean));
-  return made;
-}
+/** @param {string} name @param {(Node | null)[]} children */
+const box = (name, ...children) => element("div", name, ...children.filter((child) => child !== null));
 
+/** @param {string} text */
 function sign(text) {
-  const made = document.createElement("span");
-  made.className = "sign";
+  const made = element("span", "sign", text);
   made.setAttribute("aria-hidden", "true");
-  made.textContent = text;
   return made;
 }
 
 export class Stage {
-  /** @param {import("./scene.js").Scene} scene */
+  /** @param {Scene} scene */
   constructor(scene) {
     const { inputs, kernels, biases, outputs, partials } = scene;
     this.inputs = inputs.map(({ title, values, tint, editable }, channel) =>
@@ -34,8 +33,10 @@ export class Stage {
     this.products = single && outputs.length ? kernels[0].map((values) => new Products(kernels[0].length > 1 ? "products" : "window · kernel", values.length)) : [];
     this.partials = single && kernels[0].length > 1 && outputs.length
       ? partials[0].map((values, at) => new Grid({ part: "partial", index: [at], title: "partial result", values })) : [];
+    /** @type {HTMLCanvasElement | null} */
+    this.canvas = null;
     if (inputs[0].tint) {
-      this.canvas = document.createElement("canvas");
+      this.canvas = element("canvas");
       this.canvas.setAttribute("role", "img");
       this.canvas.setAttribute("aria-label", "The three channels together: a small colour picture");
     }
@@ -47,19 +48,20 @@ export class Stage {
     return [...this.inputs, ...this.kernels.flat(), ...this.biases, ...this.outputs, ...this.partials];
   }
 
-  /** The three channels as the colours they are. */
+  /** The three channels as the colours they are. @param {Scene} scene */
   #paint(scene) {
     if (!this.canvas) return;
     const [red, green, blue] = scene.inputs.map(({ values }) => values.flat());
     const most = Math.max(1, ...red, ...green, ...blue);
-    const [height, width] = [scene.inputs[0].values.length, scene.inputs[0].values[0].length];
-    Object.assign(this.canvas, { width, height });
+    const height = scene.inputs[0].values.length, width = scene.inputs[0].values[0].length;
+    this.canvas.width = width;
+    this.canvas.height = height;
     this.canvas.style.aspectRatio = `${width} / ${height}`;
     const dots = Uint8ClampedArray.from(red.flatMap((_, at) => [red[at], green[at], blue[at], most].map((value) => (255 * value) / most)));
-    this.canvas.getContext("2d").putImageData(new ImageData(dots, width, height), 0, 0);
+    contextOf(this.canvas).putImageData(new ImageData(dots, width, height), 0, 0);
   }
 
-  /** New numbers. @param {import("./scene.js").Scene} scene */
+  /** New numbers. @param {Scene} scene */
   update(scene) {
     this.#paint(scene);
     this.inputs.forEach((grid, channel) => grid.update(scene.inputs[channel].values, sizeOf(scene.inputs[channel].values)));
@@ -71,6 +73,7 @@ export class Stage {
     this.inputs.forEach((grid) => grid.mark("unused", scene.outputs.length ? unreached(grid, scene.windows[0]) : []));
   }
 
+  /** @param {Scene} scene @param {number} out @param {number} at */
   #kernelTitle(scene, out, at) {
     if (scene.kernelTitles.length) return scene.kernelTitles[out];
     return scene.kernels[0].length === 1 && scene.kernels.length === 1 ? "kernel" : `weight[${out}, ${at}]`;
@@ -78,32 +81,33 @@ export class Stage {
 
   /** One kernel: a line a channel, and what they add up to. */
   #rows() {
-    const lines = this.inputs.map((input, at) => element("line", input.element, sign("∗"), this.kernels[0][at].element,
+    const lines = this.inputs.map((input, at) => box("line", input.element, sign("∗"), this.kernels[0][at].element,
       ...(this.products[at] ? [sign("→"), this.products[at].element] : []), ...(this.partials[at] ? [sign("Σ"), this.partials[at].element] : [])));
-    return element("stage rows", this.canvas, element("lines", ...lines), sign("Σ +"),
-      element("result", element("line", this.biases[0].element, ...this.outputs.flatMap((output) => [sign("="), output.element]))));
+    return box("stage rows", this.canvas, box("lines", ...lines), sign("Σ +"),
+      box("result", box("line", this.biases[0].element, ...this.outputs.flatMap((output) => [sign("="), output.element]))));
   }
 
-  /** Several kernels: the inputs, then a line an output channel. A channel outside the kernel's group leaves its place empty. */
+  /** Several kernels: the inputs, then a line an output channel. A channel outside the kernel's group leaves its place empty. @param {Scene} scene */
   #matrix(scene) {
     const lines = this.kernels.map((kernel, out) => {
-      const places = this.inputs.map((_, channel) => kernel[scene.seen[out].indexOf(channel)]?.element ?? element("nothing"));
-      return element("line", ...places, sign("+"), this.biases[out].element, ...(this.outputs[out] ? [sign("="), this.outputs[out].element] : []));
+      const places = this.inputs.map((_, channel) => kernel[scene.seen[out].indexOf(channel)]?.element ?? box("nothing"));
+      return box("line", ...places, sign("+"), this.biases[out].element, ...(this.outputs[out] ? [sign("="), this.outputs[out].element] : []));
     });
-    return element("stage matrix", this.canvas, element("inputs", ...this.inputs.map((grid) => grid.element)), sign("∗"), element("lines", ...lines));
+    return box("stage matrix", this.canvas, box("inputs", ...this.inputs.map((grid) => grid.element)), sign("∗"), box("lines", ...lines));
   }
 
-  /** Pooling: a line an input, its outputs beside each other. */
+  /** Pooling: a line an input, its outputs beside each other. @param {Scene} scene */
   #pool(scene) {
-    const lines = this.inputs.map((input, at) => element("line", input.element, sign("→"),
+    const lines = this.inputs.map((input, at) => box("line", input.element, sign("→"),
       ...this.outputs.filter((_, map) => scene.outputs[map].input === at).map((grid) => grid.element)));
-    return element("stage pool", element("lines", ...lines));
+    return box("stage pool", box("lines", ...lines));
   }
 }
 
-/** Cells, padding included, that no window reaches. */
+/** Cells, padding included, that no window reaches. @param {Grid} grid @param {Windows} windows */
 function unreached(grid, windows) {
   const rows = new Set(windows.rows.flat()), columns = new Set(windows.columns.flat());
+  /** @type {Cell[]} */
   const cells = [];
   for (let row = -grid.padding; row < grid.rows + grid.padding; row++) {
     for (let column = -grid.padding; column < grid.columns + grid.padding; column++) {

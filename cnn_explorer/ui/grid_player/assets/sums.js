@@ -3,7 +3,9 @@
 import { full, term } from "./numbers.js";
 import { isInside, valueAt, windowCells } from "./scene.js";
 
-/** @param {number} input which grid the cells lie in @param {number[]} weights @returns the products of one window and one kernel */
+/** @import { Place, Product, Scene } from "../types.d.ts" */
+
+/** The products of one window and one kernel. @param {Scene} scene @param {Place} place @param {number} at of the kernel @returns {Product[]} */
 export function productsOf(scene, place, at) {
   const output = scene.outputs[place.map];
   const input = scene.seen[place.map][at];
@@ -11,13 +13,13 @@ export function productsOf(scene, place, at) {
   const weights = scene.kernels[place.map][at].flat();
   return windowCells(scene.windows[output.windows], place.row, place.column).map(([row, column], index) => {
     const value = valueAt(values, row, column);
-    return { row, column, value, weight: weights[index], product: value * weights[index], padding: !isInside(values, row, column) };
+    return { value, weight: weights[index], product: value * weights[index], padding: !isInside(values, row, column) };
   });
 }
 
 /**
  * Lines of the sum that makes one output value; the last one ends in the value.
- * @param {import("./scene.js").Scene} scene @param {import("./scene.js").Place} place @returns {string[]}
+ * @param {Scene} scene @param {Place} place @returns {string[]}
  */
 export function sumLines(scene, place) {
   const output = scene.outputs[place.map];
@@ -25,6 +27,7 @@ export function sumLines(scene, place) {
   return output.rule === "conv" ? convolutionLines(scene, place, value) : poolingLines(scene, place);
 }
 
+/** @param {Scene} scene @param {Place} place @param {number} value */
 function convolutionLines(scene, place, value) {
   const channels = scene.kernels[place.map].map((_, at) => productsOf(scene, place, at).map(({ value, weight }) => `${term(value)}·${term(weight)}`).join(" + "));
   const sums = scene.partials[place.map].map((map) => map[place.row][place.column]);
@@ -34,7 +37,7 @@ function convolutionLines(scene, place, value) {
   return [...channels.map((products, at) => `${scene.inputs[scene.seen[place.map][at]].title}: ${products} = ${full(sums[at])}`), total];
 }
 
-/** All outputs of the same input at the same place: max beside average beside none. */
+/** All outputs of the same input at the same place: max beside average beside none. @param {Scene} scene @param {Place} place */
 function poolingLines(scene, place) {
   const chosen = scene.outputs[place.map];
   const { values, title } = scene.inputs[chosen.input];
@@ -54,7 +57,7 @@ function poolingLines(scene, place) {
   });
 }
 
-/** The same for the ear: where the value is, then how it comes about. */
+/** The same for the ear: where the value is, then how it comes about. @param {Scene} scene @param {Place} place */
 export function spoken(scene, place) {
   const { title } = scene.outputs[place.map];
   return `${title}, row ${place.row}, column ${place.column}. ${sumLines(scene, place).join(". ")}`;

@@ -1,8 +1,13 @@
 // Play, step, reset. It knows nothing of what is played: it asks for the next step until there is none.
 
+import { part } from "./element.js";
+
 const PAUSE = 850; // ms a step
 
 export class Transport {
+  playing = false;
+  #timer = 0;
+
   /** @param {HTMLElement} element @param {{step: () => boolean, reset: () => void}} film `step` says whether another one follows */
   constructor(element, film) {
     this.film = film;
@@ -10,10 +15,10 @@ export class Transport {
       <button type="button" data-do="play"></button>
       <button type="button" data-do="step">Step</button>
       <button type="button" data-do="reset">Reset</button>`;
-    this.button = element.querySelector("[data-do=play]");
+    this.button = part(element, "[data-do=play]", HTMLElement);
     this.button.onclick = () => (this.playing ? this.pause() : this.play());
-    element.querySelector("[data-do=step]").onclick = () => { this.pause(); this.film.step(); };
-    element.querySelector("[data-do=reset]").onclick = () => { this.pause(); this.film.reset(); };
+    part(element, "[data-do=step]", HTMLElement).onclick = () => { this.pause(); this.film.step(); };
+    part(element, "[data-do=reset]", HTMLElement).onclick = () => { this.pause(); this.film.reset(); };
     this.pause();
   }
 
@@ -23,16 +28,17 @@ export class Transport {
   }
 
   pause() {
-    clearTimeout(this.timer);
+    clearTimeout(this.#timer);
     this.#show(false);
   }
 
   #tick() {
-    clearTimeout(this.timer);
+    clearTimeout(this.#timer);
     if (!document.hidden && !this.film.step()) { this.pause(); return; }
-    this.timer = setTimeout(() => this.#tick(), PAUSE);
+    this.#timer = setTimeout(() => this.#tick(), PAUSE);
   }
 
+  /** @param {boolean} playing */
   #show(playing) {
     this.playing = playing;
     this.button.textContent = playing ? "Pause" : "Play";

@@ -1,36 +1,41 @@
 // How one output value comes about: the terms of its sum, what each input channel adds, the winner of a pool. Pure functions on numbers.
 
-import { channelsOf, seen, upTo } from "./reach.js";
+import { channelsOf, geometryOf, seen, upTo } from "./windows.js";
 
-/** @typedef {import("./protocol.js").Layer} Layer @typedef {import("./forward.js").Parameters} Parameters */
+/** @import { Layer, Parameters } from "../types.d.ts" */
 /**
- * @typedef {{row: number, column: number, value: number, weight: number, inside: boolean}} Cell of a window; on the padding, `value` is 0
- * (−∞ for max pooling) and `inside` false
- * @typedef {{channel: number, cells: Cell[], sum: number}} Part what one input channel adds
- * @typedef {{parts: Part[], bias: number, total: number, tolerance: number}} Sum `tolerance` is how far float32 sums in another order may
+ * @typedef {{row: number, column: number, value: number, inside: boolean}} Cell of a window; `inside` is false on the padding
+ * @typedef {Cell & {weight: number}} Term of a sum
+ * @typedef {{channel: number, cells: Term[], sum: number}} Addend what one input channel adds
+ * @typedef {{parts: Addend[], bias: number, total: number, tolerance: number}} Sum `tolerance` is how far float32 sums in another order may
  * be from `total`
  */
 
 const CLOSE = 1e-6;
 
-/** The cells of one window in one map. @param {Layer} layer @param {number[]} input shape @returns {Omit<Cell, "weight">[]} */
-export function windowOf(layer, [, height, width], values, channel, row, column) {
-  const rows = seen(layer.window, 0, [row]), columns = seen(layer.window, 1, [column]);
-  const outside = layer.kind === "MaxPool2d" ? -Infinity : 0;
+/**
+ * The cells of one window in one map.
+ * @param {Layer} layer @param {number[]} input its shape @param {Float32Array} values the input @param {number} channel @param {number} row
+ * @param {number} column @param {number} padding what a cell on the padding counts as @returns {Cell[]}
+ */
+export function windowOf(layer, [, height, width], values, channel, row, column, padding = 0) {
+  const window = geometryOf(layer);
+  const rows = seen(window, 0, [row]), columns = seen(window, 1, [column]);
   return rows.flatMap((y) => columns.map((x) => {
     const inside = y >= 0 && x >= 0 && y < height && x < width;
-    return { row: y, column: x, inside, value: inside ? values[(channel * height + y) * width + x] : outside };
+    return { row: y, column: x, inside, value: inside ? values[(channel * height + y) * width + x] : padding };
   }));
 }
 
 /**
  * One output pixel of a convolution: Σ over channels Σ over the window x·w, plus the bias.
  * @param {Layer} layer @param {number[]} input its shape @param {Float32Array} values the input @param {Parameters} parameters
- * @returns {Sum}
+ * @param {number} map @param {number} row @param {number} column @returns {Sum}
  */
 export function convolved(layer, input, values, { weight, bias }, map, row, column) {
   const channels = channelsOf(layer, input, [map]) ?? upTo(input[0]);
-  const size = layer.window[0][0] * layer.window[0][1];
+  const [kernel] = geometryOf(layer);
+  const size = kernel[0] * kernel[1];
   const parts = channels.map((channel, place) => {
     const first = (map * channels.length + place) * size;
     const cells = windowOf(layer, input, values, channel, row, column).map((cell, at) => ({ ...cell, weight: weight[first + at] }));
@@ -39,7 +44,10 @@ export function convolved(layer, input, values, { weight, bias }, map, row, colu
   return summed(parts, bias[map]);
 }
 
-/** One feature of a linear layer: Σ x·w + bias, in parts by the channel that the inputs come from. @returns {Sum} */
+/**
+ * One feature of a linear layer: Σ x·w + bias, in parts by the channel that the inputs come from.
+ * @param {number[]} input its shape @param {Float32Array} values the input @param {Parameters} parameters @param {number} feature @returns {Sum}
+ */
 export function weighed(input, values, { weight, bias }, feature) {
   const [channels, height, width] = input.length === 3 ? input : [1, 1, input[0]];
   const size = height * width, first = feature * channels * size;
@@ -53,8 +61,10 @@ export function weighed(input, values, { weight, bias }, feature) {
   return summed(parts, bias[feature]);
 }
 
+/** @param {Term[]} cells */
 const total = (cells) => cells.reduce((sum, { value, weight }) => sum + value * weight, 0);
 
+/** @param {Addend[]} parts @param {number} bias @returns {Sum} */
 function summed(parts, bias) {
   const size = parts.reduce((sum, { cells }) => sum + cells.reduce((most, { value, weight }) => most + Math.abs(value * weight), 0), 0);
   return { parts, bias, total: parts.reduce((sum, part) => sum + part.sum, 0) + bias, tolerance: CLOSE * (size + Math.abs(bias)) };
@@ -62,11 +72,12 @@ function summed(parts, bias) {
 
 /**
  * What each input channel adds to one output map.
+ * @param {Layer} layer @param {number[]} input its shape @param {Float32Array} values the input @param {Parameters} parameters @param {number} map
  * @returns {{channel: number, kernel: Float32Array, values: Float32Array, strength: number}[]} strongest first; `values` as large as the map
  */
 export function contributions(layer, input, values, { weight }, map) {
   const channels = channelsOf(layer, input, [map]) ?? upTo(input[0]);
-  const [kernel, stride, padding, dilation] = layer.window;
+  const [kernel, stride, padding, dilation] = geometryOf(layer);
   const [, height, width] = input, [, rows, columns] = layer.shape;
   const size = kernel[0] * kernel[1];
   const found = channels.map((channel, place) => {
@@ -90,5 +101,5 @@ export function contributions(layer, input, values, { weight }, map) {
   return found.sort((a, b) => b.strength - a.strength);
 }
 
-/** The cell that max pooling takes: the first of the largest. @param {Omit<Cell, "weight">[]} cells */
+/** The cell that max pooling takes: the first of the largest. @param {Cell[]} cells */
 export const winner = (cells) => cells.reduce((best, cell) => (cell.value > best.value ? cell : best));

@@ -1,7 +1,12 @@
 // The card that floats beside what the pointer is on: a map enlarged, or a layer's arithmetic of shapes.
 
+import { element, part } from "./element.js";
 import { mapsOf, singleLayout } from "./geometry.js";
+import { short } from "./numbers.js";
 import { paintLayer } from "./painting.js";
+
+/** @import { Layer, Pixel, Theme } from "../types.d.ts" */
+/** @typedef {{layer: Layer, pixel: Pixel, values: Float32Array, reach: number, theme: Theme}} Enlarged what an enlarged map shows */
 
 const SIDE = 180; // of the enlarged map, CSS pixels
 
@@ -10,6 +15,8 @@ export class Card {
   constructor(element, host) {
     this.element = element;
     this.host = host;
+    /** @type {(() => Enlarged) | null} */
+    this.source = null;
   }
 
   hide() {
@@ -24,27 +31,27 @@ export class Card {
 
   /** Show the newest values in an open card. */
   refresh() {
-    if (this.source) this.#paintMap();
+    if (this.source) this.#paintMap(this.source());
   }
 
   /**
    * @param {HTMLElement} canvas that the tile is on @param {{x: number, y: number, width: number, height: number}} tile in it
-   * @param {() => {layer: import("./protocol.js").Layer, pixel: {map: number, row: number, column: number}, values: Float32Array,
-   *   reach: number, theme: "light" | "dark"}} source asked again with every update
+   * @param {() => Enlarged} source asked again with every update
    */
   showMap(canvas, tile, source) {
     this.source = source;
     this.element.className = "card";
-    if (!this.element.querySelector("canvas")) this.element.innerHTML = "<h4></h4><canvas></canvas><p></p><p></p>";
+    if (!this.element.querySelector("canvas")) this.element.innerHTML = '<h4></h4><canvas></canvas><p class="range"></p><p class="value"></p>';
     this.element.hidden = false;
-    this.#paintMap();
+    this.#paintMap(source());
     const box = canvas.getBoundingClientRect();
     this.#place(box.left + tile.x, box.top + tile.y, tile.width, tile.height);
   }
 
-  /** @param {HTMLElement} joint @param {import("./protocol.js").Layer} layer */
+  /** @param {HTMLElement} joint @param {Layer} layer */
   showLayer(joint, layer) {
     this.source = null;
+    /** @param {number} number */
     const count = (number) => number.toLocaleString("en");
     const lines = [
       `${layer.kind} → ${layer.shape.join("×")}`,
@@ -55,26 +62,20 @@ export class Card {
       layer.macs ? `${count(layer.macs)} multiply-adds` : "",
     ];
     this.element.className = "card wide";
-    this.element.replaceChildren();
-    const title = document.createElement("h4");
-    title.textContent = layer.name;
-    this.element.append(title);
-    for (const line of lines.filter(Boolean).flatMap((text) => text.split("\n"))) {
-      const paragraph = document.createElement("p");
-      paragraph.textContent = line;
-      this.element.append(paragraph);
-    }
+    const paragraphs = lines.filter(Boolean).flatMap((text) => text.split("\n")).map((line) => element("p", "", line));
+    this.element.replaceChildren(element("h4", "", layer.name), ...paragraphs);
     this.element.hidden = false;
     const box = joint.getBoundingClientRect();
     this.#place(box.left, box.top + box.height / 3, box.width, 0);
   }
 
-  #paintMap() {
-    const { layer, pixel, values, reach, theme } = this.source();
+  /** @param {Enlarged} enlarged */
+  #paintMap({ layer, pixel, values, reach, theme }) {
     const [channels, rows, columns] = mapsOf(layer.shape);
     const size = rows * columns;
     const map = values.subarray(pixel.map * size, (pixel.map + 1) * size);
-    const [title, canvas, range, value] = this.element.children;
+    const canvas = part(this.element, "canvas", HTMLCanvasElement);
+    const [title, range, value] = ["h4", ".range", ".value"].map((selector) => part(this.element, selector, HTMLElement));
     const features = layer.shape.length === 1;
     canvas.hidden = features;
     if (!features) paintLayer(canvas, singleLayout(layer.shape, SIDE), [1, rows, columns], map, () => reach, theme);
@@ -85,7 +86,7 @@ export class Card {
     value.textContent = features ? "" : `(${pixel.row}, ${pixel.column}): ${short(map[pixel.row * columns + pixel.column])}`;
   }
 
-  /** Beside the box it explains, inside the view. */
+  /** Beside the box it explains, inside the view. @param {number} left @param {number} top @param {number} width @param {number} height */
   #place(left, top, width, height) {
     const host = this.host.getBoundingClientRect();
     const card = this.element.getBoundingClientRect();
@@ -96,5 +97,3 @@ export class Card {
     this.element.style.top = `${y - host.top}px`;
   }
 }
-
-const short = (number) => Number(number.toPrecision(3)).toString().replace("-", "−");

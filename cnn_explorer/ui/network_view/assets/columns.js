@@ -1,9 +1,19 @@
 // A column a layer: its name and shape, its maps as tiles, the formula on the joint before it; then the ten probabilities.
 
+import { element } from "./element.js";
 import { columnsLayout, mapsOf, pixelAt, stackedLayout, tileAt } from "./geometry.js";
 import { ARROWS, within } from "./keys.js";
-import { element } from "./element.js";
+import { kindOf } from "./layer_kinds.js";
+import { oneDecimal, percent } from "./numbers.js";
 import { cssColour, paintLayer, reachOf } from "./painting.js";
+
+/** @import { Grid, Layer, Pixel, Place, Scale, Theme, Update } from "../types.d.ts" */
+/** @typedef {{narrow: boolean, width: number, height: number, theme: Theme}} Room for the columns, CSS pixels */
+/** @typedef {{canvas: HTMLCanvasElement, outline: HTMLCanvasElement, grid: Grid, column: HTMLElement}} Drawn a layer with a column of its own */
+/**
+ * @typedef {{column: HTMLElement, verdict: HTMLElement, sure: HTMLElement,
+ *   rows: {row: HTMLElement, logit: HTMLElement, bar: HTMLElement, share: HTMLElement}[]}} Answer the ten probabilities
+ */
 
 const JOINT = 28; // width of a joint with its margins, CSS pixels
 const MARGIN = 4; // of these, at each side
@@ -13,25 +23,52 @@ const BREAK = 212; // width of the note where the geometry breaks
 const HEAD = 34; // name and shape above the tiles
 const LETTER = 6.8; // width of a heading's letters, about
 
-/** @typedef {import("./protocol.js").Update} Update @typedef {import("./explain.js").Place} Place */
-
 export class Columns {
+  /** @type {Scale} what the colours of a map are relative to */
+  scale = "layer";
+
+  /** While a map is open, pointing at another one shows no card. */
+  quiet = false;
+
+  /** @type {Map<number, Drawn>} by the layer's index */
+  drawn = new Map();
+
+  /** @type {Answer | null} */
+  #answer = null;
+
+  /** @type {Update | null} */
+  #update = null;
+
+  /** @type {Room | null} */
+  #room = null;
+
+  #built = "";
+  #returning = false; // the focus is given back
+  #walking = false; // with the keyboard
+  #marked = -1; // digit
+
+  /** @type {Pixel | null} the value that was looked at last */
+  #seen = null;
+
   /**
-   * @param {HTMLElement} element @param {import("./card.js").Card} card
+   * @param {HTMLElement} host @param {import("./card.js").Card} card
    * @param {{say: (sentence: string) => void, looked: (place: Place | null) => void, opened: (place: Place) => void,
    *   kernels: (index: number) => void}} on `say` to a screen reader, `looked` at a value or at none, `opened` a value's
    *   map, `kernels` of a layer asked for
    */
-  constructor(element, card, on) {
-    this.element = element;
+  constructor(host, card, on) {
+    this.element = host;
     this.card = card;
     this.on = on;
     for (const [name, width] of Object.entries({ joint: JOINT - 2 * MARGIN, margin: MARGIN, head: HEAD, break: BREAK })) {
-      element.style.setProperty(`--${name}`, `${width}px`);
+      host.style.setProperty(`--${name}`, `${width}px`);
     }
-    this.scale = "layer";
-    this.built = "";
-    element.onscroll = () => this.#hint();
+    host.onscroll = () => this.#hint();
+  }
+
+  /** The layers on screen. @returns {Layer[]} */
+  get layers() {
+    return this.#update?.layers ?? [];
   }
 
   /** A shadow where more can be scrolled to. */
@@ -40,44 +77,39 @@ export class Columns {
     this.element.classList.toggle("more", scrollLeft + clientWidth < scrollWidth - 12);
   }
 
-  /**
-   * @param {Update} update @param {{narrow: boolean, width: number, height: number, theme: "light" | "dark"}} room
-   * @returns {boolean} whether the columns were made anew
-   */
+  /** @param {Update} update @param {Room} room @returns {boolean} whether the columns were made anew */
   show(update, room) {
-    const { layers } = update;
-    this.update = update;
-    this.room = room;
-    const drawn = this.#drawn();
+    this.#update = update;
+    this.#room = room;
     const signature = [update.net, update.pending, room.narrow, room.width, room.height].join(" ");
-    const rebuilt = signature !== this.built;
+    const rebuilt = signature !== this.#built;
     if (rebuilt) {
-      this.#build(drawn);
-      this.built = signature;
+      this.#build(update, room);
+      this.#built = signature;
     }
     if (update.pending) return rebuilt;
     const network = Math.max(0, ...update.values.map((values) => reachOf(values)));
-    for (const index of drawn) {
-      const { shape } = layers[index];
+    for (const [index, { canvas, grid }] of this.drawn) {
+      const { shape } = update.layers[index];
       const values = update.values[index];
-      paintLayer(this.canvases[index], this.grids[index], shape, values, this.#reach(shape, values, network), room.theme);
+      paintLayer(canvas, grid, shape, values, this.#reach(shape, values, network), room.theme);
     }
-    this.#showAnswer(update, room.theme);
+    if (this.#answer) this.#showAnswer(this.#answer, update, room.theme);
     this.card.refresh();
     if (rebuilt) this.#hint();
     return rebuilt;
   }
 
-  /** Give the focus back to what an opened map was opened from: the walk goes on there. @param {HTMLElement | null} element */
-  refocus(element) {
-    this.returning = true;
-    element?.focus?.({ preventScroll: true });
-    this.returning = false;
+  /** Give the focus back to what an opened map was opened from: the walk goes on there. @param {HTMLElement | null} opener */
+  refocus(opener) {
+    this.#returning = true;
+    opener?.focus({ preventScroll: true });
+    this.#returning = false;
   }
 
-  /** The element of a layer's column. */
+  /** The element of a layer's column. @param {number} index */
   columnOf(index) {
-    return (this.canvases[index] ?? this.loud).closest(".column");
+    return this.drawn.get(index)?.column ?? this.#answer?.column ?? null;
   }
 
   /** The answer as short as can be, or "". @param {Update} update */
@@ -95,7 +127,7 @@ export class Columns {
     return update.trained ? `Answer: ${verdict}` : `Untrained network, it would say ${verdict}`;
   }
 
-  /** The magnitude with full colour, by map. */
+  /** The magnitude with full colour, by map. @param {number[]} shape @param {Float32Array} values @param {number} network @returns {(map: number) => number} */
   #reach(shape, values, network) {
     const [, rows, columns] = mapsOf(shape);
     if (this.scale === "network") return () => network;
@@ -106,60 +138,55 @@ export class Columns {
     return (map) => reachOf(values, map * rows * columns, (map + 1) * rows * columns);
   }
 
-  /** Indices of the layers with a column of their own: all but the last one's logits, which stand beside the probabilities. */
-  #drawn() {
-    const { layers, classes } = this.update;
-    return layers.map((_, index) => index).slice(0, classes ? -1 : undefined);
-  }
-
-  #build(drawn) {
-    const { layers, error, classes } = this.update;
-    const { narrow, width, height } = this.room;
-    const shapes = drawn.map((index) => layers[index].shape);
+  /** A column for every layer but the last one's logits, which stand beside the probabilities. @param {Update} update @param {Room} room */
+  #build({ layers, error, classes }, { narrow, width, height }) {
+    const shown = layers.slice(0, classes ? -1 : undefined);
+    const shapes = shown.map(({ shape }) => shape);
     const answer = width < WIDE ? ANSWER : WIDE_ANSWER;
     this.element.style.setProperty("--answer", `${answer}px`);
-    const joints = drawn.length + (classes || error ? 1 : 0);
+    const joints = shown.length + (classes || error ? 1 : 0);
     const tail = (classes ? answer : 0) + (error ? BREAK + 8 : 0);
     const grids = narrow
       ? shapes.map((shape) => stackedLayout(shape, width, Math.max(...shapes.map((each) => Math.max(...mapsOf(each).slice(1))))))
-      : columnsLayout(shapes, drawn.map((index) => headWidth(layers[index])), width - joints * JOINT - tail - 12, height - HEAD);
+      : columnsLayout(shapes, shown.map(headWidth), width - joints * JOINT - tail - 12, height - HEAD);
     this.card.hide();
     this.element.replaceChildren();
-    this.canvases = {};
-    this.outlines = {};
-    this.grids = {};
-    drawn.forEach((index, place) => {
-      this.grids[index] = grids[place];
-      this.element.append(this.#joint(index), this.#column(index));
+    this.drawn = new Map();
+    this.#answer = null;
+    shown.forEach((layer, index) => {
+      const drawn = this.#column(index, layer, grids[index]);
+      this.drawn.set(index, drawn);
+      this.element.append(this.#joint(index, layer), drawn.column);
     });
     if (error) this.element.append(breakOf(error));
-    if (classes) this.element.append(this.#joint(layers.length - 1), this.#answerColumn(layers[layers.length - 1]));
+    if (!classes) return;
+    const last = layers[layers.length - 1];
+    this.#answer = this.#answerColumn(last);
+    this.element.append(this.#joint(layers.length - 1, last), this.#answer.column);
   }
 
-  #joint(index) {
-    const layer = this.update.layers[index];
+  /** @param {number} index @param {Layer} layer */
+  #joint(index, layer) {
     const joint = element("button", "joint");
     joint.type = "button";
     const formula = element("span", "formula", layer.formula.replaceAll("\n", "  →  "));
     joint.append(formula, element("span", "arrow"));
     joint.setAttribute("aria-label", `${layer.name}: ${layer.formula}`);
     joint.onpointerenter = () => this.card.showLayer(joint, layer);
-    joint.onfocus = () => { if (!this.returning) this.card.showLayer(joint, layer); };
+    joint.onfocus = () => { if (!this.#returning) this.card.showLayer(joint, layer); };
     joint.onclick = (event) => {
       event.stopPropagation();
-      if (layer.kind === "Conv2d") this.on.kernels(index);
+      if (layer.window && kindOf(layer)?.mixes) this.on.kernels(index);
       else this.card.showLayer(joint, layer);
     };
     joint.onpointerleave = joint.onblur = () => this.card.hide();
     return joint;
   }
 
-  #column(index) {
-    const layer = this.update.layers[index];
-    const grid = this.grids[index];
-    const column = element("div", "column");
+  /** @param {number} index @param {Layer} layer @param {Grid} grid @returns {Drawn} */
+  #column(index, layer, grid) {
+    const column = element("div", "column"), canvas = element("canvas"), outline = element("canvas", "outline");
     column.style.minWidth = `${grid.width}px`;
-    const canvas = document.createElement("canvas");
     canvas.setAttribute("role", "img");
     canvas.tabIndex = 0;
     const [channels, rows, columns] = mapsOf(layer.shape);
@@ -170,27 +197,33 @@ export class Columns {
         : `${layer.name}: ${channels} features. Arrow keys walk through them, Enter opens.`,
     );
     canvas.dataset.layer = layer.name;
+    /** @param {PointerEvent | MouseEvent} event @returns {Pixel | null} the value under the pointer */
     const look = (event) => {
-      this.walking = false;
+      this.#walking = false;
       const box = canvas.getBoundingClientRect();
-      return this.#look(index, pixelAt(grid, channels, event.clientX - box.left, event.clientY - box.top));
+      const pixel = pixelAt(grid, channels, event.clientX - box.left, event.clientY - box.top);
+      return this.#look(index, pixel) ? pixel : null;
     };
     canvas.onpointermove = look;
     canvas.onpointerdown = look;
-    canvas.onclick = (event) => { if (look(event)) { event.stopPropagation(); this.on.opened({ index, ...this.seen }); } };
-    canvas.onpointerleave = (event) => { if (event.pointerType !== "touch") this.#leave(); };
-    canvas.onblur = () => { if (this.walking) this.#leave(); };
-    canvas.onkeydown = (event) => this.#walk(index, event);
-    canvas.onfocus = () => {
-      if (this.returning && !this.walking) return; // it was opened with the pointer, which is elsewhere by now
-      if (canvas.matches(":focus-visible")) this.#show(index, this.returning ? this.seen : { map: 0, row: 0, column: 0 });
+    canvas.onclick = (event) => {
+      const pixel = look(event);
+      if (!pixel) return;
+      event.stopPropagation();
+      this.on.opened({ index, ...pixel });
     };
-    this.canvases[index] = canvas;
-    this.outlines[index] = element("canvas", "outline");
+    canvas.onpointerleave = (event) => { if (event.pointerType !== "touch") this.#leave(); };
+    canvas.onblur = () => { if (this.#walking) this.#leave(); };
+    canvas.onkeydown = (event) => this.#walk(index, grid, event);
+    canvas.onfocus = () => {
+      if (this.#returning && !this.#walking) return; // it was opened with the pointer, which is elsewhere by now
+      const first = { map: 0, row: 0, column: 0 };
+      if (canvas.matches(":focus-visible")) this.#show(index, (this.#returning && this.#seen) || first);
+    };
     const tiles = element("div", "tiles");
-    tiles.append(canvas, this.outlines[index]);
+    tiles.append(canvas, outline);
     column.append(headOf(layer), tiles);
-    return column;
+    return { canvas, outline, grid, column };
   }
 
   #leave() {
@@ -198,127 +231,141 @@ export class Columns {
     this.on.looked(null);
   }
 
-  /** Enlarge one map, with the value under the pointer. @returns {boolean} whether there is one */
+  /** Enlarge one map, with the value under the pointer. @param {number} index @param {Pixel | null} pixel @returns {boolean} whether there is one */
   #look(index, pixel) {
-    if (!pixel || this.update.pending) {
+    const drawn = this.drawn.get(index);
+    if (!pixel || !drawn || !this.#update || this.#update.pending) {
       this.#leave();
       return false;
     }
-    this.seen = pixel;
+    this.#seen = pixel;
     this.on.looked({ index, ...pixel });
     if (this.quiet) return true;
-    const grid = this.grids[index];
+    const { canvas, grid } = drawn;
     const [x, y] = tileAt(grid, pixel.map);
     const tile = { x: x * grid.dot, y: y * grid.dot, width: grid.tileWidth * grid.dot, height: grid.tileHeight * grid.dot };
-    this.card.showMap(this.canvases[index], tile, () => {
-      const layer = this.update.layers[index];
-      const values = this.update.values[index];
-      const network = Math.max(...this.update.values.map((each) => reachOf(each)));
-      return { layer, pixel, values, reach: this.#reach(layer.shape, values, network)(pixel.map), theme: this.room.theme };
+    this.card.showMap(canvas, tile, () => {
+      const { layers, values: all } = /** @type {Update} */ (this.#update);
+      const network = Math.max(...all.map((each) => reachOf(each)));
+      const layer = layers[index], values = all[index];
+      return { layer, pixel, values, reach: this.#reach(layer.shape, values, network)(pixel.map), theme: this.#room?.theme ?? "light" };
     });
     return true;
   }
 
-  #walk(index, event) {
-    const [channels, rows, columns] = mapsOf(this.update.layers[index].shape);
-    const { map, row, column } = this.seen ?? { map: 0, row: 0, column: 0 };
+  /** @param {number} index @param {Grid} grid @param {KeyboardEvent} event */
+  #walk(index, grid, event) {
+    const [channels, rows, columns] = mapsOf(this.layers[index].shape);
+    const { map, row, column } = this.#seen ?? { map: 0, row: 0, column: 0 };
     if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();
       this.on.opened({ index, map, row, column });
       return;
     }
-    const grid = this.grids[index];
-    const feature = rows * columns === 1; // a step within its only pixel would lead nowhere
-    const maps = { PageDown: 1, PageUp: -1, ...(feature && { ArrowDown: 1, ArrowUp: -1, ArrowRight: grid.rows, ArrowLeft: -grid.rows }) }[event.key];
+    const maps = mapsWalked(event.key, rows * columns === 1 ? grid.rows : 0);
     const pixels = ARROWS[event.key];
     if (!maps && !pixels) return;
     event.preventDefault();
-    const [down, right] = maps ? [0, 0] : pixels;
-    this.#show(index, { map: within(map + (maps ?? 0), channels), row: within(row + down, rows), column: within(column + right, columns) });
+    const [down, right] = maps || !pixels ? [0, 0] : pixels;
+    this.#show(index, { map: within(map + maps, channels), row: within(row + down, rows), column: within(column + right, columns) });
   }
 
-  /** For the keyboard: the card of one map, read out. */
+  /** For the keyboard: the card of one map, read out. @param {number} index @param {Pixel} pixel */
   #show(index, pixel) {
-    this.walking = true;
+    this.#walking = true;
     this.#look(index, pixel);
     this.on.say(this.card.words);
   }
 
   // --- the answer ---
 
+  /** @param {Layer} layer @returns {Answer} */
   #answerColumn(layer) {
-    const column = element("div", "column answer");
-    column.append(headOf(layer, "softmax"));
-    this.loud = element("div", "verdict");
-    this.loud.append(element("strong"), element("span"));
+    const column = element("div", "column answer"), loud = element("div", "verdict");
+    const verdict = element("strong"), sure = element("span");
+    loud.append(verdict, sure);
     const list = element("ol", "probabilities");
-    this.bars = Array.from({ length: layer.shape[0] }, (_, digit) => {
-      const row = element("li");
-      row.append(element("span", "digit", String(digit)), element("span", "logit"), element("span", "bar"), element("span", "share"));
-      row.children[2].append(element("i"));
+    const rows = Array.from({ length: layer.shape[0] }, (_, digit) => {
+      const row = element("li"), logit = element("span", "logit"), track = element("span", "bar"), bar = element("i"), share = element("span", "share");
+      track.append(bar);
+      row.append(element("span", "digit", String(digit)), logit, track, share);
       row.onclick = (event) => { event.stopPropagation(); this.on.opened(this.#output(digit)); };
       row.onpointerenter = () => this.on.looked(this.#output(digit));
       row.onpointerleave = () => this.on.looked(null);
       list.append(row);
-      return row;
+      return { row, logit, bar, share };
     });
     list.tabIndex = 0;
     list.setAttribute("aria-label", "Probabilities. Arrow keys choose a digit, Enter shows where its number comes from.");
     list.onkeydown = (event) => this.#choose(event);
     list.onblur = () => this.mark(-1);
-    column.append(this.loud, list);
-    return column;
+    column.append(headOf(layer, "softmax"), loud, list);
+    return { column, verdict, sure, rows };
   }
 
-  /** The place of a digit's output. @returns {Place} */
+  /** The place of a digit's output. @param {number} digit @returns {Place} */
   #output(digit) {
-    return { index: this.update.layers.length - 1, map: digit, row: 0, column: 0 };
+    return { index: this.layers.length - 1, map: digit, row: 0, column: 0 };
   }
 
+  /** @param {KeyboardEvent} event */
   #choose(event) {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (step) this.mark(within((this.marked ?? -1) + step, this.bars.length));
-    else if (event.key === "Enter" && this.marked >= 0) this.on.opened(this.#output(this.marked));
+    const rows = this.#answer?.rows ?? [];
+    const [step] = event.key === "ArrowDown" || event.key === "ArrowUp" ? (ARROWS[event.key] ?? [0]) : [0];
+    if (step) this.mark(within(this.#marked + step, rows.length));
+    else if (event.key === "Enter" && this.#marked >= 0) this.on.opened(this.#output(this.#marked));
     else return;
     event.preventDefault();
-    if (step) this.on.say(`${this.marked}: ${this.bars[this.marked].children[1].textContent}, ${this.bars[this.marked].children[3].textContent}`);
+    if (step) this.on.say(`${this.#marked}: ${rows[this.#marked].logit.textContent}, ${rows[this.#marked].share.textContent}`);
   }
 
   /** Highlight one digit's row. @param {number} digit −1 for none */
   mark(digit) {
-    this.marked = digit;
-    this.bars?.forEach((row, at) => row.classList.toggle("marked", at === digit));
+    this.#marked = digit;
+    this.#answer?.rows.forEach(({ row }, at) => row.classList.toggle("marked", at === digit));
   }
 
-  #showAnswer({ classes, probabilities, logits, trained, image }, theme) {
-    if (!classes) return;
+  /** @param {Answer} answer @param {Update} update @param {Theme} theme */
+  #showAnswer({ column, verdict, sure, rows }, { probabilities, logits, trained, image }, theme) {
     const best = bestOf(probabilities);
     const blank = !image.some((ink) => ink);
-    const [answer, sure] = this.loud.children;
-    answer.textContent = blank ? "–" : String(best);
-    sure.textContent = blank ? "nothing drawn yet" : trained ? `${percent(probabilities[best])}` : "untrained";
-    this.loud.parentElement.classList.toggle("blank", blank);
+    verdict.textContent = blank ? "–" : String(best);
+    const certainty = trained ? percent(probabilities[best]) : "untrained";
+    sure.textContent = blank ? "nothing drawn yet" : certainty;
+    column.classList.toggle("blank", blank);
     const reach = reachOf(logits);
-    this.bars.forEach((row, digit) => {
+    rows.forEach(({ row, logit, bar, share }, digit) => {
       row.classList.toggle("best", digit === best && !blank);
-      const [, logit, bar, share] = row.children;
       logit.textContent = oneDecimal(logits[digit]);
       logit.style.setProperty("--colour", cssColour(logits[digit], reach, theme));
-      bar.firstChild.style.transform = `scaleX(${probabilities[digit]})`;
+      bar.style.transform = `scaleX(${probabilities[digit]})`;
       share.textContent = percent(probabilities[digit]);
     });
   }
 }
 
-/** A heading may reach over the joint behind it, which is empty up there. */
+/**
+ * How many maps a key goes on. Where a map has one pixel, a step within it would lead nowhere: arrows go from map to map.
+ * @param {string} key @param {number} perColumn tiles one above the other; 0 for maps of several pixels
+ */
+function mapsWalked(key, perColumn) {
+  if (key === "PageDown") return 1;
+  if (key === "PageUp") return -1;
+  const [down, right] = ARROWS[key] ?? [0, 0];
+  return perColumn ? down + right * perColumn : 0;
+}
+
+/** A heading may reach over the joint behind it, which is empty up there. @param {Layer} layer */
 const headWidth = (layer) => LETTER * Math.max(layer.name.length, layer.shape.join("×").length) - JOINT + 6;
 
-function headOf(layer, also) {
+/** @param {Layer} layer @param {string} also what follows it in the same column */
+function headOf(layer, also = "") {
   const head = element("h3");
   head.append(element("span", "name", also ? `${layer.name} → ${also}` : layer.name), element("span", "shape", layer.shape.join("×")));
   return head;
 }
 
+/** @param {NonNullable<Update["error"]>} error */
 function breakOf(error) {
   const column = element("div", "break");
   column.append(element("strong", "", `${error.layer} does not fit`), element("p", "", error.text));
@@ -327,7 +374,3 @@ function breakOf(error) {
 
 /** @param {Float32Array} probabilities */
 const bestOf = (probabilities) => probabilities.indexOf(Math.max(...probabilities));
-
-const oneDecimal = (number) => (Math.round(10 * number) / 10 || 0).toFixed(Math.abs(number) < 99.9 ? 1 : 0).replace("-", "−");
-
-const percent = (share) => `${(100 * share).toFixed(1)} %`;

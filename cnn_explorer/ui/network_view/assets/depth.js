@@ -1,32 +1,43 @@
 // From the whole network to one multiplication: what is highlighted under the pointer, which map is open, and how the others make room.
 
 import { Detail } from "./detail.js";
-import { Kernels } from "./kernels.js";
+import { focused, part } from "./element.js";
 import { Highlights } from "./highlights.js";
-import { backward, forward, inputOf, upTo } from "./reach.js";
+import { Kernels } from "./kernels.js";
+import { backward, forward } from "./reach.js";
+import { inputOf, upTo } from "./windows.js";
+
+/** @import { Place, Region, Scene } from "../types.d.ts" */
 
 const STAY = 110; // CSS pixels of the neighbours that stay in sight
 const GAP = 6;
 
-/** @typedef {import("./explain.js").Place} Place @typedef {import("./protocol.js").Update} Update */
-/**
- * @typedef {{update: Update, parameters: (import("./forward.js").Parameters | null)[] | null, look: import("./picture.js").Look, narrow: boolean,
- *   placement: {left: number, top: number, scale: number}, surface: number, seen: number}} Scene `parameters` null until the weights are here
- */
-
 export class Depth {
+  /** @type {HTMLElement | null} what had the focus when a map was opened */
+  #opener = null;
+
+  /** @type {number[]} shape of the opened layer */
+  #shape = [];
+
+  /** @type {(() => void) | null} what is to be opened once the weights are here */
+  #wanted = null;
+
   /**
    * @param {HTMLElement} host @param {import("./columns.js").Columns} columns @param {() => Scene} scene as it is now
    * @param {(sentence: string) => void} say
    */
   constructor(host, columns, scene, say) {
-    const find = (selector) => host.querySelector(selector);
-    this.layers = find(".layers");
+    this.layers = part(host, ".layers", HTMLElement);
     this.columns = columns;
     this.scene = scene;
-    this.highlights = new Highlights(find(".surface .outline"), find(".seen .outline"));
-    this.detail = new Detail(find(".detail"), { say, closed: () => this.#closed(), moved: (place) => this.look(place), marked: (digit) => this.columns.mark(digit) });
-    this.kernels = new Kernels(find(".kernels"), {
+    this.highlights = new Highlights(part(host, ".surface .outline", HTMLCanvasElement), part(host, ".seen .outline", HTMLCanvasElement));
+    this.detail = new Detail(part(host, ".detail", HTMLElement), {
+      say,
+      closed: () => this.#closed(),
+      moved: (place) => this.look(place),
+      marked: (digit) => this.columns.mark(digit),
+    });
+    this.kernels = new Kernels(part(host, ".kernels", HTMLElement), {
       say,
       closed: () => this.#closed(),
       moved: (output, input) => this.#lookAtKernel(output, input),
@@ -52,16 +63,19 @@ export class Depth {
     this.#highlight(forward(this.scene().update.layers, { maps: [0], rows: [pixel[0]], columns: [pixel[1]] }));
   }
 
+  /** @param {(Region | null)[]} found of the image, then of every layer */
   #highlight(found) {
     const { placement, surface, seen, look } = this.scene();
     this.highlights.show(found, { columns: this.columns, placement, surface, seen, theme: look.theme });
   }
 
-  /** The whole of two maps: what a kernel joins. */
+  /** The whole of two maps: what a kernel joins. @param {number} output @param {number} input */
   #lookAtKernel(output, input) {
     const { layers } = this.scene().update;
     const { index } = this.kernels;
+    /** @param {number[]} shape @param {number} map @returns {Region} */
     const whole = (shape, map) => ({ maps: [map], rows: upTo(shape[1]), columns: upTo(shape[2]) });
+    /** @type {(Region | null)[]} */
     const found = Array.from({ length: layers.length + 1 }, () => null);
     found[index] = whole(inputOf(layers, index), input);
     found[index + 1] = whole(layers[index].shape, output);
@@ -74,12 +88,12 @@ export class Depth {
   open(place, channel = null) {
     const { update, parameters } = this.scene();
     if (update.pending) return;
-    if (!parameters) { this.wanted = () => this.open(place, channel); return; }
-    this.wanted = null;
-    const focused = this.layers.getRootNode().activeElement, opener = this.opener ?? focused;
-    const walking = focused?.matches(":focus-visible");
+    if (!parameters) { this.#wanted = () => this.open(place, channel); return; }
+    this.#wanted = null;
+    const focus = focused(this.layers), opener = this.#opener ?? focus;
+    const walking = focus?.matches(":focus-visible");
     this.kernels.close();
-    this.opener = opener;
+    this.#opener = opener;
     this.columns.quiet = true;
     this.columns.card.hide();
     this.#reset();
@@ -89,6 +103,7 @@ export class Depth {
     if (walking) this.detail.focus();
   }
 
+  /** @param {number} map @param {number} channel */
   #openFrom(map, channel) {
     const { index } = this.kernels;
     const { shape } = this.scene().update.layers[index];
@@ -98,15 +113,17 @@ export class Depth {
   /** @param {number} index of a convolution */
   openKernels(index) {
     const { update, parameters, look } = this.scene();
-    if (!parameters) { this.wanted = () => this.openKernels(index); return; }
-    this.wanted = null;
-    const opener = this.opener ?? this.layers.getRootNode().activeElement;
+    if (!parameters) { this.#wanted = () => this.openKernels(index); return; }
+    const weight = parameters[index]?.weight;
+    this.#wanted = null;
+    if (!weight) return;
+    const opener = this.#opener ?? focused(this.layers);
     this.detail.close();
-    this.opener = opener;
+    this.#opener = opener;
     this.columns.card.hide();
     this.highlights.clear();
     this.#reset();
-    this.kernels.open(index, update.layers[index], inputOf(update.layers, index), parameters[index].weight, this.#room, this.layers.clientHeight - 130, look.theme);
+    this.kernels.open(index, update.layers[index], inputOf(update.layers, index), weight, this.#room, this.layers.clientHeight - 130, look.theme);
     this.#makeRoom(this.kernels.element, index, this.kernels.width);
     this.kernels.canvas.focus({ preventScroll: true });
   }
@@ -116,14 +133,15 @@ export class Depth {
     const { update, parameters, look } = this.scene();
     if (rebuilt) {
       const { place } = this.detail;
-      const fits = place && update.layers[place.index]?.shape.length === this.shape?.length && place.map < update.layers[place.index].shape[0];
+      const layer = place && update.layers[place.index];
+      const fits = place && layer && layer.shape.length === this.#shape.length && place.map < layer.shape[0];
       this.highlights.clear();
       if (this.kernels.isOpen || (place && !fits)) this.close();
       else if (place) this.open({ ...place, row: 0, column: 0 });
     } else if (this.detail.isOpen) {
       this.detail.show();
     }
-    if (this.wanted && parameters) this.wanted();
+    if (parameters) this.#wanted?.();
     if (this.kernels.isOpen) this.kernels.paint(look.theme);
   }
 
@@ -135,18 +153,18 @@ export class Depth {
   }
 
   close() {
-    this.wanted = null;
+    this.#wanted = null;
     this.detail.close();
     this.kernels.close();
   }
 
   #closed() {
-    this.wanted = null;
+    this.#wanted = null;
     this.columns.quiet = false;
     this.#reset();
     this.look(null);
-    this.columns.refocus(this.opener);
-    this.opener = null;
+    this.columns.refocus(this.#opener);
+    this.#opener = null;
   }
 
   // --- room ---
@@ -155,26 +173,30 @@ export class Depth {
     return this.layers.clientWidth - 2 * GAP;
   }
 
-  /** Neighbours move aside and dim; the map's own column and the one before it stay in sight. */
+  get #parts() {
+    return [...this.layers.children].filter((each) => each instanceof HTMLElement);
+  }
+
+  /** Neighbours move aside and dim; the map's own column and the one before it stay in sight. @param {HTMLElement} panel @param {number} index @param {number} wanted width */
   #makeRoom(panel, index, wanted) {
     const { update, narrow } = this.scene();
-    this.shape = update.layers[index].shape;
+    this.#shape = update.layers[index].shape;
     this.layers.classList.add("opened");
-    const parts = [...this.layers.children];
-    const column = (at) => this.columns.columnOf(at);
-    const own = column(index), before = index ? column(index - 1) : null;
-    for (const part of parts) part.classList.toggle("aside", part !== own && part !== before);
-    if (narrow) return;
+    const parts = this.#parts;
+    const own = this.columns.columnOf(index), before = index ? this.columns.columnOf(index - 1) : null;
+    for (const each of parts) each.classList.toggle("aside", each !== own && each !== before);
+    if (narrow || !own) return;
     const width = Math.min(wanted, this.#room);
-    const inside = (part) => part.offsetLeft - this.layers.scrollLeft;
+    /** @param {HTMLElement} column @returns its left edge in sight */
+    const inside = (column) => column.offsetLeft - this.layers.scrollLeft;
     const inEnd = before ? inside(before) + before.offsetWidth : 0, outStart = inside(own);
     const most = this.#room - width - Math.min(own.offsetWidth, STAY) - GAP;
     const left = Math.max(before ? Math.min(before.offsetWidth, STAY) + GAP : 0, Math.min(inEnd + GAP, most));
     const start = Math.max(0, Math.min(left, this.#room - width));
     const ownAt = parts.indexOf(own);
-    parts.forEach((part, at) => {
+    parts.forEach((each, at) => {
       const isAfter = at >= ownAt;
-      part.style.transform = `translateX(${Math.round(isAfter ? start + width + GAP - outStart : start - GAP - inEnd)}px)`;
+      each.style.transform = `translateX(${Math.round(isAfter ? start + width + GAP - outStart : start - GAP - inEnd)}px)`;
     });
     panel.style.width = `${width}px`;
     panel.style.left = `${start}px`;
@@ -182,9 +204,9 @@ export class Depth {
 
   #reset() {
     this.layers.classList.remove("opened");
-    for (const part of this.layers.children) {
-      part.style.transform = "";
-      part.classList.remove("aside");
+    for (const each of this.#parts) {
+      each.style.transform = "";
+      each.classList.remove("aside");
     }
   }
 }

@@ -30,6 +30,7 @@ export function sentStrokes(strokes) {
   return sent && sent.strokes;
 }
 
+/** @param {Stroke[]} strokes */
 function fitting(strokes) {
   for (let tolerance = TOLERANCE; tolerance < 30; tolerance *= 2) {
     const sent = strokes.map((stroke) => rounded(simplified(stroke, tolerance)));
@@ -53,10 +54,12 @@ function rounded(stroke) {
  */
 export function decodeStrokes(text) {
   const numbers = unpack(fromBase64(text.slice(1)));
+  /** @type {Stroke[]} */
   const strokes = [];
   for (let at = 0; at < numbers.length; ) {
     const head = numbers[at++];
     const withPressure = head & 1;
+    /** @type {Stroke} */
     const stroke = [];
     let x = 0, y = 0, pressure = 0;
     for (let left = head >> 1; left > 0; left--) {
@@ -79,7 +82,9 @@ export function erase(strokes, from, to, radius = ERASER_RADIUS) {
     const dense = densify(stroke, 2);
     const gone = dense.map((point) => distanceToSegment(point, from, to) <= radius);
     if (!gone.includes(true)) return [stroke];
+    /** @type {Stroke[]} */
     const pieces = [];
+    /** @type {Stroke} */
     let piece = [];
     dense.forEach((point, index) => {
       if (!gone[index]) piece.push(point);
@@ -93,6 +98,7 @@ export function erase(strokes, from, to, radius = ERASER_RADIUS) {
 /** @type {WeakMap<Stroke, {length: number, stroke: Stroke}>} finished strokes need not be simplified again with every message */
 const finished = new WeakMap();
 
+/** @param {Stroke} stroke @param {number} tolerance canvas pixels */
 function simplified(stroke, tolerance) {
   if (tolerance !== TOLERANCE) return simplify(stroke, tolerance);
   const known = finished.get(stroke);
@@ -102,14 +108,14 @@ function simplified(stroke, tolerance) {
   return result.stroke;
 }
 
-/** Ramer–Douglas–Peucker: leave out points closer than `tolerance` to the line between those kept. @param {Stroke} stroke @returns {Stroke} */
+/** Ramer–Douglas–Peucker: leave out points closer than `tolerance` to the line between those kept. @param {Stroke} stroke @param {number} tolerance @returns {Stroke} */
 export function simplify(stroke, tolerance) {
   if (stroke.length < 3) return stroke;
   const keep = new Uint8Array(stroke.length);
   keep[0] = keep[stroke.length - 1] = 1;
   const spans = [[0, stroke.length - 1]];
   while (spans.length) {
-    const [first, last] = spans.pop();
+    const [first, last] = /** @type {number[]} */ (spans.pop());
     let farthest = -1, distance = tolerance;
     for (let index = first + 1; index < last; index++) {
       const gap = distanceToSegment(stroke[index], stroke[first], stroke[last], DEPTH);
@@ -120,14 +126,16 @@ export function simplify(stroke, tolerance) {
   return stroke.filter((_, index) => keep[index]);
 }
 
+/** More points on the same lines, at most `step` apart. @param {Stroke} stroke @param {number} step */
 function densify(stroke, step) {
+  /** @type {Stroke} */
   const dense = [];
   stroke.forEach((point, index) => {
     const before = stroke[index - 1];
     if (before) {
       const pieces = Math.ceil(Math.hypot(point[0] - before[0], point[1] - before[1]) / step);
       for (let piece = 1; piece < pieces; piece++) {
-        dense.push(before.map((value, axis) => value + ((point[axis] ?? value) - value) * (piece / pieces)));
+        dense.push(/** @type {Point} */ (before.map((value, axis) => value + ((point[axis] ?? value) - value) * (piece / pieces))));
       }
     }
     dense.push(point);
@@ -135,7 +143,7 @@ function densify(stroke, step) {
   return dense;
 }
 
-/** @param {number} depth canvas pixels that full pressure counts as, a third coordinate */
+/** @param {Point} point @param {Point} start @param {Point} end @param {number} depth canvas pixels that full pressure counts as, a third coordinate */
 export function distanceToSegment([x, y, p = 0], [x0, y0, p0 = 0], [x1, y1, p1 = 0], depth = 0) {
   const dx = x1 - x0, dy = y1 - y0, dz = depth * (p1 - p0);
   const length2 = dx * dx + dy * dy + dz * dz;
@@ -145,8 +153,11 @@ export function distanceToSegment([x, y, p = 0], [x0, y0, p0 = 0], [x1, y1, p1 =
 
 // --- numbers as text: zigzag varints in base64url ---
 
+/** @param {Stroke[]} strokes */
 function pack(strokes) {
+  /** @type {number[]} */
   const bytes = [];
+  /** @param {number} number */
   const put = (number) => {
     for (; number > 127; number >>= 7) bytes.push((number & 127) | 128);
     bytes.push(number);
@@ -164,7 +175,9 @@ function pack(strokes) {
   return bytes;
 }
 
+/** @param {Uint8Array} bytes */
 function unpack(bytes) {
+  /** @type {number[]} */
   const numbers = [];
   let number = 0, shift = 0;
   for (const byte of bytes) {
@@ -175,8 +188,14 @@ function unpack(bytes) {
   return numbers;
 }
 
+/** Small numbers of either sign as small ones without. @param {number} number */
 const zigzag = (number) => (number >= 0 ? 2 * number : -2 * number - 1);
+
+/** @param {number} number */
 const unzigzag = (number) => (number % 2 ? -(number + 1) / 2 : number / 2);
 
+/** @param {number[]} bytes */
 const toBase64 = (bytes) => btoa(String.fromCharCode(...bytes)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+
+/** @param {string} text */
 const fromBase64 = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (letter) => letter.charCodeAt(0));

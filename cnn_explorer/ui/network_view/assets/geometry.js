@@ -1,11 +1,7 @@
 // Where the tiles of every layer go. Pure functions on numbers.
 
-/**
- * How the maps of one layer are laid out. A canvas holds `unit` × `unit` dots a map pixel and is enlarged by CSS, `dot` CSS pixels a
- * dot: so a paint touches few dots, and the browser does the scaling. `gap` dots lie between tiles.
- * @typedef {{columns: number, rows: number, tileWidth: number, tileHeight: number, gap: number, unit: number, dot: number,
- *   dotsWide: number, dotsHigh: number, width: number, height: number, byRow?: boolean}} Grid tiles in dots, width and height in CSS pixels
- */
+/** @import { Grid, Pixel } from "../types.d.ts" */
+/** @typedef {Pick<Grid, "tileWidth" | "tileHeight" | "gap" | "unit" | "dot">} TileSize */
 
 const GAP = 3.5; // CSS pixels, about
 const MAX_SCALE = 9; // CSS pixels a map pixel
@@ -14,8 +10,8 @@ const FLOORS = [20, 16, 12]; // least side of a tile
 /** How many values a shape has. @param {number[]} shape */
 export const product = (shape) => shape.reduce((whole, side) => whole * side, 1);
 
-/** Channels, height and width of a layer; features are maps of one pixel. @param {number[]} shape */
-export const mapsOf = (shape) => (shape.length === 3 ? shape : [shape[0], 1, 1]);
+/** Channels, height and width of a layer; features are maps of one pixel. @param {number[]} shape @returns {[number, number, number]} */
+export const mapsOf = ([channels, rows, columns]) => [channels, rows ?? 1, columns ?? 1];
 
 /**
  * One scale for all layers, so that a map half as high is drawn half as high, as large as the room allows. Where even small tiles do
@@ -25,6 +21,7 @@ export const mapsOf = (shape) => (shape.length === 3 ? shape : [shape[0], 1, 1])
  * @returns {Grid[]}
  */
 export function columnsLayout(shapes, least, width, height) {
+  /** @type {Grid[]} */
   let grids = [];
   for (const floor of FLOORS) {
     for (let scale = MAX_SCALE; scale >= 0.5; scale -= 0.25) {
@@ -35,6 +32,7 @@ export function columnsLayout(shapes, least, width, height) {
   return grids;
 }
 
+/** @param {number[]} shape @param {number} scale CSS pixels a map pixel @param {number} height @param {number} floor least side of a tile */
 function columnGrid(shape, scale, height, floor) {
   const [channels, rows] = mapsOf(shape);
   const tile = tileOf(shape, Math.min(scale, height / rows), floor, height);
@@ -54,7 +52,10 @@ export function stackedLayout(shape, width, largest) {
   return gridOf(tile, perRow, Math.ceil(channels / perRow));
 }
 
-/** A tile with the proportions of the map, its smaller side not below the floor unless the longer one would then leave the room. */
+/**
+ * A tile with the proportions of the map, its smaller side not below the floor unless the longer one would then leave the room.
+ * @param {number[]} shape @param {number} scale CSS pixels a map pixel @param {number} floor @param {number} room @returns {TileSize}
+ */
 function tileOf(shape, scale, floor, room) {
   const [channels, rows, columns] = mapsOf(shape);
   const feature = floor * (channels > 64 ? 0.35 : 0.7);
@@ -64,27 +65,30 @@ function tileOf(shape, scale, floor, room) {
   return { unit, dot, gap: Math.max(1, Math.round((shape.length === 1 ? 1.5 : GAP) / dot)), tileWidth: columns * unit, tileHeight: rows * unit };
 }
 
+/** @param {TileSize} tile @param {number} columns @param {number} rows of tiles @returns {Grid} */
 function gridOf(tile, columns, rows) {
   const dotsWide = columns * (tile.tileWidth + tile.gap) - tile.gap, dotsHigh = rows * (tile.tileHeight + tile.gap) - tile.gap;
   return { ...tile, columns, rows, dotsWide, dotsHigh, width: dotsWide * tile.dot, height: dotsHigh * tile.dot };
 }
 
-/** One map alone, its longer side `side` CSS pixels. @param {number[]} shape @returns {Grid} */
+/** One map alone, its longer side `side` CSS pixels. @param {number[]} shape @param {number} side @returns {Grid} */
 export function singleLayout([, rows, columns], side) {
   return gridOf({ unit: 1, dot: side / Math.max(rows, columns), gap: 0, tileWidth: columns, tileHeight: rows }, 1, 1);
 }
 
 /**
  * Kernels of a convolution: a row an output channel, a column an input channel, as large as the room allows.
- * @param {number[]} shape of the weights, (outputs, inputs, rows, columns) @returns {Grid}
+ * @param {number[]} shape of the weights, (outputs, inputs, rows, columns) @param {number} width of the room in CSS pixels @param {number} height
+ * @returns {Grid}
  */
 export function kernelsLayout([outputs, inputs, rows, columns], width, height) {
+  /** @param {number} side of a kernel @param {number} count of kernels @param {number} room */
   const fits = (side, count, room) => room / count / (side + 1);
   const dot = Math.min(10, Math.max(3, Math.floor(2 * Math.min(fits(columns, inputs, width), fits(rows, outputs, height))) / 2));
   return { ...gridOf({ unit: 1, dot, gap: 1, tileWidth: columns, tileHeight: rows }, inputs, outputs), byRow: true };
 }
 
-/** Corner of tile `index` in dots; tiles fill column by column, or row by row. @param {Grid} grid @returns {[number, number]} */
+/** Corner of tile `index` in dots; tiles fill column by column, or row by row. @param {Grid} grid @param {number} index @returns {[number, number]} */
 export function tileAt(grid, index) {
   const [column, row] = grid.byRow ? [index % grid.columns, Math.floor(index / grid.columns)] : [Math.floor(index / grid.rows), index % grid.rows];
   return [column * (grid.tileWidth + grid.gap), row * (grid.tileHeight + grid.gap)];
@@ -92,7 +96,7 @@ export function tileAt(grid, index) {
 
 /**
  * Which map, and which of its pixels, lies under a point in CSS pixels; null between tiles.
- * @param {Grid} grid @param {number} channels @returns {{map: number, row: number, column: number} | null}
+ * @param {Grid} grid @param {number} channels @param {number} x @param {number} y @returns {Pixel | null}
  */
 export function pixelAt(grid, channels, x, y) {
   const dotX = Math.floor(x / grid.dot), dotY = Math.floor(y / grid.dot);

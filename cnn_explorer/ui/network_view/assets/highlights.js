@@ -1,9 +1,13 @@
 // What belongs together, framed: the windows a value comes from, back to the drawing, and all that a pixel of the drawing reaches.
 
+import { contextOf } from "./element.js";
 import { mapsOf, tileAt } from "./geometry.js";
 import { sized } from "./painting.js";
 import { stroke } from "./picture.js";
-import { runs, upTo } from "./reach.js";
+import { runs } from "./reach.js";
+import { upTo } from "./windows.js";
+
+/** @import { Placement, Region, Theme } from "../types.d.ts" */
 
 const IMAGE = 28;
 
@@ -12,38 +16,45 @@ export class Highlights {
   constructor(paper, image) {
     this.paper = paper;
     this.image = image;
+    /** @type {HTMLCanvasElement[]} */
     this.drawn = [];
   }
 
   /**
-   * @param {(import("./reach.js").Region | null)[]} found of the image, then of every layer
-   * @param {{columns: import("./columns.js").Columns, placement: {left: number, top: number, scale: number}, surface: number, seen: number,
-   *   theme: "light" | "dark"}} where `placement` of the image on the drawing in CSS pixels, sides of both in CSS pixels
+   * @param {(Region | null)[]} found of the image, then of every layer
+   * @param {{columns: import("./columns.js").Columns, placement: Placement, surface: number, seen: number, theme: Theme}} where `placement` of the image on the drawing in CSS pixels, sides of both in CSS pixels
    */
   show(found, { columns, placement, surface, seen, theme }) {
     this.clear();
     if (found[0]) {
-      this.#frame(this.image, seen, [[0, 0, seen / IMAGE]], found[0], [IMAGE, IMAGE], theme);
-      this.#frame(this.paper, surface, [[placement.left, placement.top, placement.scale]], found[0], [IMAGE, IMAGE], theme);
+      this.#frame(this.image, [seen, seen], [[0, 0, seen / IMAGE]], found[0], [IMAGE, IMAGE], theme);
+      this.#frame(this.paper, [surface, surface], [[placement.left, placement.top, placement.scale]], found[0], [IMAGE, IMAGE], theme);
     }
     found.slice(1).forEach((region, index) => {
-      const canvas = columns.outlines[index], grid = columns.grids[index];
-      if (!region || !canvas) return;
-      const [channels, ...size] = mapsOf(columns.update.layers[index].shape);
+      const drawn = columns.drawn.get(index);
+      if (!region || !drawn) return;
+      const { outline, grid } = drawn;
+      const [channels, ...size] = mapsOf(columns.layers[index].shape);
       const maps = region.maps ?? upTo(channels);
-      const corners = maps.map((map) => [...tileAt(grid, map).map((place) => place * grid.dot), grid.unit * grid.dot]);
-      this.#frame(canvas, [grid.width, grid.height], corners, region, size, theme);
+      const corners = maps.map((map) => {
+        const [left, top] = tileAt(grid, map);
+        return [left * grid.dot, top * grid.dot, grid.unit * grid.dot];
+      });
+      this.#frame(outline, [grid.width, grid.height], corners, region, size, theme);
     });
   }
 
   clear() {
-    for (const canvas of this.drawn) canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+    for (const canvas of this.drawn) contextOf(canvas).clearRect(0, 0, canvas.width, canvas.height);
     this.drawn = [];
   }
 
-  /** Frame the same rows and columns in maps whose corners and scales are given; dashed where they lie on the padding. */
-  #frame(canvas, side, corners, region, size, theme) {
-    const [width, height] = Array.isArray(side) ? side : [side, side];
+  /**
+   * Frame the same rows and columns in some maps; dashed where they lie on the padding.
+   * @param {HTMLCanvasElement} canvas @param {number[]} sides of the canvas in CSS pixels @param {number[][]} corners left, top and CSS pixels
+   *   a value of each map @param {Region} region @param {number[]} size rows and columns of the maps @param {Theme} theme
+   */
+  #frame(canvas, [width, height], corners, region, size, theme) {
     const context = sized(canvas, width, height);
     const on = new Path2D(), off = new Path2D();
     const rows = runs(region.rows), columns = runs(region.columns);
@@ -63,4 +74,5 @@ export class Highlights {
   }
 }
 
+/** @param {number} first @param {number} length @param {number} side */
 const clipped = (first, length, side) => [Math.max(0, first), Math.min(side, first + length)];

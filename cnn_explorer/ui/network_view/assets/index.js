@@ -1,20 +1,25 @@
 // The network view: a drawing surface, every layer's maps, ten probabilities. Called again by Streamlit with every update.
 
+import { part } from "./element.js";
 import { View } from "./view.js";
 
-/** @type {WeakMap<Node, View>} */
+/** @import { Message } from "../types.d.ts" */
+
+/** @type {WeakMap<ShadowRoot, View>} */
 const views = new WeakMap();
 
+/** @param {{data: Uint8Array, parentElement: ShadowRoot, setStateValue: (name: "message", value: Message) => void}} component */
 export default function ({ data, parentElement, setStateValue }) {
   let view = views.get(parentElement);
   if (!view) {
-    view = new View(parentElement);
+    view = new View(part(parentElement, ".network-view", HTMLElement));
     views.set(parentElement, view);
   }
-  view.send = (message) => setStateValue("message", message);
-  view.update(data);
+  const mounted = view;
+  mounted.send = (message) => setStateValue("message", message);
+  mounted.update(data);
   return () => {
-    view.close();
+    mounted.close();
     views.delete(parentElement);
   };
 }

@@ -1,110 +1,158 @@
 // The 4-D weight tensor of a convolution as a grid: a row an output channel, a column an input channel, each cell a kernel.
 
+import { contextOf, part } from "./element.js";
 import { kernelsLayout, pixelAt, tileAt } from "./geometry.js";
 import { ARROWS, within } from "./keys.js";
+import { count, short } from "./numbers.js";
 import { paintLayer, reachOf } from "./painting.js";
-import { short } from "./explain.js";
+import { geometryOf } from "./windows.js";
+
+/** @import { Grid, Layer, Theme } from "../types.d.ts" */
+/**
+ * @typedef {{index: number, layer: Layer, weight: Float32Array, kernel: [number, number], outputs: number, inputs: number, grid: Grid}} Tensor
+ *   what is open: the weights of one layer, with `inputs` input channels for each output channel
+ */
 
 const MARGIN = 34; // for the axes, CSS pixels
 
 export class Kernels {
+  /** @type {Tensor | null} */
+  #tensor = null;
+
+  /** @type {[output: number, input: number]} the kernel that is looked at, counted in the tensor */
+  #at = [0, 0];
+
+  #pointed = false;
+
+  /** @type {Theme} */
+  #theme = "light";
+
+  /** Width that the panel would like to have, CSS pixels. */
+  width = 300;
+
   /**
-   * @param {HTMLElement} element the panel
-   * @param {{moved: (output: number, input: number | null) => void, opened: (output: number, input: number) => void, closed: () => void,
+   * @param {HTMLElement} panel
+   * @param {{moved: (output: number, input: number) => void, opened: (output: number, input: number) => void, closed: () => void,
    *   say: (sentence: string) => void}} on `moved` to another kernel, channels counted in the whole layer
    */
-  constructor(element, on) {
-    this.element = element;
+  constructor(panel, on) {
+    this.element = panel;
     this.on = on;
-    this.index = -1;
-    element.innerHTML = `
+    panel.innerHTML = `
       <header><h4></h4><button type="button" class="close" title="Close (Escape)" aria-label="Close">×</button></header>
       <p class="how"></p>
       <p class="axis across"></p>
       <div class="scroll"><p class="axis down"></p><canvas tabindex="0" role="img"></canvas></div>
       <p class="told"></p>`;
-    const find = (selector) => element.querySelector(selector);
-    Object.assign(this, { title: find("h4"), how: find(".how"), across: find(".across"), down: find(".down"), canvas: find("canvas"), told: find(".told") });
-    find(".close").onclick = () => this.close();
-    this.canvas.onpointermove = this.canvas.onpointerdown = (event) => {
-      const box = this.canvas.getBoundingClientRect();
-      const found = pixelAt(this.grid, this.outputs * this.inputs, event.clientX - box.left, event.clientY - box.top);
-      if (found) this.#look(Math.floor(found.map / this.inputs), found.map % this.inputs);
-    };
+    this.canvas = part(panel, "canvas", HTMLCanvasElement);
+    part(panel, ".close", HTMLElement).onclick = () => this.close();
+    this.canvas.onpointermove = this.canvas.onpointerdown = (event) => this.#point(event);
     this.canvas.onclick = () => this.#open();
-    this.canvas.onkeydown = (event) => this.#keys(event);
-    element.onclick = (event) => event.stopPropagation();
+    this.canvas.onkeydown = (event) => this.#walk(event);
+    panel.onclick = (event) => event.stopPropagation();
   }
 
   get isOpen() {
-    return this.index >= 0;
+    return this.#tensor !== null;
   }
 
-  /** @param {number} index of the layer @param {import("./protocol.js").Layer} layer @param {number[]} input shape @param {Float32Array} weight */
+  /** The layer whose kernels are open; −1 for none. */
+  get index() {
+    return this.#tensor?.index ?? -1;
+  }
+
+  /**
+   * @param {number} index of the layer @param {Layer} layer @param {number[]} input its shape @param {Float32Array} weight
+   * @param {number} width of the room in CSS pixels @param {number} height @param {Theme} theme
+   */
   open(index, layer, input, weight, width, height, theme) {
-    Object.assign(this, { index, layer, weight, theme });
-    const [kernel] = layer.window;
-    this.outputs = layer.shape[0];
-    this.inputs = input[0] / layer.groups;
-    this.grid = kernelsLayout([this.outputs, this.inputs, ...kernel], width - MARGIN - 24, height);
-    this.width = Math.min(width, Math.max(300, this.grid.width + MARGIN + 40));
-    this.at = [0, 0];
+    const [kernel] = geometryOf(layer);
+    const outputs = layer.shape[0], inputs = input[0] / layer.groups;
+    const grid = kernelsLayout([outputs, inputs, ...kernel], width - MARGIN - 24, height);
+    this.#tensor = { index, layer, weight, kernel, outputs, inputs, grid };
+    this.width = Math.min(width, Math.max(300, grid.width + MARGIN + 40));
+    this.#at = [0, 0];
     this.element.hidden = false;
-    this.title.textContent = `${layer.name}.weight · (${[this.outputs, this.inputs, ...kernel].join(", ")})`;
-    this.how.textContent = `Each output channel has ${this.inputs === 1 ? "one kernel" : `${this.inputs} kernels, one for each input channel${layer.groups > 1 ? " of its group" : ""}`}: ${this.outputs}·${this.inputs}·${kernel[0]}·${kernel[1]} = ${weight.length.toLocaleString("en")} weights, and ${this.outputs} biases.`;
-    this.across.textContent = `${this.inputs} input channel${this.inputs === 1 ? "" : "s"}${layer.groups > 1 ? " a group" : ""} →`;
-    this.down.textContent = `${this.outputs} output channels →`;
-    this.canvas.setAttribute("aria-label", `${this.outputs} times ${this.inputs} kernels of ${kernel.join(" by ")}. Arrow keys walk through them, Enter opens a map.`);
+    const grouped = layer.groups > 1;
+    const several = `${inputs} kernels, one for each input channel${grouped ? " of its group" : ""}`;
+    this.#write("h4", `${layer.name}.weight · (${[outputs, inputs, ...kernel].join(", ")})`);
+    this.#write(".how", `Each output channel has ${inputs === 1 ? "one kernel" : several}: ${outputs}·${inputs}·${kernel[0]}·${kernel[1]} = ${weight.length.toLocaleString("en")} weights, and ${outputs} biases.`);
+    this.#write(".across", `${count(inputs, "input channel")}${grouped ? " a group" : ""} →`);
+    this.#write(".down", `${outputs} output channels →`);
+    this.canvas.setAttribute("aria-label", `${outputs} times ${inputs} kernels of ${kernel.join(" by ")}. Arrow keys walk through them, Enter opens a map.`);
     this.paint(theme);
-    this.told.textContent = "Point at a kernel: its input and its output map light up.";
+    this.#write(".told", "Point at a kernel: its input and its output map light up.");
   }
 
+  /** @param {Theme} theme */
   paint(theme) {
-    const [rows, columns] = this.layer.window[0];
-    const reach = reachOf(this.weight);
-    paintLayer(this.canvas, this.grid, [this.outputs * this.inputs, rows, columns], this.weight, () => reach, `${theme} weights`);
-    const context = this.canvas.getContext("2d");
-    const [x, y] = tileAt(this.grid, this.at[0] * this.inputs + this.at[1]);
+    if (!this.#tensor) return;
+    this.#theme = theme;
+    const { weight, kernel, outputs, inputs, grid } = this.#tensor;
+    const reach = reachOf(weight);
+    paintLayer(this.canvas, grid, [outputs * inputs, ...kernel], weight, () => reach, `${theme} weights`);
+    const context = contextOf(this.canvas);
+    const [x, y] = tileAt(grid, this.#at[0] * inputs + this.#at[1]);
     context.strokeStyle = theme === "dark" ? "#fff" : "#000";
-    context.strokeRect(x - 0.5, y - 0.5, this.grid.tileWidth + 1, this.grid.tileHeight + 1);
+    context.strokeRect(x - 0.5, y - 0.5, grid.tileWidth + 1, grid.tileHeight + 1);
   }
 
   close() {
     if (!this.isOpen) return;
-    this.index = -1;
+    this.#tensor = null;
     this.element.hidden = true;
     this.on.closed();
   }
 
-  /** The input channel that a column stands for, which differs from group to group. */
-  #channel([output, input]) {
-    return Math.floor(output / (this.outputs / this.layer.groups)) * this.inputs + input;
+  /** @param {string} selector @param {string} text */
+  #write(selector, text) {
+    part(this.element, selector, HTMLElement).textContent = text;
   }
 
+  /** The input channel that a column stands for, which differs from group to group. @param {Tensor} tensor */
+  #channel({ outputs, inputs, layer }) {
+    const [output, input] = this.#at;
+    return Math.floor(output / (outputs / layer.groups)) * inputs + input;
+  }
+
+  /** @param {PointerEvent} event */
+  #point(event) {
+    if (!this.#tensor) return;
+    const { outputs, inputs, grid } = this.#tensor;
+    const box = this.canvas.getBoundingClientRect();
+    const found = pixelAt(grid, outputs * inputs, event.clientX - box.left, event.clientY - box.top);
+    if (found) this.#look(Math.floor(found.map / inputs), found.map % inputs);
+  }
+
+  /** @param {number} output @param {number} input */
   #look(output, input) {
-    if (output === this.at[0] && input === this.at[1] && this.looked) return;
-    this.looked = true;
-    this.at = [output, input];
-    this.paint(this.theme);
-    const size = this.layer.window[0][0] * this.layer.window[0][1];
-    const kernel = this.weight.subarray((output * this.inputs + input) * size, (output * this.inputs + input + 1) * size);
-    this.told.textContent = `${this.layer.name}.weight[${output}, ${input}]: ${short(Math.min(...kernel))} to ${short(Math.max(...kernel))}; input channel ${this.#channel(this.at) + 1} adds to output channel ${output + 1}`;
-    this.on.moved(output, this.#channel(this.at));
+    const tensor = this.#tensor;
+    if (!tensor || (output === this.#at[0] && input === this.#at[1] && this.#pointed)) return;
+    this.#pointed = true;
+    this.#at = [output, input];
+    this.paint(this.#theme);
+    const { layer, weight, kernel: [rows, columns], inputs } = tensor;
+    const first = (output * inputs + input) * rows * columns;
+    const kernel = weight.subarray(first, first + rows * columns);
+    const channel = this.#channel(tensor);
+    this.#write(".told", `${layer.name}.weight[${output}, ${input}]: ${short(Math.min(...kernel))} to ${short(Math.max(...kernel))}; input channel ${channel + 1} adds to output channel ${output + 1}`);
+    this.on.moved(output, channel);
   }
 
   #open() {
-    this.on.opened(this.at[0], this.#channel(this.at));
+    if (this.#tensor) this.on.opened(this.#at[0], this.#channel(this.#tensor));
   }
 
-  #keys(event) {
+  /** @param {KeyboardEvent} event */
+  #walk(event) {
     const step = ARROWS[event.key];
     if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();
       this.#open();
     }
-    if (!step) return;
+    if (!step || !this.#tensor) return;
     event.preventDefault();
-    this.#look(within(this.at[0] + step[0], this.outputs), within(this.at[1] + step[1], this.inputs));
-    this.on.say(this.told.textContent);
+    this.#look(within(this.#at[0] + step[0], this.#tensor.outputs), within(this.#at[1] + step[1], this.#tensor.inputs));
+    this.on.say(part(this.element, ".told", HTMLElement).textContent);
   }
 }

@@ -1,41 +1,47 @@
 // Maps, kernels and numbers drawn anywhere on a canvas: what the opened map is made of.
 
+import { element } from "./element.js";
 import { cssColour, inkOn, paintLayer, reachOf } from "./painting.js";
 
 export const FONT = 12; // CSS pixels: the least that can be read
 const LINE = 14;
 const OUTLINES = { light: ["#fff", "#111"], dark: ["#000", "#fff"] }; // halo and line: one of both stands out on any colour
 
-/** @typedef {{theme: "light" | "dark", ink: string, soft: string, family: string}} Look colours and font of the page */
+/** @import { Look, Numbers, Theme, Tile } from "../types.d.ts" */
+/** @typedef {[row: number, column: number]} Cell */
 /** @typedef {{x: number, y: number, width: number, height: number, dot: number}} Box where a map is drawn; `dot` CSS pixels a value */
 
-/** A box for rows × columns whose longer side is `side`. @returns {Box} */
+/** A box for rows × columns whose longer side is `side`. @param {Cell} size @param {number} x @param {number} y @param {number} side @returns {Box} */
 export function boxOf([rows, columns], x, y, side) {
   const dot = side / Math.max(rows, columns);
   return { x, y, width: columns * dot, height: rows * dot, dot };
 }
 
-/** One map on a canvas of its own, a dot a value. @param {import("./explain.js").Tile} tile @param {number} reach the magnitude with full colour */
+/** One map on a canvas of its own, a dot a value. @param {Tile} tile @param {number} reach the magnitude with full colour @param {Theme} theme */
 export function paintedTile(tile, reach, theme) {
   const [rows, columns] = tile.size;
-  const canvas = document.createElement("canvas");
+  const canvas = element("canvas");
   const grid = { unit: 1, dot: 1, gap: 0, tileWidth: columns, tileHeight: rows, columns: 1, rows: 1, dotsWide: columns, dotsHigh: rows, width: columns, height: rows };
   paintLayer(canvas, grid, [1, rows, columns], tile.values, () => reach, tile.weights ? `${theme} weights` : theme);
   return canvas;
 }
 
-/** @param {CanvasRenderingContext2D} context @param {Box} box @param {import("./explain.js").Tile} tile @param {HTMLCanvasElement} image of it */
+/** @param {CanvasRenderingContext2D} context @param {Box} box @param {Tile} tile @param {HTMLCanvasElement} image of it @param {Theme} theme */
 export function drawTile(context, box, tile, image, theme) {
   context.imageSmoothingEnabled = false;
   context.drawImage(image, box.x, box.y, box.width, box.height);
   if (tile.cells) outline(context, box, tile.cells, tile.size, theme);
 }
 
-/** Frame cells: solid on the map, dashed on the padding around it. */
+/**
+ * Frame cells: solid on the map, dashed on the padding around it.
+ * @param {CanvasRenderingContext2D} context @param {Box} box @param {Cell[]} cells @param {Cell} size rows and columns of the map @param {Theme} theme
+ */
 export function outline(context, box, cells, [rows, columns], theme) {
+  /** @param {Cell} cell */
   const inside = ([row, column]) => row >= 0 && column >= 0 && row < rows && column < columns;
-  const groups = [[cells.filter(inside), []], [cells.filter((cell) => !inside(cell)), [3, 2]]];
-  for (const [group, dash] of groups) {
+  const groups = [{ group: cells.filter(inside), dash: [] }, { group: cells.filter((cell) => !inside(cell)), dash: [3, 2] }];
+  for (const { group, dash } of groups) {
     if (!group.length) continue;
     const path = new Path2D();
     if (dense(group)) frame(path, box, group);
@@ -44,12 +50,13 @@ export function outline(context, box, cells, [rows, columns], theme) {
   }
 }
 
-/** Whether cells fill a rectangle. */
+/** Whether cells fill a rectangle. @param {Cell[]} cells */
 function dense(cells) {
   const { top, left, bottom, right } = spanOf(cells);
   return (bottom - top) * (right - left) === cells.length;
 }
 
+/** @param {Cell[]} cells */
 function spanOf(cells) {
   let top = Infinity, left = Infinity, bottom = -Infinity, right = -Infinity;
   for (const [row, column] of cells) {
@@ -61,12 +68,13 @@ function spanOf(cells) {
   return { top, left, bottom, right };
 }
 
+/** @param {Path2D} path @param {Box} box @param {Cell[]} cells */
 function frame(path, { x, y, dot }, cells) {
   const { top, left, bottom, right } = spanOf(cells);
   path.rect(x + left * dot, y + top * dot, (right - left) * dot, (bottom - top) * dot);
 }
 
-/** @param {Path2D} path @param {number[]} dash */
+/** @param {CanvasRenderingContext2D} context @param {Path2D} path @param {number[]} dash @param {Theme} theme */
 export function stroke(context, path, dash, theme) {
   const [halo, line] = OUTLINES[theme];
   context.setLineDash(dash);
@@ -79,7 +87,10 @@ export function stroke(context, path, dash, theme) {
   context.setLineDash([]);
 }
 
-/** @param {Look} look @param {CanvasTextAlign} align */
+/**
+ * @param {CanvasRenderingContext2D} context @param {string} text @param {number} x @param {number} y @param {Look} look
+ * @param {CanvasTextAlign} align
+ */
 export function write(context, text, x, y, look, align = "left") {
   context.font = `${FONT}px ${look.family}`;
   context.fillStyle = look.ink;
@@ -88,7 +99,7 @@ export function write(context, text, x, y, look, align = "left") {
   context.fillText(text, x, y);
 }
 
-/** Size of a grid of numbers. @param {import("./explain.js").Numbers} numbers */
+/** Size of a grid of numbers. @param {Numbers} numbers */
 export function numbersSize({ columns, cells }) {
   const longest = Math.max(...cells.flatMap(({ lines }) => lines.map((line) => line.length)));
   const lines = Math.max(...cells.map((cell) => cell.lines.length));
@@ -96,7 +107,7 @@ export function numbersSize({ columns, cells }) {
   return { ...cell, wide: columns * cell.width, high: Math.ceil(cells.length / columns) * cell.height };
 }
 
-/** Cells on the colour of their value. @param {Look} look */
+/** Cells on the colour of their value. @param {CanvasRenderingContext2D} context @param {Numbers} numbers @param {Look} look */
 export function drawNumbers(context, numbers, { theme, soft, family }) {
   const { width, height } = numbersSize(numbers);
   const reach = reachOf(numbers.cells.map((cell) => cell.value));

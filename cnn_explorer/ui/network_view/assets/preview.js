@@ -1,25 +1,29 @@
 // The maps as this browser works them out by itself, within a frame; PyTorch's follow and stay on screen.
 
-import { Forward } from "./forward.js";
+import { Forward, parametersOf, weightsIn } from "./forward.js";
+import { kindOf } from "./layer_kinds.js";
+
+/** @import { Parameters, Update } from "../types.d.ts" */
 
 const LIMIT = 8; // ms that a forward pass may take: with painting it has to fit into a frame
 const TRIES = 4; // the first passes are slow: the browser compiles them
 const HEAVY = 20e6; // multiply-adds that no browser does in time: not even tried
 const CLOSE = 1e-4; // of a layer's largest magnitude, by which float32 sums in another order may differ
 
-/** @typedef {import("./protocol.js").Update} Update */
-
 export class Preview {
   /** The network and the weights that are here. */
   id = "";
 
-  /** @type {Forward | null} */
+  /** @type {Forward | null} null where the network has a kind of layer that this browser does not know */
   forward = null;
+
+  /** @type {(Parameters | null)[]} of every layer */
+  parameters = [];
 
   /** Whether the browser is quick enough, and right. */
   usable = false;
 
-  /** How far PyTorch's numbers and these are apart at most, as a share of a layer's scale; null until both have been compared. */
+  /** @type {number | null} How far PyTorch's numbers and these are apart at most, as a share of a layer's scale; null until both have been compared. */
   difference = null;
 
   /** True where the browser lacks the weights of this network, or has those of before a training. @param {Update} update */
@@ -29,13 +33,18 @@ export class Preview {
 
   /** Take the weights that came with an update, and see how long a pass takes. @param {Update} update */
   learn(update) {
+    const { layers, weights } = update;
+    const known = layers.every((layer) => kindOf(layer));
     this.id = update.id;
-    this.forward = new Forward(update.layers, update.weights);
     this.difference = null;
-    this.usable = update.layers.reduce((sum, layer) => sum + layer.macs, 0) < HEAVY && this.#fast(update.image);
+    this.forward = known ? new Forward(layers, weights) : null;
+    this.parameters = known || weightsIn(layers) === weights.length ? parametersOf(layers, weights) : layers.map(() => null);
+    this.usable = layers.reduce((sum, layer) => sum + layer.macs, 0) < HEAVY && this.#fast(update.image);
   }
 
+  /** @param {Uint8Array} image */
   #fast(image) {
+    if (!this.forward) return false;
     for (let attempt = 0; attempt < TRIES; attempt++) {
       const start = performance.now();
       this.forward.run(image);
@@ -51,21 +60,21 @@ export class Preview {
     return this.usable && this.id === update.id;
   }
 
-  /** What an image gives. @param {Uint8Array} image */
+  /** What an image gives; null where this browser cannot say. @param {Uint8Array} image */
   run(image) {
-    return { image, ...this.forward.run(image) };
+    return this.forward && { image, ...this.forward.run(image) };
   }
 
   /** Compare with PyTorch's numbers for the same image. @param {Update} update an exact one */
   check(update) {
-    if (!this.follows(update)) return;
+    if (!this.follows(update) || !this.forward) return;
     const { values } = this.forward.run(update.image);
     this.difference = values.reduce((most, own, index) => Math.max(most, apart(own, update.values[index])), 0);
     if (!(this.difference <= CLOSE)) this.usable = false; // PyTorch is right
   }
 }
 
-/** Largest difference as a share of the largest magnitude. */
+/** Largest difference as a share of the largest magnitude. @param {Float32Array} own @param {Float32Array} theirs */
 function apart(own, theirs) {
   let most = 0, scale = 1;
   for (let index = 0; index < own.length; index++) {

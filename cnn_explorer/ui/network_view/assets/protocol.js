@@ -5,30 +5,24 @@
 
 import { product } from "./geometry.js";
 
-/**
- * @typedef {{name: string, kind: string, shape: number[], formula: string, unused: number[], field: number[], parameters: number, macs: number,
- *   window: [number, number][] | null, groups: number}} Layer window: kernel_size, stride, padding, dilation as [height, width]
- * @typedef {{layer: string, text: string}} Break why the next layer cannot take its input
- * id: the network and its weights, which training changes; training: seconds that it has had and is to have
- * @typedef {{seq: number, drawing: string, net: string, id: string, pending: boolean, exact: boolean, trained: boolean, measured: boolean, sentence: string,
- *   training: {going: boolean, has: number, to: number} | null,
- *   layers: Layer[], error: Break | null, classes: number, image: Uint8Array, values: Float32Array[], logits: Float32Array,
- *   probabilities: Float32Array, weights: Float32Array}} Update
- */
+/** @import { Update } from "../types.d.ts" */
 
 /** @param {Uint8Array} bytes @returns {Update} */
 export function decode(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const headerLength = view.getUint32(0, true);
+  /** @type {Omit<Update, "id" | "image" | "values" | "logits" | "probabilities" | "weights"> & {version: string, weights: number}} */
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + headerLength)));
   let at = 4 + headerLength;
   const image = bytes.slice(at, at + 784);
   at += 784;
+  /** @param {number} length */
   const float32 = (length) => {
     const numbers = new Float32Array(length);
     for (let index = 0; index < length; index++, at += 4) numbers[index] = view.getFloat32(at, true);
     return numbers;
   };
+  /** @param {number} length */
   const float16 = (length) => {
     const numbers = new Float32Array(length);
     for (let index = 0; index < length; index++, at += 2) numbers[index] = HALF[view.getUint16(at, true)];

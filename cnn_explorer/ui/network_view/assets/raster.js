@@ -46,11 +46,14 @@ function withoutSpecks(strokes) {
   if (longest <= 2 * PEN_WIDTH) return strokes; // a drawing of dots is a drawing
   const small = Math.max(PEN_WIDTH / 2, SPECK * longest);
   const body = strokes.filter((_, index) => extents[index] >= small);
+  /** @param {Stroke} stroke */
   const touches = ([point]) => body.some((stroke) => stroke.some((end, at) => at > 0 && distanceToSegment(point, stroke[at - 1], end) <= PEN_WIDTH));
   return strokes.filter((stroke, index) => extents[index] >= small || touches(stroke));
 }
 
-/** @param {Point[]} points */
+/** @typedef {{left: number, top: number, right: number, bottom: number}} Bounds */
+
+/** @param {Point[]} points @returns {Bounds} */
 function boundsOf(points) {
   let left = Infinity, top = Infinity, right = -Infinity, bottom = -Infinity;
   for (const [x, y] of points) {
@@ -62,6 +65,7 @@ function boundsOf(points) {
   return { left, top, right, bottom };
 }
 
+/** @param {Bounds} bounds */
 const extent = ({ left, top, right, bottom }) => Math.max(right - left, bottom - top);
 
 // --- redrawing ---
@@ -70,20 +74,22 @@ const extent = ({ left, top, right, bottom }) => Math.max(right - left, bottom -
 function redrawn(strokes) {
   const bounds = boundsOf(strokes.flat());
   const scale = scaleOf(bounds);
+  /** @param {number} length */
   const side = (length) => Math.ceil(length * scale + 2 * RADIUS);
   const plane = planeOf(side(bounds.right - bounds.left), side(bounds.bottom - bounds.top));
+  /** @param {Point} point @returns {[number, number]} */
   const place = ([x, y]) => [pixelOf((x - bounds.left) * scale), pixelOf((y - bounds.top) * scale)];
   for (const stroke of strokes) draw(plane, stroke.map(place));
   return plane;
 }
 
-/** Pixels of the plane to one of the canvas; a dot stays a dot. */
+/** Pixels of the plane to one of the canvas; a dot stays a dot. @param {Bounds} bounds */
 const scaleOf = (bounds) => ((BOX - PEN) / Math.max(extent(bounds), PEN_WIDTH)) * DETAIL;
 
-/** Pillow begins and ends everything on whole pixels, counted from their centres. */
+/** Pillow begins and ends everything on whole pixels, counted from their centres. @param {number} length */
 const pixelOf = (length) => Math.floor(length + RADIUS - 0.5);
 
-/** @returns {Plane} */
+/** @param {number} width @param {number} height @returns {Plane} */
 const planeOf = (width, height) => ({ width, height, ink: new Uint8Array(width * height) });
 
 /** A round-ended line through whole pixels. @param {Plane} plane @param {[number, number][]} points */
@@ -94,6 +100,7 @@ function draw(plane, points) {
   });
 }
 
+/** @param {Plane} plane @param {[number, number]} centre */
 function drawDisc(plane, [x, y]) {
   const [centreX, reachX] = across(x), [centreY, reachY] = across(y);
   for (let row = Math.ceil(centreY - reachY); row <= centreY + reachY; row++) {
@@ -102,7 +109,7 @@ function drawDisc(plane, [x, y]) {
   }
 }
 
-/** Middle and reach of a disc: from 13 pixels before to 13 behind, but at the plane's edge it is squeezed, not cut off, by one. */
+/** Middle and reach of a disc: from 13 pixels before to 13 behind, but at the plane's edge it is squeezed, not cut off, by one. @param {number} at */
 function across(at) {
   const first = Math.max(0, at - RADIUS), last = at + RADIUS;
   return [(first + last) / 2, (DISC * (last - first)) / 2];
@@ -111,10 +118,12 @@ function across(at) {
 /**
  * The pixels beside a segment: row by row, where the two slabs overlap that bound them. A line of even width cannot lie evenly about the
  * middle of a pixel, so its corners, which are whole pixels as well, are RADIUS away on one side and one less on the other.
+ * @param {Plane} plane @param {[number, number]} start @param {[number, number]} end
  */
 function drawBar(plane, [x0, y0], [x1, y1]) {
   const dx = x1 - x0, dy = y1 - y0, length = Math.hypot(dx, dy);
   if (!length) return;
+  /** @param {number} reachX @param {number} reachY */
   const side = (reachX, reachY) => Math.round((reachX * dy) / length) * dy + Math.round((reachY * dx) / length) * dx;
   const low = -side(RADIUS - 1, RADIUS), high = side(RADIUS, RADIUS - 1);
   const top = Math.ceil(Math.min(y0, y1) - RADIUS), bottom = Math.floor(Math.max(y0, y1) + RADIUS);
@@ -125,14 +134,14 @@ function drawBar(plane, [x0, y0], [x1, y1]) {
   }
 }
 
-/** Where low ≤ offset + slope·x ≤ high: the first and the last x, the first one larger if there is none. */
+/** Where low ≤ offset + slope·x ≤ high: the first and the last x, the first one larger if there is none. @param {number} offset @param {number} slope @param {number} low @param {number} high */
 function between(offset, slope, low, high) {
   if (slope === 0) return low <= offset && offset <= high ? [-Infinity, Infinity] : [Infinity, -Infinity];
   const first = (low - offset) / slope, last = (high - offset) / slope;
   return slope > 0 ? [first, last] : [last, first];
 }
 
-/** Ink for the pixels of a row from `left` to `right`, as far as they are on the plane. @param {Plane} plane */
+/** Ink for the pixels of a row from `left` to `right`, as far as they are on the plane. @param {Plane} plane @param {number} y @param {number} left @param {number} right */
 function fillRow({ width, height, ink }, y, left, right) {
   if (y < 0 || y >= height) return;
   const last = y * width + Math.min(width - 1, Math.floor(right));
@@ -158,19 +167,19 @@ function shiftOf({ width, height, ink }) {
   return [shift(momentX / mass, width), shift(momentY / mass, height)];
 }
 
-/** From where the centre of mass is to the middle of pixel 14. */
+/** From where the centre of mass is to the middle of pixel 14. @param {number} centre @param {number} side */
 function shift(centre, side) {
   const target = (CENTRE + 0.5) * DETAIL - 0.5;
   return Math.min(Math.max(roundedToEven(target - centre), 0), SIZE * DETAIL - side);
 }
 
-/** As Python rounds: a half goes to the even neighbour. */
+/** As Python rounds: a half goes to the even neighbour. @param {number} number */
 function roundedToEven(number) {
   const below = Math.floor(number);
   return number - below === 0.5 ? below + (below % 2) : Math.round(number);
 }
 
-/** Each pixel of the image is the average of 10 × 10 of the plane, whose corner lies at (`left`, `top`). @param {Plane} plane */
+/** Each pixel of the image is the average of 10 × 10 of the plane, whose corner lies at (`left`, `top`). @param {Plane} plane @param {number} left @param {number} top */
 function averaged({ width, height, ink }, left, top) {
   const counts = new Uint8Array(SIZE * SIZE);
   for (let y = 0, at = 0; y < height; y++) {

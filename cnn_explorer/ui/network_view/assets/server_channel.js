@@ -1,12 +1,14 @@
 // Drawings to the server with back-pressure: one update in flight, none sooner than `interval` after the last, the latest wins, the last
 // is never lost.
 
+/** @import { Message, State } from "../types.d.ts" */
+
 const PATIENCE = 3000; // ms without an answer (a restart, a lost connection) until the drawing is sent again
 
 export class ServerChannel {
   /**
-   * @param {() => {drawing: string, moving: boolean, lacking: string, train: string, seconds: number}} state what is to be told, asked only when it is sent
-   * @param {(message: {seq: number, drawing: string, final: boolean, moving: boolean, lacking: string, train: string, seconds: number}) => void} send
+   * @param {() => State} state what is to be told, asked only when it is sent
+   * @param {(message: Message) => void} send
    */
   constructor(state, send) {
     this.state = state;
@@ -18,6 +20,7 @@ export class ServerChannel {
     this.final = false;
     this.sentAt = -Infinity;
     this.timer = 0;
+    this.later = 0;
   }
 
   /** True while the server has yet to answer what was drawn here. */
@@ -25,7 +28,7 @@ export class ServerChannel {
     return this.waiting || this.acknowledged < this.seq;
   }
 
-  /** The server's answer to `seq` is not about the drawing as it is now. */
+  /** The server's answer to `seq` is not about the drawing as it is now. @param {number} seq */
   outdates(seq) {
     return this.waiting || seq < this.seq;
   }
@@ -37,14 +40,14 @@ export class ServerChannel {
     this.#next();
   }
 
-  /** The server has seen everything up to `seq`. */
+  /** The server has seen everything up to `seq`. @param {number} seq */
   acknowledge(seq) {
     this.seq = Math.max(this.seq, seq); // a page that was just mounted goes on counting where the session stands
     this.acknowledged = Math.max(this.acknowledged, seq);
     this.#next();
   }
 
-  /** Ask again for the same drawing a little later: the server was not ready. */
+  /** Ask again for the same drawing a little later: the server was not ready. @param {number} delay ms */
   retry(delay) {
     clearTimeout(this.later);
     this.later = setTimeout(() => { if (!this.busy) this.push(false); }, delay);
@@ -61,7 +64,8 @@ export class ServerChannel {
     const now = performance.now();
     const inFlight = this.acknowledged < this.seq;
     if (!this.waiting && !inFlight) return;
-    const due = this.sentAt + (inFlight ? PATIENCE : this.final ? 0 : this.interval);
+    const pause = this.final ? 0 : this.interval;
+    const due = this.sentAt + (inFlight ? PATIENCE : pause);
     if (now < due) {
       this.timer = setTimeout(() => this.#next(), due - now);
       return;

@@ -1,6 +1,8 @@
 // The button that has the network trained for a few seconds, and the option to have it after each change.
 
-/** @typedef {import("./protocol.js").Update} Update */
+import { part } from "./element.js";
+
+/** @import { Update } from "../types.d.ts" */
 
 export class Training {
   /** What the server is asked for: a network, and the seconds that it is to have been trained altogether. */
@@ -9,10 +11,12 @@ export class Training {
   /** @param {HTMLElement} element a button and a checkbox @param {() => void} push tells the server */
   constructor(element, push) {
     this.element = element;
-    this.button = element.querySelector("button");
-    this.always = element.querySelector("input");
+    this.button = part(element, "button", HTMLButtonElement);
+    this.always = part(element, "input", HTMLInputElement);
+    /** @type {Update | undefined} */
+    this.update = undefined;
     this.push = push;
-    this.button.onclick = () => { if (!this.update.training.going) this.#ask(); };
+    this.button.onclick = () => { if (!this.update?.training?.going) this.#ask(); };
     this.always.onchange = () => { if (this.#wanted) this.#ask(); };
   }
 
@@ -35,11 +39,12 @@ export class Training {
 
   /** True where the network is to be trained without a press of the button. */
   get #wanted() {
-    const { training } = this.update;
-    return this.always.checked && training && !training.going && !training.has;
+    const training = this.update?.training;
+    return Boolean(this.always.checked && training && !training.going && !training.has);
   }
 
   #ask() {
+    if (!this.update?.training) return;
     this.asked = { train: this.update.net, seconds: this.update.training.to };
     this.push();
   }

@@ -1,0 +1,44 @@
+// Elements of the page: made, and found.
+
+/**
+ * An element with a class, and what is in it.
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag @param {string} className @param {(Node | string)[]} children @returns {HTMLElementTagNameMap[Tag]}
+ */
+export function element(tag, className = "", ...children) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  made.append(...children);
+  return made;
+}
+
+/**
+ * The first element that a selector names.
+ * @template {Element} Type
+ * @param {ParentNode} root @param {string} selector @param {new () => Type} type of the element, such as HTMLTableElement
+ * @returns {Type}
+ */
+export function part(root, selector, type) {
+  const found = root.querySelector(selector);
+  if (!(found instanceof type)) throw new TypeError(`${selector} must be a ${type.name}`);
+  return found;
+}
+
+/** The part of the page, a shadow tree, that an element belongs to. @param {Element} inside @returns {ShadowRoot | Document} */
+export function rootOf(inside) {
+  const root = inside.getRootNode();
+  return root instanceof ShadowRoot ? root : document;
+}
+
+/** The nearest element around a component, outside of its own tree. @param {Element} inside @param {string} selector */
+export function outside(inside, selector) {
+  const root = rootOf(inside);
+  return root instanceof ShadowRoot ? root.host.closest(selector) : null;
+}
+
+/** @param {HTMLCanvasElement} canvas */
+export function contextOf(canvas) {
+  const context = canvas.getContext("2d");
+  if (!context) throw new Error("this browser has no 2-d canvas");
+  return context;
+}

@@ -1,0 +1,86 @@
+// The types that several modules of the grid player share, for the JSDoc comments in `assets`. No browser loads this file.
+
+export type Cell = [row: number, column: number];
+
+/** For each output row and column the input indices that its window covers; those outside lie on the padding. */
+export interface Windows {
+  rows: number[][];
+  columns: number[][];
+}
+
+export interface Input {
+  title: string;
+  values: number[][];
+  tint: string;
+  editable: boolean;
+}
+
+export interface Output {
+  title: string;
+  note: string;
+  values: number[][];
+  input: number; // the grid that a pooling reads
+  windows: number; // an index into the scene's windows
+  rule: "conv" | "max" | "avg" | "none";
+  changed: Cell[] | null;
+}
+
+/** What the server sends: one small layer with all its numbers. */
+export interface Scene {
+  name: string;
+  ack: number; // of the last message that the server has seen
+  layout: "rows" | "matrix" | "pool";
+  lead: string;
+  lines: string[];
+  inputs: Input[];
+  padding: number;
+  padText: string;
+  windows: Windows[];
+  kernels: number[][][][]; // by output and place among the input channels that it reads
+  kernelTitles: string[];
+  seen: number[][]; // input channels that each output reads
+  biases: number[];
+  partials: number[][][][];
+  outputs: Output[];
+  winners: Cell[][][];
+  agrees: boolean;
+  axes: string[];
+  about: string;
+}
+
+/** Of an output value. */
+export interface Place {
+  map: number;
+  row: number;
+  column: number;
+}
+
+/** Which numbers a grid holds; its `index` is [channel], [out, in], [out], [map] or [at]. */
+export type GridPart = "input" | "weight" | "bias" | "output" | "partial";
+
+export interface Edit {
+  part: GridPart;
+  place: number[];
+  value: number;
+}
+
+export interface Message {
+  seq: number;
+  edits: (Edit & { seq: number })[];
+}
+
+/** What is marked in the grids. */
+export interface Look {
+  place: Place;
+  cell?: Cell; // of an input that the pointer is on
+  term: number; // the number of one product, or −1
+  done: Place[]; // the values that the animation has made
+}
+
+/** One product of a window and a kernel. */
+export interface Product {
+  value: number;
+  weight: number;
+  product: number;
+  padding: boolean;
+}

@@ -1,0 +1,204 @@
+// The types that several modules of the view share, for the JSDoc comments in `assets`. No browser loads this file.
+
+// --- what the server sends ---
+
+export type Pair = [height: number, width: number];
+export type Window = [kernelSize: Pair, stride: Pair, padding: Pair, dilation: Pair];
+
+export interface Layer {
+  name: string;
+  kind: string; // the nn class
+  shape: number[]; // of the output: [C, H, W], or [F] for features
+  formula: string;
+  unused: number[]; // rows and columns of the input that no window reaches
+  field: number[]; // receptive field in pixels of the image, [0, 0] for all of it
+  parameters: number;
+  macs: number;
+  window: Window | null;
+  groups: number;
+}
+
+export interface Update {
+  seq: number; // of the last message that the server has seen
+  drawing: string;
+  net: string; // the architecture string
+  id: string; // the network and its weights, which training changes
+  pending: boolean; // PyTorch is still loading: no values yet
+  exact: boolean; // float32 at rest; float16 while the pen moves
+  trained: boolean;
+  measured: boolean;
+  sentence: string;
+  training: { going: boolean; has: number; to: number } | null; // seconds that it has had and is to have
+  layers: Layer[];
+  error: { layer: string; text: string } | null; // why the next layer cannot take its input
+  classes: number;
+  image: Uint8Array; // 784 pixels, 0 background to 255 ink
+  values: Float32Array[]; // one a layer, in torch's order C, H, W
+  logits: Float32Array;
+  probabilities: Float32Array;
+  weights: Float32Array;
+}
+
+/** What the server is told: see `ViewMessage` in `__init__.py`. */
+export interface State {
+  drawing: string;
+  moving: boolean;
+  lacking: string;
+  train: string;
+  seconds: number;
+}
+
+export interface Message extends State {
+  seq: number;
+  final: boolean;
+}
+
+// --- what layers are made of ---
+
+/** A part of the weights by its name in torch's state_dict, such as `weight`. */
+export type Parameters = Record<string, Float32Array>;
+
+/** A layer at work; its output is a new array. */
+export type Step = (input: Float32Array) => Float32Array;
+
+/** What the browser knows of one kind of layer: an entry of the table in `layer_kinds.js`. */
+export interface LayerKind {
+  /** Whether a value is made of all maps of the input (in a convolution: of its group), not of its own map alone. */
+  mixes?: boolean;
+  /** How many numbers each parameter has, in the order of torch's state_dict. */
+  sizes?: (layer: Layer, input: number[]) => Record<string, number>;
+  step: (layer: Layer, input: number[], parameters: Parameters) => Step;
+  explain: (context: Context) => Told;
+}
+
+export interface Pass {
+  values: Float32Array[];
+  logits: Float32Array; // empty unless the last layer is linear; so are the probabilities
+  probabilities: Float32Array;
+}
+
+// --- places ---
+
+/** A value in a layer. */
+export interface Place {
+  index: number;
+  map: number;
+  row: number;
+  column: number;
+}
+
+export type Pixel = Omit<Place, "index">;
+
+/** The same rows and columns of some maps of a layer; `maps` null for all of them. */
+export interface Region {
+  maps: number[] | null;
+  rows: number[];
+  columns: number[];
+}
+
+// --- what an opened map says ---
+
+export interface Context {
+  update: Update;
+  layer: Layer;
+  input: number[]; // its shape
+  from: string; // name of the layer before it, or "image"
+  values: Float32Array; // of the input
+  output: Float32Array;
+  parameters: Parameters;
+  place: Place;
+  channel: number | null; // whose products are written out; null for the strongest
+}
+
+export interface Tile {
+  label: string;
+  size: [rows: number, columns: number];
+  values: Float32Array;
+  weights?: boolean;
+  cells?: [row: number, column: number][]; // outlined; those on the padding lie outside
+  output?: boolean; // pointing at it chooses the pixel
+}
+
+/** What one input channel adds: x, w and their product as tiles. */
+export interface Part {
+  channel: number;
+  tiles: Tile[];
+  sum: number;
+}
+
+export interface Numbers {
+  columns: number;
+  cells: { lines: string[]; value: number; faint?: boolean; ring?: boolean }[];
+}
+
+export interface Told {
+  how: string;
+  parts?: Part[]; // strongest first, empty where a value has one input map
+  chain: Tile[];
+  numbers?: Numbers | null;
+  lines: string[];
+  agrees?: boolean | null; // whether PyTorch's own value was met; null if there is nothing to compare
+}
+
+export interface Softmax {
+  digit: number;
+  terms: string[]; // the logits
+  quotient: string;
+  probability: string;
+}
+
+export interface Explanation extends Required<Told> {
+  title: string;
+  softmax: Softmax | null;
+}
+
+// --- how it looks ---
+
+export type Theme = "light" | "dark";
+export type Colours = Theme | `${Theme} weights`;
+export type Scale = "map" | "layer" | "network"; // what the colours of a map are relative to
+
+/** Colours and font of the page. */
+export interface Look {
+  theme: Theme;
+  ink: string;
+  soft: string;
+  family: string;
+}
+
+/**
+ * How the maps of one layer are laid out. A canvas holds `unit` × `unit` dots a map pixel and is enlarged by CSS, `dot` CSS
+ * pixels a dot: so a paint touches few dots, and the browser does the scaling.
+ */
+export interface Grid {
+  columns: number;
+  rows: number;
+  tileWidth: number; // dots
+  tileHeight: number;
+  gap: number; // dots between tiles
+  unit: number;
+  dot: number;
+  dotsWide: number;
+  dotsHigh: number;
+  width: number; // CSS pixels
+  height: number;
+  byRow?: boolean; // tiles fill row by row, not column by column
+}
+
+/** Where the image lies on the drawing: its corner and the side of its pixels. */
+export interface Placement {
+  left: number;
+  top: number;
+  scale: number;
+}
+
+/** What there is to look into. */
+export interface Scene {
+  update: Update;
+  parameters: (Parameters | null)[] | null; // null until the weights are here
+  look: Look;
+  narrow: boolean;
+  placement: Placement; // CSS pixels
+  surface: number; // side of the drawing, CSS pixels
+  seen: number; // side of the 28×28 image, CSS pixels
+}
