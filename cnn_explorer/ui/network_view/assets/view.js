@@ -324,8 +324,8 @@ export class View {
     const { surface } = this;
     const strokes = surface.text[0] === "s";
     const impossible = { undo: !surface.past.length, redo: !surface.future.length, clear: surface.blank };
-    for (const [action, disabled] of Object.entries(impossible)) part(this.host, `[data-do=${action}]`, HTMLButtonElement).disabled = disabled;
-    part(this.host, "[data-tool=eraser]", HTMLButtonElement).disabled = !strokes;
+    for (const [action, disabled] of Object.entries(impossible)) part(this.host, `button[data-do=${action}]`, HTMLButtonElement).disabled = disabled;
+    part(this.host, "button[data-tool=eraser]", HTMLButtonElement).disabled = !strokes;
     this.#press("tool", surface.tool);
     if (!strokes && surface.tool === "eraser") surface.setTool("pen");
     this.#press("digit", surface.text);
