@@ -12,7 +12,7 @@ import pytest
 import silu_layer
 from browser.driver import ROOT, Server, running_app
 from browser.explorer import Explorer
-from browser.test_depth import open_map, panel
+from browser.test_depth import close, open_map, panel
 from playwright.sync_api import Page, Route, expect
 from silu_layer import BROWSER_ENTRY, NET
 
@@ -96,8 +96,7 @@ def test_without_an_entry_pytorchs_numbers_are_shown(new_page: Callable[..., Pag
     outlined = "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(Boolean)"
     assert page.locator(".seen .outline").evaluate(outlined)
     assert page.locator(".column:has([data-layer=conv1]) .outline").evaluate(outlined)
-    page.keyboard.press("Escape")
-    panel(app).wait_for(state="hidden")
+    close(app)
     # The layers around it are explained as ever: their weights are told apart.
     open_map(app, "conv2", 2, 4, 5, 10)
     expect(panel(app).locator(".lines")).to_contain_text("agrees")
