@@ -19,7 +19,6 @@ def page() -> None:
     """Everything that follows the drawing and the network; a change reruns this and leaves the page's frame alone."""
     shapes = caches.shapes_of(state.architecture())
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown("#### CNN Explorer", width="content")
         widgets.preset_choice(shapes.spec, controls.show)
         typing_error = controls.architecture_text(shapes.spec)
         controls.picture_popover()
@@ -32,10 +31,11 @@ def page() -> None:
 
 
 if st.runtime.exists():
-    shell.open_page("Draw a digit")
+    shell.open_page("Draw")
     with guarded(stop=True):
         state.ADDRESS.read()
         page()
         torch_loading().start()
+    shell.footer()
 else:  # `streamlit run` imports this file before there is a server, looks for `app`, and serves it
     app = st.App(__file__, middleware=[Middleware(SecurityHeaders)], lifespan=sessions.collecting)

@@ -49,7 +49,8 @@ def page() -> None:
     number_controls.player(POOLING, VIEWS[step](step, scene), ABOUT[step], CODE[step](scene))
 
 
-shell.open_page("Pooling, number by number")
+shell.open_page("Pooling")
 with guarded(stop=True):
     POOLING.address.read()
     page()
+shell.footer()

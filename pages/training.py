@@ -37,3 +37,4 @@ with guarded(stop=True):
 
         ADDRESS.read()
         page()
+shell.footer()

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rendered import shown
 from streamlit.testing.v1 import AppTest
+from widgets import components
 
 from cnn_explorer.digits.drawing import MAX_TEXT, example_drawing
 from cnn_explorer.spec.network import LECTURE
@@ -79,6 +80,6 @@ def test_any_address_is_a_page(name: str, data: st.DataObject) -> None:
     page.query_params.update(query)
     page.run()
     assert not page.exception  # nor is there an error that a page has caught: the fixture `failures` sees to that
-    assert page.get("bidi_component") or page.get("imgs")
+    assert components(page) or page.get("imgs")
     for message in (*page.warning, *page.error):
         shown(message.value)  # text and code, no link

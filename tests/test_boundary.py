@@ -10,7 +10,7 @@ import pytest
 import torch  # noqa: F401  # imported first, so that the pages need not wait for it
 from streamlit.testing.v1 import AppTest
 from test_shipped import flip, forget
-from widgets import address, control, record, sent
+from widgets import address, components, control, record, sent
 
 from cnn_explorer import shipped
 from cnn_explorer.sharing.lru_cache import LruCache
@@ -91,7 +91,7 @@ def test_a_failure_is_one_sentence_and_nothing_is_lost(
     page.run()
     assert told(page) == []
     assert address(page) == before
-    assert len(page.get("bidi_component")) == 1
+    assert len(components(page)) == 1
 
 
 def test_a_part_that_fails_leaves_the_rest_of_the_page(monkeypatch: pytest.MonkeyPatch, failures: Failures) -> None:
@@ -117,7 +117,7 @@ def test_an_uploaded_file_outlives_a_failure(monkeypatch: pytest.MonkeyPatch, fa
 def test_the_frame_of_a_page_can_fail(monkeypatch: pytest.MonkeyPatch, failures: Failures, name: str) -> None:
     from cnn_explorer.ui import shell
 
-    monkeypatch.setattr(shell, "_navigation", fail)
+    monkeypatch.setattr(shell, "_top_bar", fail)
     assert told(opened(name)) == [UNKNOWN]
     expect(failures, Unheard)
 
@@ -177,7 +177,7 @@ def test_a_callback_that_fails_is_told_and_the_page_stays(
     assert told(page) == []
     assert [toast.value for toast in page.toast] == [UNKNOWN]
     assert address(page) == before
-    assert len(page.get("bidi_component")) == 1
+    assert len(components(page)) == 1
     expect(failures, Unheard)
 
 
@@ -207,7 +207,7 @@ def test_damaged_weights_of_a_preset_are_told_and_another_network_can_be_chosen(
     flip(copied / "presets.pt")
     page = opened(net=str(PRESETS["the lecture's fully connected network"]))
     assert told(page) == [sentence_of("presets.pt")]
-    assert not page.get("bidi_component")
+    assert not components(page)
     expect(failures, shipped.AssetError)
     control(page.selectbox, "preset").select("the lecture's network").run()
     assert told(page) == []

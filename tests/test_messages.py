@@ -11,7 +11,7 @@ import torch  # noqa: F401  # imported first, so that the pages need not wait fo
 from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
-from widgets import address, control, name_of, record
+from widgets import address, components, control, name_of, record
 
 from cnn_explorer.ui import grid_player, network_view
 from cnn_explorer.ui.grid_player import MAX_EDITS, Edit
@@ -70,7 +70,7 @@ def test_any_pen_message_is_an_event_or_nothing(state: Any) -> None:
         sent.get("train", ""),
         min(sent.get("seconds", 0), 3600),
     )
-    assert [*map(type, vars(message).values())] == [int, str, bool, bool, str, str, float]
+    assert [*map(type, vars(message).values())] == [int, str, bool, bool, str, str, float, bool]
     assert 0 <= message.seconds <= 3600
     json.dumps(vars(message), allow_nan=False)
     (message.drawing + message.lacking + message.train).encode()
@@ -182,7 +182,7 @@ def opened(name: str = "", **parameters: str) -> AppTest:
 def shows_its_view(page: AppTest) -> None:
     assert not page.exception, page.exception
     assert not page.error
-    assert len(page.get("bidi_component")) == 1
+    assert len(components(page)) == 1
 
 
 @pytest.mark.parametrize(("name", "key"), [("", "network_view"), ("training", "training_view")])

@@ -10,7 +10,7 @@ import torch  # noqa: F401  # imported first, so that the pages need not wait fo
 from PIL import Image
 from rendered import FOREIGN, quotes_foreign_text, shown
 from streamlit.testing.v1 import AppTest
-from widgets import address, control
+from widgets import address, components, control
 
 from cnn_explorer.digits.data import bundled_digits
 from cnn_explorer.digits.drawing import example_drawing
@@ -39,7 +39,7 @@ def opened(name: str, **address: str) -> AppTest:
 def sent(page: AppTest) -> dict[str, Any]:
     """What the grid player was sent."""
     assert not page.exception, page.exception
-    (player,) = page.get("bidi_component")
+    (player,) = components(page)
     data: dict[str, Any] = json.loads(player.proto.json)
     return data
 

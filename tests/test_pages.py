@@ -8,7 +8,7 @@ import pytest
 import torch  # imported first, so that the page need not wait for it
 from rendered import FOREIGN, FOREIGN_QUOTED, quotes_foreign_text, shown
 from streamlit.testing.v1 import AppTest
-from widgets import address, control, name_of, record, sent
+from widgets import address, components, control, name_of, record, sent
 
 from cnn_explorer.digits.drawing import example_drawing, parse_drawing
 from cnn_explorer.spec.network import LECTURE, PRESETS, parse
@@ -457,9 +457,9 @@ def test_weights_come_when_they_are_asked_for() -> None:
 
 def test_another_drawing_is_another_answer() -> None:
     page = opened()
-    before = page.get("bidi_component")[0].proto.bytes
+    before = components(page)[0].proto.bytes
     draw(page, 1, "d1", final=True)
-    after = page.get("bidi_component")[0].proto.bytes
+    after = components(page)[0].proto.bytes
     assert before[-40:] != after[-40:]  # the probabilities
     assert int(torch.frombuffer(bytearray(after[-40:]), dtype=torch.float32).argmax()) == 1
 

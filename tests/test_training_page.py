@@ -10,7 +10,7 @@ import streamlit as st
 import torch
 from rendered import FOREIGN, quotes_foreign_text, shown
 from streamlit.testing.v1 import AppTest
-from widgets import address, control, record, sent
+from widgets import address, control, follow, record, sent
 
 from cnn_explorer.sharing.lru_cache import LruCache
 from cnn_explorer.spec.network import LECTURE, PRESETS, parse
@@ -630,7 +630,7 @@ def test_the_second_network_goes_to_the_first_page() -> None:
     record(page, Watch).looked_into = other
     section(page, "along")
     version = sent(page)["version"]
-    next(button for button in page.button if button.label == "Use it on the other pages").click().run()
+    follow(next(button for button in page.button if button.label == "Use it on the other pages").click().run())
     assert address(page)["net"] == other
     assert address(page)["weights"] == f"{QUICK}@30"
     assert sent(page)["net"] == other
@@ -644,7 +644,7 @@ def test_back_from_the_first_page_finds_the_comparison() -> None:
     before = address(page)
     record(page, Watch).looked_into = other
     section(page, "along")
-    next(button for button in page.button if button.label == "Use it on the other pages").click().run()
+    follow(next(button for button in page.button if button.label == "Use it on the other pages").click().run())
     page.switch_page("pages/training.py")
     page.query_params.clear()
     page.query_params.update(before)
@@ -659,7 +659,7 @@ def test_the_place_that_is_looked_at_is_the_one_that_is_used() -> None:
     assert at(page) == 15
     section(page, "along")
     assert sentence(page).startswith("Trained here, 1 epoch on")
-    next(button for button in page.button if button.label == "Use it on the other pages").click().run()
+    follow(next(button for button in page.button if button.label == "Use it on the other pages").click().run())
     assert address(page)["weights"] == f"{QUICK}@15"
     assert sent(page)["version"] == fingerprint(trained(15))
 
@@ -686,7 +686,7 @@ def test_weights_from_a_file_are_taken_with_other_names_and_pickles_are_not() ->
     assert not page.error
     assert page.success[0].value.startswith("`mine.safetensors`: Weights from your file\\: right on ")
     assert page.success[0].value.endswith("Layers were matched by their shapes\\: `layer1` → conv1, `head` → fc1.")
-    next(button for button in page.button if button.label == "See it on the other pages").click().run()
+    follow(next(button for button in page.button if button.label == "See it on the other pages").click().run())
     assert sentence(page).startswith("Weights from your file: right on ")
     assert sent(page)["version"] == fingerprint(ours)
 

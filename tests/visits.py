@@ -64,7 +64,8 @@ class Visit:
     @property
     def view(self) -> dict[str, Any]:
         """The header of what the network view was sent."""
-        data = self.elements["bidi_component"][0].bidi_component.bytes
+        components = [element.bidi_component for element in self.elements["bidi_component"]]
+        (data,) = [each.bytes for each in components if ".top_bar_" not in each.component_name]
         (length,) = struct.unpack_from("<I", data)
         header: dict[str, Any] = json.loads(data[4 : 4 + length])
         return header

@@ -30,10 +30,25 @@ def record(page: AppTest, kind: type[Record]) -> Record:
     return found
 
 
+def components(page: AppTest) -> list[Any]:
+    """The page's own components, without the top bar."""
+    return [one for one in page.get("bidi_component") if ".top_bar_" not in one.proto.component_name]
+
+
+def follow(page: AppTest) -> AppTest:
+    """Go to the page that the browser was told to open, by the address that it was given."""
+    (bar,) = [one for one in page.get("bidi_component") if ".top_bar_" in one.proto.component_name]
+    answer = json.loads(bar.proto.json)["answer"]
+    page.switch_page(f"pages/{answer['path']}.py" if answer["path"] else "app.py")
+    page.query_params.clear()
+    page.query_params.update(answer["query"])
+    return page.run()
+
+
 def sent(page: AppTest) -> dict[str, Any]:
     """The header of what the network view was sent; see cnn_explorer/ui/network_view/__init__.py."""
     assert not page.exception, page.exception
-    (view,) = page.get("bidi_component")
+    (view,) = components(page)
     data = view.proto.bytes
     (length,) = struct.unpack_from("<I", data)
     header: dict[str, Any] = json.loads(data[4 : 4 + length])

@@ -53,12 +53,21 @@ class Parameter:
 @dataclass
 class _Known:
     """What a session knows of each part: its last value in the `address`, and the notice on it, "" for none. Parts that
-    have been `opened` are on screen.
+    have been `opened` are on screen. `query` is the whole address as it was last read or written.
     """
+
+    query: Query | None = None
 
     opened: set[str] = field(default_factory=set)
     address: dict[str, Query] = field(default_factory=dict)
     notices: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Moves:
+    """How many times the browser has gone to another address by itself."""
+
+    count: int = 0
 
 
 class Address:
@@ -74,6 +83,7 @@ class Address:
 
         An address that says less than all that the page shows is completed.
         """
+        _follow_browser()
         opening = False
         for parameter in self.parameters:
             opening = self._read(parameter) or opening
@@ -113,6 +123,7 @@ class Address:
         wanted = {name: value for name, value in before.items() if name not in self._names} | _joined(shown)
         if wanted != before:
             st.query_params.from_dict(wanted)
+        remembered(_Known).query = wanted
         remembered(_Known).address |= shown
 
     def query(self) -> dict[str, str]:
@@ -127,6 +138,19 @@ class Address:
     def notice(self, name: str) -> str:
         """The notice on one part, "" for none."""
         return remembered(_Known).notices.get(name, "")
+
+
+def _follow_browser() -> None:
+    """Note whether the browser has gone to another address by itself: by Back, Forward or a link.
+
+    An address that was written just before may reach the browser after that step. So the browser is told once more
+    where it is; this does not add a step.
+    """
+    known, now = remembered(_Known), st.query_params.to_dict()
+    if known.query not in (None, now):
+        remembered(Moves).count += 1
+        st.query_params.from_dict(now)
+    known.query = now
 
 
 def tell(name: str, notice: str) -> None:

@@ -1,25 +1,49 @@
-"""What every page has: title, navigation, a little less padding."""
+"""What every page has: the top bar with the links to all pages, a little less padding, the footer."""
 
 from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
 
 import streamlit as st
 from PIL import Image
 
 from cnn_explorer.digits.data import bundled_digits
 from cnn_explorer.shipped import AssetError
-from cnn_explorer.ui import state
+from cnn_explorer.ui import network_view, state, top_bar
 from cnn_explorer.ui.boundary import guarded
 
-# file, label, icon
+NAME = "CNN Explorer"
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page by its `path` below the app's address, its `label` in the top bar and its `title`."""
+
+    path: str
+    label: str
+    title: str
+
+
 PAGES = (
-    ("app.py", "Draw a digit", ":material/draw:"),
-    ("pages/training.py", "Train", ":material/model_training:"),
-    ("pages/convolution.py", "Convolution, number by number", ":material/grid_on:"),
-    ("pages/pooling.py", "Pooling, number by number", ":material/grid_view:"),
+    Page("", "Draw", "Draw a digit"),
+    Page("convolution", "Convolution", "Convolution, number by number"),
+    Page("pooling", "Pooling", "Pooling, number by number"),
+    Page("training", "Train", "Train"),
+)
+CREDITS = (
+    "The weights were trained on MNIST (Y. LeCun, C. Cortes, C. Burges; CC BY-SA 3.0) and on Pen-Based Recognition of "
+    "Handwritten Digits (E. Alpaydin, F. Alimoglu; UCI; CC BY 4.0)."
 )
 
 STYLE = """<style>
-[data-testid="stMainBlockContainer"] { padding: 0.9rem 1.6rem 1rem; max-width: 1800px; }
+[data-testid="stMainBlockContainer"] { padding: 0.4rem 1.6rem 0.4rem; max-width: 1800px; }
+/* the page, and the fragments in it */
+:is([data-testid="stMainBlockContainer"], [data-testid="stMainBlockContainer"] > * > [data-testid="stLayoutWrapper"])
+  > [data-testid="stVerticalBlock"] { gap: 0.6rem; }
+.st-key-footer p { margin: 0; font-size: 11px; line-height: 1.3; }
+.st-key-footer [data-testid="stMarkdownContainer"] { margin: 0; }
 [data-testid="stHeader"] { background: transparent; height: 2.5rem; }
 [data-testid="stHeader"], [data-testid="stHeader"] :not(button, button *) { pointer-events: none; }
 [data-testid="stHeader"] button { pointer-events: auto; }
@@ -41,74 +65,66 @@ STYLE = """<style>
 }
 /* so is theirs of figures */
 .js-plotly-plot :is(.infolayer, [class*="axislayer"]) text { fill: currentColor !important; }
-[data-testid="stSidebar"] { container-type: inline-size; }
-/* closed, it cannot have the focus */
-@container (max-width: 9px) { [data-testid="stSidebarContent"] { visibility: hidden; } }
 .st-key-training_place { min-width: 300px; }
-@media (min-width: 641px) { [data-testid="stMainBlockContainer"] h4 { margin-left: 1.8rem; } }
 @media (max-width: 640px) {
   [data-testid="stHeader"] { position: absolute; }
   [data-testid="stMarkdownContainer"] :is(th, td) { padding: 0.2rem !important; font-size: 11px; }
   [data-testid="stMarkdownContainer"] td:first-child { overflow-wrap: anywhere; }
-  [data-testid="stMainBlockContainer"] { padding: 2.6rem 0.8rem 1rem; }
+  [data-testid="stMainBlockContainer"] { padding: 0.4rem 0.8rem 1rem; }
 }
 </style>"""
 
 
 @guarded(stop=True)
-def open_page(title: str) -> None:
-    """Set the page up; the first call of every page. `title` is its label."""
-    st.set_page_config(
-        page_title=f"{title} · CNN Explorer", page_icon=_icon(), layout="wide", initial_sidebar_state="collapsed"
-    )
+def open_page(label: str) -> None:
+    """Set the page up and show the top bar; the first call of every page. `label` is its label there."""
+    current = next(page for page in PAGES if page.label == label)
+    st.set_page_config(page_title=f"{current.title} · {NAME}", page_icon=_icon(), layout="wide")
     st.html(STYLE)
-    with st.sidebar:
-        st.header("CNN Explorer")
-        with st.container(gap="xxsmall"):
-            _navigation(title)
-        st.caption(
-            "While the pen moves, the maps are your browser's own; at rest all numbers are PyTorch's. "
-            "The page's address holds your drawing and your network: copy it to share both."
-        )
-        st.caption(
-            "An architecture has one word a layer: conv8k5x3s2p1d1g1 (out_channels, kernel_size, stride, padding, "
-            "dilation, groups), "
-            "max2 or avg3s2p1, relu, tanh, sigmoid, leakyrelu, gelu, bn, drop50, flatten, fc10."
-        )
-        st.caption(
-            "The weights were trained on MNIST (Y. LeCun, C. Cortes, C. Burges; CC BY-SA 3.0) and on Pen-Based "
-            "Recognition of "
-            "Handwritten Digits (E. Alpaydin, F. Alimoglu; UCI; CC BY 4.0)."
-        )
+    _top_bar(current)
 
 
-def _navigation(title: str) -> None:
-    for file, label, icon in PAGES:
-        if label == title:
-            st.markdown(f"{icon} **{label}**")
-        # A link would hold drawing and network as they were when it was drawn: pages change without a run of all.
-        elif st.button(label, icon=icon, type="tertiary", key=f"go {file}"):
-            st.switch_page(file, query_params=_carried(file))
+@st.fragment
+@guarded()
+def _top_bar(current: Page) -> None:
+    """Show the links, and answer the one that was pressed with the address of its page."""
+    wanted = top_bar.asked()
+    answer = None
+    if wanted in [page.path for page in PAGES]:
+        for key in network_view.KEYS:  # what was drawn a moment ago belongs to that address
+            state.take(network_view.view_message(key))
+        answer = (wanted, _query(wanted))
+    links = [top_bar.Link(page.path, page.label, page == current, _query(page.path)) for page in PAGES]
+    top_bar.mount(NAME, links, [parameter.name for parameter in state.SHARED], answer)
 
 
-def _carried(file: str) -> dict[str, str]:
+def _query(path: str) -> dict[str, str]:
     """The whole address of a page, as its last visit left it."""
-    if file == "app.py":
-        return state.ADDRESS.query()
-    if file == "pages/training.py":
+    if path == "training":
         from cnn_explorer.ui.train.progress import ADDRESS
 
         return ADDRESS.query()
+    if path == "":
+        return state.ADDRESS.query()
     from cnn_explorer.ui.numbers.state import CONVOLUTION, POOLING
 
-    return (CONVOLUTION if file == "pages/convolution.py" else POOLING).address.query()
+    return (CONVOLUTION if path == "convolution" else POOLING).address.query()
 
 
-def _icon() -> Image.Image | None:
-    """A handwritten 3: a named icon would be fetched from another host. None where the digits are damaged, which the
-    page tells.
+def footer() -> None:
+    """Credits of the data; the last call of every page."""
+    with st.container(key="footer"):
+        st.caption(CREDITS)
+
+
+def _icon() -> str | None:
+    """A handwritten 3 as a data URL: a named icon would come from another host, and a file of this server is gone when
+    the next run begins. None where the digits are damaged, which the page tells.
     """
     try:
-        return Image.fromarray(bundled_digits().images[3])
+        digit = Image.fromarray(bundled_digits().images[3])
     except AssetError:
         return None
+    png = io.BytesIO()
+    digit.save(png, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}"

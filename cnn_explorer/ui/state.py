@@ -10,7 +10,7 @@ from cnn_explorer.digits.drawing import Drawing, DrawingError, example_drawing, 
 from cnn_explorer.spec.limits import excess_of
 from cnn_explorer.spec.network import LECTURE, NetworkSpec, parse
 from cnn_explorer.ui import caches
-from cnn_explorer.ui.address import Address, Parameter, cannot_be_read, tell
+from cnn_explorer.ui.address import Address, Moves, Parameter, cannot_be_read, tell
 from cnn_explorer.ui.markdown import sentence
 from cnn_explorer.ui.network_view import ViewMessage
 from cnn_explorer.ui.session import remembered
@@ -23,6 +23,7 @@ class Shown:
 
     `last_valid` is the last network before this one whose geometry worked out, "" for none. `origins` has the origin of
     the weights of every network that was left. `seq` is the number of the view's last message that was taken over.
+    `moves` is how many times the browser had gone to another address by then.
     """
 
     net: str = ""
@@ -30,6 +31,7 @@ class Shown:
     weights: str = ""
     last_valid: str = ""
     origins: dict[str, str] = field(default_factory=dict)
+    moves: int = 0
     seq: int = 0
 
 
@@ -100,17 +102,22 @@ def show_weights(origin: str) -> None:
 
 
 def take(message: ViewMessage | None) -> int:
-    """Take over what was drawn in the browser. Returns the number of the last message seen: the view waits for it."""
-    shown = remembered(Shown)
+    """Take over what was drawn in the browser. Returns the number of the last message seen: the view waits for it.
+
+    A message that arrives together with another address was sent before: the address counts.
+    """
+    shown, moves = remembered(Shown), remembered(Moves).count
+    moved, shown.moves = moves != shown.moves, moves
     if message is None or message.seq == shown.seq:
         return shown.seq
-    try:
-        show_drawing(message.drawing)
-    except DrawingError as problem:
-        st.toast(sentence(problem), icon=":material/block:")
-    shown.seq = message.seq
-    if message.final:
-        ADDRESS.write()
+    if message.drawn and not moved:
+        try:
+            show_drawing(message.drawing)
+        except DrawingError as problem:
+            st.toast(sentence(problem), icon=":material/block:")
+        if message.final:
+            ADDRESS.write()
+    shown.seq = message.seq  # last: Streamlit may end a run at any use of the session
     return message.seq
 
 

@@ -354,13 +354,12 @@ def test_the_navigation_carries_drawing_and_network(visit_numbers: VisitNumbers)
     app = visit_numbers(
         "convolution", "one", {"viewport": {"width": 1280, "height": 720}}, drawing="d7", net="conv4k5-fc10"
     )
-    app.page.get_by_test_id("stExpandSidebarButton").click()
-    app.page.get_by_role("button", name="Pooling, number by number").click()
+    app.page.get_by_role("link", name="Pooling").click()
     pooling = NumberPage(app.page).ready("compare")
     pooling.wait_address("drawing", "d7")
     assert pooling.address()["net"] == "conv4k5-fc10"
     assert "kernel" not in pooling.address()
-    app.page.get_by_role("button", name="Draw a digit").click()
+    app.page.get_by_role("link", name="Draw").click()
     app.page.locator(".network-view[data-painted-net='conv4k5-fc10']").wait_for()
     assert app.address() == {"net": "conv4k5-fc10", "drawing": "d7"}
 

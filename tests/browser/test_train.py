@@ -266,7 +266,7 @@ def test_a_link_leads_to_what_is_on_screen_and_the_way_back_to_what_was(visit_tr
     train.press("One epoch")
     train.wait_at(EPOCH)
     one = train.address()
-    train.go("Draw a digit")
+    train.go("Draw")
     train.page.wait_for_function("() => location.pathname === '/'")
     train.wait_label("^Trained on MNIST")
     train.choose("preset", "LeNet-5")  # after the links were drawn
@@ -285,7 +285,7 @@ def test_a_link_leads_to_what_is_on_screen_and_the_way_back_to_what_was(visit_tr
     expect(train.page.get_by_test_id("stSliderThumbValue").filter(visible=True)).to_have_text("epoch 0")
     train.page.go_forward()
     train.wait_label("^Trained here, 1 batch")
-    for _ in range(3):  # to before that batch, and a change of pages is two steps
+    for _ in range(2):  # to before that batch, and to the page before
         train.page.go_back()
         train.page.wait_for_timeout(600)
     train.page.wait_for_function("() => location.pathname === '/'")
@@ -306,7 +306,7 @@ def test_it_goes_on_while_its_visitor_is_on_another_page_and_ends_with_the_tab(v
     train = visit_training(recipe(100, 7))
     train.press("Train")
     train.wait_looks(2)
-    train.go("Draw a digit")
+    train.go("Draw")
     train.wait_label("^Trained on MNIST")
     other = visit_training(recipe(100, 8))
     other.press("Train")

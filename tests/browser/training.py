@@ -178,7 +178,5 @@ class TrainingPage(Explorer):
         return cell["digit"], cell["answer"], cell["count"]
 
     def go(self, name: str) -> None:
-        """Choose a page in the navigation."""
-        if not self.page.get_by_test_id("stSidebar").get_by_text(name, exact=True).is_visible():
-            self.page.get_by_test_id("stExpandSidebarButton").click()
-        self.page.get_by_test_id("stSidebar").get_by_text(name, exact=True).click()
+        """Choose a page in the top bar."""
+        self.page.get_by_role("navigation", name="Pages").get_by_role("link", name=name, exact=True).click()

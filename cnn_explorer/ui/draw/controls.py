@@ -49,6 +49,10 @@ HELP = {
     "dilation": "Distance between the cells of the window.",
     "out_features": "Values that come out, each a weighted sum of all that go in.",
 }
+ARCHITECTURE_HELP = (
+    "One word a layer: conv8k5x3s2p1d1g1 (out_channels, kernel_size, stride, padding, dilation, groups), max2 or "
+    "avg3s2p1, relu, tanh, sigmoid, leakyrelu, gelu, bn, drop50, flatten, fc10."
+)
 EXPLAINED = ("block1", "linear")  # one row of question marks is enough
 UPLOAD = "upload"
 
@@ -80,12 +84,14 @@ def architecture_text(spec: NetworkSpec) -> str:
     if rejected.net != str(spec):  # the network has changed by other means since
         rejected.error = ""
     typed = rejected.text if rejected.error else str(spec)
-    st.text_input(
-        "Architecture",
-        max_chars=400,
-        label_visibility="collapsed",
-        **controlled("architecture", typed, then_page(_read_architecture)),
-    )
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="architecture_row"):
+        st.markdown("Architecture", width="content", help=ARCHITECTURE_HELP)
+        st.text_input(
+            "Architecture",
+            max_chars=400,
+            label_visibility="collapsed",
+            **controlled("architecture", typed, then_page(_read_architecture)),
+        )
     return rejected.error
 
 

@@ -20,7 +20,7 @@ from cnn_explorer.ui.show_network import show_network
 if TYPE_CHECKING:
     from cnn_explorer.weights.load import TrainedNetwork
 
-KEY = "network_view"  # session key
+KEY = network_view.DRAW
 BRIEFLY, ON_THE_SPOT, MOST = 4, 10, 40  # seconds of training: on a press of the button, without one, altogether
 STAGE_SIDE = 140  # CSS pixels
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from cnn_explorer.weights.label import Label
     from cnn_explorer.weights.trace import Trace
 
+# Session keys of the views on the first page and on the page "Train".
+KEYS = DRAW, TRAIN = "network_view", "training_view"
 HALF_MAX = 65504.0  # float16 ends here
 MAX_CLASSES = 16
 # Of a message: characters of a drawing, where one that is too long to be kept is told so on the page, and of a network;
@@ -44,6 +46,8 @@ class ViewMessage:
     """A message of the view: a running number, the drawing string, whether the drawing is `final` and the address is
     to hold it, whether the pen is `moving`, the architecture string of the network whose weights it lacks ("" for
     none), and that of the one that is to be trained, for so many `seconds` altogether ("" and 0 for none).
+
+    It is `drawn` until it has arrived. Later messages only ask, and their drawing is "".
     """
 
     seq: int
@@ -53,6 +57,7 @@ class ViewMessage:
     lacking: str
     train: str
     seconds: float
+    drawn: bool = True
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,7 @@ def _view_message(sent: Message) -> ViewMessage:
         text(sent.get("lacking"), MAX_NET),
         text(sent.get("train", ""), MAX_NET),  # a page that was open before an upgrade says nothing of it
         at_most(sent.get("seconds", 0), MAX_SECONDS),
+        flag(sent.get("drawn", True)),
     )
 
 

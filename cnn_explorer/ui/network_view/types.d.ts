@@ -51,6 +51,7 @@ export interface State {
 export interface Message extends State {
   seq: number;
   final: boolean;
+  drawn: boolean;
 }
 
 // --- what layers are made of ---

@@ -47,10 +47,9 @@ def then_page(act: Callable[..., None]) -> Callable[..., None]:
 
 
 def header() -> None:
-    """Title, networks, digits and recipe."""
+    """Networks, digits and recipe."""
     recipe = choices.recipe()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown("#### Train", width="content")
         widgets.preset_choice(parse(state.architecture()), progress.set_network)
         _beside_choice()
         st.selectbox(

@@ -23,7 +23,7 @@ from cnn_explorer.ui.train.progress import Progress
 from cnn_explorer.weights.load import TrainedNetwork
 
 CURVES, LEGEND = 190, 20  # CSS pixels: the maps below are to stay on the first screen
-KEY = "training_view"  # of the network view
+KEY = network_view.TRAIN
 
 
 @dataclass

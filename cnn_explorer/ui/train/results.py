@@ -19,7 +19,7 @@ from cnn_explorer.training.files import CONVERT, LOAD_AND_SAVE, PickleError, rea
 from cnn_explorer.training.recipe import digits_for
 from cnn_explorer.training.results import epochs
 from cnn_explorer.training.script import training_script
-from cnn_explorer.ui import caches, own_weights, state
+from cnn_explorer.ui import caches, own_weights, state, top_bar
 from cnn_explorer.ui.boundary import careful, guarded
 from cnn_explorer.ui.controlled import chosen, controlled
 from cnn_explorer.ui.markdown import plain
@@ -273,7 +273,7 @@ def _along(shown: list[Learner]) -> None:
             if st.button("Use it on the other pages", icon=":material/draw:", type="primary"):
                 choices.put_first(learner.net)
                 own_weights.use(learner.net, network, recipe, learner.place)
-                _to_first_page()
+                top_bar.request("")
             st.download_button(
                 "Weights (.safetensors)",
                 weights_file(network.module),
@@ -298,10 +298,6 @@ def _along(shown: list[Learner]) -> None:
     _upload(learner.net)
 
 
-def _to_first_page() -> None:
-    st.switch_page("app.py", query_params=state.ADDRESS.query())
-
-
 def _upload(net: str) -> None:
     """Bring the weights of a network back from a file."""
     st.file_uploader(
@@ -324,7 +320,7 @@ def _upload(net: str) -> None:
         if st.button("See it on the other pages", icon=":material/draw:"):
             choices.put_first(net)
             own_weights.use_file()
-            _to_first_page()
+            top_bar.request("")
 
 
 def _read_file(net: str) -> None:

@@ -6,7 +6,7 @@ import { short } from "./numbers.js";
 /** @typedef {{wide: (side: number) => number, down: number, over: number}} Extent pixels wide for a cell's side, cells down, pixels besides */
 
 // CSS pixels: a finger's least target, what looks calm, a grid's title with the gap below it.
-const LEAST = 24, MOST = 52, CAPTION = 27;
+const LEAST = 24, MOST = 52, CAPTION = 23;
 const PRODUCT = 62; // a column of the products, which does not follow the others
 
 /** Width of a grid's columns, which the longest of its numbers may stretch; as `td` in style.css. @param {number[][]} values */

@@ -17,7 +17,7 @@ import { Transport } from "./transport.js";
 /** @typedef {{scene: Scene, stage: Stage, structure: string}} Shown what is on screen */
 
 const NARROW = 700; // below, everything stacks
-const FOOT = 78; // CSS pixels of the transport and what lies between
+const FOOT = 69; // CSS pixels of the transport and what lies between
 const LINE = 21; // of the sum
 const BESIDE = 350; // of the sum, where it stands beside the grids
 

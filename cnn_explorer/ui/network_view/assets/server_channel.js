@@ -4,6 +4,7 @@
 /** @import { Message, State } from "../types.d.ts" */
 
 const PATIENCE = 3000; // ms without an answer (a restart, a lost connection) until the drawing is sent again
+const SETTLED = 1000; // ms after which the server has long followed the browser to another address
 
 export class ServerChannel {
   /**
@@ -16,28 +17,53 @@ export class ServerChannel {
     this.interval = 80; // ms
     this.seq = 0;
     this.acknowledged = 0;
-    this.waiting = false; // something has changed since the last message
+    this.drawnAt = 0; // number of the first message with the drawing as it is now; infinite until it is sent
+    this.waiting = false; // something is to be told
     this.final = false;
     this.sentAt = -Infinity;
     this.timer = 0;
     this.later = 0;
   }
 
-  /** True while the server has yet to answer what was drawn here. */
+  /** True while the server has yet to answer. */
   get busy() {
     return this.waiting || this.acknowledged < this.seq;
   }
 
+  /** True while the server has yet to see what was drawn here. */
+  get drawn() {
+    return this.outdates(this.acknowledged);
+  }
+
   /** The server's answer to `seq` is not about the drawing as it is now. @param {number} seq */
   outdates(seq) {
-    return this.waiting || seq < this.seq;
+    return seq < this.drawnAt;
   }
 
   /** The drawing has changed. @param {boolean} final true at the end of a stroke: the address is to hold it */
   push(final) {
-    this.final = final || (this.waiting && this.final);
+    this.final = final || (this.drawnAt === Infinity && this.final);
+    this.drawnAt = Infinity;
+    this.ask();
+  }
+
+  /** Something else than the drawing is to be told, or an update is wanted. */
+  ask() {
     this.waiting = true;
     this.#next();
+  }
+
+  /** Send now what waits: the page is about to be left. */
+  flush() {
+    if (this.waiting) this.#send();
+  }
+
+  /** Forget what the server has not seen: the browser has gone to another address, which says what is drawn. */
+  drop() {
+    this.close();
+    this.drawnAt = 0;
+    this.acknowledged = this.seq;
+    this.retry(SETTLED); // an answer that says what the last one said does not get here
   }
 
   /** The server has seen everything up to `seq`. @param {number} seq */
@@ -47,10 +73,10 @@ export class ServerChannel {
     this.#next();
   }
 
-  /** Ask again for the same drawing a little later: the server was not ready. @param {number} delay ms */
+  /** Ask again a little later: the server was not ready. @param {number} delay ms */
   retry(delay) {
     clearTimeout(this.later);
-    this.later = setTimeout(() => { if (!this.busy) this.push(false); }, delay);
+    this.later = setTimeout(() => { if (!this.busy) this.ask(); }, delay);
   }
 
   close() {
@@ -70,9 +96,18 @@ export class ServerChannel {
       this.timer = setTimeout(() => this.#next(), due - now);
       return;
     }
+    this.#send();
+  }
+
+  /** The drawing is sent until it is acknowledged, and not again: the address may have changed it by then. */
+  #send() {
+    clearTimeout(this.timer);
     this.waiting = false;
-    this.sentAt = now;
-    this.send({ seq: ++this.seq, final: this.final, ...this.state() });
+    this.sentAt = performance.now();
+    this.seq++;
+    const { drawn, seq } = this, state = this.state();
+    if (this.drawnAt === Infinity) this.drawnAt = seq;
+    this.send({ ...state, seq, final: drawn && this.final, drawing: drawn ? state.drawing : "", drawn });
     this.timer = setTimeout(() => this.#next(), PATIENCE);
   }
 }

@@ -72,7 +72,7 @@ export class View {
     this.host = host;
     host.innerHTML = MARKUP;
     this.preview = new Preview();
-    this.server = new ServerChannel(() => this.#state(), (message) => this.send(message));
+    this.server = new ServerChannel(() => this.#state(), (message) => this.#send(message));
     this.surface = new Surface(part(host, ".paper", HTMLCanvasElement), {
       changed: (final) => { this.#follow(); this.server.push(final); this.#hint(); },
       pointed: (point) => this.#point(point),
@@ -89,7 +89,7 @@ export class View {
       kernels: (index) => this.depth.openKernels(index),
     });
     this.depth = new Depth(host, this.columns, () => this.#scene(), say);
-    this.training = new Training(this.#find(".training"), () => this.server.push(false));
+    this.training = new Training(this.#find(".training"), () => this.server.ask());
     this.gallery = new Gallery(host);
     this.image = part(host, ".image", HTMLCanvasElement);
     this.image.setAttribute("aria-label", "The 28 by 28 pixel image that the network sees");
@@ -103,6 +103,16 @@ export class View {
     /** @param {KeyboardEvent} event */
     this.onescape = (event) => { if (event.key === "Escape" && !event.composedPath().includes(host)) this.depth.back(); };
     window.addEventListener("keydown", this.onescape);
+    this.path = location.pathname;
+    this.onleave = () => this.server.flush();
+    this.onpopstate = () => this.server.drop();
+    window.addEventListener("cnn-explorer-leave", this.onleave); // from the top bar
+    window.addEventListener("popstate", this.onpopstate);
+  }
+
+  /** To the server, unless another page is on its way: Streamlit would come back to this one. @param {Message} message */
+  #send(message) {
+    if (location.pathname === this.path) this.send(message);
   }
 
   /** @param {Uint8Array} data one update of the server, or the same again after a change of theme */
@@ -143,6 +153,8 @@ export class View {
     this.observer.disconnect();
     window.removeEventListener("resize", this.onresize);
     window.removeEventListener("keydown", this.onescape);
+    window.removeEventListener("cnn-explorer-leave", this.onleave);
+    window.removeEventListener("popstate", this.onpopstate);
     cancelAnimationFrame(this.#following);
     this.server.close();
   }
@@ -209,7 +221,7 @@ export class View {
     mark.hidden = difference === null;
     if (difference === null) return;
     mark.textContent = preview.usable ? "✓ PyTorch agrees" : "These are PyTorch's numbers; this browser's own differ";
-    mark.title = `PyTorch's numbers are shown. This browser works them out as well; largest difference: ${difference.toExponential(0)} of a layer's largest value`;
+    mark.title = `At rest all numbers are PyTorch's; while the pen moves, the maps are this browser's own. Largest difference: ${difference.toExponential(0)} of a layer's largest value`;
   }
 
   // --- the drawing ---
@@ -252,7 +264,7 @@ export class View {
 
   /** The drawing may have been made elsewhere: by the address, an upload, another page. @param {Update} update @param {boolean} first */
   #adopt(update, first) {
-    if (this.surface.drawingNow || this.server.busy || !update.exact) return;
+    if (this.surface.drawingNow || this.server.drawn || !update.exact) return;
     if (first) this.surface.start(update.drawing);
     else this.surface.adopt(update.drawing);
     if (update.drawing[0] !== "s" && update.drawing === this.surface.text) this.surface.showPicture(update.image);

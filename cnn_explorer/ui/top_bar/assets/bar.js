@@ -1,0 +1,113 @@
+// Title, "Copy link" and the links to all pages.
+
+import { linkQuery, pageAddress, publicAddress } from "./address.js";
+import { copyText } from "./copy.js";
+
+/** @import { Answer, Data, Link } from "../types.d.ts" */
+
+const LEAVE = "cnn-explorer-leave"; // event on `window`: whoever has something to send sends it now
+const TOLD = 4000; // ms that "Copied" stands beside the button
+const HELP = "The address holds your drawing, your network and all settings: whoever opens the link sees what you see.";
+const CHAIN = "M10 13a5 5 0 007 0l3-3a5 5 0 00-7-7l-1 1 M14 11a5 5 0 00-7 0l-3 3a5 5 0 007 7l1-1";
+
+const MARKUP = `
+<h1></h1>
+<div class="copy">
+  <button type="button" title="${HELP}"><svg viewBox="0 0 24 24" aria-hidden="true"><path d="${CHAIN}"/></svg>Copy link</button>
+  <output role="status" aria-live="polite"></output>
+</div>
+<nav aria-label="Pages"><ul></ul></nav>`;
+
+// Every page has a bar of its own. These outlast it.
+let answered = 0; // number of the last answer that was followed
+let byKeyboard = false; // the bar of the page that comes gets the focus
+
+export class TopBar {
+  /** @type {(path: string) => void} has the server answer with a page's address */
+  ask = () => {};
+
+  /** @type {Data} */
+  #data = { title: "", links: [], shared: [], answer: null };
+
+  #timer = 0;
+
+  /** @param {HTMLElement} host */
+  constructor(host) {
+    this.host = host;
+    host.innerHTML = MARKUP;
+    const button = this.#find("button");
+    button.onpointerdown = flush;
+    button.onclick = () => this.#copy();
+  }
+
+  /** @param {Data} data */
+  update(data) {
+    this.#data = data;
+    this.#find("h1").textContent = data.title;
+    const list = this.#find("ul");
+    while (list.children.length < data.links.length) list.append(item());
+    const anchors = [...list.querySelectorAll("a")];
+    data.links.forEach((link, index) => this.#show(anchors[index], link));
+    if (byKeyboard && !data.answer) this.#find("[aria-current]").focus();
+    byKeyboard = false;
+    if (data.answer && data.answer.number !== answered) this.#follow(data.answer);
+  }
+
+  /** Path of the page that is shown. */
+  get #current() {
+    return this.#data.links.find((link) => link.current)?.path ?? "";
+  }
+
+  /** @param {string} selector @returns {HTMLElement} */
+  #find(selector) {
+    const found = this.host.querySelector(selector);
+    if (!(found instanceof HTMLElement)) throw new TypeError(`no ${selector}`);
+    return found;
+  }
+
+  /** @param {HTMLAnchorElement} anchor @param {Link} link */
+  #show(anchor, link) {
+    anchor.textContent = link.label;
+    if (link.current) anchor.setAttribute("aria-current", "page");
+    else anchor.removeAttribute("aria-current");
+    const renew = () => {
+      const query = linkQuery(location.search, this.#data.shared, link.query);
+      anchor.href = pageAddress(location.href, this.#current, link.path, query);
+    };
+    renew();
+    anchor.onfocus = anchor.onpointerenter = renew; // the address may have changed since
+    anchor.onpointerdown = () => { flush(); renew(); };
+    anchor.onclick = (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return; // in another tab, or saved
+      event.preventDefault();
+      if (link.current) return;
+      flush();
+      this.ask(link.path);
+    };
+  }
+
+  /** Open a page as one step of the history: Streamlit takes what `popstate` leads to from the address. @param {Answer} answer */
+  #follow(answer) {
+    answered = answer.number;
+    byKeyboard = Boolean(this.host.querySelector("a:focus-visible"));
+    history.pushState({}, "", pageAddress(location.href, this.#current, answer.path, answer.query));
+    dispatchEvent(new PopStateEvent("popstate", { state: {} }));
+  }
+
+  async #copy() {
+    const copied = await copyText(publicAddress(location.href), this.host), told = this.#find("output");
+    told.textContent = copied ? "Copied" : "Not allowed here: copy the address from the browser's address bar";
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => { told.textContent = ""; }, TOLD);
+  }
+}
+
+function item() {
+  const made = document.createElement("li");
+  made.append(document.createElement("a"));
+  return made;
+}
+
+function flush() {
+  dispatchEvent(new Event(LEAVE));
+}
