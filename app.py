@@ -31,9 +31,8 @@ def page() -> None:
 
 
 if st.runtime.exists():
-    shell.open_page("Draw")
+    shell.open_page("Draw", state.ADDRESS)
     with guarded(stop=True):
-        state.ADDRESS.read()
         page()
         torch_loading().start()
     shell.footer()

@@ -72,8 +72,6 @@ def flip_step(scene: ConvScene) -> None:
     number_controls.player(CONVOLUTION, grid_player.flip_data("flip", scene), ABOUT["flip"], code)
 
 
-shell.open_page("Convolution")
-with guarded(stop=True):
-    CONVOLUTION.address.read()
-    page()
+shell.open_page("Convolution", CONVOLUTION.address)
+page()
 shell.footer()

@@ -49,8 +49,6 @@ def page() -> None:
     number_controls.player(POOLING, VIEWS[step](step, scene), ABOUT[step], CODE[step](scene))
 
 
-shell.open_page("Pooling")
-with guarded(stop=True):
-    POOLING.address.read()
-    page()
+shell.open_page("Pooling", POOLING.address)
+page()
 shell.footer()

@@ -7,6 +7,8 @@ from cnn_explorer.ui import shell, widgets
 from cnn_explorer.ui.boundary import guarded
 from cnn_explorer.ui.controlled import listening
 from cnn_explorer.ui.session import remembered
+from cnn_explorer.ui.train import choices, progress
+from cnn_explorer.ui.train.progress import ADDRESS
 
 
 @st.fragment(key=widgets.PAGE)
@@ -14,7 +16,7 @@ from cnn_explorer.ui.session import remembered
 @listening()
 def page() -> None:
     """Everything that follows networks, digits and recipe."""
-    from cnn_explorer.ui.train import choices, controls, progress
+    from cnn_explorer.ui.train import controls
     from cnn_explorer.ui.train.live import Watch, live
     from cnn_explorer.ui.train.results import results
 
@@ -22,7 +24,7 @@ def page() -> None:
 
     progress.hold_others()
     controls.header()
-    widgets.show_notices(progress.ADDRESS.notices())
+    widgets.show_notices(ADDRESS.notices())
     if choices.recipe().data == "mnist" and not has_mnist():
         controls.digits_missing()
         return
@@ -30,11 +32,8 @@ def page() -> None:
     results()
 
 
-shell.open_page("Train")
+shell.open_page("Train", ADDRESS)
 with guarded(stop=True):
     if widgets.ready():
-        from cnn_explorer.ui.train.progress import ADDRESS
-
-        ADDRESS.read()
         page()
 shell.footer()

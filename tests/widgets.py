@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 from streamlit.testing.v1 import AppTest
 
+from cnn_explorer.ui.address import Known
+
 Record = TypeVar("Record")
 
 
@@ -21,7 +23,8 @@ def control(widgets: Any, wanted: str) -> Any:
 
 
 def address(page: AppTest) -> dict[str, str]:
-    return {name: values[-1] if isinstance(values, list) else values for name, values in page.query_params.items()}
+    """As the browser shows it: as it was last written, or read and completed."""
+    return dict(record(page, Known).query[-1])
 
 
 def record(page: AppTest, kind: type[Record]) -> Record:

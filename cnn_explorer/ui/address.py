@@ -51,15 +51,16 @@ class Parameter:
 
 
 @dataclass
-class _Known:
-    """What a session knows of each part: its last value in the `address`, and the notice on it, "" for none. Parts that
-    have been `opened` are on screen. `query` is the whole address as it was last read or written.
+class Known:
+    """What a session knows of the address: each part as it was last read or written (`parts`), and the whole `query`.
+
+    Both have several values where an address was read that the browser completes: it may name either. Parts that have
+    been `opened` are on screen. `notices` has a sentence for each part that could not be read, "" for none.
     """
 
-    query: Query | None = None
-
+    query: tuple[Query, ...] = ()
+    parts: dict[str, tuple[Query, ...]] = field(default_factory=dict)
     opened: set[str] = field(default_factory=set)
-    address: dict[str, Query] = field(default_factory=dict)
     notices: dict[str, str] = field(default_factory=dict)
 
 
@@ -77,26 +78,28 @@ class Address:
         self.parameters = parameters
         self._names = frozenset(name for parameter in parameters for name in parameter.query_names)
 
-    def read(self) -> None:
+    def read(self) -> dict[str, str]:
         """Take over every part in which the address says something new. A part that cannot be read gets a notice, and
         stays as it was.
 
-        An address that says less than all that the page shows is completed.
+        Returns the parameters that the browser is to set in its address, because the page has just been opened and shows
+        more than the address says, or something else.
         """
         _follow_browser()
-        opening = False
-        for parameter in self.parameters:
-            opening = self._read(parameter) or opening
-        if opening:
-            self.write()
+        opened = [self._read(parameter) for parameter in self.parameters]
+        if not any(opened):
+            return {}
+        known, query = remembered(Known), st.query_params.to_dict()
+        correction = {name: value for name, value in self.query().items() if query.get(name) != value}
+        known.query = (query, query | correction)
+        return correction
 
     def _read(self, parameter: Parameter) -> bool:
         """Returns whether the part was shown for the first time in this session."""
-        known, query = remembered(_Known), st.query_params.to_dict()
+        known, query = remembered(Known), st.query_params.to_dict()
         given = {name: query[name] for name in parameter.query_names if name in query}
-        before = known.address.get(parameter.name)
         opening = parameter.name not in known.opened
-        if given == before and not opening:
+        if given in known.parts.get(parameter.name, ()) and not opening:
             return False
         try:
             parameter.show(given)
@@ -108,8 +111,9 @@ class Address:
             tell(parameter.name, "")
         for other in self.parameters:
             if other.depends_on == parameter.name:
-                known.address.pop(other.name, None)
-        known.address[parameter.name] = given  # last: Streamlit may end a run at any use of the session
+                known.parts.pop(other.name, None)
+        # Last: Streamlit may end a run at any use of the session.
+        known.parts[parameter.name] = (given, _filled(parameter.shown()))
         known.opened.add(parameter.name)
         return opening
 
@@ -123,12 +127,13 @@ class Address:
         wanted = {name: value for name, value in before.items() if name not in self._names} | _joined(shown)
         if wanted != before:
             st.query_params.from_dict(wanted)
-        remembered(_Known).query = wanted
-        remembered(_Known).address |= shown
+        known = remembered(Known)
+        known.query = (wanted,)
+        known.parts |= {name: (values,) for name, values in shown.items()}
 
     def query(self) -> dict[str, str]:
         """All that the page shows, as query parameters; nothing of a part that this session has not shown yet."""
-        opened = remembered(_Known).opened
+        opened = remembered(Known).opened
         return _joined({one.name: _filled(one.shown()) for one in self.parameters if one.name in opened})
 
     def notices(self) -> list[str]:
@@ -137,7 +142,7 @@ class Address:
 
     def notice(self, name: str) -> str:
         """The notice on one part, "" for none."""
-        return remembered(_Known).notices.get(name, "")
+        return remembered(Known).notices.get(name, "")
 
 
 def _follow_browser() -> None:
@@ -146,22 +151,24 @@ def _follow_browser() -> None:
     An address that was written just before may reach the browser after that step. So the browser is told once more
     where it is; this does not add a step.
     """
-    known, now = remembered(_Known), st.query_params.to_dict()
-    if known.query not in (None, now):
+    known, now = remembered(Known), st.query_params.to_dict()
+    if now in known.query:
+        return
+    if known.query:
         remembered(Moves).count += 1
         st.query_params.from_dict(now)
-    known.query = now
+    known.query = (now,)
 
 
 def tell(name: str, notice: str) -> None:
     """Set the notice on a part, "" for none."""
-    remembered(_Known).notices[name] = notice
+    remembered(Known).notices[name] = notice
 
 
 def read_again(*names: str) -> None:
     """Take over whatever an address says next of these parts, as if it had not said so before."""
     for name in names:
-        remembered(_Known).address.pop(name, None)
+        remembered(Known).parts.pop(name, None)
 
 
 def _filled(values: Query) -> dict[str, str]:

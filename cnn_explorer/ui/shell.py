@@ -12,6 +12,7 @@ from PIL import Image
 from cnn_explorer.digits.data import bundled_digits
 from cnn_explorer.shipped import AssetError
 from cnn_explorer.ui import network_view, state, top_bar
+from cnn_explorer.ui.address import Address
 from cnn_explorer.ui.boundary import guarded
 
 NAME = "CNN Explorer"
@@ -76,39 +77,35 @@ STYLE = """<style>
 
 
 @guarded(stop=True)
-def open_page(label: str) -> None:
-    """Set the page up and show the top bar; the first call of every page. `label` is its label there."""
+def open_page(label: str, address: Address) -> None:
+    """Set a page up, read its address, show the top bar with this `label` marked; the first call of every page."""
     current = next(page for page in PAGES if page.label == label)
     st.set_page_config(page_title=f"{current.title} · {NAME}", page_icon=_icon(), layout="wide")
     st.html(STYLE)
-    _top_bar(current)
+    _top_bar(current, top_bar.Once(address.read()))
 
 
 @st.fragment
 @guarded()
-def _top_bar(current: Page) -> None:
+def _top_bar(current: Page, correction: top_bar.Once) -> None:
     """Show the links, and answer the one that was pressed with the address of its page."""
     wanted = top_bar.asked()
     answer = None
     if wanted in [page.path for page in PAGES]:
         for key in network_view.KEYS:  # what was drawn a moment ago belongs to that address
             state.take(network_view.view_message(key))
-        answer = (wanted, _query(wanted))
+        answer = top_bar.Once(_query(wanted), wanted)
     links = [top_bar.Link(page.path, page.label, page == current, _query(page.path)) for page in PAGES]
-    top_bar.mount(NAME, links, [parameter.name for parameter in state.SHARED], answer)
+    top_bar.mount(NAME, links, [parameter.name for parameter in state.SHARED], answer, correction)
 
 
 def _query(path: str) -> dict[str, str]:
     """The whole address of a page, as its last visit left it."""
-    if path == "training":
-        from cnn_explorer.ui.train.progress import ADDRESS
-
-        return ADDRESS.query()
-    if path == "":
-        return state.ADDRESS.query()
     from cnn_explorer.ui.numbers.state import CONVOLUTION, POOLING
+    from cnn_explorer.ui.train.progress import ADDRESS
 
-    return (CONVOLUTION if path == "convolution" else POOLING).address.query()
+    addresses = {"": state.ADDRESS, "convolution": CONVOLUTION.address, "pooling": POOLING.address, "training": ADDRESS}
+    return addresses[path].query()
 
 
 def footer() -> None:

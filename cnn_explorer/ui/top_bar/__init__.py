@@ -6,18 +6,18 @@ address. The server runs messages in order, so that address holds every stroke a
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import streamlit as st
 
 from cnn_explorer.ui.component import component, nothing
 from cnn_explorer.ui.messages import message, text
+from cnn_explorer.ui.session import remembered
 
-KEY = "top_bar"  # session key
-REQUEST = "page_to_open"  # session key: the path of a page that the server wants to be opened
-ANSWERS = "page_answers"  # session key: how many addresses the browser was given
+KEY = "top_bar"  # session key of the component
 MAX_PATH = 100  # characters
 
 
@@ -33,33 +33,53 @@ class Link:
     query: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class Once:
+    """Parameters of a page that the browser is to use once, however often they are sent; `id` tells them apart."""
+
+    query: Mapping[str, str]
+    path: str = ""
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
+
+
+@dataclass
+class _Requested:
+    """The path of a page that the server wants to be opened, None for none."""
+
+    path: str | None = None
+
+
 def asked() -> str | None:
     """The path of the page that is to be opened now, by a link or by `request`; None for none."""
-    wanted: str | None = st.session_state.pop(REQUEST, None)
+    requested = remembered(_Requested)
+    wanted, requested.path = requested.path, None
     pressed = message(st.session_state.get(KEY), "go", lambda sent: text(sent.get("path"), MAX_PATH))
     return wanted if pressed is None else pressed
 
 
 def request(path: str) -> None:
     """Have the browser open another page; reruns this one."""
-    st.session_state[REQUEST] = path
+    remembered(_Requested).path = path
     st.rerun()
 
 
 def mount(
-    title: str, links: Sequence[Link], shared: Sequence[str], answer: tuple[str, Mapping[str, str]] | None
+    title: str,
+    links: Sequence[Link],
+    shared: Sequence[str],
+    answer: Once | None,
+    correction: Once,
 ) -> None:
     """Show the bar. `shared` names the parameters that all pages have: links take them from the present address.
 
-    With an `answer`, a path and its parameters, the browser opens that page.
+    With an `answer` the browser opens that page. It sets the parameters in `correction` in the present address, without
+    a step of the history.
     """
     data: dict[str, Any] = {
         "title": title,
         "links": [asdict(link) for link in links],
         "shared": list(shared),
-        "answer": None,
+        "answer": asdict(answer) if answer else None,
+        "correction": asdict(correction),
     }
-    if answer:
-        st.session_state[ANSWERS] = st.session_state.get(ANSWERS, 0) + 1
-        data["answer"] = {"number": st.session_state[ANSWERS], "path": answer[0], "query": dict(answer[1])}
     component(KEY)(key=KEY, data=data, on_go_change=nothing)

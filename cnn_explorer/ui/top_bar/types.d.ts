@@ -11,9 +11,9 @@ export interface Link {
   query: Query;
 }
 
-/** The page to open now. */
-export interface Answer {
-  number: number;
+/** What is to be used once, however often it is sent: the page to open now, or parameters for the present address. */
+export interface Once {
+  id: string;
   path: string;
   query: Query;
 }
@@ -22,5 +22,6 @@ export interface Data {
   title: string;
   links: Link[];
   shared: string[];
-  answer: Answer | null;
+  answer: Once | null;
+  correction: Once;
 }

@@ -3,7 +3,7 @@
 import { linkQuery, pageAddress, publicAddress } from "./address.js";
 import { copyText } from "./copy.js";
 
-/** @import { Answer, Data, Link } from "../types.d.ts" */
+/** @import { Data, Link, Once } from "../types.d.ts" */
 
 const LEAVE = "cnn-explorer-leave"; // event on `window`: whoever has something to send sends it now
 const TOLD = 4000; // ms that "Copied" stands beside the button
@@ -19,7 +19,7 @@ const MARKUP = `
 <nav aria-label="Pages"><ul></ul></nav>`;
 
 // Every page has a bar of its own. These outlast it.
-let answered = 0; // number of the last answer that was followed
+let answered = "", corrected = ""; // ids of the last answer and of the last correction
 let byKeyboard = false; // the bar of the page that comes gets the focus
 
 export class TopBar {
@@ -27,7 +27,7 @@ export class TopBar {
   ask = () => {};
 
   /** @type {Data} */
-  #data = { title: "", links: [], shared: [], answer: null };
+  #data = { title: "", links: [], shared: [], answer: null, correction: { id: "", path: "", query: {} } };
 
   #timer = 0;
 
@@ -50,7 +50,8 @@ export class TopBar {
     data.links.forEach((link, index) => this.#show(anchors[index], link));
     if (byKeyboard && !data.answer) this.#find("[aria-current]").focus();
     byKeyboard = false;
-    if (data.answer && data.answer.number !== answered) this.#follow(data.answer);
+    if (data.correction.id !== corrected) this.#correct(data.correction);
+    if (data.answer && data.answer.id !== answered) this.#follow(data.answer);
   }
 
   /** Path of the page that is shown. */
@@ -86,12 +87,21 @@ export class TopBar {
     };
   }
 
-  /** Open a page as one step of the history: Streamlit takes what `popstate` leads to from the address. @param {Answer} answer */
+  /** Open a page as one step of the history: Streamlit takes what `popstate` leads to from the address. @param {Once} answer */
   #follow(answer) {
-    answered = answer.number;
+    answered = answer.id;
     byKeyboard = Boolean(this.host.querySelector("a:focus-visible"));
     history.pushState({}, "", pageAddress(location.href, this.#current, answer.path, answer.query));
     dispatchEvent(new PopStateEvent("popstate", { state: {} }));
+  }
+
+  /** Complete the present address, which is no step of the history. @param {Once} correction */
+  #correct({ id, query }) {
+    corrected = id;
+    const url = new URL(location.href);
+    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+    if (url.href !== location.href) history.replaceState(history.state, "", url);
+    this.host.dataset.address = "complete";
   }
 
   async #copy() {

@@ -1,8 +1,16 @@
 // The top bar. Streamlit calls the default export again with every update.
 
 import { TopBar } from "./bar.js";
+import { isStep } from "./history.js";
 
 /** @import { Data } from "../types.d.ts" */
+
+// Streamlit makes a step of the history of every address that the server writes.
+const push = history.pushState.bind(history);
+history.pushState = (state, unused, url) => {
+  if (isStep(new URL(location.href), new URL(url ?? "", location.href))) push(state, unused, url);
+  else history.replaceState(state, unused, url);
+};
 
 /** @type {WeakMap<ShadowRoot, TopBar>} */
 const bars = new WeakMap();
