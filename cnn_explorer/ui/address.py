@@ -82,8 +82,8 @@ class Address:
         """Take over every part in which the address says something new. A part that cannot be read gets a notice, and
         stays as it was.
 
-        Returns the parameters that the browser is to set in its address, because the page has just been opened and shows
-        more than the address says, or something else.
+        Returns the parameters that the browser is to set in its address: a page that has just been opened may show more
+        than the address says, or something else.
         """
         _follow_browser()
         opened = [self._read(parameter) for parameter in self.parameters]

@@ -15,6 +15,7 @@ from playwright.sync_api import CDPSession, Locator, Page
 from cnn_explorer.digits.drawing import Drawing, parse_drawing
 
 PATIENCE = 30_000  # ms; a busy machine is slow, and a test waits for conditions only
+COMPLETE = ".top-bar[data-address=complete]"
 PAINTED = ".network-view[data-painted-net]:not([data-painted-net=''])"
 
 # Boxes of a layer's tiles in CSS pixels of the page: what lies between tiles is transparent.
@@ -66,6 +67,7 @@ class Explorer:
     def ready(self) -> Explorer:
         """Wait for the first paint with numbers in it."""
         self.page.locator(PAINTED).wait_for(timeout=PATIENCE)
+        self.page.locator(COMPLETE).wait_for(timeout=PATIENCE)
         return self
 
     def wait_net(self, net: str) -> None:

@@ -348,13 +348,9 @@ def test_back_and_forward(visit: Visit) -> None:
 
 
 def test_the_way_out_of_the_page_is_not_blocked(visit: Visit) -> None:
-    """Going back from a page on which nothing was done leads to its bare address, and from there out."""
+    """Going back from a page on which nothing was done leads out: its address was completed without a step."""
     app = visit()
-    app.page.go_back()
-    app.page.wait_for_function("() => !location.search.includes('net=')")
-    app.page.get_by_role("button", name="What the network sees").click()
-    app.page.get_by_test_id("stPopoverBody").locator("img").first.wait_for()  # the server has seen the way back, too
-    assert "net" not in app.address()
+    assert "net" in app.address()
     app.page.go_back()
     app.page.wait_for_url("about:blank", timeout=10_000)
 
