@@ -77,8 +77,8 @@ class Visit:
 
     @property
     def drawing(self) -> str:
-        """The drawing in the address."""
-        return parse_qs(self.query)["drawing"][0]
+        """The drawing in the address, "" until it is written."""
+        return parse_qs(self.query).get("drawing", [""])[0]
 
     def upload(self, name: str, content: bytes) -> int:
         """Send a file as `st.file_uploader` does; returns the status of the answer."""
