@@ -90,7 +90,7 @@ class _Trainings:
     named: dict[Key, tuple[int, int]] = field(default_factory=dict)
     looked_at: tuple[Key, int, int] = (("", ""), 0, 0)
     attempts: int = 0
-    written: float = 0.0
+    written: float = field(default_factory=time.monotonic)
 
 
 # --- the address ---
@@ -103,7 +103,9 @@ def note_change() -> None:
 
 
 def note_progress() -> None:
-    """Write how far it is while it goes on, at most once a second."""
+    """Write how far it is while it goes on, at most once a second, and not in the first second of a session: until its
+    top bar has loaded, the browser makes a step of its history of every address.
+    """
     trainings, now = remembered(_Trainings), time.monotonic()
     if now - trainings.written >= WRITE_INTERVAL:
         trainings.written = now
