@@ -392,8 +392,7 @@ def test_a_second_tab_watches_the_same_training(visit_training: VisitTraining) -
     train.wait_looks(3)
     tab = train.page.context.new_page()
     tab.goto(train.page.url)
-    second = TrainingPage(tab).ready()
-    second.press("Train")
+    second = TrainingPage(tab).ready()  # goes on from the address
     second.wait_looks(3)
     assert "other visitor" not in second.progress
     for each in (train, second):

@@ -34,6 +34,7 @@ export class TopBar {
   /** @param {HTMLElement} host */
   constructor(host) {
     this.host = host;
+    host.style.cssText = "opacity: 0; height: 32px"; // until style.css is there, which says otherwise
     host.innerHTML = MARKUP;
     const button = this.#find("button");
     button.onpointerdown = flush;
