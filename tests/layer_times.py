@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import nn
 
-from cnn_explorer.spec.cost import PAGED_BYTES, UNIT_DIGITS, UNIT_VALUES
+from cnn_explorer.spec.cost import PAGED_BYTES
 from cnn_explorer.spec.layers import (
     ACTIVATIONS,
     ActivationSpec,
@@ -23,6 +23,7 @@ from cnn_explorer.spec.layers import (
 )
 from cnn_explorer.spec.limits import MAX_PARAMETERS, MAX_VALUES
 from cnn_explorer.spec.shapes import LayerShapes, ReceptiveField
+from cnn_explorer.spec.work import TRAINED_DIGITS, UNIT_DIGITS, UNIT_VALUES
 from cnn_explorer.training.run import is_safe_channels_last, ready_to_train
 
 MOST_MACS = 200_000_000
@@ -42,7 +43,6 @@ KINDS = (
     "conv",
     "avg",
 )
-BATCH = 64  # digits of a training step, fewer where the system would give fresh pages to its outputs
 
 # The layers that a count of multiply-adds misjudges most: nothing to multiply, one channel, many groups, huge windows,
 # wide dilation.
@@ -134,6 +134,14 @@ def _spread(rng: random.Random, most: int) -> int:
     return round(math.exp(rng.uniform(0, math.log(most + 0.499))))
 
 
+def warm_allocator() -> None:
+    """Make the C library keep freed memory, as it does in a server that has run for a while.
+
+    It asks the system for large tensors, page by page, until the first of that size was freed.
+    """
+    torch.empty(PAGED_BYTES // 4 - 100_000).fill_(0)
+
+
 def measured_forward(layer: LayerShapes, seconds: float = 0.05) -> float:
     """Nanoseconds a digit, forward in batches as large as a unit of work has; of processor time, the least of several
     runs.
@@ -148,7 +156,7 @@ def measured_forward(layer: LayerShapes, seconds: float = 0.05) -> float:
 def measured_training(layer: LayerShapes, seconds: float = 0.1) -> float:
     """Nanoseconds a digit, forward and back in the layout that trainings have; likewise."""
     values = max(layer.values, math.prod(layer.input_shape))
-    batch = max(2, min(BATCH, PAGED_BYTES // (4 * values)))
+    batch = max(2, min(TRAINED_DIGITS, PAGED_BYTES // (4 * values)))
     module = ready_to_train(nn.Sequential(layer.spec.build(layer.input_shape)), seed=0)
     images = torch.randn(batch, *layer.input_shape)
     if images.dim() == 4 and is_safe_channels_last(module):

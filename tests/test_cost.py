@@ -15,21 +15,19 @@ from cnn_explorer.digits.drawing import example_drawing
 from cnn_explorer.spec.cost import (
     FORWARD,
     TRAINING,
-    UNIT_DIGITS,
     UNIT_TIME,
-    UNIT_VALUES,
     affordable_digits,
     batch_time,
     digits_per_unit,
     forward_time,
     layer_time,
     training_time,
-    work_of,
 )
-from cnn_explorer.spec.layers import LAYERS, Conv2dSpec, FlattenSpec, GeometryError, LinearSpec, Pool2dSpec
+from cnn_explorer.spec.layers import LAYERS, Conv2dSpec, FlattenSpec, GeometryError, LinearSpec, Pool2dSpec, Shape
 from cnn_explorer.spec.limits import excess_of
 from cnn_explorer.spec.network import LECTURE, MAX_LAYERS, NetworkSpec, parse
 from cnn_explorer.spec.shapes import infer_shapes
+from cnn_explorer.spec.work import UNIT_DIGITS, UNIT_VALUES, kind_of, work_of
 from cnn_explorer.ui import network_view
 from cnn_explorer.weights.load import load_network
 from cnn_explorer.weights.trace import trace_activations
@@ -69,12 +67,47 @@ def test_every_kind_of_layer_has_a_time() -> None:
         (layer,) = infer_shapes(parse(text)).layers[-1:]
         assert layer_time(layer).forward > 0
         assert layer_time(layer).training > layer_time(layer).forward
-    assert FORWARD.keys() == TRAINING.keys()
+
+
+def test_coefficients_and_counted_quantities_fit_together() -> None:
+    layers = [*(shapes_of(spec, shape) for spec, shape in WORST), *random_layers(3000)]
+    layers.append(shapes_of(FlattenSpec(), (8, 4, 4)))
+    for training, table in ((False, FORWARD), (True, TRAINING)):
+        counted: dict[str, set[str]] = {}
+        for layer in layers:
+            used = {quantity for quantity, value in work_of(layer, training).items() if value}
+            counted.setdefault(kind_of(layer, training), set()).update(used)
+            assert layer_time(layer)[training] > 0
+        assert {*counted, "activation"} == table.keys()  # the last is for kinds to come
+        for kind, quantities in counted.items():
+            assert table[kind].keys() <= quantities, kind
+            assert min(table[kind].values()) > 0
+
+
+def test_a_convolution_is_computed_in_one_of_several_ways() -> None:
+    """As `ONEDNN_VERBOSE=1` tells."""
+
+    def kind(spec: Conv2dSpec, shape: Shape, training: bool = False) -> str:
+        return kind_of(shapes_of(spec, shape), training)
+
+    assert kind(Conv2dSpec(20, 5), (10, 12, 12)) == "Conv2d"
+    assert kind(Conv2dSpec(8, 3, 1, 28), (1, 28, 28)) == "im2col Conv2d"  # windows lie in the padding alone
+    assert kind(Conv2dSpec(64, 3, 1, 1, 1, 16), (64, 28, 28)) == "im2col Conv2d"
+    assert kind(Conv2dSpec(34, 5, 5, 2, 2), (2, 7, 7)) == "im2col Conv2d of one window"
+    assert kind(Conv2dSpec(2, 14), (53, 14, 14)) == "matrix Conv2d"
+    assert kind(Conv2dSpec(64, 5, 1, 2, 1, 64), (64, 28, 28)) == "depthwise Conv2d"
+    assert kind(Conv2dSpec(64, 3, 1, 1, 1, 16), (64, 28, 28), training=True) == "grouped Conv2d"
+    strided = work_of(shapes_of(Conv2dSpec(14, 7, 2, 3), (239, 7, 7)), training=True)
+    assert "strided_operations" in strided
+    assert "sums" in strided
+    both = work_of(shapes_of(Conv2dSpec(54, 2, 2, 1, 2), (90, 7, 7)), training=True)
+    assert "scattered_windows" in both
+    assert "gathered" in both
 
 
 def test_windows_cover_what_lies_inside_the_input() -> None:
     def covered(spec: Pool2dSpec, side: int) -> int:
-        return int(work_of(shapes_of(spec, (1, side, side)), training=False).operations)
+        return int(work_of(shapes_of(spec, (1, side, side)), training=False)["operations"])
 
     assert covered(Pool2dSpec("max", 2), 4) == 16  # each cell once
     assert covered(Pool2dSpec("max", 3, 1, 1), 3) == 49  # a corner sees 4, an edge 6, the middle 9

@@ -5,25 +5,21 @@ network is fitted or tested on. It is not measured while the app runs, so result
 is.
 
 Times are nanoseconds a digit on one core of the machine they were measured on; on other machines they differ by a
-factor that is about the same for all layers. The estimate is linear in what a layer reads, writes and computes
-(`Work`), with coefficients by its kind. A processor computes several channels at once, in lanes, so a few channels cost
-as much as full lanes. `tests/benchmarks/bench_costs.py` fits the coefficients to measured times and reports the error.
+factor that is about the same for all layers. A time is a sum: each quantity of a layer (`work`), such as the values it
+reads or its multiply-adds, times a coefficient. Coefficients depend on the kind of the layer and on the way in which
+torch computes it. `tests/benchmarks/bench_costs.py` fits them to measured times and reports the error.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from cnn_explorer.spec.layers import Conv2dSpec, Pool2dSpec, WindowSpec
 from cnn_explorer.spec.shapes import LayerShapes, NetworkShapes
+from cnn_explorer.spec.work import UNIT_DIGITS, UNIT_VALUES, kind_of, work_of
 
-LANES = {"conv": 16, "pool": 8}  # channels that a processor computes at once
 # A unit is a batch after which work can be paused or given up.
-UNIT_TIME = 25_000_000  # nanoseconds, at most
-UNIT_VALUES = 1_000_000  # values of a layer's output, at most: more do not fit into the processor's cache
-UNIT_DIGITS = 100  # at most
+UNIT_TIME = 25_000_000  # nanoseconds, at most; its values and digits are bounded in `work`
 PAGED_BYTES, PAGING_TIME = 32_000_000, 6.0  # outputs above this size cost so many nanoseconds more a value
 
 
@@ -32,24 +28,6 @@ class LayerTime(NamedTuple):
 
     forward: float
     training: float
-
-
-class Work(NamedTuple):
-    """What a layer does for one digit: the factors of the coefficients in `FORWARD` and `TRAINING`.
-
-    `call` is a digit's share of the fixed cost of a call. `inputs` and `outputs` are values read and written; in
-    training, channels are rounded up to full lanes. `operations` are multiply-adds, for a convolution with out_channels
-    rounded up, and for a pooling the cells of all windows together. `taps` are the values that a convolution's windows
-    gather, counted every time. `parameters` are weights and biases. Each of the `groups` is computed by itself.
-    """
-
-    call: float
-    inputs: float
-    outputs: float
-    operations: float
-    taps: float
-    parameters: float
-    groups: float
 
 
 def layer_time(layer: LayerShapes) -> LayerTime:
@@ -87,96 +65,94 @@ def batch_time(layers: Sequence[LayerShapes], batch_size: int) -> float:
     return batch_size * training_time(layers) + PAGING_TIME * paged
 
 
-def work_of(layer: LayerShapes, training: bool) -> Work:
-    """The factors of the coefficients of the layer's kind."""
-    values_in, values_out = float(math.prod(layer.input_shape)), float(layer.values)
-    spec = layer.spec
-    # In a forward pass, the number of digits in a batch follows from their values; in training the recipe sets it.
-    call = 1 if training else max(max(values_in, values_out) * UNIT_DIGITS / UNIT_VALUES, 1)
-    if isinstance(spec, Conv2dSpec):
-        channels_in, channels_out = layer.input_shape[0], spec.out_channels
-        operations = layer.macs * _lane_factor(channels_out // spec.groups, "conv")
-        taps = channels_in * math.prod(spec.window()[0]) * math.prod(layer.output_shape[1:])
-        if training:
-            values_in, values_out = (
-                values_in * _lane_factor(channels_in, "conv"),
-                values_out * _lane_factor(channels_out, "conv"),
-            )
-        return Work(call, values_in, values_out, operations, taps, layer.parameters, spec.groups)
-    if isinstance(spec, Pool2dSpec):
-        fill = _lane_factor(layer.input_shape[0], "pool") if training else 1
-        covered = layer.input_shape[0] * math.prod(_covered(spec, layer.input_shape, axis) for axis in (0, 1))
-        return Work(call, values_in * fill, values_out * fill, covered * fill, 0, 0, 0)
-    return Work(call, values_in, values_out, layer.macs, 0, layer.parameters, 0)
-
-
-def kind_of(layer: LayerShapes) -> str:
-    """The key of a layer's coefficients: its nn class, and for a convolution what torch has special code for."""
-    spec = layer.spec
-    if not isinstance(spec, Conv2dSpec):
-        return spec.torch_name if spec.torch_name in FORWARD else "activation"
-    if spec.groups > 1:
-        return "depthwise Conv2d" if spec.groups == layer.input_shape[0] == spec.out_channels else "grouped Conv2d"
-    if spec.kernel_size == 1:
-        return "1x1 Conv2d"
-    return "dilated Conv2d" if spec.dilation != 1 else "Conv2d"
-
-
 def _time(layer: LayerShapes, training: bool) -> float:
-    coefficients = (TRAINING if training else FORWARD)[kind_of(layer)]
-    return sum(coefficient * factor for coefficient, factor in zip(coefficients, work_of(layer, training), strict=True))
+    table = TRAINING if training else FORWARD
+    coefficients = table.get(kind_of(layer, training), table["activation"])
+    work = work_of(layer, training)
+    return sum(nanoseconds * work.get(quantity, 0) for quantity, nanoseconds in coefficients.items())
 
 
-def _lane_factor(channels: int, kind: str) -> float:
-    """The factor by which rounding up to full lanes raises the number of channels."""
-    return math.ceil(channels / LANES[kind]) * LANES[kind] / channels
-
-
-def _covered(spec: WindowSpec, shape: tuple[int, ...], axis: int) -> int:
-    """Rows, or columns, of the input that all windows along an axis cover together, padding left out."""
-    kernel, stride, padding, dilation = (value[axis] for value in spec.window())
-    size = shape[1 + axis]
-    count = (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
-    starts = range(-padding, -padding + count * stride, stride)
-    return sum(sum(0 <= start + dilation * tap < size for tap in range(kernel)) for start in starts)
-
-
-# By kind: nanoseconds of each field of `Work`, in its order.
-FORWARD: Mapping[str, tuple[float, ...]] = {
-    "Conv2d": (1900, 0.5, 0.72, 0.02, 0.45, 0.12, 0),
-    "dilated Conv2d": (1100, 1.1, 0.56, 0.03, 0.17, 0.07, 0),
-    "1x1 Conv2d": (1000, 1.0, 0.48, 0.032, 0, 0.13, 0),
-    "grouped Conv2d": (20, 0, 0.74, 0.01, 0.48, 2.6, 940),
-    "depthwise Conv2d": (770, 0, 1.4, 0.007, 0.11, 2.7, 0),
-    "MaxPool2d": (50, 0, 14, 1.6, 0, 0, 0),
-    "AvgPool2d": (65, 0.1, 9.5, 0.6, 0, 0, 0),
-    "BatchNorm2d": (240, 0.2, 0.2, 0.2, 0, 0, 0),
-    "Dropout": (70, 0, 0, 0, 0, 0, 0),
-    "Flatten": (70, 0, 0, 0, 0, 0, 0),
-    "Linear": (200, 0.24, 0.08, 0.028, 0, 0.01, 0),
-    "ReLU": (46, 0.1, 0.1, 0, 0, 0, 0),
-    "LeakyReLU": (46, 0.1, 0.1, 0, 0, 0, 0),
-    "Tanh": (55, 1.8, 1.8, 0, 0, 0, 0),
-    "Sigmoid": (56, 0.5, 0.5, 0, 0, 0, 0),
-    "GELU": (290, 0.58, 0.58, 0, 0, 0, 0),
-    "activation": (100, 1.8, 1.8, 0, 0, 0, 0),
+# By kind: nanoseconds of each quantity of `work_of`. What adds less than 4 % to every measured layer is left out. The
+# coefficients are those of one core with AVX-512, all multiplied by 2.35: limits and unit sizes rest on the common
+# layers, and these count as on the slower core on which they were first measured. "activation" is for any kind that
+# has no line of its own.
+# fmt: off
+FORWARD: Mapping[str, Mapping[str, float]] = {
+    "1x1 AvgPool2d": {"calls": 51, "outputs": 12},
+    "1x1 Conv2d": {
+        "calls": 600, "filled_outputs": 1.1, "inputs": 0.82, "operations": 0.0038, "outputs": 2, "weights": 0.026,
+    },
+    "1x1 Conv2d of large maps": {"filled_outputs": 0.9, "operations": 0.027, "rows": 0.14},
+    "1x1 MaxPool2d": {"calls": 55, "inputs": 0.55, "outputs": 11},
+    "AvgPool2d": {"calls": 30, "chained": 0.4, "inputs": 0.032, "operations": 0.28, "outputs": 8.5},
+    "BatchNorm2d": {"calls": 94, "channels": 3.1, "inputs": 0.61},
+    "Conv2d": {
+        "calls": 550, "filled_outputs": 0.38, "inputs": 0.72, "operations": 0.024, "outputs": 0.52, "rows": 0.25,
+        "weights": 0.035,
+    },
+    "Dropout": {"calls": 65},
+    "Flatten": {"calls": 68},
+    "GELU": {"calls": 160, "inputs": 0.73, "uncached": 0.14},
+    "LeakyReLU": {"calls": 49, "inputs": 0.25, "uncached": 0.4},
+    "Linear": {"calls": 160, "inputs": 0.18, "operations": 0.022, "outputs": 0.21, "parameters": 0.011},
+    "MaxPool2d": {"calls": 20, "inputs": 0.19, "operations": 2.6, "outputs": 23},
+    "ReLU": {"calls": 40, "inputs": 0.24, "uncached": 0.38},
+    "Sigmoid": {"calls": 44, "inputs": 0.78, "uncached": 0.21},
+    "Tanh": {"calls": 45, "inputs": 0.61, "uncached": 0.21},
+    "activation": {"calls": 94, "inputs": 1.4, "uncached": 0.24},
+    "contiguous BatchNorm2d": {"calls": 180, "channels": 0.18, "inputs": 0.28},
+    "depthwise Conv2d": {"calls": 850, "filled_outputs": 1.4, "inputs": 1.6, "operations": 0.023},
+    "im2col Conv2d": {
+        "calls": 180, "groups": 480, "inputs": 0.79, "operations": 0.04, "outputs": 1.3, "rows": 2.5,
+        "strided_taps": 0.41, "taps": 0.19,
+    },
+    "im2col Conv2d of one window": {"calls": 1100, "inputs": 0.46, "operations": 0.0066, "rows": 5.2, "taps": 5.2},
+    "matrix Conv2d": {"calls": 1200, "inputs": 1.2, "weights": 0.052},
 }
-TRAINING: Mapping[str, tuple[float, ...]] = {
-    "Conv2d": (14000, 4.4, 2.3, 0.067, 0, 0.94, 0),
-    "dilated Conv2d": (10000, 1.5, 3.5, 0.087, 0.65, 0.57, 0),
-    "1x1 Conv2d": (4400, 2.5, 1.5, 0.073, 0, 0.71, 0),
-    "grouped Conv2d": (720, 2.6, 9, 0, 1.8, 11, 2600),
-    "depthwise Conv2d": (2300, 2.3, 1.3, 0.05, 0.87, 3.8, 250),
-    "MaxPool2d": (660, 0.05, 3.8, 0.45, 0, 0, 0),
-    "AvgPool2d": (810, 0.36, 1.3, 0.35, 0, 0, 0),
-    "BatchNorm2d": (4000, 1.4, 1.4, 1.4, 0, 0, 0),
-    "Dropout": (1500, 9, 9, 0, 0, 0, 0),
-    "Flatten": (500, 0, 0, 0, 0, 0, 0),
-    "Linear": (2300, 0.87, 1.2, 0.07, 0, 0.06, 0),
-    "ReLU": (830, 0.4, 0.4, 0, 0, 0, 0),
-    "LeakyReLU": (860, 0.4, 0.4, 0, 0, 0, 0),
-    "Tanh": (780, 2.2, 2.2, 0, 0, 0, 0),
-    "Sigmoid": (1100, 0.73, 0.73, 0, 0, 0, 0),
-    "GELU": (1500, 2.3, 2.3, 0, 0, 0, 0),
-    "activation": (1500, 2.3, 2.3, 0, 0, 0, 0),
+TRAINING: Mapping[str, Mapping[str, float]] = {
+    "1x1 AvgPool2d": {"calls": 1600, "cells": 31, "left_over": 1.4, "outputs": 1.7},
+    "1x1 Conv2d": {
+        "back_cells": 13, "back_operations": 0.061, "back_windows": 13, "calls": 5500, "gathered": 1.4,
+        "gathered_sums": 7.1, "group_cells": 4.4, "inputs": 1.7, "matrix_operations": 0.012, "operations": 0.0073,
+        "outputs": 2, "reordered": 0.91, "scattered_outputs": 5.1, "strided_cells": 3.5, "strided_operations": 0.1,
+        "sums": 1.1,
+    },
+    "1x1 MaxPool2d": {"calls": 750, "cells": 19, "inputs": 0.56, "left_over": 1.9, "outputs": 3.7},
+    "AvgPool2d": {
+        "calls": 470, "cells": 26, "covered": 5.1, "inputs": 0.8, "left_over": 0.22, "operations": 0.74,
+        "outputs": 0.47,
+    },
+    "BatchNorm2d": {"calls": 970, "inputs": 4, "left_over": 44},
+    "Conv2d": {
+        "back_cells": 23, "back_operations": 0.0083, "calls": 5800, "gathered": 1.8, "gathered_outputs": 2,
+        "gathered_strided": 0.63, "gathered_strided_sums": 1.1, "gathered_sums": 0.58, "inputs": 1.3,
+        "operations": 0.08, "outputs": 3.7, "plain_operations": 2, "rows": 0.73, "scattered_outputs": 2.3,
+        "scattered_windows": 2.5, "strided_cells": 2.8, "strided_operations": 0.018, "sums": 0.016,
+    },
+    "Dropout": {"calls": 570, "inputs": 20, "uncached": 6.7},
+    "Flatten": {"calls": 540},
+    "GELU": {"calls": 1100, "inputs": 3.4, "uncached": 1.3},
+    "LeakyReLU": {"calls": 470, "inputs": 1.6, "uncached": 0.48},
+    "Linear": {"calls": 940, "inputs": 1.5, "operations": 0.053, "outputs": 1.9, "parameters": 0.052},
+    "MaxPool2d": {"calls": 370, "cells": 40, "covered": 9.9, "inputs": 1.1, "operations": 0.31, "outputs": 5.9},
+    "ReLU": {"calls": 500, "inputs": 1.4, "uncached": 0.61},
+    "Sigmoid": {"calls": 420, "inputs": 1.6, "uncached": 1.4},
+    "Tanh": {"calls": 450, "inputs": 1.6, "uncached": 1.2},
+    "activation": {"calls": 940, "inputs": 3.5, "uncached": 0.7},
+    "contiguous AvgPool2d": {"calls": 540, "chained": 0.21, "inputs": 1, "operations": 0.71, "outputs": 25},
+    "contiguous BatchNorm2d": {"calls": 1300, "channels": 2.7, "inputs": 0.43, "left_over": 3.2},
+    "contiguous MaxPool2d": {"calls": 530, "inputs": 0.8, "operations": 2.6, "outputs": 23},
+    "depthwise Conv2d": {
+        "back_cells": 12, "calls": 6700, "gathered": 0.3, "gathered_outputs": 14, "gathered_strided": 2,
+        "gathered_windows": 0.3, "inputs": 2.8, "operations": 0.28, "reordered": 5.6, "rows": 11, "scattered": 1.7,
+        "scattered_groups": 8900, "scattered_outputs": 9.5, "scattered_windows": 1.7, "sum_operations": 0.039,
+    },
+    "grouped Conv2d": {
+        "back_cells": 6.6, "back_operations": 0.013, "calls": 1200, "gathered": 1.1, "gathered_groups": 3000,
+        "gathered_outputs": 2.6, "gathered_strided": 2.1, "gathered_sums": 1.8, "gathered_windows": 0.77,
+        "group_cells": 7.6, "matrix_operations": 0.17, "operations": 0.02, "outputs": 3.9, "parameters": 0.69,
+        "rows": 3.1, "scattered": 0.11, "scattered_outputs": 0.84, "scattered_windows": 2.7, "strided_cells": 3.7,
+        "sums": 0.24,
+    },
 }
+# fmt: on
