@@ -153,6 +153,15 @@ export interface Explanation extends Required<Told> {
   softmax: Softmax | null;
 }
 
+// --- what is looked at: the part of the address that the view writes ---
+
+export interface ViewState {
+  map: { layer: string; map: number; row: number; column: number; channel: number | null; pinned: boolean } | null;
+  kernels: string | null; // name of the layer whose kernels are open
+  scale: Scale;
+  table: boolean; // whether the layer table is open
+}
+
 // --- how it looks ---
 
 export type Theme = "light" | "dark";

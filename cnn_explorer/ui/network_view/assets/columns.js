@@ -3,7 +3,7 @@
 import { element } from "./element.js";
 import { columnsLayout, mapsOf, pixelAt, stackedLayout, tileAt } from "./geometry.js";
 import { ARROWS, within } from "./keys.js";
-import { kindOf } from "./layer_kinds.js";
+import { hasKernels } from "./layer_kinds.js";
 import { oneDecimal, percent } from "./numbers.js";
 import { cssColour, paintLayer, reachOf } from "./painting.js";
 
@@ -176,7 +176,7 @@ export class Columns {
     joint.onfocus = () => { if (!this.#returning) this.card.showLayer(joint, layer); };
     joint.onclick = (event) => {
       event.stopPropagation();
-      if (layer.window && kindOf(layer)?.mixes) this.on.kernels(index);
+      if (hasKernels(layer)) this.on.kernels(index);
       else this.card.showLayer(joint, layer);
     };
     joint.onpointerleave = joint.onblur = () => this.card.hide();

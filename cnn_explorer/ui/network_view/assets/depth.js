@@ -2,12 +2,14 @@
 
 import { Detail } from "./detail.js";
 import { focused, part } from "./element.js";
+import { mapsOf } from "./geometry.js";
 import { Highlights } from "./highlights.js";
 import { Kernels } from "./kernels.js";
+import { hasKernels } from "./layer_kinds.js";
 import { backward, forward } from "./reach.js";
 import { inputOf, upTo } from "./windows.js";
 
-/** @import { Place, Region, Scene } from "../types.d.ts" */
+/** @import { Place, Region, Scene, ViewState } from "../types.d.ts" */
 
 const STAY = 110; // CSS pixels of the neighbours that stay in sight
 const GAP = 6;
@@ -84,11 +86,14 @@ export class Depth {
 
   // --- opening and closing ---
 
-  /** @param {Place} place @param {number | null} channel whose products are written out; null for the strongest */
-  open(place, channel = null) {
+  /**
+   * @param {Place} place @param {number | null} channel whose products are written out; null for the strongest
+   * @param {boolean} pinned whether the pixel is held
+   */
+  open(place, channel = null, pinned = false) {
     const { update, parameters } = this.scene();
     if (update.pending) return;
-    if (!parameters) { this.#wanted = () => this.open(place, channel); return; }
+    if (!parameters) { this.#wanted = () => this.open(place, channel, pinned); return; }
     this.#wanted = null;
     const focus = focused(this.layers), opener = this.#opener ?? focus;
     const walking = focus?.matches(":focus-visible");
@@ -97,7 +102,7 @@ export class Depth {
     this.columns.quiet = true;
     this.columns.card.hide();
     this.#reset();
-    this.detail.open(place, this.scene, channel);
+    this.detail.open(place, this.scene, channel, pinned);
     this.#makeRoom(this.detail.element, place.index, this.detail.width);
     this.detail.show(); // once more, for the width it got
     if (walking) this.detail.focus();
@@ -133,16 +138,47 @@ export class Depth {
     const { update, parameters, look } = this.scene();
     if (rebuilt) {
       const { place } = this.detail;
-      const layer = place && update.layers[place.index];
-      const fits = place && layer && layer.shape.length === this.#shape.length && place.map < layer.shape[0];
+      const shape = (place && update.layers[place.index]?.shape) ?? [];
+      const fits = place && shape.length === this.#shape.length && place.map < shape[0];
       this.highlights.clear();
       if (this.kernels.isOpen || (place && !fits)) this.close();
+      else if (place && shape.join() === this.#shape.join()) this.open(place, this.detail.channel, this.detail.pinned);
       else if (place) this.open({ ...place, row: 0, column: 0 });
     } else if (this.detail.isOpen) {
       this.detail.show();
     }
     if (parameters) this.#wanted?.();
     if (this.kernels.isOpen) this.kernels.paint(look.theme);
+  }
+
+  /** What is open, for the address; null while it waits for weights. @returns {Pick<ViewState, "map" | "kernels"> | null} */
+  get state() {
+    if (this.#wanted) return null;
+    const { layers } = this.scene().update;
+    const { chosen, pinned } = this.detail;
+    const kernels = this.kernels.isOpen ? layers[this.kernels.index].name : null;
+    if (!chosen) return { map: null, kernels };
+    const { place: { index, ...pixel }, channel } = chosen;
+    return { map: { layer: layers[index].name, ...pixel, channel, pinned }, kernels };
+  }
+
+  /** Open what an address names, as far as this network has it. @param {Pick<ViewState, "map" | "kernels">} state */
+  restore({ map, kernels }) {
+    const { layers } = this.scene().update;
+    /** @param {string | undefined} name */
+    const find = (name) => layers.findIndex((layer) => layer.name === name);
+    const index = find(map?.layer ?? kernels ?? undefined);
+    const layer = layers[index];
+    const [maps, rows, columns] = layer ? mapsOf(layer.shape) : [0, 0, 0];
+    if (map && map.map < maps && map.row < rows && map.column < columns) {
+      const [inputs] = mapsOf(inputOf(layers, index));
+      const channel = map.channel !== null && map.channel < inputs ? map.channel : null;
+      this.open({ index, map: map.map, row: map.row, column: map.column }, channel, map.pinned);
+    } else if (kernels && layer && hasKernels(layer)) {
+      this.openKernels(index);
+    } else {
+      this.close();
+    }
   }
 
   /** One level back. @returns {boolean} whether there was one */

@@ -28,6 +28,9 @@ export class Detail {
   /** Whether the pixel is held. */
   pinned = false;
 
+  /** @type {{place: Place, channel: number | null} | null} what was opened or held; pointing elsewhere does not change it */
+  chosen = null;
+
   /** @type {number | null} input channel whose products are written out; null for the strongest */
   channel = null;
 
@@ -87,12 +90,16 @@ export class Detail {
     return this.place !== null;
   }
 
-  /** @param {Place} place @param {() => Scene} source @param {number | null} channel whose products are written out; null for the strongest */
-  open(place, source, channel = null) {
+  /**
+   * @param {Place} place @param {() => Scene} source @param {number | null} channel whose products are written out; null for the strongest
+   * @param {boolean} pinned whether the pixel is held
+   */
+  open(place, source, channel = null, pinned = false) {
     this.#source = source;
     this.place = place;
     this.channel = channel;
-    this.pinned = false;
+    this.chosen = { place, channel };
+    this.pinned = pinned;
     this.#all = false;
     this.#layout = "";
     this.element.hidden = false;
@@ -111,6 +118,7 @@ export class Detail {
   close() {
     if (!this.isOpen) return;
     this.place = null;
+    this.chosen = null;
     this.element.hidden = true;
     this.on.closed();
   }
@@ -273,6 +281,7 @@ export class Detail {
 
   #pin() {
     this.element.classList.toggle("pinned", this.pinned);
+    this.#choose();
     this.on.moved(this.place);
   }
 
@@ -306,8 +315,13 @@ export class Detail {
   #go([row, column]) {
     if (!this.place) return; // a last movement of the pointer after closing
     this.place = { ...this.place, row, column };
+    this.#choose();
     this.show();
     this.on.moved(this.place);
+  }
+
+  #choose() {
+    if (this.pinned && this.place) this.chosen = { place: this.place, channel: this.channel };
   }
 
   /** @param {KeyboardEvent} event */

@@ -55,6 +55,9 @@ export const LAYER_KINDS = {
 /** The entry of a layer's kind; null where this browser knows none. @param {Layer} layer */
 export const kindOf = (layer) => LAYER_KINDS[layer.kind] ?? null;
 
+/** Whether a layer has a kernel for each pair of channels. @param {Layer} layer */
+export const hasKernels = (layer) => Boolean(layer.window && kindOf(layer)?.mixes);
+
 /**
  * A layer that makes each value of the one at the same place.
  * @param {(x: number) => number} formula @param {string} how what it does, in a sentence @param {(x: number) => string} worked the formula

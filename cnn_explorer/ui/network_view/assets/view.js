@@ -14,8 +14,9 @@ import { imageOfStrokes, placementOf } from "./raster.js";
 import { ServerChannel } from "./server_channel.js";
 import { Surface } from "./surface.js";
 import { Training } from "./training.js";
+import { ViewAddress } from "./view_address.js";
 
-/** @import { Look, Message, Placement, Scale, Scene, State, Update } from "../types.d.ts" */
+/** @import { Look, Message, Placement, Scale, Scene, State, Update, ViewState } from "../types.d.ts" */
 /** @import { Drawing } from "./surface.js" */
 
 const NARROW = 700; // below, the columns stack
@@ -93,6 +94,7 @@ export class View {
     this.gallery = new Gallery(host);
     this.image = part(host, ".image", HTMLCanvasElement);
     this.image.setAttribute("aria-label", "The 28 by 28 pixel image that the network sees");
+    this.address = new ViewAddress(() => this.#viewed(), (wanted) => this.#restore(wanted));
     this.#listen();
     this.#layout();
     this.observer = new ResizeObserver(() => this.#layout());
@@ -101,7 +103,7 @@ export class View {
     window.addEventListener("resize", this.onresize);
     // Escape closes a map from wherever the focus is; inside the view, the view hears it first.
     /** @param {KeyboardEvent} event */
-    this.onescape = (event) => { if (event.key === "Escape" && !event.composedPath().includes(host)) this.depth.back(); };
+    this.onescape = (event) => { if (event.key === "Escape" && !event.composedPath().includes(host)) this.depth.back(); this.address.touched(); };
     window.addEventListener("keydown", this.onescape);
     this.path = location.pathname;
     this.onleave = () => this.server.flush();
@@ -142,6 +144,7 @@ export class View {
     this.host.dataset.trained = String(update.trained);
     this.training.show(update);
     if (update.pending) return;
+    if (this.#room) this.address.updated(update.net);
     this.#agree(update);
     if (this.surface.drawingNow || update.training?.going) return;
     const answer = before?.training?.going ? `${update.sentence} ${this.columns.answer(update)}` : this.columns.answer(update);
@@ -157,6 +160,7 @@ export class View {
     window.removeEventListener("popstate", this.onpopstate);
     cancelAnimationFrame(this.#following);
     this.server.close();
+    this.address.close();
   }
 
   /** @param {string} selector */
@@ -283,6 +287,22 @@ export class View {
     this.#find(".paper").setAttribute("aria-label", blank ? "Empty drawing surface" : "Your drawing");
   }
 
+  // --- the address ---
+
+  /** What is looked at; null while it is being restored. @returns {ViewState | null} */
+  #viewed() {
+    const open = this.#last && this.#room && this.depth.state;
+    return open && { ...open, scale: this.columns.scale, table: part(this.host, "details", HTMLDetailsElement).open };
+  }
+
+  /** @param {ViewState} wanted */
+  #restore(wanted) {
+    if (!this.#last || this.#last.pending || !this.#room) return;
+    part(this.host, "details", HTMLDetailsElement).open = wanted.table;
+    this.#setScale(wanted.scale);
+    this.depth.restore(wanted);
+  }
+
   // --- painting ---
 
   #theme() {
@@ -382,6 +402,7 @@ export class View {
       if (key === "y" || event.shiftKey) surface.redo();
       else surface.undo();
     };
+    for (const event of ["click", "keyup"]) this.host.addEventListener(event, () => this.address.touched(), true);
     this.#setScale("layer");
     this.#tools();
   }
