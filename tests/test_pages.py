@@ -1,14 +1,13 @@
 """The page without a browser: widgets, address and what the network view is sent."""
 
 import re
-import time
 from typing import Any
 
 import pytest
 import torch  # imported first, so that the page need not wait for it
 from rendered import FOREIGN, FOREIGN_QUOTED, quotes_foreign_text, shown
 from streamlit.testing.v1 import AppTest
-from widgets import address, components, control, name_of, record, sent
+from widgets import address, components, control, name_of, record, sent, wait_for_training
 
 from cnn_explorer.digits.drawing import example_drawing, parse_drawing
 from cnn_explorer.spec.network import LECTURE, PRESETS, parse
@@ -525,7 +524,7 @@ def trained(page: AppTest, train: str = "", seconds: float = 0) -> dict[str, Any
         header = sent(draw(page, seq, EXAMPLE, final=False, train=train, seconds=seconds))
         if not header["training"]["going"]:
             return header
-        time.sleep(0.02)
+        wait_for_training()
     raise AssertionError("the training does not end")
 
 

@@ -4,8 +4,6 @@ Shares are counted on a stand-in for torch's work that takes a known time. Quick
 the first test of them.
 """
 
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +12,7 @@ from functools import cache
 
 import pytest
 import torch
+from programs import run as run_program
 from torch import nn
 
 from cnn_explorer.sharing.fair_cache import Shares
@@ -529,9 +528,7 @@ SPEC = parse("conv4k3s2-relu-fc10")
 scheduler = Scheduler()
 """
     tail = 'print(problem, "torch._dynamo" in sys.modules)'
-    ended = subprocess.run(
-        [sys.executable, "-c", head + script + tail], capture_output=True, text=True, timeout=60, check=True
-    )
+    ended = run_program(head + script + tail, shutdown=True)
     assert (ended.stdout, ended.stderr) == (" False\n", "")
 
 

@@ -10,7 +10,7 @@ import streamlit as st
 import torch
 from rendered import FOREIGN, quotes_foreign_text, shown
 from streamlit.testing.v1 import AppTest
-from widgets import address, control, follow, record, sent
+from widgets import address, control, follow, record, sent, wait_for_training
 
 from cnn_explorer.sharing.lru_cache import LruCache
 from cnn_explorer.spec.network import LECTURE, PRESETS, parse
@@ -87,7 +87,7 @@ def settled(page: AppTest) -> AppTest:
         assert not page.exception, page.exception
         if not sent(page)["training"]["going"]:
             return page
-        time.sleep(0.02)
+        wait_for_training()
     raise AssertionError("it does not come to an end")
 
 

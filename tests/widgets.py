@@ -4,6 +4,7 @@
 
 import json
 import struct
+import threading
 from typing import Any, TypeVar
 
 from streamlit.testing.v1 import AppTest
@@ -20,6 +21,13 @@ def name_of(widget: Any) -> str:
 def control(widgets: Any, wanted: str) -> Any:
     (found,) = [widget for widget in widgets if name_of(widget) == wanted]
     return found
+
+
+def wait_for_training(seconds: float = 0.2) -> None:
+    """Wait until nothing trains any more, but no longer than that: each run of a page slows a training down."""
+    for thread in threading.enumerate():
+        if thread.name == "train":
+            thread.join(seconds)
 
 
 def address(page: AppTest) -> dict[str, str]:

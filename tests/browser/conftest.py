@@ -1,8 +1,10 @@
-"""One browser and one server for all; a fresh context for each test, which fails on anything that goes wrong in the
-page unasked.
+"""One browser and one server for all, a context for all tests with the same options, and fresh tabs for each test. A
+test fails on anything that goes wrong in its tabs unasked.
 """
 
+import json
 import os
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,19 @@ from browser.driver import ROOT, Server, launch, running_app
 from browser.explorer import PATIENCE, Explorer
 from browser.numbers import NumberPage
 from browser.training import TrainingPage
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Request, Response, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Error,
+    Page,
+    Request,
+    Response,
+    WebError,
+    sync_playwright,
+)
 
+KEPT_CONTEXTS = 4
 LAPTOP = {"width": 1280, "height": 720}
 
 
@@ -44,7 +57,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def app(browser: Browser, server: Server) -> Iterator[Explorer]:
-    """The page as it opens, for tests that only run its modules."""
+    """The page as it opens, in a context of its own, for tests that only run its modules."""
     page = browser.new_page()
     page.goto(server.url)
     yield Explorer(page).ready()
@@ -58,15 +71,26 @@ class Watch:
         self.hosts = {host}
         self.problems: list[str] = []
         self.forgiven: list[str] = []
+        self._handlers: dict[Any, Callable[..., None]] = {
+            "weberror": self._error,
+            "console": self._console,
+            "request": self._request,
+            "response": self._response,
+        }
 
     def on(self, context: BrowserContext) -> None:
-        context.on("weberror", lambda error: self.problems.append(f"error in the page: {error.error}"))
-        context.on("console", self._console)
-        context.on("request", self._request)
-        context.on("response", self._response)
+        for event, handler in self._handlers.items():
+            context.on(event, handler)
+
+    def off(self, context: BrowserContext) -> None:
+        for event, handler in self._handlers.items():
+            context.remove_listener(event, handler)
 
     def forgive(self, *words: str) -> None:
         self.forgiven += words
+
+    def _error(self, error: WebError) -> None:
+        self.problems.append(f"error in the page: {error.error}")
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "assert"):
@@ -93,23 +117,61 @@ def watch(server: Server) -> Watch:
 Visit = Callable[..., Explorer]
 
 
-@pytest.fixture
-def new_page(browser: Browser, watch: Watch) -> Iterator[Callable[..., Page]]:
-    """Makes a page in a context of its own, with options of the context as a dict; what goes wrong in it fails the
-    test.
+ContextWith = Callable[[dict[str, Any]], BrowserContext]
+
+
+@pytest.fixture(scope="session")
+def context_with(browser: Browser, server: Server) -> ContextWith:
+    """Makes a context with these options, or finds it among the last few.
+
+    Its first tab stays open, since Chromium then runs all further ones in the same process, which has compiled
+    Streamlit's scripts: loading the app takes half the processor time.
     """
-    contexts: list[BrowserContext] = []
+    kept: OrderedDict[str, BrowserContext] = OrderedDict()
 
-    def made(context: dict[str, Any] | None = None) -> Page:
-        fresh = browser.new_context(**{"viewport": LAPTOP, "color_scheme": "light", **(context or {})})
-        fresh.set_default_timeout(PATIENCE)
-        contexts.append(fresh)
-        watch.on(fresh)
-        return fresh.new_page()
+    def found(options: dict[str, Any]) -> BrowserContext:
+        key = json.dumps(options, sort_keys=True)
+        if key not in kept:
+            if len(kept) == KEPT_CONTEXTS:
+                kept.popitem(last=False)[1].close()
+            kept[key] = browser.new_context(**options)
+            kept[key].set_default_timeout(PATIENCE)
+            kept[key].new_page().goto(f"{server.url}/_stcore/health")
+        kept.move_to_end(key)
+        return kept[key]
 
-    yield made
-    for context in contexts:
+    return found
+
+
+@pytest.fixture
+def new_page(browser: Browser, context_with: ContextWith, watch: Watch) -> Iterator[Callable[..., Page]]:
+    """Opens a tab in a context with these options, each further one in a context of its own. What goes wrong in them
+    fails the test.
+    """
+    shared: list[BrowserContext] = []
+    own: list[BrowserContext] = []
+
+    def opened(options: dict[str, Any] | None = None) -> Page:
+        options = {"viewport": LAPTOP, "color_scheme": "light", **(options or {})}
+        context = context_with(options)
+        if context in shared:  # a second tab would cover the first, which would paint no more
+            context = browser.new_context(**options)
+            context.set_default_timeout(PATIENCE)
+            own.append(context)
+        else:
+            shared.append(context)
+        watch.on(context)
+        return context.new_page()
+
+    yield opened
+    for context in own:
         context.close()
+    for context in shared:
+        first, *others = context.pages
+        for page in others:
+            page.close()
+        first.evaluate("() => localStorage.clear()")  # there Streamlit keeps whether the sidebar is open
+        watch.off(context)
     assert watch.report() == []
 
 
