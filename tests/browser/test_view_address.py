@@ -8,6 +8,7 @@ from browser.conftest import Visit, VisitTraining
 from browser.explorer import Explorer
 from browser.test_depth import close, lines, open_map, panel, rest, sent_frames, settle
 from browser.test_train import recipe
+from browser.training import TrainingPage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import expect
@@ -192,3 +193,23 @@ def test_the_training_page_keeps_its_view_as_well(visit_training: VisitTraining)
     page.page.reload()
     page.ready()
     expect(page.page.locator("[data-scale=network]")).to_have_attribute("aria-pressed", "true")
+
+
+def test_each_page_has_a_view_of_its_own(visit: Visit) -> None:
+    app = rest(visit(net=NET))
+    open_map(app, "conv2", 5, 2, 7, 10)
+    app.page.get_by_role("link", name="Train").click()
+    app.page.wait_for_url("**/training?*")
+    page = TrainingPage(app.page).ready()
+    assert viewed(page) is None
+    page.page.locator("[data-scale=map]").click()
+    wait_view(page, "scale.map")
+    app.page.go_back()
+    app.page.wait_for_function("() => !location.pathname.includes('training')")
+    panel(app).wait_for()
+    wait_view(app, "map.conv2.5.2.7")
+    assert panel(app).locator("h4").inner_text() == "conv2 · map 6 of 8"
+    app.page.go_forward()
+    app.page.wait_for_url("**/training?*")
+    expect(app.page.locator("[data-scale=map]")).to_have_attribute("aria-pressed", "true")
+    wait_view(page, "scale.map")

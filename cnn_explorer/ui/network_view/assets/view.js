@@ -106,7 +106,7 @@ export class View {
     this.onescape = (event) => { if (event.key === "Escape" && !event.composedPath().includes(host)) this.depth.back(); this.address.touched(); };
     window.addEventListener("keydown", this.onescape);
     this.path = location.pathname;
-    this.onleave = () => this.server.flush();
+    this.onleave = () => { this.server.flush(); this.address.flush(); };
     this.onpopstate = () => this.server.drop();
     window.addEventListener("cnn-explorer-leave", this.onleave); // from the top bar
     window.addEventListener("popstate", this.onpopstate);

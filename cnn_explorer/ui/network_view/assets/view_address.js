@@ -23,6 +23,7 @@ export class ViewAddress {
 
   #net = ""; // the network that it was shown for
   #shown = false; // whether it was shown at all
+  #path = location.pathname;
 
   /**
    * @param {() => ViewState | null} state as it is; null while it is being restored
@@ -32,7 +33,11 @@ export class ViewAddress {
     this.state = state;
     this.show = show;
     this.#wanted = read();
-    this.onpopstate = () => { this.#wanted = read(); this.#shown = false; this.#restore(); };
+    this.onpopstate = () => {
+      if (location.pathname !== this.#path) return; // another page comes, with a view of its own
+      this.#wanted = read();
+      this.#restore();
+    };
     window.addEventListener("popstate", this.onpopstate);
   }
 
@@ -50,6 +55,13 @@ export class ViewAddress {
     this.#soon(ACT);
   }
 
+  /** Write now what waits: the address is about to be copied or left. */
+  flush() {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    this.#write();
+  }
+
   close() {
     clearTimeout(this.#timer);
     window.removeEventListener("popstate", this.onpopstate);
@@ -63,11 +75,11 @@ export class ViewAddress {
   /** @param {number} least ms until it is written */
   #soon(least) {
     const pause = Math.max(least, this.#writtenAt + PAUSE - performance.now());
-    this.#timer ||= window.setTimeout(() => { this.#timer = 0; this.#write(); }, pause);
+    this.#timer ||= window.setTimeout(() => this.flush(), pause);
   }
 
   #write() {
-    const state = this.#shown && this.state();
+    const state = this.#shown && location.pathname === this.#path && this.state();
     if (!state) return;
     const text = encodeView(state);
     const search = [...others(), ...(text ? [`${NAME}=${text}`] : [])].join("&");
