@@ -86,6 +86,7 @@ def fit(taken: Measured, training: bool) -> None:
         quantities = sorted({quantity for work in works for quantity in work})
         coefficients, shares, _ = fitted(works, quantities, times)
         kept = [quantity for quantity, share in zip(quantities, shares, strict=True) if share > LEAST_SHARE]
+        kept = kept or quantities  # of a rare kind that has many
         coefficients, _, error = fitted(works, kept, times)
         print(
             f'    "{kind}": {{',
@@ -110,7 +111,7 @@ def fitted(works: list[Work], quantities: list[str], times: torch.Tensor) -> tup
     coefficients = (logs.exp() / scale).detach()
     parts = terms * coefficients
     shares = (parts / parts.sum(dim=1, keepdim=True)).amax(dim=0)
-    return coefficients.tolist(), shares.tolist(), float(errors.abs().max())
+    return coefficients.tolist(), shares.tolist(), float(errors.detach().abs().max())
 
 
 if __name__ == "__main__":
