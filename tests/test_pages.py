@@ -547,7 +547,8 @@ def test_a_fitted_network_is_trained_when_that_is_asked_for() -> None:
     assert sent(page)["training"]["going"] is False
     assert sent(page)["training"]["to"] == live.BRIEFLY
     last = trained(page, net, 1)
-    assert last["sentence"].startswith("Fine-tuned for 1 s ")
+    # A second of processor time is few batches beside other work: it may not make the network better.
+    assert last["sentence"].startswith(("Fine-tuned for 1 s ", "1 s of training did not help. "))
     assert sent(opened(net=net))["version"] == last["version"]  # everybody has it
 
 

@@ -52,7 +52,10 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, 
 
 @pytest.mark.full_mnist
 @pytest.mark.parametrize("name", RUNS)
-def test_the_script_runs_as_it_is_and_is_the_same_run(name: str, programs: dict[str, tuple[Path, Program]]):
+def test_the_script_runs_as_it_is_and_is_the_same_run(
+    name: str, programs: dict[str, tuple[Path, Program]], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv(FOLDER_VARIABLE, str(mnist_folder()))
     spec, recipe = RUNS[name]
     run = Run(spec, recipe)
     while not run.finished:

@@ -583,7 +583,7 @@ def test_the_kernels_of_a_layer_are_one_tensor(visit: Visit) -> None:
     app.page.keyboard.press("ArrowRight")
     app.page.keyboard.press("ArrowUp")
     assert_lit(3, 8)
-    assert app.page.locator("[role=status]").inner_text() == kernels.locator(".told").inner_text()
+    assert app.page.locator(".spoken").inner_text() == kernels.locator(".told").inner_text()
     app.page.keyboard.press("Enter")
     panel(app).wait_for()
     assert kernels.is_hidden()
@@ -614,7 +614,7 @@ def test_the_keyboard_goes_all_the_way_down_and_back(visit: Visit) -> None:
     settle(app)
     assert app.page.evaluate(FOCUSED)["name"] == "chain"
     assert_sum(app, LECTURES, "conv2", 2, 1, 0)
-    spoken = app.page.locator("[role=status]")
+    spoken = app.page.locator(".spoken")
     for key, row, column in (("ArrowRight", 1, 1), ("ArrowDown", 2, 1), ("ArrowLeft", 2, 0), ("ArrowLeft", 2, 0)):
         app.page.keyboard.press(key)
         assert_sum(app, LECTURES, "conv2", 2, row, column)

@@ -298,7 +298,7 @@ def test_another_layer_starts_at_its_first_map(visit: Visit) -> None:
 
 def test_the_answer_is_spoken(visit: Visit) -> None:
     app = visit()
-    spoken = app.page.locator("[role=status]")
+    spoken = app.page.locator(".spoken")
     spoken.filter(has_text="Answer: 3").wait_for(state="attached")
     app.do("clear")
     app.draw((140, 40), (140, 240))
