@@ -5,11 +5,12 @@ without it.
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import numpy as np
 import pytest
 import silu_layer
+from browser.conftest import Watch
 from browser.driver import ROOT, Server, running_app
 from browser.explorer import Explorer
 from browser.test_depth import close, open_map, panel
@@ -27,7 +28,7 @@ layers.LAYERS |= {token: spec for token, spec in REGISTRY_LINE.items() if token 
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def silu_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The app, with the class and its line of the registry."""
     folder = tmp_path_factory.mktemp("silu")
     shutil.copy(silu_layer.__file__, folder)
@@ -45,6 +46,11 @@ def with_entry(route: Route) -> None:
     route.fulfill(body=table.replace(start, start + BROWSER_ENTRY), content_type="text/javascript")
 
 
+@pytest.fixture(autouse=True)
+def _own_host(watch: Watch, silu_server: Server) -> None:
+    watch.hosts.add(urlsplit(silu_server.url).netloc)
+
+
 def opened(page: Page, server: Server) -> Explorer:
     page.goto(f"{server.url}/?{urlencode({'net': NET})}")
     app = Explorer(page).ready()
@@ -57,11 +63,13 @@ def silu(x: np.ndarray) -> np.ndarray:
     return x / (1 + np.exp(-x))
 
 
-def test_with_its_entry_the_browser_computes_it_as_pytorch_does(new_page: Callable[..., Page], server: Server) -> None:
+def test_with_its_entry_the_browser_computes_it_as_pytorch_does(
+    new_page: Callable[..., Page], silu_server: Server
+) -> None:
     page = new_page()
     page.route("**/layer_kinds.js", with_entry)
     for _ in range(4):  # a busy machine can be too slow for the browser's own pass when it is timed
-        app = opened(page, server)
+        app = opened(page, silu_server)
         if app.view.get_attribute("data-follows") == "true":
             break
     assert app.view.get_attribute("data-follows") == "true"
@@ -76,9 +84,9 @@ def test_with_its_entry_the_browser_computes_it_as_pytorch_does(new_page: Callab
     assert float(value) == pytest.approx(silu(np.array(x)), abs=2e-6 * max(1, abs(x)))
 
 
-def test_without_an_entry_pytorchs_numbers_are_shown(new_page: Callable[..., Page], server: Server) -> None:
+def test_without_an_entry_pytorchs_numbers_are_shown(new_page: Callable[..., Page], silu_server: Server) -> None:
     page = new_page()
-    app = opened(page, server)
+    app = opened(page, silu_server)
     assert app.view.get_attribute("data-follows") == "false"
     assert app.layers() == ["conv1", "silu1", "max1", "conv2", "silu2"]
     assert page.locator(".column .shape").all_inner_texts()[:3] == ["6×24×24", "6×24×24", "6×12×12"]

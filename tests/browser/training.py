@@ -63,8 +63,12 @@ class TrainingPage(Explorer):
         """Loss and accuracy, a line for each network: of accuracy that through all points, not that through whole
         epochs.
         """
-        lines = sorted(self.lines("curves"), key=lambda line: len(line.x))
-        losses, accuracies = ({line.name: line for line in lines if line.axis == axis} for axis in ("x", "x2"))
+        lines = self.lines("curves")
+        longest = {(line.axis, line.name): line for line in sorted(lines, key=lambda line: len(line.x))}
+        names = dict.fromkeys(line.name for line in lines)
+        losses, accuracies = (
+            {name: longest[axis, name] for name in names if (axis, name) in longest} for axis in ("x", "x2")
+        )
         return list(losses.values()), list(accuracies.values())
 
     @property
