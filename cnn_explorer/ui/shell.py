@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from dataclasses import dataclass
 
 import streamlit as st
@@ -14,6 +12,7 @@ from cnn_explorer.shipped import AssetError
 from cnn_explorer.ui import network_view, state, top_bar
 from cnn_explorer.ui.address import Address
 from cnn_explorer.ui.boundary import guarded
+from cnn_explorer.ui.widgets import data_url
 
 NAME = "CNN Explorer"
 
@@ -119,9 +118,6 @@ def _icon() -> str | None:
     the next run begins. None where the digits are damaged, which the page tells.
     """
     try:
-        digit = Image.fromarray(bundled_digits().images[3])
+        return data_url(Image.fromarray(bundled_digits().images[3]))
     except AssetError:
         return None
-    png = io.BytesIO()
-    digit.save(png, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}"

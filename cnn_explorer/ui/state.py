@@ -71,16 +71,25 @@ def set_drawing(drawing: Drawing) -> None:
     ADDRESS.write()
 
 
+def affordable(text: str) -> str:
+    """The architecture string of a network that is small enough for a live page.
+
+    Raises `ValueError` if it cannot be read or is too large.
+    """
+    net = str(parse(text))
+    excess = excess_of(caches.shapes_of(net))
+    if excess:
+        raise ValueError(excess)
+    return net
+
+
 def show_network(text: str) -> None:
     """Show another network, by its architecture string, with the weights that it was left with.
 
     Raises `ValueError` if it cannot be read or is too large for a live page; the one before then stays.
     """
-    spec, shown = parse(text), remembered(Shown)
-    excess = excess_of(caches.shapes_of(str(spec)))
-    if excess:
-        raise ValueError(excess)
-    before, shown.net = shown.net, str(spec)
+    net, shown = affordable(text), remembered(Shown)
+    before, shown.net = shown.net, net
     if before and caches.shapes_of(before).error is None:
         shown.last_valid = before
     if before and before != shown.net:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterable
+from io import BytesIO
 from typing import Any
 
 import streamlit as st
+from PIL import Image
 
 from cnn_explorer.spec.network import PRESETS, NetworkSpec
 from cnn_explorer.ui.boundary import careful
@@ -62,3 +65,10 @@ def ready() -> bool:
     if loading.error:
         st.error(plain(loading.error), icon=":material/error:")
     return loading.ready
+
+
+def data_url(picture: Image.Image) -> str:
+    """A picture inside an address: nothing is to be fetched that may be gone by then."""
+    file = BytesIO()
+    picture.save(file, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, Error, Playwright
 
@@ -26,6 +27,12 @@ ARGUMENTS = [
     "--disable-sync",
     "--process-per-site",  # tabs of one context share a process, and the scripts that it has compiled
 ]
+PHONE: dict[str, Any] = {  # options of a browser's context
+    "viewport": {"width": 390, "height": 844},
+    "has_touch": True,
+    "is_mobile": True,
+    "device_scale_factor": 2,
+}
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 

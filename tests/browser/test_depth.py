@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import torch
 from browser.conftest import Visit
-from browser.driver import Server
+from browser.driver import PHONE, Server
 from browser.explorer import Explorer, Tile
-from browser.test_draw import PHONE, swipe, touch
+from browser.test_draw import swipe, touch
 from browser.test_explore import FOCUSED, LECTURES, computed, middle, pixels, point_at, read
 from playwright.sync_api import Locator
 from torch import nn

@@ -4,11 +4,11 @@ import base64
 import io
 import math
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pytest
 from browser.conftest import Visit
+from browser.driver import PHONE
 from browser.explorer import Explorer
 from PIL import Image
 from playwright.sync_api import CDPSession
@@ -21,12 +21,6 @@ from cnn_explorer.weights.trace import trace_activations
 pytestmark = pytest.mark.browser
 
 EMPTY = "s"
-PHONE: dict[str, Any] = {
-    "viewport": {"width": 390, "height": 844},
-    "has_touch": True,
-    "is_mobile": True,
-    "device_scale_factor": 2,
-}
 
 
 def test_maps_and_answer_follow_the_pen_during_the_stroke(visit: Visit) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from browser.axe import check
 from browser.conftest import Visit, VisitTraining, Watch
+from browser.driver import PHONE
 from browser.explorer import PATIENCE, Explorer
 from playwright.sync_api import Page, expect
 
@@ -15,12 +16,6 @@ from cnn_explorer.digits.drawing import parse_drawing
 
 pytestmark = pytest.mark.browser
 
-PHONE: dict[str, Any] = {
-    "viewport": {"width": 390, "height": 844},
-    "has_touch": True,
-    "is_mobile": True,
-    "device_scale_factor": 2,
-}
 PATHS = {"Draw": "/", "Convolution": "/convolution", "Pooling": "/pooling", "Train": "/training"}
 RESTING = ".stApp[data-test-script-state=notRunning]"
 # The browser is at an address; the same character may be written in two ways there.

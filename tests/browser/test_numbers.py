@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser.driver import Server
+from browser.driver import PHONE, Server
 from browser.numbers import NumberPage
 from browser.test_screens import CONTRAST
 from playwright.sync_api import Browser
@@ -21,12 +21,6 @@ PADDED = [
     [194, 251, 253, 169, 86],
     [96, 112, 110, 68, 31],
 ]
-PHONE: dict[str, Any] = {
-    "viewport": {"width": 390, "height": 844},
-    "has_touch": True,
-    "is_mobile": True,
-    "device_scale_factor": 2,
-}
 MOVING: dict[str, Any] = {"reduced_motion": "no-preference"}
 CONVOLUTION = {
     "One channel": "one",

@@ -4,20 +4,14 @@ of each.
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 from browser.conftest import Visit
+from browser.driver import PHONE
 from browser.explorer import Explorer
 
 pytestmark = pytest.mark.browser
 
-PHONE: dict[str, Any] = {
-    "viewport": {"width": 390, "height": 844},
-    "has_touch": True,
-    "is_mobile": True,
-    "device_scale_factor": 2,
-}
 CONTROLS = "[class*='st-key-block'], [class*='st-key-icon'], [class*='st-key-linear'], [class*='st-key-add_block']"
 
 BOXES = (

@@ -14,7 +14,7 @@ import pytest
 import safetensors.torch
 from browser.axe import check
 from browser.conftest import VisitTraining, Watch
-from browser.driver import ROOT, running_app
+from browser.driver import PHONE, ROOT, running_app
 from browser.explorer import PATIENCE
 from browser.test_screens import CONTRAST
 from browser.training import EPOCH, TrainingPage
@@ -28,12 +28,6 @@ from cnn_explorer.weights.trace import trace_activations
 
 pytestmark = pytest.mark.browser
 
-PHONE: dict[str, Any] = {
-    "viewport": {"width": 390, "height": 844},
-    "has_touch": True,
-    "is_mobile": True,
-    "device_scale_factor": 2,
-}
 SMALL = "conv6k5s3-relu-conv8k3s3-relu-fc10"  # trained in a fraction of a second
 DENSE = str(PRESETS["the lecture's fully connected network"])
 

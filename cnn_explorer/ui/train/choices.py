@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cnn_explorer.spec.limits import excess_of
-from cnn_explorer.spec.network import parse
 from cnn_explorer.training.recipe import RunRecipe, parse_recipe, recipes_for
-from cnn_explorer.ui import caches, state
+from cnn_explorer.ui import state
 from cnn_explorer.ui.address import Parameter, cannot_be_read, read_again, tell
 from cnn_explorer.ui.session import remembered
 
@@ -43,11 +41,7 @@ def show_recipe(text: str) -> None:
 
 def show_beside(architecture: str) -> None:
     """Compare with another network, or with none (""). Raises `ValueError` if it cannot be read or is too large."""
-    spec = str(parse(architecture)) if architecture else ""
-    excess = excess_of(caches.shapes_of(spec)) if spec else ""
-    if excess:
-        raise ValueError(excess)
-    remembered(_Choices).beside = spec
+    remembered(_Choices).beside = state.affordable(architecture) if architecture else ""
     tell(BESIDE.name, "")
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import html
-from io import BytesIO
 
 import numpy as np
 import streamlit as st
 from PIL import Image
 from torch import nn
+
+from cnn_explorer.ui.widgets import data_url
 
 SHOWN = 24  # filters
 SIDE, GAP = 36, 3  # CSS pixels of a filter, and between two
@@ -62,10 +62,3 @@ def _coloured(weight: np.ndarray) -> Image.Image:
     anchors = np.arange(len(STOPS))
     colours = np.stack([np.interp(place, anchors, STOPS[:, channel]) for channel in range(3)], axis=-1)
     return Image.fromarray(colours.round().astype(np.uint8))
-
-
-def data_url(picture: Image.Image) -> str:
-    """A picture inside an address: nothing is to be fetched that may be gone by then."""
-    file = BytesIO()
-    picture.save(file, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

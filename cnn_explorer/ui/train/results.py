@@ -25,9 +25,10 @@ from cnn_explorer.ui.controlled import chosen, controlled
 from cnn_explorer.ui.markdown import plain
 from cnn_explorer.ui.messages import Message, fields, message, several, whole
 from cnn_explorer.ui.session import remembered
-from cnn_explorer.ui.train import choices, controls, pictures, progress
+from cnn_explorer.ui.train import choices, controls, progress
 from cnn_explorer.ui.train.live import Learner, Watch, learners, looked_into
 from cnn_explorer.ui.uploads import drop_content
+from cnn_explorer.ui.widgets import data_url
 from cnn_explorer.weights.evaluation import Evaluation
 
 SECTIONS = {"wrong": "Where it fails", "beside": "Side by side", "along": "Take it along"}
@@ -171,7 +172,7 @@ def _gallery(indices: list[int], evaluation: Evaluation) -> None:
                 picture = Image.fromarray(images[index]).resize((DIGIT_SIDE, DIGIT_SIDE), Image.Resampling.NEAREST)
                 word = "known as" if answer == true else "taken for"
                 st.image(
-                    pictures.data_url(picture),
+                    data_url(picture),
                     width=DIGIT_SIDE,
                     alt=f"Test digit {index}: a {true}, {word} a {answer}",
                 )
