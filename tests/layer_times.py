@@ -27,6 +27,7 @@ from cnn_explorer.spec.work import TRAINED_DIGITS, UNIT_DIGITS, UNIT_VALUES
 from cnn_explorer.training.run import is_safe_channels_last, ready_to_train
 
 MOST_MACS = 200_000_000
+BLOCK_TIME = 2_000_000  # nanoseconds
 KINDS = (
     "conv",
     "grouped",
@@ -172,12 +173,23 @@ def measured_training(layer: LayerShapes, seconds: float = 0.1) -> float:
 
 
 def _least(work: Callable[[], object], seconds: float) -> float:
+    """Nanoseconds of processor time for one run of `work`: the least of several blocks of runs.
+
+    A block takes two milliseconds or more. On a virtual machine the clock of a thread may be wrong by some microseconds.
+    """
     work()
-    best, runs, end = math.inf, 0, time.perf_counter() + seconds
-    while runs < 3 or time.perf_counter() < end:
-        started = time.thread_time_ns()
-        work()
-        best, runs = min(best, time.thread_time_ns() - started), runs + 1
-        if runs >= 2 and best > 2e9:
+    single = max(_block_time(work, 1), 1000)
+    runs = max(1, math.ceil(BLOCK_TIME / single))
+    best, blocks, end = math.inf, 0, time.perf_counter() + seconds
+    while blocks < 3 or time.perf_counter() < end:
+        best, blocks = min(best, _block_time(work, runs)), blocks + 1
+        if blocks >= 2 and best > 2e9:
             break
     return best
+
+
+def _block_time(work: Callable[[], object], runs: int) -> float:
+    started = time.thread_time_ns()
+    for _ in range(runs):
+        work()
+    return (time.thread_time_ns() - started) / runs

@@ -6,8 +6,8 @@ The lecture's network is small, 8,490 parameters. It has to read digits unlike M
 mouse, or in pictures of any size. So it learns from a pool of variations, which is made once:
 
     MNIST ──┬─► as it is ─────────────────┐
-            └─► small and large pictures ─┴─► slanted anew every epoch ─┬─► lecture.pt, lecture.json
-    pen strokes ─► redrawn by other hands ──────────────────────────────┘
+            └─► small and large pictures ─┴─► slanted anew every epoch ─┬─► channels in order ─► lecture.pt,
+    pen strokes ─► redrawn by other hands ──────────────────────────────┘                       lecture.json
 
 The run takes about a quarter of an hour on one thread. It is seeded: on the same machine it gives the same weights
 again. With `--checkpoint FILE` it saves its progress there and continues from it when it is started again.
@@ -29,6 +29,7 @@ from PIL import Image
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
+from cnn_explorer.build_weights.channel_order import order_channels
 from cnn_explorer.digits.data import PEN_DIGITS, Digits, PenDigit, data_folder, mnist, pen_digits
 from cnn_explorer.digits.preprocessing import SIZE, Stroke, preprocess_picture, preprocess_strokes
 from cnn_explorer.shipped import ASSETS, write_sums
@@ -154,6 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     seen, unseen = split_writers(pen_digits(options.pendigits), recipe.unseen_writers)
     pool = make_pool(mnist(options.data), seen, recipe)
     module = train_network(LECTURE, pool, recipe, options.checkpoint)
+    order_channels(module)
     results = measure(module, mnist(options.data, train=False), unseen)
     write_assets(options.out, module, recipe, results)
     print(json.dumps(results, indent=2))
@@ -283,9 +285,10 @@ def _trembling(stroke: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 # --- training on the pool ---
 
 
-def train_network(spec: NetworkSpec, pool: Pool, recipe: Recipe, checkpoint: Path | None = None) -> nn.Module:
+def train_network(spec: NetworkSpec, pool: Pool, recipe: Recipe, checkpoint: Path | None = None) -> nn.Sequential:
     """Build `spec` and train it on the pool, with the same numbers of each part in every epoch."""
-    module = build_network(spec, recipe.seed).to(memory_format=torch.channels_last)
+    module = build_network(spec, recipe.seed)
+    module.to(memory_format=torch.channels_last)
     for epoch in train(
         module,
         examples_from(pool, recipe),

@@ -1,5 +1,6 @@
 """Train the shared weights, for all networks that the page can show (see `cnn_explorer.weights.shared_filters`).
 
+The first channels of the first two convolutions are the lecture's own (`family`). The rest is trained around them.
 Every mini-batch is passed through another random network, as slimmable networks are trained with several widths (Yu et
 al., 2018, arXiv 1812.08928): one to three blocks, with the lecture's parameters or random ones. So a filter learns to
 work with any stride, padding, dilation, pooling, activation and number of channels. The digits in the package are left
@@ -11,7 +12,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +22,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
+from cnn_explorer.build_weights.family import LectureKernels, first_tap
 from cnn_explorer.build_weights.lecture import (
     SOURCES,
     Recipe,
@@ -32,6 +34,7 @@ from cnn_explorer.build_weights.lecture import (
 )
 from cnn_explorer.digits.data import Digits, bundled_digits, mnist, more_digits, pen_digits
 from cnn_explorer.shipped import write_sums
+from cnn_explorer.spec.blocks import Block, split
 from cnn_explorer.spec.layers import (
     ACTIVATIONS,
     ActivationKind,
@@ -42,7 +45,7 @@ from cnn_explorer.spec.layers import (
     Pool2dSpec,
     PoolKind,
 )
-from cnn_explorer.spec.network import NetworkSpec
+from cnn_explorer.spec.network import LECTURE, NetworkSpec
 from cnn_explorer.spec.shapes import NetworkShapes, infer_shapes
 from cnn_explorer.training.schedule import schedule
 from cnn_explorer.weights.builder import Normalize
@@ -116,9 +119,11 @@ def without_bundled(digits: Digits) -> Digits:
 
 
 def initial(seed: int) -> dict[str, Tensor]:
-    """Initial parameters by name. A kernel is a sum: the middle of the 7×7 kernel of its depth, and what its size, its
-    spacing and its place in the network add. A readout is a sum, too. The shared parts learn from every mini-batch, the
-    others from those in which they are used.
+    """Initial parameters by name, with the lecture's kernels.
+
+    A kernel is a sum: the middle of the 7×7 kernel of its depth, and what its size, its spacing and its place in the
+    network add. A readout is a sum, too. The shared parts learn from every mini-batch, the others from those in which
+    they are used.
     """
     generator = torch.Generator().manual_seed(seed)
     parameters: dict[str, Tensor] = {}
@@ -140,6 +145,7 @@ def initial(seed: int) -> dict[str, Tensor]:
             parameters[f"conv{depth}.{kind}.log_gamma"] = torch.full(
                 (MAX_CHANNELS,), math.log(FIRST_GAMMA.get(kind, 1.0))
             )
+    LectureKernels(parameters).start()
     return {name: tensor.requires_grad_() for name, tensor in parameters.items()}
 
 
@@ -163,9 +169,18 @@ def _whole(parameters: dict[str, Tensor], name: str) -> Tensor:
     parts = [parameters[".".join(words[:count])] for count in range(1, len(words) + 1)]
     if name.startswith("conv"):
         kernel = parts[-1].shape[-1]
-        start = (MAX_KERNEL - kernel) // 2
+        start = first_tap(kernel)
         parts[0] = parts[0][:, :, start : start + kernel, start : start + kernel]
     return _total(parts)
+
+
+def _kernels_of(plan: Plan) -> set[str]:
+    """The names of the parameters that a network's kernels are made of."""
+    banks, additions = (
+        [block.parts[0] for block in plan.blocks],
+        [part for block in plan.blocks for part in block.parts[1:]],
+    )
+    return {bank.rsplit(".", drop)[0] for bank in banks for drop in range(bank.count(".") + 1)} | set(additions)
 
 
 def _total(tensors: Sequence[Tensor]) -> Tensor:
@@ -231,8 +246,11 @@ def random_setting(rng: np.random.Generator, recipe: SharedRecipe) -> NetworkSha
 
 
 def _setting(rng: np.random.Generator) -> NetworkSpec:
-    """Half of the networks have random parameters, the others mostly those of the lecture's network."""
-    return _any_network(rng) if rng.random() < 0.5 else _lecture_like(rng)
+    """Four of ten networks have random parameters, three mostly the lecture's; three are one or two changes away from
+    the lecture's network.
+    """
+    kinds = (_any_network, _lecture_like, _near_lecture)
+    return kinds[int(rng.choice(3, p=[0.4, 0.3, 0.3]))](rng)
 
 
 def _any_network(rng: np.random.Generator) -> NetworkSpec:
@@ -266,6 +284,32 @@ def _lecture_like(rng: np.random.Generator) -> NetworkSpec:
     return NetworkSpec((*layers, LinearSpec(CLASSES)))
 
 
+def _near_lecture(rng: np.random.Generator) -> NetworkSpec:
+    parts = split(LECTURE)
+    for _ in range(int(rng.integers(1, 3))):
+        index = int(rng.integers(len(parts.blocks)))
+        parts = parts.with_block(index, _changed(rng, parts.blocks[index]))
+    return parts.spec()
+
+
+def _changed(rng: np.random.Generator, block: Block) -> Block:
+    """A block of the lecture's network with one change."""
+    changes: list[Callable[[], Block]] = [
+        lambda: block.with_conv(out_channels=int(2 ** rng.uniform(0, 5.01))),
+        lambda: block.with_conv(kernel_size=int(rng.integers(1, MAX_KERNEL + 1))),
+        lambda: block.with_conv(stride=int(rng.integers(2, 4))),
+        lambda: block.with_conv(padding=int(rng.integers(1, 4))),
+        lambda: block.with_conv(dilation=2),
+        lambda: block.with_pool("avg"),
+        lambda: block.with_pool(None),
+        lambda: block.with_pool("max", kernel_size=3),
+        lambda: block.with_pool("max", stride=1),
+        lambda: block.with_activation(cast(ActivationKind, str(rng.choice([*ACTIVATIONS])))),
+        lambda: block.with_activation(None),
+    ]
+    return changes[int(rng.integers(len(changes)))]()
+
+
 def _with_activation(rng: np.random.Generator, pools: list[LayerSpec], kind: str) -> list[LayerSpec]:
     activation: list[LayerSpec] = [] if kind == "none" else [ActivationSpec(cast(ActivationKind, kind))]
     return [*pools, *activation] if rng.random() < 0.85 else [*activation, *pools]
@@ -284,6 +328,7 @@ def train_shared(
     rates = {False: recipe.learning_rate, True: recipe.readout_rate}
     groups = [{"params": [p for name, p in parameters.items() if name.startswith("readout") is kind]} for kind in rates]
     optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, weight_decay=1e-3)
+    lecture = LectureKernels(parameters)
     done = _restored(checkpoint, parameters, optimizer)
     for epoch in range(done, recipe.epochs):
         rng = np.random.default_rng((recipe.seed, epoch))
@@ -309,6 +354,7 @@ def train_shared(
             # One unusual network must not undo what the others learned.
             torch.nn.utils.clip_grad_norm_(parameters.values(), 1.0)
             optimizer.step()
+            lecture.hold(_kernels_of(plan))
             total, right = total + loss.item() * len(batch), right + int((logits.argmax(1) == labels[batch]).sum())
             at, steps = at + size, steps + 1
         _saved(checkpoint, parameters, optimizer, epoch + 1)

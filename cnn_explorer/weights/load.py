@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from cnn_explorer.shipped import read_asset
+from cnn_explorer.spec.canonical import canonical
 from cnn_explorer.spec.cost import digits_per_unit, forward_time
 from cnn_explorer.spec.layers import Conv2dSpec, LinearSpec
 from cnn_explorer.spec.network import LECTURE, NetworkSpec, parse
@@ -67,6 +68,8 @@ def load_network(
     - In all others, a layer takes the weights of the lecture's layer of the same name and shapes; the rest is
       initialised at random, with a fixed seed. The label says "untrained".
 
+    Networks that give the same outputs (`spec.canonical`) get the same weights in the first two cases.
+
     Where the geometry does not work out, the module ends before the layer that cannot take its input. With
     `measure=False` a fitted network is not measured: its label has no accuracy, and `measured` adds it later. Measuring
     takes longer than the fit. `pause` is called before every batch; what it raises ends the work.
@@ -75,13 +78,17 @@ def load_network(
     """
     shapes = infer_shapes(spec)
     module = build_layers(shapes).eval()
-    own = _trained().get(_identity(spec))
+    own = _trained().get(canonical(spec))
     if own:
         module.load_state_dict(own.tensors())  # a copy of each: what all networks share stays as it is
         return TrainedNetwork(module, _pretrained_label(own.results))
-    plan = plan_for(shapes)
-    if plan and forward_time(shapes.layers) <= MAX_TIME:
-        network = TrainedNetwork(module, _fitted_label(plan, fit(module, shapes, plan, shared_weights(), pause)))
+    fitted = infer_shapes(canonical(spec))
+    plan = plan_for(fitted)
+    if plan and forward_time(fitted.layers) <= MAX_TIME:
+        body = build_layers(fitted).eval()
+        label = _fitted_label(plan, fit(body, fitted, plan, shared_weights(), pause))
+        module.load_state_dict(body.state_dict())
+        network = TrainedNetwork(module, label)
         return measured(network, digits_per_unit(shapes), pause) if measure else network
     return TrainedNetwork(module, _with_matching_layers(module, shapes))
 
@@ -154,17 +161,12 @@ class _Trained:
 
 
 @cache
-def _trained() -> dict[object, _Trained]:
-    """All networks that have weights of their own, by `_identity`."""
+def _trained() -> dict[NetworkSpec, _Trained]:
+    """All networks that have weights of their own, in their `canonical` form."""
     trained = {LECTURE: _Trained(partial(_tensors, "lecture"), recipe()["results"])}
     for architecture, described in recipe("presets")["networks"].items():
         trained[parse(architecture)] = _Trained(partial(_preset, architecture), described["results"])
-    return {_identity(spec): network for spec, network in trained.items()}
-
-
-def _identity(spec: NetworkSpec) -> object:
-    """Equal for specs of the same network, with the flatten written out or implied."""
-    return spec.input_shape, tuple(spec.named_layers())
+    return {canonical(spec): network for spec, network in trained.items()}
 
 
 @cache
