@@ -41,6 +41,7 @@ def test_imports_run_one_way() -> None:
             "import cnn_explorer.build_weights.shared",
             "imports run one way inside build_weights",
         ),
+        ("classics/graph.py", "import cnn_explorer.classics.folding", "imports run one way inside classics"),
         ("ui/state.py", "import cnn_explorer.ui.train.live", "imports run one way inside ui"),
         ("weights/load.py", "import streamlit", "only ui and pages import streamlit"),
         ("training/run.py", "import streamlit", "only ui and pages import streamlit"),
