@@ -76,7 +76,7 @@ def test_what_was_not_measured_yet_says_so_and_can_be_measured_later() -> None:
 def test_sentences_name_what_is_random_and_what_is_small() -> None:
     assert "conv1's channels from the 33rd on are random" in load_network(parse(TEXTS[4])).label.sentence
     hidden = load_network(parse(TEXTS[3])).label.sentence
-    assert "fc1 and fc2 random, last layer fitted" in hidden
+    assert "fc1 and fc2 random; last layer fitted" in hidden
     assert "small network" not in hidden
     assert "A small network: 18 numbers before the last layer." in load_network(parse(TEXTS[5])).label.sentence
 
@@ -216,7 +216,7 @@ def test_a_weak_network_is_tuned_and_says_so() -> None:
     plan = plan_for(shapes)
     assert plan is not None
     network = load_network(parse(WEAK))
-    assert "conv1 and conv2 tuned and readout fitted on" in network.label.sentence
+    assert "conv1 and conv2 gently tuned; last layer fitted on" in network.label.sentence
     left = build_layers(shapes).eval()
     with torch.no_grad(), pytest.MonkeyPatch.context() as patch:
         patch.setattr("cnn_explorer.weights.fitting.ACCURATE", 0.0)

@@ -241,8 +241,9 @@ def test_where_a_digit_lies_does_not_matter():
 def test_the_recipe_repeats_itself_and_describes_itself(tmp_path: Path):
     digits = twenty_digits()
     pool = make_pool(digits, [pen(1), pen(2)], tiny_recipe())
-    module = train_network(LECTURE, pool, tiny_recipe())
-    again = train_network(LECTURE, pool, tiny_recipe(), tmp_path / "progress.pt")
+    module, again = build_network(LECTURE), build_network(LECTURE)
+    train_network(module, pool, tiny_recipe())
+    train_network(again, pool, tiny_recipe(), tmp_path / "progress.pt")
     write_assets(tmp_path / "out", module, tiny_recipe(), {"mnist_test": {"accuracy": 0.5, "digits": 2}})
     loaded = build_network(LECTURE, seed=7)
     loaded.load_state_dict(torch.load(tmp_path / "out" / "lecture.pt", weights_only=True))

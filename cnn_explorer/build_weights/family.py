@@ -2,12 +2,13 @@
 
 The first channels of the first two convolutions are those of the lecture's network. Its 5×5 kernels are the middle of
 the 7×7 ones, of which every other size is a part (`first_tap`), and stay as they are. What training adds to them for
-another kernel size, or for a place in the network, is bounded (`hold`): so a channel detects much the same thing in
+another kernel size, or for a place in the network, is bounded: so a channel detects much the same thing in
 every network.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import torch
@@ -18,10 +19,14 @@ from cnn_explorer.weights.fitting import digits_to_fit
 from cnn_explorer.weights.load import load_network
 
 LECTURE_KERNEL = 5
-LECTURE_SPACING = "conv2.k5.s2"
+LECTURE_PLACES = {
+    1: ("inner", "d1", "j2", "maxpool", "relu"),
+    2: ("s2",),
+}  # what is added to a kernel for its place in the lecture's network, by depth
 # The norm of what is added to one of the lecture's kernels, over that kernel's own: for another kernel size, for
-# another spacing of its taps on the image, and for each other fact of its place in the network.
-SIZE_BOUND, SPACING_BOUND, PLACE_BOUND = 0.5, 0.4, 0.1
+# another spacing of its taps on the image, and for each other fact of its place in another network.
+SIZE_BOUND, SPACING_BOUND, PLACE_BOUND = 0.5, 0.45, 0.15
+PRESET_BOUND = 0.25  # likewise, of what is added to a kernel when a preset is trained
 STATISTICS_DIGITS = 1000
 PASSING = ("relu", "leakyrelu", "gelu", "none")  # activations that pass positive values on
 
@@ -31,7 +36,7 @@ Parameters = dict[str, Tensor]
 def first_tap(kernel_size: int) -> int:
     """The first row, and column, of a kernel within the 7×7 one of its depth.
 
-    Kernels of an even size begin where the next larger odd one does, as seen from the 5×5 one: 6×6 at its first tap.
+    Kernels of 2×2 and 4×4 begin where the next larger one does, 6×6 where 5×5 does.
     """
     return 1 + int((LECTURE_KERNEL - kernel_size) / 2)
 
@@ -100,12 +105,31 @@ class LectureKernels:
                 part.mul_((_bound(name) * _norms(own) / _norms(part).clamp(min=1e-12)).clamp(max=1))
 
 
+class NearbyKernels:
+    """The convolutions of a network in training, held near the kernels that they have now."""
+
+    def __init__(self, module: nn.Module):
+        convs = [layer for layer in module.modules() if isinstance(layer, nn.Conv2d)]
+        self._kernels = [(conv.weight, conv.weight.detach().clone()) for conv in convs]
+
+    @torch.no_grad()
+    def hold(self) -> None:
+        """Bound the difference of every channel's kernel from a multiple of the first one; in place."""
+        for weight, first in self._kernels:
+            factor = (weight * first).sum(dim=(1, 2, 3), keepdim=True) / _norms(first) ** 2
+            along = factor.clamp(min=1e-3) * first
+            away = weight - along
+            weight.copy_(along + away * (PRESET_BOUND * _norms(along) / _norms(away).clamp(min=1e-12)).clamp(max=1))
+
+
 def _bound(name: str) -> float:
     """The bound of a part of a kernel, by its name: "conv2.k3" is its size, "conv2.k3.s4" its spacing."""
-    *_, kind = words = name.split(".")
-    if len(words) == 2:
-        return 0.0 if kind == f"k{LECTURE_KERNEL}" else SIZE_BOUND
-    return SPACING_BOUND if kind[1:].isdigit() and kind[0] == "s" and name != LECTURE_SPACING else PLACE_BOUND
+    depth, size, *place = name.split(".")
+    if not place:
+        return 0.0 if size == f"k{LECTURE_KERNEL}" else SIZE_BOUND
+    if place[0] in LECTURE_PLACES[int(depth.removeprefix("conv"))]:
+        return 0.0
+    return SPACING_BOUND if re.fullmatch(r"s\d", place[0]) else PLACE_BOUND
 
 
 def _norms(weight: Tensor) -> Tensor:

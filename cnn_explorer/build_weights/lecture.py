@@ -33,7 +33,7 @@ from cnn_explorer.build_weights.channel_order import order_channels
 from cnn_explorer.digits.data import PEN_DIGITS, Digits, PenDigit, data_folder, mnist, pen_digits
 from cnn_explorer.digits.preprocessing import SIZE, Stroke, preprocess_picture, preprocess_strokes
 from cnn_explorer.shipped import ASSETS, write_sums
-from cnn_explorer.spec.network import LECTURE, NetworkSpec
+from cnn_explorer.spec.network import LECTURE
 from cnn_explorer.training.augmentation import slant
 from cnn_explorer.training.schedule import schedule
 from cnn_explorer.weights.builder import build_network
@@ -66,12 +66,13 @@ def train(
     learning_rate: float = 4e-3,
     seed: int = 0,
     checkpoint: Path | None = None,
+    after_step: Callable[[], None] = lambda: None,
 ) -> Iterator[Epoch]:
     """Train `module` in place with AdamW and yield after every epoch; the module is then in eval mode.
 
     `examples(generator)` gives an epoch's images, `(N, 28, 28)` uint8 or `(N, 1, 28, 28)` float in [0, 1], and their
     labels, `(N,)` int64. The learning rate rises to `learning_rate` in the first tenth of the run and falls to 0 along
-    a cosine.
+    a cosine. `after_step` is called after every step.
 
     With a `checkpoint`, every epoch is saved to that file. If it exists, training continues from it and comes to the
     result of an uninterrupted run.
@@ -93,6 +94,7 @@ def train(
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
+            after_step()
             total += loss.item() * len(batch)
         module.eval()
         _save(checkpoint, module, optimizer, epoch + 1)
@@ -154,7 +156,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(1)  # one order of summation: the same weights every time
     seen, unseen = split_writers(pen_digits(options.pendigits), recipe.unseen_writers)
     pool = make_pool(mnist(options.data), seen, recipe)
-    module = train_network(LECTURE, pool, recipe, options.checkpoint)
+    module = build_network(LECTURE, recipe.seed)
+    train_network(module, pool, recipe, options.checkpoint)
     order_channels(module)
     results = measure(module, mnist(options.data, train=False), unseen)
     write_assets(options.out, module, recipe, results)
@@ -285,9 +288,14 @@ def _trembling(stroke: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 # --- training on the pool ---
 
 
-def train_network(spec: NetworkSpec, pool: Pool, recipe: Recipe, checkpoint: Path | None = None) -> nn.Sequential:
-    """Build `spec` and train it on the pool, with the same numbers of each part in every epoch."""
-    module = build_network(spec, recipe.seed)
+def train_network(
+    module: nn.Sequential,
+    pool: Pool,
+    recipe: Recipe,
+    checkpoint: Path | None = None,
+    after_step: Callable[[], None] = lambda: None,
+) -> None:
+    """Train a network on the pool, in place, with the same numbers of each part in every epoch."""
     module.to(memory_format=torch.channels_last)
     for epoch in train(
         module,
@@ -297,9 +305,9 @@ def train_network(spec: NetworkSpec, pool: Pool, recipe: Recipe, checkpoint: Pat
         learning_rate=recipe.learning_rate,
         seed=recipe.seed,
         checkpoint=checkpoint,
+        after_step=after_step,
     ):
         print(f"epoch {epoch.number} of {epoch.epochs}: loss {epoch.loss:.4f}", flush=True)
-    return module
 
 
 def examples_from(pool: Pool, recipe: Recipe) -> Examples:

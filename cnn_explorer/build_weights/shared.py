@@ -82,7 +82,7 @@ class SharedRecipe:
     slant: float = 1.0
     rescaled: int = 8_000
     per_epoch: tuple[int, ...] = (9_000, 1_500, 3_500)
-    epochs: int = 700
+    epochs: int = 640
     work: int = 160_000_000  # multiply-adds of a mini-batch's forward pass, at most
     batch_sizes: tuple[int, int] = (48, 128)
     learning_rate: float = 3e-3

@@ -23,12 +23,13 @@ class Pretrained:
     """Weights in the package that were trained for exactly this network.
 
     `label.accuracy` is that on MNIST's test digits. `pen_accuracy` is that on `pen_digits` digits drawn by
-    `pen_writers` people, none of whom drew training data.
+    `pen_writers` people, none of whom drew training data. `kernel_sizes` are those of the convolutions.
     """
 
     pen_accuracy: float
     pen_digits: int
     pen_writers: int
+    kernel_sizes: tuple[int, ...] = ()
 
     source: ClassVar[Source] = "trained"
     data: ClassVar[str] = "MNIST and pen digits"
@@ -40,7 +41,7 @@ class Fitted:
 
     `features` is the number of inputs of the last layer. Layers go by their names: `tuned_layers` are the convolutions
     that were trained along with the last layer, `random_layers` the hidden linear layers, and `wide_layers` the
-    convolutions with more channels than the shared weights have. `pointwise`: the first convolution is 1×1.
+    convolutions with more channels than the shared weights have. `kernel_sizes` are those of the convolutions.
     """
 
     digits: int
@@ -48,7 +49,7 @@ class Fitted:
     tuned_layers: tuple[str, ...] = ()
     random_layers: tuple[str, ...] = ()
     wide_layers: tuple[str, ...] = ()
-    pointwise: bool = False
+    kernel_sizes: tuple[int, ...] = ()
     seconds: float = field(default=0.0, compare=False)
 
     source: ClassVar[Source] = "shared weights"
@@ -173,9 +174,15 @@ class Label:
 # --- a label's sentence ---
 
 
-def describe(label: Label) -> str:
-    """The label in one to three English sentences."""
-    sentence = _origin_sentence(label)
+def describe(label: Label, before: Label | None = None) -> str:
+    """The label in one to three English sentences.
+
+    With the label of the network that was shown `before`, they also say what stayed of its filters, and how often that
+    network was right.
+    """
+    sentence = _origin_sentence(label, before)
+    if before and _has_shared_filters(before) and not _has_shared_filters(label):
+        sentence += " The filters are new."
     return sentence if label.training_helped else f"{label.trained_for:.0f} s of training did not help. {sentence}"
 
 
@@ -184,16 +191,27 @@ def epochs_text(batches: int, batches_per_epoch: int) -> str:
     return f"{batches / batches_per_epoch:.1f}".removesuffix(".0")
 
 
-def _origin_sentence(label: Label) -> str:
+def _has_shared_filters(label: Label) -> bool:
+    """Whether its convolutions are of the one family that the package's weights share."""
+    match label.origin:
+        case Pretrained(kernel_sizes=sizes) | Fitted(kernel_sizes=sizes):
+            return bool(sizes)
+        case QuicklyTrained(fine_tuned=fine_tuned):
+            return fine_tuned
+        case _:
+            return False
+
+
+def _origin_sentence(label: Label, before: Label | None) -> str:
     match label.origin:
         case Pretrained() as origin:
             return (
                 f"Trained on {origin.data}. Right on {_percent(label.accuracy)} of MNIST's {label.measured:,} test "
-                f"digits and on {_percent(origin.pen_accuracy)} of {origin.pen_digits:,} digits by "
-                f"{origin.pen_writers} people it never saw."
+                f"digits{_accuracy_before(before)} and on {_percent(origin.pen_accuracy)} of {origin.pen_digits:,} "
+                f"digits by {origin.pen_writers} people it never saw."
             )
         case Fitted() as origin:
-            return _fitted_sentence(origin, label)
+            return _fitted_sentence(origin, label, before)
         case Untrained() as origin:
             return _untrained_sentence(origin)
         case Initialised(seed):
@@ -211,20 +229,37 @@ def _origin_sentence(label: Label) -> str:
             )
 
 
-def _fitted_sentence(origin: Fitted, label: Label) -> str:
-    layers = [
-        f"{_names(origin.random_layers)} random, " if origin.random_layers else "",
-        f"{_names(origin.tuned_layers)} tuned and " if origin.tuned_layers else "",
-        "last layer" if origin.random_layers else "readout",
-    ]
-    result = "how often it is right is being measured" if label.accuracy is None else _unseen_result(label)
+def _fitted_sentence(origin: Fitted, label: Label, before: Label | None) -> str:
+    result = "how often it is right is being measured"
+    if label.accuracy is not None:
+        result = f"{_unseen_result(label)}{_accuracy_before(before)}"
     sentences = [
-        f"Shared weights, {''.join(layers)} fitted on {origin.digits:,} digits: {result}.",
+        f"{', '.join(_what_stayed(origin, before))}; last layer fitted on {origin.digits:,} digits: {result}.",
         *(f"{name}'s channels from the {MAX_CHANNELS + 1}rd on are random." for name in origin.wide_layers),
     ]
     if label.accuracy is not None and label.accuracy < WEAK:
         sentences += _weaknesses(origin)
     return " ".join(sentences)
+
+
+def _what_stayed(origin: Fitted, before: Label | None) -> list[str]:
+    """The parts of a sentence on a fitted network's filters."""
+    parts = ["Shared filters"]
+    if before and isinstance(before.origin, Pretrained | Fitted) and before.origin.kernel_sizes:
+        parts = ["Same filters as before"]
+        sizes = zip(origin.kernel_sizes, before.origin.kernel_sizes, strict=False)
+        for number, (size, size_before) in enumerate(sizes, 1):
+            if size != size_before:
+                parts.append(f"conv{number}'s {'widened' if size > size_before else 'cut'} to {size}×{size}")
+    if origin.tuned_layers:
+        parts.append(f"{_names(origin.tuned_layers)} gently tuned")
+    if origin.random_layers:
+        parts.append(f"{_names(origin.random_layers)} random")
+    return parts
+
+
+def _accuracy_before(before: Label | None) -> str:
+    return f" ({_percent(before.accuracy)} before)" if before and before.accuracy is not None else ""
 
 
 def _weaknesses(origin: Fitted) -> list[str]:
@@ -234,7 +269,7 @@ def _weaknesses(origin: Fitted) -> list[str]:
     if origin.features < FEW_FEATURES:
         numbers = "number" if origin.features == 1 else "numbers"
         return [f"A small network: {origin.features} {numbers} before the last layer."]
-    if origin.pointwise:
+    if origin.kernel_sizes[:1] == (1,):
         return ["A first convolution of 1×1 can only rescale the contrast."]
     return []
 

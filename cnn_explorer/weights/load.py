@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
 from typing import Any
@@ -18,7 +18,7 @@ from cnn_explorer.spec.canonical import canonical
 from cnn_explorer.spec.cost import digits_per_unit, forward_time
 from cnn_explorer.spec.layers import Conv2dSpec, LinearSpec
 from cnn_explorer.spec.network import LECTURE, NetworkSpec, parse
-from cnn_explorer.spec.shapes import NetworkShapes, infer_shapes
+from cnn_explorer.spec.shapes import LayerShapes, NetworkShapes, infer_shapes
 from cnn_explorer.weights.builder import build_layers
 from cnn_explorer.weights.fitting import Fit, digits_to_measure, fit
 from cnn_explorer.weights.label import Fitted, Label, Pretrained, Untrained
@@ -81,7 +81,7 @@ def load_network(
     own = _trained().get(canonical(spec))
     if own:
         module.load_state_dict(own.tensors())  # a copy of each: what all networks share stays as it is
-        return TrainedNetwork(module, _pretrained_label(own.results))
+        return TrainedNetwork(module, _pretrained_label(own.results, shapes))
     fitted = infer_shapes(canonical(spec))
     plan = plan_for(fitted)
     if plan and forward_time(fitted.layers) <= MAX_TIME:
@@ -127,9 +127,10 @@ def _with_matching_layers(module: nn.Sequential, shapes: NetworkShapes) -> Label
     return Label(Untrained(pretrained, random, shapes.classifies))
 
 
-def _pretrained_label(results: dict[str, Any]) -> Label:
+def _pretrained_label(results: dict[str, Any], shapes: NetworkShapes) -> Label:
     mnist, pen = results["mnist_test"], results["pen_unseen_writers"]
-    origin = Pretrained(pen["accuracy"], pen["digits"], len(pen["writers"]))
+    convs = [layer for layer in shapes.layers if isinstance(layer.spec, Conv2dSpec)]
+    origin = Pretrained(pen["accuracy"], pen["digits"], len(pen["writers"]), _kernel_sizes(convs))
     return Label(origin, mnist["accuracy"], mnist["digits"])
 
 
@@ -141,10 +142,15 @@ def _fitted_label(plan: Plan, fit: Fit) -> Label:
         tuned_layers=fit.tuned,
         random_layers=tuple(layer.name for layer in plan.hidden_linear),
         wide_layers=tuple(conv.name for conv in convs if conv.output_shape[0] > MAX_CHANNELS),
-        pointwise=convs[0].spec.window()[0] == (1, 1),  # type: ignore[attr-defined]  # a Conv2dSpec
+        kernel_sizes=_kernel_sizes(convs),
         seconds=fit.seconds,
     )
     return Label(origin)
+
+
+def _kernel_sizes(convs: Sequence[LayerShapes]) -> tuple[int, ...]:
+    """Of convolutions with square kernels."""
+    return tuple(conv.spec.window()[0][0] for conv in convs)  # type: ignore[attr-defined]  # a Conv2dSpec
 
 
 # --- what is shipped ---

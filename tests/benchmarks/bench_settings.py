@@ -1,9 +1,11 @@
-"""How good the shared weights are, setting by setting, and how long a changed setting takes, on one thread.
+"""How good the shared weights are, setting by setting, how much of the filters stays from one setting to the next, and
+how long a changed setting takes, on one thread.
 
     python tests/benchmarks/bench_settings.py [--quick] [--data DIR]
 
 Three lists: the presets; one knob of the lecture's network changed; random valid settings of the page, seeded, none
-left out. What training adds and all of it costs in memory follows from bench_training.py. Accuracy is measured on
+left out. What stays is the cosine of corresponding kernels, and the correlation of corresponding maps of conv1
+(`tests/continuity.py`), for one change of the lecture's network and for random settings and one change of theirs. What training adds and all of it costs in memory follows from bench_training.py. Accuracy is measured on
 MNIST's 10,000 test digits and, but for the random settings, on the pen digits of writers 25 to 30, none of which took
 part in anything. The calibration error is the expected one in ten bins (Guo et al., 2017). The time is that of
 `load_network` and one trace, after which maps and answer are on their way; the processor's own time says more where
@@ -22,19 +24,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 import torch
+from continuity import kernel_cosines, map_correlation
+from settings import kernel_sizes, one_knob_changes, random_pairs, random_settings
 
 from cnn_explorer import LECTURE, load_network, trace_activations
 from cnn_explorer.build_weights.lecture import render, split_writers
-from cnn_explorer.digits.data import PEN_DIGITS, Digits, data_folder, mnist, pen_digits
+from cnn_explorer.digits.data import PEN_DIGITS, Digits, bundled_digits, data_folder, mnist, pen_digits
 from cnn_explorer.digits.drawing import example_drawing
-from cnn_explorer.spec.blocks import split
-from cnn_explorer.spec.layers import ACTIVATIONS, ActivationSpec, Conv2dSpec, LayerSpec, LinearSpec, Pool2dSpec
 from cnn_explorer.spec.network import PRESETS, NetworkSpec
 from cnn_explorer.spec.shapes import infer_shapes
-from cnn_explorer.weights.evaluation import accuracy, predict
+from cnn_explorer.weights.evaluation import accuracy, as_input, predict
 from cnn_explorer.weights.load import measured
 
 
@@ -52,51 +55,6 @@ class Result:
     milliseconds: float
     processor: float
     label: float
-
-
-def one_knob_changes() -> list[NetworkSpec]:
-    """Every change of one number or choice of one block of the lecture's network, within the page's usual range, that
-    works out.
-    """
-    parts = split(LECTURE)
-    changed = []
-    for index, block in enumerate(parts.blocks):
-        convs = {
-            "out_channels": (2, 4, 8, 16, 32),
-            "kernel_size": range(1, 8),
-            "stride": (2, 3),
-            "padding": (1, 2, 3),
-            "dilation": (2,),
-        }
-        blocks = [block.with_conv(**{name: value}) for name, values in convs.items() for value in values]
-        blocks += [
-            block.with_pool(None),
-            block.with_pool("avg"),
-            block.with_pool("max", kernel_size=3),
-            block.with_pool("max", stride=1),
-        ]
-        blocks += [block.with_activation(kind) for kind in (*ACTIVATIONS, None)]
-        changed += [parts.with_block(index, other).spec() for other in blocks]
-    return [spec for spec in dict.fromkeys(changed) if spec != LECTURE and infer_shapes(spec).classifies]
-
-
-def random_settings(count: int, seed: int = 0) -> list[NetworkSpec]:
-    """Valid networks of one to three blocks, each knob drawn from its whole range."""
-    rng = np.random.default_rng(seed)
-    found: list[NetworkSpec] = []
-    while len(found) < count:
-        layers: list[LayerSpec] = []
-        for _ in range(int(rng.integers(1, 4))):
-            out, kernel, stride = int(rng.integers(1, 33)), int(rng.integers(1, 8)), int(rng.integers(1, 4))
-            layers.append(Conv2dSpec(out, kernel, stride, int(rng.integers(0, 4)), int(rng.integers(1, 3))))
-            kind = str(rng.choice(["max", "avg", "none"]))
-            if kind != "none":
-                layers.append(Pool2dSpec(kind, int(rng.integers(2, 4))))  # type: ignore[arg-type]
-            layers.append(ActivationSpec(str(rng.choice([*ACTIVATIONS]))))  # type: ignore[arg-type]
-        spec = NetworkSpec((*layers, LinearSpec(10)))
-        if infer_shapes(spec).classifies:
-            found.append(spec)
-    return found
 
 
 def measure(spec: NetworkSpec, test: Digits, pen: Digits | None) -> Result:
@@ -145,6 +103,35 @@ def report(name: str, results: list[Result], pen: bool, least: float | None = No
         print(f"    {result.mnist:.2%}  {result.features:6,} features  {result.spec}")
 
 
+def report_continuity(changes: list[NetworkSpec], pairs: list[tuple[NetworkSpec, NetworkSpec]]) -> None:
+    """Print how much of the filters stays from the lecture's network to `changes`, and between the two of `pairs`."""
+    images = as_input(torch.tensor(bundled_digits().images[:200]))
+    lecture = load_network(LECTURE).module
+    same, resized, correlations = [], [], []
+    for spec in changes:
+        module = load_network(spec, measure=False).module
+        for name, cosine in kernel_cosines(lecture, module).items():
+            block = int(name.removeprefix("conv")) - 1
+            unchanged = kernel_sizes(spec)[block] == kernel_sizes(LECTURE)[block]
+            (same if unchanged else resized).append((cosine, f"{name} of {spec}"))
+        correlation = map_correlation(lecture, module, images)
+        correlations += [] if correlation is None else [(correlation, f"conv1 of {spec}")]
+    _report_least("kernels, one knob of the lecture's network changed: cosine", same)
+    _report_least("the same, of another size: cosine of the common middle", resized)
+    _report_least("maps of conv1 on 200 digits: correlation", correlations)
+    apart = []
+    for pair in pairs:
+        modules = [load_network(spec, measure=False).module for spec in pair]
+        apart += [(cosine, f"{name} of {pair[0]} and {pair[1]}") for name, cosine in kernel_cosines(*modules).items()]
+    _report_least("kernels, random settings one knob apart: cosine", apart)
+
+
+def _report_least(name: str, values: list[tuple[float, str]]) -> None:
+    print(f"\n{name}: median {statistics.median(value for value, _ in values):.3f} of {len(values)}; the least:")
+    for value, where in sorted(values)[:5]:
+        print(f"    {value:6.3f}  {where}")
+
+
 def report_presets(test: Digits, pen: Digits) -> None:
     """Print what the networks with weights of their own reach."""
     print(f"presets: {'MNIST':>8} {'pen':>8}")
@@ -174,6 +161,7 @@ def main() -> None:
             random[::8],
         )
     report_presets(test, pen)
+    report_continuity(knobs, random_pairs(len(random)))
     load_network(random[0])  # the first fit is slow
     report(
         "one knob of the lecture's network changed", [measure(spec, test, pen) for spec in knobs], pen=True, least=0.92

@@ -2,7 +2,7 @@
 
     python tests/benchmarks/bench_training.py [--seconds 2] [--count 24] [--data DIR]
 
-The hard ones of bench_settings' random settings (below 90 % on MNIST's test digits before), the first `--count` of
+The hard ones of the random settings (`tests/settings.py`) (below 90 % on MNIST's test digits before), the first `--count` of
 them, are trained as the page does on a press of its button. Memory is the growth of a process that holds the lecture's
 network, once it has fitted sixty settings, keeps what the page keeps, and has trained.
 """
@@ -20,9 +20,9 @@ os.environ |= {"LRU_CACHE_CAPACITY": "64", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "3
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from bench_settings import random_settings
+from settings import random_settings
 
 from cnn_explorer import LECTURE, load_network, trace_activations
 from cnn_explorer.digits.data import data_folder, mnist

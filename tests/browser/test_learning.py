@@ -57,12 +57,12 @@ def test_a_change_ends_a_training_and_the_option_begins_one(visit: Visit) -> Non
     wait_label(app, "Fine-tuning")
     app.step("block2_out_channels")
     app.wait_net("conv10k5-max2-relu-conv22k5-max2-relu-fc10")
-    wait_label(app, "readout fitted")
+    wait_label(app, "last layer fitted")
     app.step("block2_out_channels", up=False)
     app.wait_net("conv10k5-max2-relu-conv21k5-max2-relu-fc10")
-    wait_label(app, "readout fitted")  # nothing of it is left
+    wait_label(app, "last layer fitted")  # nothing of it is left
     app.page.wait_for_timeout(600)
-    wait_label(app, "readout fitted")
+    wait_label(app, "last layer fitted")
     app.page.locator(".training label").click()
     wait_label(app, "Fine-tuning")
     app.step("block2_out_channels")
