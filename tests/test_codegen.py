@@ -13,7 +13,7 @@ from cnn_explorer.digits.drawing import parse_drawing
 from cnn_explorer.digits.preprocessing import grey_pixels
 from cnn_explorer.numbers import codegen
 from cnn_explorer.numbers.examples import CONV_PRESETS, LECTURE_INPUT, POOL_PRESETS
-from cnn_explorer.numbers.scenes import NAMED_KERNELS, ConvScene, PoolScene, Reserve
+from cnn_explorer.numbers.scenes import NAMED_KERNELS, ConvScene, LastNumbers, PoolScene
 from cnn_explorer.ui import grid_player
 from cnn_explorer.ui.numbers.pictures import filtered
 
@@ -44,7 +44,7 @@ def test_convolutions_print_what_is_on_screen() -> None:
     scenes += [
         replace(one, bias=(-0.125,), padding=2, stride=3, dilation=2),
         replace(one, input=(tuple(tuple(value * 99.99 for value in row) for row in LECTURE_INPUT[0]),)),
-        Reserve().conv(
+        LastNumbers().conv(
             one, in_channels=4, out_channels=4, height=12, width=12, kernel_size=1, padding=6
         ),  # more than torch prints unasked
     ]

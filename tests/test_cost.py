@@ -14,6 +14,8 @@ from layer_times import WORST, _drawn, measured_forward, measured_training, rand
 from cnn_explorer.digits.drawing import example_drawing
 from cnn_explorer.spec.cost import (
     FORWARD,
+    PARAMETER_TIME,
+    SLANT_TIME,
     TRAINING,
     UNIT_TIME,
     affordable_digits,
@@ -121,9 +123,16 @@ def test_few_channels_cost_as_much_as_full_lanes() -> None:
 
 
 def test_a_large_batch_pays_for_fresh_memory() -> None:
-    layers = infer_shapes(parse("conv64k3p1-relu-fc10")).layers  # 50,176 values twice
-    assert batch_time(layers, 100) == pytest.approx(100 * training_time(layers))
-    assert batch_time(layers, 200) > 1.1 * 200 * training_time(layers)
+    shapes = infer_shapes(parse("conv64k3p1-relu-fc10"))  # 50,176 values twice
+    without = training_time(shapes.layers)
+    assert batch_time(shapes, 100) - batch_time(shapes, 0) == pytest.approx(100 * without)
+    assert batch_time(shapes, 200) - batch_time(shapes, 0) > 1.1 * 200 * without
+
+
+def test_a_step_has_the_optimizers_time_and_that_of_slanting() -> None:
+    shapes = infer_shapes(parse("fc10"))
+    assert batch_time(shapes, 0) == PARAMETER_TIME * 7850
+    assert batch_time(shapes, 64, slanted=True) - batch_time(shapes, 64) == 64 * SLANT_TIME
 
 
 def test_units_are_bounded_in_time_in_values_and_in_digits() -> None:

@@ -18,9 +18,9 @@ from cnn_explorer.numbers.scenes import (
     MAX_SIDE,
     NAMED_KERNELS,
     ConvScene,
+    LastNumbers,
     PictureScene,
     PoolScene,
-    Reserve,
     SceneError,
     read_grids,
     read_number,
@@ -141,14 +141,14 @@ def test_a_number_as_it_is_typed(text: str, value: float) -> None:
 
 
 def test_smaller_and_larger_again_loses_nothing() -> None:
-    reserve = Reserve().remember(LECTURE)
-    small = reserve.conv(LECTURE, height=2, width=3, kernel_size=1)
+    last = LastNumbers().remember(LECTURE)
+    small = last.conv(LECTURE, height=2, width=3, kernel_size=1)
     assert small.input == (((3, 4, 6), (2, 4, 6)),)
     assert small.weight == ((((1,),),),)
     changed = with_number(small, "input", (0, 0, 0), 50)
-    again = reserve.remember(changed).conv(changed, height=5, width=5, kernel_size=3)
+    again = last.remember(changed).conv(changed, height=5, width=5, kernel_size=3)
     assert again == with_number(LECTURE, "input", (0, 0, 0), 50)
-    wide = reserve.conv(
+    wide = last.conv(
         again,
         in_channels=MAX_CHANNELS,
         out_channels=MAX_CHANNELS,
@@ -164,9 +164,9 @@ def test_smaller_and_larger_again_loses_nothing() -> None:
 
 def test_groups_share_the_channels_out() -> None:
     full = ConvScene((((1.0,),),) * 4, ((((1.0,),),) * 4,) * 4, (0.0,) * 4)
-    reserve = Reserve().remember(full)
-    assert [len(reserve.conv(full, groups=groups).weight[0]) for groups in (1, 2, 4)] == [4, 2, 1]
-    odd = reserve.conv(full, groups=3)  # impossible, which the geometry says; the address can be read all the same
+    last = LastNumbers().remember(full)
+    assert [len(last.conv(full, groups=groups).weight[0]) for groups in (1, 2, 4)] == [4, 2, 1]
+    odd = last.conv(full, groups=3)  # impossible, which the geometry says; the address can be read all the same
     assert ConvScene.read(odd.query(), LECTURE) == odd
 
 

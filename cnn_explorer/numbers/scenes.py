@@ -304,7 +304,7 @@ def _default_weight() -> np.ndarray:
 
 
 @dataclass
-class Reserve:
+class LastNumbers:
     """The last number at every place of the grids: a grid that is made smaller and larger again gets its numbers back.
 
     Places that were never on screen have default numbers.

@@ -12,7 +12,7 @@ torch computes it. `tests/benchmarks/bench_costs.py` fits them to measured times
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from cnn_explorer.spec.shapes import LayerShapes, NetworkShapes
@@ -20,6 +20,7 @@ from cnn_explorer.spec.work import UNIT_DIGITS, UNIT_VALUES, kind_of, work_of
 
 # A unit is a batch after which work can be paused or given up.
 UNIT_TIME = 25_000_000  # nanoseconds, at most; its values and digits are bounded in `work`
+PARAMETER_TIME, SLANT_TIME = 1, 20_000  # nanoseconds of an optimizer's step, a parameter; of slanting a digit
 PAGED_BYTES, PAGING_TIME = 32_000_000, 6.0  # outputs above this size cost so many nanoseconds more a value
 
 
@@ -56,13 +57,14 @@ def digits_per_unit(shapes: NetworkShapes) -> int:
     return min(affordable_digits(UNIT_TIME, (1, UNIT_DIGITS), shapes), max(UNIT_VALUES // largest, 1))
 
 
-def batch_time(layers: Sequence[LayerShapes], batch_size: int) -> float:
-    """Nanoseconds of a training step without the optimizer's.
+def batch_time(shapes: NetworkShapes, batch_size: int, slanted: bool = False) -> float:
+    """Nanoseconds of a training step: forward, backward, the optimizer, and slanting the digits.
 
     The system allocates an output of more than 32 MB anew every time, which takes longer than computing it.
     """
-    paged = sum(batch_size * layer.values for layer in layers if 4 * batch_size * layer.values > PAGED_BYTES)
-    return batch_size * training_time(layers) + PAGING_TIME * paged
+    paged = sum(batch_size * layer.values for layer in shapes.layers if 4 * batch_size * layer.values > PAGED_BYTES)
+    digits = batch_size * (training_time(shapes.layers) + SLANT_TIME * slanted)
+    return digits + PAGING_TIME * paged + PARAMETER_TIME * shapes.parameters
 
 
 def _time(layer: LayerShapes, training: bool) -> float:

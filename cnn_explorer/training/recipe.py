@@ -75,8 +75,8 @@ class RunRecipe:
         value = getattr(self, name)
         kind, word = (int, "a whole number") if name in _WHOLE else (int | float, "a number")
         if not isinstance(value, kind) or isinstance(value, bool) or not low <= value <= high:
-            nearest = f"; choose {low if value < low else high}" if isinstance(value, kind) else ""
-            raise ValueError(f"{name} (={value!r}) must be {word} from {low} to {high}{nearest}")
+            remedy = f"; choose {min(max(value, low), high)}" if isinstance(value, kind) else ""
+            raise ValueError(f"{name} (={value!r}) must be {word} from {low} to {high}{remedy}")
 
     def __str__(self) -> str:
         momentum = f"m{_number(self.momentum)}" if self.momentum else ""

@@ -40,7 +40,6 @@ from cnn_explorer.weights.optimizers import SGD, AdamW
 from cnn_explorer.weights.shared_filters import CLASSES
 
 # Nanoseconds as `cost` counts them, not a clock's: a run has its points at the same batches on any machine.
-PARAMETER_TIME, SLANT_TIME = 1, 20_000  # of an optimizer's step, a parameter; of slanting a digit
 MAX_BATCH_TIME = 120_000_000
 POINT_INTERVAL = 400_000_000  # from one point of the curves to the next
 MAX_POINTS = 1000
@@ -309,7 +308,7 @@ def check_trainable(shapes: NetworkShapes, recipe: RunRecipe) -> None:
         raise ValueError(
             f"This network cannot learn to tell digits apart: {why}; end it with a linear layer of {CLASSES} outputs."
         )
-    fixed, time = _batch_time(shapes, recipe, 0), _batch_time(shapes, recipe, recipe.batch_size)
+    fixed, time = (batch_time(shapes, count, recipe.augment) for count in (0, recipe.batch_size))
     if time > MAX_BATCH_TIME:
         most = int((MAX_BATCH_TIME - fixed) * recipe.batch_size / (time - fixed))
         lowest = int(LIMITS["batch_size"][0])
@@ -333,17 +332,10 @@ def _states(recipe: RunRecipe) -> int:
     return 2 if recipe.optimizer == "adam" else 1
 
 
-def _batch_time(shapes: NetworkShapes, recipe: RunRecipe, batch_size: int) -> float:
-    """Nanoseconds of a training step."""
-    slanting = batch_size * SLANT_TIME * recipe.augment
-    return PARAMETER_TIME * shapes.parameters + batch_time(shapes.layers, batch_size) + slanting
-
-
 def _point_interval(shapes: NetworkShapes, recipe: RunRecipe, batches: int) -> int:
     """Batches from one point to the next."""
-    return max(
-        round(POINT_INTERVAL / _batch_time(shapes, recipe, recipe.batch_size)), math.ceil(batches / MAX_POINTS), 1
-    )
+    time = batch_time(shapes, recipe.batch_size, recipe.augment)
+    return max(round(POINT_INTERVAL / time), math.ceil(batches / MAX_POINTS), 1)
 
 
 def digits_to_test(shapes: NetworkShapes) -> int:

@@ -94,10 +94,13 @@ def convolution_data(name: str, scene: ConvScene, *, matrix: bool = False, title
     own = partials.sum(axis=1) + np.array(scene.bias)[:, None, None]
     data["lines"] = [*scene.spec().formula_lines(scene.shape), *_left_over(scene.spec().unused(scene.shape))]
     data["partials"] = partials.tolist()
+    names = titles or ["output"]
+    if scene.out_channels > 1 and not titles:
+        names = [f"output {out}" for out in range(scene.out_channels)]
     data["agrees"] = bool(np.allclose(own, output, rtol=1e-9, atol=1e-9))
     data["outputs"] = [
         {
-            "title": titles[out] if titles else "output" if scene.out_channels == 1 else f"output {out}",
+            "title": names[out],
             "note": "{}×{}".format(*output.shape[1:]),
             "values": values.tolist(),
             "input": 0,
@@ -194,9 +197,12 @@ def shift_data(name: str, scene: PoolScene) -> Data:
 
 def _scene(name: str, grids: Grids | list[Any], padding: int, pad_text: str, colour: bool) -> Data:
     """What every scene has; a layer without outputs is one whose geometry is impossible."""
+    titles: Sequence[str] = ["input"]
+    if len(grids) > 1:
+        titles = TINTS if colour else [f"channel {channel}" for channel in range(len(grids))]
     inputs = [
         {
-            "title": "input" if len(grids) == 1 else TINTS[channel] if colour else f"channel {channel}",
+            "title": titles[channel],
             "values": grid,
             "tint": TINTS[channel] if colour else "",
             "editable": True,

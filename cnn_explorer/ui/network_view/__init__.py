@@ -140,13 +140,19 @@ def pack_weights(module: nn.Sequential) -> bytes:
     return b"".join(tensor.numpy().astype("<f4").tobytes() for tensor in tensors)
 
 
+def _sentence(label: Label | None, training: Training | None) -> str:
+    if training:
+        return training.sentence
+    return label.sentence if label else "Loading PyTorch…"
+
+
 def _header(seq: int, shapes: NetworkShapes, label: Label | None, training: Training | None) -> dict[str, Any]:
     return {
         "seq": seq,
         "net": str(shapes.spec),
         "trained": label.trained if label else True,
         "measured": label.measured > 0 or not label.trained if label else True,
-        "sentence": training.sentence if training else label.sentence if label else "Loading PyTorch…",
+        "sentence": _sentence(label, training),
         "training": asdict(training) if training else None,
         "error": {"layer": shapes.error.layer, "text": shapes.error.problem} if shapes.error else None,
         "classes": _classes(shapes),

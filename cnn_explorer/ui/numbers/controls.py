@@ -76,9 +76,9 @@ def change(page: NumberPage, name: str, value: int) -> None:
     """Another value of a parameter, in the scene as it is now."""
     scene = page.scene
     if isinstance(scene, ConvScene):
-        page.show(page.reserve.conv(scene, **{name: value}))
+        page.show(page.last_numbers.conv(scene, **{name: value}))
     elif isinstance(scene, PoolScene):
-        page.show(page.reserve.pool(scene, **{name: value}))
+        page.show(page.last_numbers.pool(scene, **{name: value}))
 
 
 def problem(page: NumberPage) -> None:

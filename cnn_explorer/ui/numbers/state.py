@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from cnn_explorer.numbers.examples import CONV_PRESETS, POOL_PRESETS
-from cnn_explorer.numbers.scenes import ConvScene, PictureScene, PoolScene, Reserve, SceneError, with_number
+from cnn_explorer.numbers.scenes import ConvScene, LastNumbers, PictureScene, PoolScene, SceneError, with_number
 from cnn_explorer.text import quoted
 from cnn_explorer.ui import state
 from cnn_explorer.ui.address import Address, Parameter, Query, tell
@@ -24,13 +24,13 @@ STEP = "step"  # the query parameter
 
 @dataclass
 class _Shown:
-    """On one page: the `step`. By step: the `scenes` that were changed, all numbers that were shown (`reserves`), and
-    the number of the last change in the grids that was taken over (`confirmed`).
+    """On one page: the `step`. By step: the `scenes` that were changed, the `last_numbers` that were shown, and the
+    number of the last change in the grids that was taken over (`confirmed`).
     """
 
     step: str = ""
     scenes: dict[str, Scene] = field(default_factory=dict)
-    reserves: defaultdict[str, Reserve] = field(default_factory=lambda: defaultdict(Reserve))
+    last_numbers: defaultdict[str, LastNumbers] = field(default_factory=lambda: defaultdict(LastNumbers))
     confirmed: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
 
 
@@ -79,9 +79,9 @@ class NumberPage:
         return self._shown.confirmed[self.step]
 
     @property
-    def reserve(self) -> Reserve:
+    def last_numbers(self) -> LastNumbers:
         """All numbers that the step has shown."""
-        return self._shown.reserves[self.step]
+        return self._shown.last_numbers[self.step]
 
     def show(self, scene: Scene, step: str = "") -> None:
         """Show another scene in this step, or in one to go to."""
@@ -98,7 +98,7 @@ class NumberPage:
         self._shown.step = step
         self._shown.scenes[step] = scene
         if not isinstance(scene, PictureScene):
-            self.reserve.remember(scene)
+            self.last_numbers.remember(scene)
 
     # --- the address ---
 

@@ -235,7 +235,8 @@ function inAndOut({ layer, input, from, values, output, place }) {
   const after = tileOf(layer.name, layer.shape, output, place.map, { cells, output: true });
   if (place.map >= input[0]) return [after];
   const same = input[1] === layer.shape[1] && input[2] === layer.shape[2];
-  return [tileOf(from, input, values, place.map, same ? { cells } : { cells: layer.window ? windowCells(layer, place) : [] }), after];
+  const window = layer.window ? windowCells(layer, place) : [];
+  return [tileOf(from, input, values, place.map, { cells: same ? cells : window }), after];
 }
 
 /** @param {Context} context */
