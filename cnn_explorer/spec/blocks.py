@@ -1,5 +1,5 @@
-"""A network as a learner talks about it: blocks of a convolution, pooling and activation, then linear layers; and
-edits of these parts.
+"""A network as the page Draw shows it: blocks of a convolution, pooling and activation, then linear layers; and edits
+of these parts.
 
 Every edit returns a new value. None of them checks the geometry: `infer_shapes` does.
 """
@@ -64,20 +64,20 @@ class Block:
         """
         old = self.pool
         if kind is None:
-            return self._swapped(old, ())
+            return self._replaced(old, ())
         stride_follows = old is not None and old.stride == old.kernel_size and "kernel_size" in changes
         if stride_follows:
             changes = {"stride": changes["kernel_size"], **changes}
         new = replace(old, kind=kind, **changes) if old else Pool2dSpec(kind, **{"kernel_size": 2, **changes})
-        return self._swapped(old, (new,)) if old else Block((self.conv, new, *self.layers[1:]))
+        return self._replaced(old, (new,)) if old else Block((self.conv, new, *self.layers[1:]))
 
     def with_activation(self, kind: ActivationKind | None) -> Block:
         """Set the activation (None: no activation). A new one stands at the end of the block."""
         old = self.activation
         new = (ActivationSpec(kind),) if kind else ()
-        return self._swapped(old, new) if old else Block((*self.layers, *new))
+        return self._replaced(old, new) if old else Block((*self.layers, *new))
 
-    def _swapped(self, old: LayerSpec | None, new: tuple[LayerSpec, ...]) -> Block:
+    def _replaced(self, old: LayerSpec | None, new: tuple[LayerSpec, ...]) -> Block:
         if old is None:
             return self
         at = next(index for index, layer in enumerate(self.layers) if layer is old)
@@ -163,10 +163,10 @@ def _first(layers: Sequence[LayerSpec], kinds: tuple[type[LayerSpec], ...]) -> i
 
 
 def repairs(spec: NetworkSpec, error: GeometryError) -> tuple[tuple[str, NetworkSpec], ...]:
-    """Valid networks near one with a geometry `error`, each with a label such as "conv2: kernel_size = 4".
+    """Valid networks close to `spec`, which has a geometry `error`; each with a label such as "conv2: kernel_size = 4".
 
     First come the changes of one parameter of the broken layer after which the whole network works, then the network
-    without that layer.
+    without that layer. If no single change is enough, a later layer is repaired as well; empty if that fails, too.
     """
     before = [layer for _, layer in spec.named_layers()][: error.index]
     at = sum(any(layer is written for written in spec.layers) for layer in before)  # the implied flatten is not written
@@ -183,12 +183,10 @@ def repairs(spec: NetworkSpec, error: GeometryError) -> tuple[tuple[str, Network
     valid = tuple((label, candidate) for label, candidate in candidates if infer_shapes(candidate).error is None)
     if valid or not candidates:
         return valid
-    # After each of these changes a later layer is broken: repair that one too, after the first change.
+    # No change is enough: make the first one, and repair the layer that is then broken.
     label, candidate = candidates[0]
     later = infer_shapes(candidate).error
     assert later is not None
-    return (
-        tuple((f"{label}, {more}", mended) for more, mended in repairs(candidate, later))
-        if later.index > error.index
-        else ()
-    )
+    if later.index <= error.index:
+        return ()
+    return tuple((f"{label}, {more}", repaired) for more, repaired in repairs(candidate, later))

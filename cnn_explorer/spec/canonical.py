@@ -40,7 +40,8 @@ def _without_implied_flatten(layers: tuple[LayerSpec, ...]) -> list[LayerSpec]:
             other for other in layers[index + 1 :] if not isinstance(other, ActivationSpec | DropoutSpec | FlattenSpec)
         ]
         implied = isinstance(layer, FlattenSpec) and bool(rest) and isinstance(rest[0], LinearSpec)
-        kept += [] if implied else [layer]
+        if not implied:
+            kept.append(layer)
     return kept
 
 

@@ -1,7 +1,7 @@
 """The computing time of a layer, estimated from its shapes.
 
 Everything in the package that depends on time uses this estimate: limits, batch sizes, the number of digits that a
-network is fitted or tested on. It is not measured while the app runs, so results do not depend on how busy the machine
+network is fitted or tested on. Nothing is measured while the app runs, so results do not depend on how busy the machine
 is.
 
 Times are nanoseconds a digit on one core of the machine they were measured on; on other machines they differ by a
@@ -19,9 +19,11 @@ from cnn_explorer.spec.shapes import LayerShapes, NetworkShapes
 from cnn_explorer.spec.work import UNIT_DIGITS, UNIT_VALUES, kind_of, work_of
 
 # A unit is a batch after which work can be paused or given up.
-UNIT_TIME = 25_000_000  # nanoseconds, at most; its values and digits are bounded in `work`
-PARAMETER_TIME, SLANT_TIME = 1, 20_000  # nanoseconds of an optimizer's step, a parameter; of slanting a digit
-PAGED_BYTES, PAGING_TIME = 32_000_000, 6.0  # outputs above this size cost so many nanoseconds more a value
+UNIT_TIME = 25_000_000  # nanoseconds, at most; `work` bounds its values and digits
+PARAMETER_TIME = 1  # nanoseconds that an optimizer's step takes for each parameter
+SLANT_TIME = 20_000  # nanoseconds that `slant` takes for a digit
+PAGED_BYTES = 32_000_000  # an output of a layer above this size
+PAGING_TIME = 6.0  # takes so many nanoseconds more for each value
 
 
 class LayerTime(NamedTuple):
@@ -47,7 +49,7 @@ def training_time(layers: Iterable[LayerShapes]) -> float:
 
 
 def affordable_digits(time: float, bounds: tuple[int, int], shapes: NetworkShapes) -> int:
-    """How many digits can pass forward through a network in `time` nanoseconds; at least and at most `bounds`."""
+    """How many digits can pass forward through a network in `time` nanoseconds; within `bounds`, (least, most)."""
     return int(min(max(time / max(forward_time(shapes.layers), 1), bounds[0]), bounds[1]))
 
 

@@ -10,6 +10,7 @@ counts as 1; additions and comparisons alone (pooling, activations) count as 0. 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 Shape = tuple[int, ...]
-IntOrPair = int | tuple[int, int]
+Pair = tuple[int, int]  # (height, width)
+IntOrPair = int | Pair
 PoolKind = Literal["max", "avg"]
 ActivationKind = Literal["relu", "tanh", "sigmoid", "leakyrelu", "gelu"]
 
@@ -46,9 +48,9 @@ class Repair:
 class GeometryError(ValueError):
     """A layer cannot take its input.
 
-    `layer` is the layer's name in the network, "" until `infer_shapes` adds it, and `index` its place among the named
-    layers. `problem` has the numbers and the rule, `remedy` says what to change. `find_repairs` is called when
-    `repairs` is read: it tries other parameters, and the errors of these trials must not try others in turn.
+    `layer` is the layer's name in the network, "" until `infer_shapes` adds it, and `index` its index among the named
+    layers, −1 until then. `problem` has the numbers and the rule, `remedy` says what to change. `find_repairs` is not
+    called before `repairs` is read: it tries other parameters, and each trial that fails makes another `GeometryError`.
     """
 
     def __init__(
@@ -73,7 +75,7 @@ class GeometryError(ValueError):
         return self.find_repairs()
 
 
-def pair(value: IntOrPair) -> tuple[int, int]:
+def pair(value: IntOrPair) -> Pair:
     """(height, width) of an int or a pair."""
     return value if isinstance(value, tuple) else (value, value)
 
@@ -94,16 +96,16 @@ def _check(owner: str, name: str, value: object, low: int, high: int, pairs: boo
 
 @dataclass(frozen=True)
 class LayerSpec:
-    """The questions that every layer answers. The default is a layer that keeps the shape and costs nothing."""
+    """The interface of every layer. The defaults are those of a layer that keeps the shape and costs nothing."""
 
-    token: ClassVar[str]  # how the architecture string names it; also the stem of the layer's name
+    token: ClassVar[str]  # how the architecture string names it; a layer's name is this and a number
     torch_name: ClassVar[str]  # the nn class that `build` returns
     pattern: ClassVar[str] = ""  # what may follow the token, as a regular expression
     expected: ClassVar[str] = "nothing more"  # the same in words
 
     @classmethod
     def parse(cls, token: str, match: Mapping[str, str | None]) -> LayerSpec:
-        """The spec of a token and the groups that `pattern` matched behind it."""
+        """The spec of a token; `match` has the named groups of `pattern`, matched with the text behind the token."""
         return cls()
 
     def __str__(self) -> str:
@@ -118,16 +120,23 @@ class LayerSpec:
         raise NotImplementedError
 
     def parameters(self, shape: Shape) -> int:
-        """Number of trained values."""
+        """Number of trained values, for inputs of `shape`."""
         return 0
 
     def macs(self, shape: Shape) -> int:
-        """Multiply-adds for one image."""
+        """Multiply-adds for one image of `shape`."""
         return 0
 
     def build(self, shape: Shape) -> nn.Module:
         """The PyTorch module for inputs of `shape`."""
         raise NotImplementedError
+
+    def _require_maps(self, shape: Shape) -> None:
+        if len(shape) != 3:
+            raise GeometryError(
+                f"{self.torch_name} needs feature maps C×H×W, but its input is {shape[0]:,} features",
+                "move it before the first linear layer",
+            )
 
 
 # --- windows: what convolution and pooling share ---
@@ -148,7 +157,7 @@ def _signed(number: int) -> str:
     return f"−{-number}" if number < 0 else str(number)
 
 
-# Nine digits are more than any allowed number has: one that is too large then gets an error that names its range.
+# Allowed numbers have at most four digits. Longer ones are matched, too, so that their error can name the range.
 _SIDES = r"\d{1,9}(?:x\d{1,9})?"
 
 
@@ -156,16 +165,16 @@ _SIDES = r"\d{1,9}(?:x\d{1,9})?"
 class WindowSpec(LayerSpec):
     """A layer that slides a window over `(C, H, W)`."""
 
-    def window(self) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int], tuple[int, int]]:
+    def window(self) -> tuple[Pair, Pair, Pair, Pair]:
         """kernel_size, stride, padding and dilation, each as (height, width)."""
         raise NotImplementedError
 
-    def spans(self) -> tuple[int, int]:
+    def spans(self) -> Pair:
         """Rows and columns from the first to the last cell of the window: dilation · (kernel_size − 1) + 1."""
         kernel, _, _, dilation = self.window()
         return (dilation[0] * (kernel[0] - 1) + 1, dilation[1] * (kernel[1] - 1) + 1)
 
-    def unused(self, shape: Shape) -> tuple[int, int]:
+    def unused(self, shape: Shape) -> Pair:
         """Rows at the bottom and columns at the right of the padded input that no window reaches."""
         _, stride, padding, _ = self.window()
         return (
@@ -173,7 +182,7 @@ class WindowSpec(LayerSpec):
             (shape[2] + 2 * padding[1] - self.spans()[1]) % stride[1],
         )
 
-    def _slide(self, shape: Shape) -> tuple[int, int]:
+    def _slide(self, shape: Shape) -> Pair:
         """Output rows and columns; below 1 if the window does not fit."""
         _, stride, padding, _ = self.window()
         span = self.spans()
@@ -196,14 +205,7 @@ class WindowSpec(LayerSpec):
         kernel, stride, padding, dilation = (value[axis] for value in self.window())
         return f"⌊({size} + 2·{padding} − {dilation}·({kernel}−1) − 1)/{stride}⌋ + 1"
 
-    def _require_maps(self, shape: Shape) -> None:
-        if len(shape) != 3:
-            raise GeometryError(
-                f"{self.torch_name} needs feature maps C×H×W, but its input is {shape[0]:,} features",
-                "move it before the first linear layer",
-            )
-
-    def _fit(self, shape: Shape) -> tuple[int, int]:
+    def _fit(self, shape: Shape) -> Pair:
         """Output rows and columns; raises `GeometryError` if the window is larger than the padded input."""
         sizes = self._slide(shape)
         _, _, padding, _ = self.window()
@@ -277,7 +279,7 @@ class Conv2dSpec(WindowSpec):
             letter + _side_text(value) for letter, value, default in optional if value != default
         )
 
-    def window(self) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int], tuple[int, int]]:
+    def window(self) -> tuple[Pair, Pair, Pair, Pair]:
         return pair(self.kernel_size), pair(self.stride), pair(self.padding), pair(self.dilation)
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -365,7 +367,7 @@ class Pool2dSpec(WindowSpec):
             text += "s" + _side_text(self.stride)
         return text + ("p" + _side_text(self.padding) if self.padding else "")
 
-    def window(self) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int], tuple[int, int]]:
+    def window(self) -> tuple[Pair, Pair, Pair, Pair]:
         return pair(self.kernel_size), pair(self.stride), pair(self.padding), (1, 1)
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -383,7 +385,8 @@ class Pool2dSpec(WindowSpec):
     def build(self, shape: Shape) -> nn.Module:
         from torch import nn
 
-        return (nn.MaxPool2d if self.kind == "max" else nn.AvgPool2d)(self.kernel_size, self.stride, self.padding)
+        pooling = nn.MaxPool2d if self.kind == "max" else nn.AvgPool2d
+        return pooling(self.kernel_size, self.stride, self.padding)
 
     def _side(self, size: int, axis: int) -> str:
         kernel, stride, padding, _ = (value[axis] for value in self.window())
@@ -395,13 +398,13 @@ class Pool2dSpec(WindowSpec):
 
 
 def _repairs(layer: WindowSpec, shape: Shape, choices: Mapping[str, range]) -> tuple[Repair, ...]:
-    """For each parameter the first of its `choices`, nearest first, with which the layer takes `shape`."""
+    """For each parameter the first of its `choices` with which the layer takes `shape`; the nearest one comes first."""
     found: list[Repair] = []
     for name, values in choices.items():
         old = getattr(layer, name)
-        closer = max if name == "padding" and values.step > 0 else min  # only padding can have to grow
+        limit = max if name == "padding" and values.step > 0 else min  # a repair may raise padding and nothing else
         for value in values:
-            new = squeeze((closer(old[0], value), closer(old[1], value))) if isinstance(old, tuple) else value
+            new = squeeze((limit(old[0], value), limit(old[1], value))) if isinstance(old, tuple) else value
             changes = {name: new}
             if isinstance(layer, Pool2dSpec) and name == "kernel_size" and layer.stride == layer.kernel_size:
                 changes["stride"] = new
@@ -468,11 +471,7 @@ class BatchNorm2dSpec(LayerSpec):
     torch_name: ClassVar[str] = "BatchNorm2d"
 
     def output_shape(self, shape: Shape) -> Shape:
-        if len(shape) != 3:
-            raise GeometryError(
-                f"BatchNorm2d needs feature maps C×H×W, but its input is {shape[0]:,} features",
-                "move it before the first linear layer",
-            )
+        self._require_maps(shape)
         return shape
 
     def formula(self, shape: Shape) -> str:
@@ -533,10 +532,7 @@ class FlattenSpec(LayerSpec):
     torch_name: ClassVar[str] = "Flatten"
 
     def output_shape(self, shape: Shape) -> Shape:
-        size = 1
-        for side in shape:
-            size *= side
-        return (size,)
+        return (math.prod(shape),)
 
     def formula(self, shape: Shape) -> str:
         return f"{'·'.join(map(str, shape))} = {self.output_shape(shape)[0]}"
@@ -592,7 +588,7 @@ class LinearSpec(LayerSpec):
         return nn.Linear(shape[0], self.out_features)
 
 
-# --- the registry: what the architecture string calls each layer ---
+# --- the registry: the class of every token of the architecture string ---
 
 LAYERS: Mapping[str, type[LayerSpec]] = {
     "conv": Conv2dSpec,

@@ -21,8 +21,8 @@ IMAGE_SHAPE: Shape = (1, 28, 28)
 
 
 class ArchitectureError(ValueError):
-    """A string that is not an architecture: the `token` that cannot be read, its `position` (from 0), and what was
-    `expected` there.
+    """A string that is not an architecture: the `token` that cannot be read, its `position` in characters from 0, and
+    what was `expected` there.
     """
 
     def __init__(self, token: str, position: int, expected: str, problem: str = ""):
@@ -34,8 +34,7 @@ class ArchitectureError(ValueError):
 class NetworkSpec:
     """The layers of a network in order, as written, and the shape of its input `(C, H, W)`.
 
-    Raises `ValueError` for no layers or more than 24. A geometry that does not work out is no error here, but a result
-    of `infer_shapes`.
+    Raises `ValueError` for no layers or more than 24. Does not check the geometry: `infer_shapes` does.
     """
 
     layers: tuple[LayerSpec, ...]
@@ -66,9 +65,10 @@ class NetworkSpec:
 
 
 def parse(architecture: str) -> NetworkSpec:
-    """Read an architecture string. `str(parse(text))` is its shortest form, and `parse(str(spec)) == spec`.
+    """Read an architecture string; the input shape is `IMAGE_SHAPE`.
 
-    Capital letters and blanks around tokens are accepted. Raises `ArchitectureError` with the token, its position and
+    `str(parse(text))` is its shortest form, and `parse(str(spec)) == spec`. Capital letters and blanks around tokens
+    are accepted. Raises `ArchitectureError` with the token, its position and
     what was expected.
     """
     layers: list[LayerSpec] = []

@@ -40,9 +40,8 @@ class ReceptiveField:
                     self.centre[1] + ((span[1] - 1) / 2 - padding[1]) * self.jump[1],
                 ),
             )
-        if (
-            isinstance(layer, FlattenSpec) and len(shape) == 3
-        ):  # every value behind it depends on all values of the maps
+        # A value of the linear layer behind a flatten depends on all values of the maps.
+        if isinstance(layer, FlattenSpec) and len(shape) == 3:
             steps = ((shape[1] - 1) * self.jump[0], (shape[2] - 1) * self.jump[1])
             return ReceptiveField(
                 (self.size[0] + steps[0], self.size[1] + steps[1]),
@@ -77,7 +76,7 @@ class LayerShapes:
 
 @dataclass(frozen=True)
 class NetworkShapes:
-    """The layers reached, in order, and `error`: None, or why the next layer cannot take its input."""
+    """The `layers` of `spec` in order, up to the first one that cannot take its input, and its `error`, else None."""
 
     spec: NetworkSpec
     layers: tuple[LayerShapes, ...]

@@ -11,6 +11,15 @@ quantities of its own here. The choices were read from `ONEDNN_VERBOSE=1` (torch
 
 A training step has three parts: the forward pass, the gradients of the input and the gradients of the weights. Each is
 computed in a way of its own.
+
+Words in the names of quantities:
+
+- `taps`: values that `im2col` copies, one for each cell of each window;
+- `gathered…`: of the gradients of the weights by `im2col`. `scattered…`: of the gradients of the input by its inverse,
+  which adds up the matrix's values in the cells they come from;
+- `filled`: with channels rounded up to full lanes;
+- `rows`, `windows`, `cells`, `groups`: numbers of parts that each have a fixed cost;
+- `chained`: additions of a long sum, where each waits for the one before.
 """
 
 from __future__ import annotations
@@ -21,22 +30,26 @@ from typing import NamedTuple
 from cnn_explorer.spec.layers import BatchNorm2dSpec, Conv2dSpec, LinearSpec, Pool2dSpec, WindowSpec
 from cnn_explorer.spec.shapes import LayerShapes
 
-CACHED_VALUES = (250_000, 1_000_000)  # of a batch forward, and in training: more are read from further away
+# Values of a batch that stay in the processor's cache, in a forward pass and in training.
+CACHED_FORWARD, CACHED_TRAINING = 250_000, 1_000_000
 LONG_SUM = 32  # cells of a window; the additions of a longer sum wait for each other
 LANES = 16  # channels that a processor computes at once
 UNIT_VALUES = 1_000_000  # values of a layer's output in a unit of work; more do not fit into the processor's cache
 UNIT_DIGITS = 100  # digits in a unit, at most
 ROW_REGISTERS = 28  # cells of a row that the direct forward pass computes at once
 WIDEST_KERNEL = 14  # columns of the direct gradients of weights
-IM2COL_BYTES = 20 * 2**20  # of an image's matrix; above, if the tensors are small beside it, oneDNN uses plain loops
-TRAINED_DIGITS, TRAINED_VALUES = 64, 8_000_000  # of a training step, at most
+IM2COL_BYTES = 20 * 2**20  # of an image's matrix. For a larger one oneDNN uses plain loops, if the tensors are small
+TRAINED_DIGITS, TRAINED_VALUES = 64, 8_000_000  # digits and values in a training step, at most
 
 Work = dict[str, float]
 
 
 class _Windows(NamedTuple):
-    """The geometry of a convolution. `inside` are rows and columns that all windows along an axis cover together,
-    padding left out; `beyond` is the padding that is reached at the bottom and at the right.
+    """The geometry of a convolution; pairs are (height, width).
+
+    `channels`, `height`, `width` are those of the input, `out_channels`, `rows`, `columns` those of the output.
+    `inside` are rows and columns of the input, added up over all windows along an axis, padding left out. `beyond` is
+    the padding that is reached at the bottom and at the right, `padding` that at the top and at the left.
     """
 
     channels: int
@@ -79,8 +92,10 @@ def kind_of(layer: LayerShapes, training: bool) -> str:
     """The name of a layer's coefficients: its nn class, and the way in which torch computes it."""
     spec = layer.spec
     if isinstance(spec, Conv2dSpec):
-        return _training_kind(_windows(layer)) if training else _forward_kind(_windows(layer), _digits(layer, False))
-    if _is_contiguous(layer) and isinstance(spec, BatchNorm2dSpec if not training else BatchNorm2dSpec | Pool2dSpec):
+        windows = _windows(layer)
+        return _training_kind(windows) if training else _forward_kind(windows, _digits(layer, training=False))
+    depends_on_layout = isinstance(spec, BatchNorm2dSpec) or (training and isinstance(spec, Pool2dSpec))
+    if depends_on_layout and _is_contiguous(layer):
         return f"contiguous {spec.torch_name}"
     if isinstance(spec, Pool2dSpec) and spec.kernel_size == 1:
         return f"1x1 {spec.torch_name}"
@@ -88,15 +103,16 @@ def kind_of(layer: LayerShapes, training: bool) -> str:
 
 
 def _is_contiguous(layer: LayerShapes) -> bool:
-    """With one channel or one cell, a channels_last tensor is contiguous as well, and torch takes it as that."""
+    """With one channel or one cell, a channels_last tensor is contiguous as well, and torch computes it as such."""
     return layer.input_shape[0] == 1 or math.prod(layer.input_shape[1:]) == 1
 
 
 def work_of(layer: LayerShapes, training: bool) -> Work:
-    """The quantities of a layer, for one digit: the factors of the coefficients of its `kind_of`.
+    """The quantities of a layer, for one digit, by name. `cost` multiplies each by a coefficient of its `kind_of`.
 
     Of all layers: `calls` is a digit's share of the fixed cost of a call, `inputs` and `outputs` are values,
     `operations` multiply-adds, or the cells that the windows of a pooling cover, and `parameters` weights and biases.
+    `uncached` are the outputs of a batch that is too large for the processor's cache.
     """
     spec = layer.spec
     if isinstance(spec, Conv2dSpec):
@@ -105,36 +121,38 @@ def work_of(layer: LayerShapes, training: bool) -> Work:
     if isinstance(spec, Pool2dSpec):
         return work | _pooling(layer, spec, training)
     if isinstance(spec, LinearSpec):
-        share = 1 if training else work["calls"]
-        return work | {"operations": layer.macs, "parameters": layer.parameters * share}
+        readings = 1 if training else work["calls"]  # of the weights, by a digit
+        return work | {"operations": layer.macs, "parameters": layer.parameters * readings}
     if isinstance(spec, BatchNorm2dSpec):
         work["channels"] = layer.input_shape[0]
         if training:
             work["left_over"] = math.prod(layer.input_shape[1:]) if layer.input_shape[0] % LANES else 0
-    elif layer.values * _digits(layer, training) > CACHED_VALUES[training]:
+    elif layer.values * _digits(layer, training) > (CACHED_TRAINING if training else CACHED_FORWARD):
         work["uncached"] = layer.values
     del work["outputs"]  # as many as inputs
     return work
 
 
 def _pooling(layer: LayerShapes, spec: Pool2dSpec, training: bool) -> Work:
-    """`operations` are the cells of all windows; `chained` the same, where a sum is long."""
+    """`covered` are the cells of all windows of a channel, `operations` those of all channels; `chained` are the same,
+    where a sum is long; `left_over` are those of channels that do not fill the lanes.
+    """
     channels = layer.input_shape[0]
-    one = kind_of(layer, training).startswith("1x1")
+    single_cell = kind_of(layer, training).startswith("1x1")
     covered = math.prod(_inside(spec, layer.input_shape, axis) for axis in (0, 1))
-    work: Work = {} if one else {"operations": channels * covered}
+    work: Work = {} if single_cell else {"operations": channels * covered}
     if spec.kind == "avg" and math.prod(spec.window()[0]) > LONG_SUM:
         work["chained"] = channels * covered
     if training and not _is_contiguous(layer):
-        # Lanes go along the channels of a cell. Channels left over are computed one by one.
+        # A lane is a channel of a cell. Channels that do not fill all lanes are computed one by one.
         work |= {"cells": math.prod(layer.output_shape[1:]), "left_over": channels % LANES * covered}
-        if not one:
+        if not single_cell:
             work["covered"] = covered
     return work
 
 
 def _digits(layer: LayerShapes, training: bool) -> int:
-    """Digits in a unit of a forward pass, or in a training step: fewer of large layers."""
+    """Digits in a unit of a forward pass, or in a training step: fewer for large layers."""
     values = max(math.prod(layer.input_shape), layer.values)
     if training:
         return max(2, min(TRAINED_DIGITS, TRAINED_VALUES // values))
@@ -151,10 +169,10 @@ def _values(layer: LayerShapes, training: bool) -> Work:
 
 
 def _convolution(layer: LayerShapes) -> Work:
-    """A forward pass in torch's usual layout: oneDNN reorders inputs, weights and outputs to its own and back.
+    """A forward pass in torch's usual layout: oneDNN reorders inputs, weights and outputs to its own layout and back.
 
-    `filled_outputs` are outputs with channels rounded up; `weights` are those reordered, a digit's share; `rows` are
-    rows of windows, each read from its start.
+    `filled_outputs` are outputs with channels rounded up; `weights` are a digit's share of the reordered weights;
+    `rows` are rows of windows.
     """
     shape, digits = _windows(layer), _digits(layer, training=False)
     kind, work = _forward_kind(shape, digits), _values(layer, training=False)
@@ -183,16 +201,17 @@ def _trained_convolution(layer: LayerShapes) -> Work:
     """Forward and backward, with channels side by side in memory (`channels_last`)."""
     shape = _windows(layer)
     work = _values(layer, training=True)
-    one = shape.area == 1
     work["parameters"] = shape.out_channels * shape.channels // shape.groups * shape.area * work["calls"]
-    # torch cannot tell the layout of such weights, or must not use it, and reorders as in a forward pass.
-    if one and (shape.strided or shape.channels == 1):
+    # From 1×1 weights for one channel torch cannot tell the layout, and networks with strided 1×1 kernels are not
+    # trained in channels_last: oneDNN reorders as in a forward pass.
+    if shape.area == 1 and (shape.strided or shape.channels == 1):
         work["reordered"] = _filled(shape.channels) * shape.height * shape.width
         work["reordered"] += _filled(shape.out_channels) * shape.cells
     return work | _forward_part(shape) | _input_part(shape, layer) | _weight_part(shape, layer)
 
 
 def _forward_part(shape: _Windows) -> Work:
+    """The forward pass of a training step."""
     group_in, group_out = shape.channels // shape.groups, shape.out_channels // shape.groups
     matrix = shape.area == 1 and shape.strided and shape.padded
     if (matrix and not shape.depthwise) or (shape.depthwise and shape.dilated and shape.outside):
@@ -214,9 +233,9 @@ def _forward_part(shape: _Windows) -> Work:
 def _input_part(shape: _Windows, layer: LayerShapes) -> Work:
     """The gradients of the input."""
     group_in, group_out = shape.channels // shape.groups, shape.out_channels // shape.groups
-    dilated = shape.dilated and shape.strided
-    outside = shape.outside and (not shape.strided if not shape.depthwise else shape.dilated)
-    if dilated or outside:
+    strided_and_dilated = shape.strided and shape.dilated
+    outside = shape.outside and (shape.dilated if shape.depthwise else not shape.strided)
+    if strided_and_dilated or outside:
         if _too_large(shape, layer):
             return {"plain_operations": shape.channels * shape.area * shape.cells * group_out}
         return {
@@ -262,14 +281,11 @@ def _weight_part(shape: _Windows, layer: LayerShapes) -> Work:
             "gathered_sums": shape.groups * _filled(group_out) * group_in * shape.area,
             "gathered_groups": shape.groups,
         }
+    filled_in = _filled(group_in) if group_in > 3 else group_in
+    filled = shape.groups * _filled(group_out) * filled_in
     return {
         "sums": shape.groups * _filled(group_out) * _filled(group_in) * shape.area,
-        "sum_operations": shape.groups
-        * _filled(group_out)
-        * (_filled(group_in) if group_in > 3 else group_in)
-        * shape.inside[0]
-        * shape.kernel[1]
-        * shape.columns,
+        "sum_operations": filled * shape.inside[0] * shape.kernel[1] * shape.columns,
     }
 
 
@@ -336,7 +352,7 @@ def _filled(number: int, lanes: int = LANES) -> int:
 
 
 def _inside(spec: WindowSpec, shape: tuple[int, ...], axis: int) -> int:
-    """Rows, or columns, of the input that all windows along an axis cover together, padding left out."""
+    """Rows (axis 0) or columns (axis 1) of the input, added up over all windows along the axis, padding left out."""
     kernel, stride, padding, dilation = (value[axis] for value in spec.window())
     size = shape[1 + axis]
     count = (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
