@@ -9,9 +9,10 @@ from torch import nn
 from cnn_explorer import LECTURE, load_network
 from cnn_explorer.build_weights import channel_order
 from cnn_explorer.build_weights.family import (
+    INPUT_BOUND,
+    NARROW_BOUND,
     PLACE_BOUND,
     SIZE_BOUND,
-    SPACING_BOUND,
     LectureKernels,
     first_tap,
     lecture_part,
@@ -60,8 +61,9 @@ def test_what_is_added_to_the_lectures_kernels_is_bounded() -> None:
         tensor.add_(torch.randn(tensor.shape, generator=torch.Generator().manual_seed(1)))
     free = {name: parameters[name].clone() for name in ("conv2", "conv1.k7", "conv3.k3")}
     bounds = {"conv1.k5": 0, "conv1.k3": SIZE_BOUND, "conv1.k7": SIZE_BOUND, "conv2.k5.s2": 0}
-    bounds |= {"conv2.k3.s2": 0, "conv2.k5.s4": SPACING_BOUND, "conv2.k5.few": PLACE_BOUND}
+    bounds |= {"conv2.k3.s2": 0, "conv2.k5.s4": INPUT_BOUND, "conv2.k5.thin": INPUT_BOUND, "conv2.k5.few": PLACE_BOUND}
     bounds |= {"conv1.k5.d2": PLACE_BOUND, "conv1.k5.sigmoid": PLACE_BOUND, "conv1.k5.inner": 0}
+    bounds |= {"conv2.k3.narrow": NARROW_BOUND, "conv2.k5.raw": INPUT_BOUND}
     lecture.hold(["conv1", "conv2", "conv3.k3", *bounds])
     for name, bound in bounds.items():
         whole, _ = lecture_part(parameters[name.split(".")[0]], trained.get_submodule(f"conv{name[4]}").weight)

@@ -23,9 +23,10 @@ LECTURE_PLACES = {
     1: ("inner", "d1", "j2", "maxpool", "relu"),
     2: ("s2",),
 }  # what is added to a kernel for its place in the lecture's network, by depth
-# The norm of what is added to one of the lecture's kernels, over that kernel's own: for another kernel size, for
-# another spacing of its taps on the image, and for each other fact of its place in another network.
-SIZE_BOUND, SPACING_BOUND, PLACE_BOUND = 0.5, 0.45, 0.15
+# The norm of what is added to one of the lecture's kernels, over that kernel's own: for another kernel size; for
+# another input (taps spaced otherwise on the image, few channels, hardly filtered ones); for few output channels; and
+# for each other fact of its place in another network.
+SIZE_BOUND, INPUT_BOUND, NARROW_BOUND, PLACE_BOUND = 0.5, 0.45, 0.35, 0.15
 PRESET_BOUND = 0.25  # likewise, of what is added to a kernel when a preset is trained
 STATISTICS_DIGITS = 1000
 PASSING = ("relu", "leakyrelu", "gelu", "none")  # activations that pass positive values on
@@ -42,18 +43,17 @@ def first_tap(kernel_size: int) -> int:
 
 
 def lecture_part(weight: Tensor, kernels: Tensor) -> tuple[Tensor, Tensor]:
-    """Views of the same channels and taps of a shared weight, `(32, …, k, k)`, and of the lecture's `kernels`.
-
-    They have the channels of the lecture's and the smaller one of the two kernel sizes.
+    """Views of the same channels and taps of a shared weight, `(32, …, k, k)`, and of the lecture's `kernels`: those
+    that both have.
     """
     size = weight.shape[-1]
     both = min(size, LECTURE_KERNEL)
     start = first_tap(both)
     inside, of_lecture = start - first_tap(size), start - first_tap(LECTURE_KERNEL)
-    outputs, inputs = kernels.shape[:2]
+    outputs, inputs = (min(weight.shape[axis], kernels.shape[axis]) for axis in (0, 1))
     return (
         weight[:outputs, :inputs, inside : inside + both, inside : inside + both],
-        kernels[:, :, of_lecture : of_lecture + both, of_lecture : of_lecture + both],
+        kernels[:outputs, :inputs, of_lecture : of_lecture + both, of_lecture : of_lecture + both],
     )
 
 
@@ -129,7 +129,9 @@ def _bound(name: str) -> float:
         return 0.0 if size == f"k{LECTURE_KERNEL}" else SIZE_BOUND
     if place[0] in LECTURE_PLACES[int(depth.removeprefix("conv"))]:
         return 0.0
-    return SPACING_BOUND if re.fullmatch(r"s\d", place[0]) else PLACE_BOUND
+    if place[0] == "narrow":
+        return NARROW_BOUND
+    return INPUT_BOUND if re.fullmatch(r"s\d|thin|raw", place[0]) else PLACE_BOUND
 
 
 def _norms(weight: Tensor) -> Tensor:

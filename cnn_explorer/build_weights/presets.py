@@ -1,7 +1,7 @@
 """Train the page's presets: on the pool of the lecture's network, with epochs and learning rate set for each.
 
-A network with convolutions starts from the shared weights and stays near their kernels (`family.NearbyKernels`), so
-that its channels detect what they detect in other settings. The fully connected network starts from random weights.
+Those of `IN_FAMILY` start from the shared weights and stay near their kernels (`family.NearbyKernels`), so that their
+channels detect what they detect in other settings. The others start from random weights.
 
     python -m cnn_explorer.build_weights presets --data DIR --pendigits FILE --out cnn_explorer/assets
 
@@ -39,22 +39,23 @@ from cnn_explorer.digits.data import Digits, PenDigit, mnist, pen_digits
 from cnn_explorer.shipped import write_sums
 from cnn_explorer.spec.network import PRESETS, NetworkSpec, parse
 from cnn_explorer.spec.shapes import infer_shapes
-from cnn_explorer.weights.builder import build_layers
+from cnn_explorer.weights.builder import build_layers, build_network
 from cnn_explorer.weights.fitting import fit
 from cnn_explorer.weights.shared_filters import plan_for, shared_weights
 
 RECIPES: Mapping[str, Recipe] = {
     str(PRESETS[name]): replace(Recipe(), epochs=epochs, learning_rate=learning_rate)
     for name, epochs, learning_rate in [
-        ("the lecture's fully connected network", 50, 1.5e-3),
         ("average pooling", 16, 4e-3),
         ("stride=3: one number a channel", 24, 4e-3),
-        ("stride=2 halves", 20, 4e-3),
-        ("LeNet-5", 20, 3e-3),
-        ("padding=1 keeps the size", 8, 3e-3),
-        ("no pooling", 10, 3e-3),
+        ("LeNet-5", 70, 4e-3),
+        ("the lecture's fully connected network", 50, 1.5e-3),
+        ("stride=2 halves", 50, 8e-3),
+        ("no pooling", 30, 4e-3),
+        ("padding=1 keeps the size", 20, 4e-3),
     ]
 }
+IN_FAMILY = tuple(str(PRESETS[name]) for name in ("average pooling", "stride=3: one number a channel"))
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,12 @@ def train_presets(
             print(architecture, flush=True)
             learning = checkpoint and checkpoint.with_stem(f"{checkpoint.stem}-{architecture}")
             started = time.process_time()
-            module = starting_network(parse(architecture), recipe.seed)
-            train_network(module, pool, recipe, learning, NearbyKernels(module).hold)
+            if architecture in IN_FAMILY:
+                module = fitted_network(parse(architecture))
+                train_network(module, pool, recipe, learning, NearbyKernels(module).hold)
+            else:
+                module = build_network(parse(architecture), recipe.seed)
+                train_network(module, pool, recipe, learning)
             tensors = rounded(module)
             seconds = time.process_time() - started
             results = reading_results(module, test, unseen)
@@ -102,12 +107,12 @@ def train_presets(
     return {architecture: Trained(**finished[architecture]) for architecture in recipes}
 
 
-def starting_network(spec: NetworkSpec, seed: int) -> nn.Sequential:
-    """The network with the shared weights, fitted to it; with random weights where it has no convolution."""
+def fitted_network(spec: NetworkSpec) -> nn.Sequential:
+    """The network with the shared weights, fitted to it; it must be one that can take them."""
     shapes = infer_shapes(spec)
-    module, plan = build_layers(shapes, seed), plan_for(shapes)
-    if plan:
-        fit(module.eval(), shapes, plan, shared_weights())
+    module, plan = build_layers(shapes).eval(), plan_for(shapes)
+    assert plan
+    fit(module, shapes, plan, shared_weights())
     return module
 
 
@@ -130,6 +135,7 @@ def write_presets(folder: Path, trained: Mapping[str, Trained], recipes: Mapping
                 "results": network.results,
                 "epochs": recipes[architecture].epochs,
                 "learning_rate": recipes[architecture].learning_rate,
+                "in_family": architecture in IN_FAMILY,
                 "processor_seconds": round(network.seconds),
             }
             for architecture, network in trained.items()

@@ -58,6 +58,7 @@ from cnn_explorer.weights.shared_filters import (
     MAX_CHANNELS,
     MAX_DEPTH,
     MAX_KERNEL,
+    NARROW,
     SPACINGS,
     Plan,
     plan_for,
@@ -82,7 +83,7 @@ class SharedRecipe:
     slant: float = 1.0
     rescaled: int = 8_000
     per_epoch: tuple[int, ...] = (9_000, 1_500, 3_500)
-    epochs: int = 640
+    epochs: int = 540
     work: int = 160_000_000  # multiply-adds of a mini-batch's forward pass, at most
     batch_sizes: tuple[int, int] = (48, 128)
     learning_rate: float = 3e-3
@@ -135,7 +136,10 @@ def initial(seed: int) -> dict[str, Tensor]:
         for kernel in range(1, MAX_KERNEL + 1):
             parts = [*_banks(depth, kernel), *_additions(depth, kernel)]
             for part in {f"conv{depth}.k{kernel}", *parts}:
-                parameters[part] = torch.zeros(MAX_CHANNELS, inputs, kernel, kernel)
+                outputs = NARROW if part.endswith(".narrow") else MAX_CHANNELS
+                parameters[part] = torch.zeros(
+                    outputs, min(inputs, NARROW) if part.endswith(".thin") else inputs, kernel, kernel
+                )
             for part in parts:
                 parameters[f"{part}.beta"] = torch.zeros(MAX_CHANNELS)
             parameters[f"readout{depth}.k{kernel}"] = torch.zeros(CLASSES, MAX_CHANNELS, GRIDS[depth], GRIDS[depth])
@@ -158,6 +162,7 @@ def _additions(depth: int, kernel: int) -> list[str]:
     words = ["few", "many", *(["inner"] if depth < MAX_DEPTH else [])]
     if depth == 1:
         words += ["d1", "d2", *(f"j{jump}" for jump in JUMPS), "maxpool", "avgpool", "nonepool", *ACTIVATIONS, "none"]
+    words += {1: ["narrow"], 2: ["narrow", "thin", "raw"]}.get(depth, [])
     return [f"conv{depth}.k{kernel}.{word}" for word in words]
 
 
@@ -198,7 +203,8 @@ def forward(parameters: dict[str, Tensor], plan: Plan, images: Tensor) -> Tensor
         assert isinstance(conv, Conv2dSpec)
         outputs, inputs = conv.out_channels, x.shape[1]
         bank, *additions = block.parts
-        weight = _total([_whole(parameters, bank), *(parameters[part] for part in additions)])[:outputs, :inputs]
+        kernels = [_whole(parameters, bank), *(parameters[part] for part in additions)]
+        weight = _total([kernel[:outputs, :inputs] for kernel in kernels])
         x = functional.conv2d(x, weight, None, conv.stride, conv.padding, conv.dilation)
         for layer in block.before[1:]:
             x = layer.spec.build(layer.input_shape)(x)

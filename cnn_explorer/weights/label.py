@@ -23,7 +23,8 @@ class Pretrained:
     """Weights in the package that were trained for exactly this network.
 
     `label.accuracy` is that on MNIST's test digits. `pen_accuracy` is that on `pen_digits` digits drawn by
-    `pen_writers` people, none of whom drew training data. `kernel_sizes` are those of the convolutions.
+    `pen_writers` people, none of whom drew training data. `kernel_sizes` are those of the
+    convolutions, if they are near the shared ones.
     """
 
     pen_accuracy: float

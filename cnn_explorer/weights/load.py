@@ -81,7 +81,7 @@ def load_network(
     own = _trained().get(canonical(spec))
     if own:
         module.load_state_dict(own.tensors())  # a copy of each: what all networks share stays as it is
-        return TrainedNetwork(module, _pretrained_label(own.results, shapes))
+        return TrainedNetwork(module, _pretrained_label(own, shapes))
     fitted = infer_shapes(canonical(spec))
     plan = plan_for(fitted)
     if plan and forward_time(fitted.layers) <= MAX_TIME:
@@ -127,9 +127,9 @@ def _with_matching_layers(module: nn.Sequential, shapes: NetworkShapes) -> Label
     return Label(Untrained(pretrained, random, shapes.classifies))
 
 
-def _pretrained_label(results: dict[str, Any], shapes: NetworkShapes) -> Label:
-    mnist, pen = results["mnist_test"], results["pen_unseen_writers"]
-    convs = [layer for layer in shapes.layers if isinstance(layer.spec, Conv2dSpec)]
+def _pretrained_label(trained: _Trained, shapes: NetworkShapes) -> Label:
+    mnist, pen = trained.results["mnist_test"], trained.results["pen_unseen_writers"]
+    convs = [layer for layer in shapes.layers if isinstance(layer.spec, Conv2dSpec) and trained.in_family]
     origin = Pretrained(pen["accuracy"], pen["digits"], len(pen["writers"]), _kernel_sizes(convs))
     return Label(origin, mnist["accuracy"], mnist["digits"])
 
@@ -159,19 +159,21 @@ def _kernel_sizes(convs: Sequence[LayerShapes]) -> tuple[int, ...]:
 @dataclass(frozen=True)
 class _Trained:
     """Weights that were trained for one network: `tensors()` reads them, in single or half precision; `results` are
-    those of their tests.
+    those of their tests. `in_family`: the convolutions are near the shared ones.
     """
 
     tensors: Callable[[], dict[str, Tensor]]
     results: dict[str, Any]
+    in_family: bool
 
 
 @cache
 def _trained() -> dict[NetworkSpec, _Trained]:
     """All networks that have weights of their own, in their `canonical` form."""
-    trained = {LECTURE: _Trained(partial(_tensors, "lecture"), recipe()["results"])}
+    trained = {LECTURE: _Trained(partial(_tensors, "lecture"), recipe()["results"], in_family=True)}
     for architecture, described in recipe("presets")["networks"].items():
-        trained[parse(architecture)] = _Trained(partial(_preset, architecture), described["results"])
+        in_family = bool(described.get("in_family"))
+        trained[parse(architecture)] = _Trained(partial(_preset, architecture), described["results"], in_family)
     return {canonical(spec): network for spec, network in trained.items()}
 
 

@@ -12,7 +12,9 @@ trained on random networks (`cnn_explorer.build_weights.shared`) and are
 The weight of a convolution is a sum: to the tensors above come others that depend on its place in the network,
 `.inner` if another convolution follows, else `.few` or `.many` if its maps have few or many values. The first
 convolution has few parameters, so more are added to it: for its dilation (`.d2`), the spacing of its maps' values
-(`.j1` to `.j6`), its pooling (`.maxpool`, …) and its activation (`.relu`, …).
+(`.j1` to `.j6`), its pooling (`.maxpool`, …) and its activation (`.relu`, …). To the first two are added `.narrow`, if
+they have up to four channels; to the second also `.thin`, if its input has up to four, and `.raw`, if the convolution
+before is 1×1.
 
 Channels are ordered: a network with n of them takes the first n. A batch norm stands before every activation. It is
 folded into the convolution: γ·(W·x − mean)/std + β = (γ/std·W)·x + (β − γ·mean/std). γ depends on the kind of
@@ -49,6 +51,7 @@ SPACINGS: Mapping[int, tuple[int, ...]] = {
     3: (3, 6),
 }  # by depth: the classes of a tap's spacing, in pixels of the image
 JUMPS = (1, 2, 3, 4, 6)  # classes of the spacing of the first block's values, in pixels of the image
+NARROW = 4  # channels, at most, of a layer that is called narrow
 FEW, SOME = 4, 36  # values of a last map: "few" up to 4, neither up to 36, "many" beyond
 GRIDS = {1: 14, 2: 14, 3: 7}  # by depth: nodes on a side of a readout's grid, spread evenly over the image
 READOUT_SCALE = 1 / 16  # of a stored readout, for a map with a value at every pixel
@@ -113,6 +116,7 @@ def plan_for(shapes: NetworkShapes) -> Plan | None:
             shapes.layers[start:stop],
             shapes.layers[start - 1].receptive_field if start else ReceptiveField(),
             stop == end,
+            parts.blocks[depth - 2].conv if depth > 1 else None,
         )
         for depth, (start, stop) in enumerate(zip(starts, [*starts[1:], end], strict=True), 1)
     )
@@ -132,8 +136,10 @@ def _has_weights(conv: Conv2dSpec) -> bool:
     return conv.groups == 1 and isinstance(conv.kernel_size, int) and conv.kernel_size <= MAX_KERNEL
 
 
-def _block(depth: int, layers: tuple[LayerShapes, ...], field: ReceptiveField, last: bool) -> SharedBlock:
-    """`field` is the receptive field of the convolution's input."""
+def _block(
+    depth: int, layers: tuple[LayerShapes, ...], field: ReceptiveField, last: bool, previous: Conv2dSpec | None
+) -> SharedBlock:
+    """`field` is the receptive field of the convolution's input, `previous` the convolution before."""
     conv = layers[0].spec
     assert isinstance(conv, Conv2dSpec)
     stop = next((index for index, layer in enumerate(layers) if isinstance(layer.spec, ActivationSpec)), len(layers))
@@ -158,6 +164,11 @@ def _block(depth: int, layers: tuple[LayerShapes, ...], field: ReceptiveField, l
             f"{kernel}.{word}"
             for word in (f"d{min(_mean(*conv.window()[3]), 2):.0f}", f"j{jump}", f"{pool}pool", activation)
         ]
+    if depth <= 2 and conv.out_channels <= NARROW:
+        parts.append(f"{kernel}.narrow")
+    if depth == 2 and previous:
+        parts += [f"{kernel}.thin"] if previous.out_channels <= NARROW else []
+        parts += [f"{kernel}.raw"] if previous.window()[0] == (1, 1) else []
     return SharedBlock(layers[:stop], layers[stop:], tuple(parts), f"conv{depth}.{activation}")
 
 
