@@ -31,7 +31,7 @@ def page() -> None:
 
 
 if st.runtime.exists():
-    shell.open_page("Draw", state.ADDRESS)
+    shell.open_page("Draw", state.FIRST_PAGE)
     with guarded(stop=True):
         page()
         torch_loading().start()

@@ -22,6 +22,7 @@ from cnn_explorer.ui.state import Shown
 from cnn_explorer.ui.train import results as training_results
 
 VIEW = {"seq": 3, "drawing": "d5", "final": True, "moving": False, "lacking": "", "train": "fc10", "seconds": 4}
+VIEW |= {"pin": None, "lacking_pin": False}
 EDIT = {"seq": 1, "part": "weight", "place": [0, 0, 1, 2], "value": -2.5}
 
 # Values that JSON can hold, with what Python's reader makes of NaN and Infinity, and whole numbers of any size.
@@ -69,11 +70,16 @@ def test_any_pen_message_is_an_event_or_nothing(state: Any) -> None:
         sent["lacking"],
         sent.get("train", ""),
         min(sent.get("seconds", 0), 3600),
+        pin=sent.get("pin"),
+        lacking_pin=sent.get("lacking_pin", False),
     )
-    assert [*map(type, vars(message).values())] == [int, str, bool, bool, str, str, float, bool]
+    *types, pin, lacking_pin = map(type, vars(message).values())
+    assert types == [int, str, bool, bool, str, str, float, bool]
+    assert pin in (str, type(None))
+    assert lacking_pin is bool
     assert 0 <= message.seconds <= 3600
     json.dumps(vars(message), allow_nan=False)
-    (message.drawing + message.lacking + message.train).encode()
+    (message.drawing + message.lacking + message.train + (message.pin or "")).encode()
 
 
 @given(
@@ -105,6 +111,8 @@ WRONG_VIEW_MESSAGES: list[Any] = [
     *(VIEW | {"moving": value} for value in (0, "false", None, {})),
     *(VIEW | {"lacking": value} for value in (None, 0, ["fc10"], "fc10" * 1000)),
     *(VIEW | {"train": value} for value in (None, 0, ["fc10"], "fc10" * 1000)),
+    *(VIEW | {"pin": value} for value in (0, False, ["fc10"], "fc10" * 1000)),
+    *(VIEW | {"lacking_pin": value} for value in (None, 0, "fc10")),
     *(VIEW | {"seconds": value} for value in (None, "4", -1, math.nan, -math.inf, -(10**400), True, [4])),
 ]  # fmt: skip
 WRONG_EDITS: list[Any] = [

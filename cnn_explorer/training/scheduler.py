@@ -258,6 +258,12 @@ class Scheduler:
             self._add_wish(visitor, key, _Wish(1, time.monotonic() + self.patience))
             return QuickStatus(job.network, True, list(self._quick).index(key), job.seconds)
 
+    def trained_quickly(self, visitor: str, shapes: NetworkShapes) -> TrainedNetwork | None:
+        """The best network that a visitor's quick trainings have made for `shapes`, if it is kept; asks for nothing."""
+        with self._lock:
+            kept = self._kept.get(f"quick {shapes.spec.input_shape} {shapes.spec}", visitor)
+            return kept.job.result if kept and isinstance(kept.job, QuickRun) else None
+
     # --- from here on the lock is held, but for what the worker does ---
 
     def _queue(self, key: str, address: str) -> None:

@@ -37,6 +37,11 @@ def own() -> TrainedNetwork | None:
     return _get(*_shown())
 
 
+def of(net: str) -> TrainedNetwork | None:
+    """The visitor's own weights for a network as it was last on the page, if they are kept."""
+    return _get(net, state.origin_of(net))
+
+
 def use(net: str, network: TrainedNetwork, recipe: RunRecipe, batch: int) -> None:
     """Have the pages show this network, which is the page's, as it was trained here. Raises `ValueError` if there is no
     room for it.

@@ -103,7 +103,12 @@ def _query(path: str) -> dict[str, str]:
     from cnn_explorer.ui.numbers.state import CONVOLUTION, POOLING
     from cnn_explorer.ui.train.progress import ADDRESS
 
-    addresses = {"": state.ADDRESS, "convolution": CONVOLUTION.address, "pooling": POOLING.address, "training": ADDRESS}
+    addresses = {
+        "": state.FIRST_PAGE,
+        "convolution": CONVOLUTION.address,
+        "pooling": POOLING.address,
+        "training": ADDRESS,
+    }
     return addresses[path].query()
 
 

@@ -8,6 +8,7 @@ from cnn_explorer.spec.shapes import NetworkShapes
 from cnn_explorer.ui import network_view, state
 
 if TYPE_CHECKING:
+    from cnn_explorer.weights.label import Label
     from cnn_explorer.weights.load import TrainedNetwork
 
 
@@ -18,9 +19,11 @@ def show_network(
     shapes: NetworkShapes,
     network: TrainedNetwork,
     training: network_view.Training | None,
+    pinned: network_view.Pinned | None = None,
+    before: Label | None = None,
 ) -> None:
     """Mount a network view: every layer of `network` for the session's drawing, and its weights if the browser asks for
-    them.
+    them. With a `pinned`, the view offers a comparison; `before` is the label of the other network.
     """
     from cnn_explorer.weights.trace import trace_activations
 
@@ -39,6 +42,8 @@ def show_network(
             weights=network_view.pack_weights(network.module) if asked else b"",
             version=network.fingerprint,
             training=training,
+            pinned=pinned,
+            before=before,
         ),
         key,
     )

@@ -1,4 +1,6 @@
-"""What all pages are about: the drawing, the network, and where the visitor's own weights for it come from."""
+"""What all pages are about: the drawing, the network, and where the visitor's own weights for it come from. On the
+first page also the pinned network, with which the present one is compared.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,8 @@ from cnn_explorer.ui.session import remembered
 
 @dataclass
 class Shown:
-    """On screen: the architecture string `net`, the `drawing` as text, and the origin of the visitor's own `weights`,
-    "" for none.
+    """On screen: the architecture string `net`, the `drawing` as text, the origin of the visitor's own `weights`, and
+    the architecture string of the pinned network (`pin`); "" for none.
 
     `last_valid` is the last network before this one whose geometry worked out, "" for none. `origins` has the origin of
     the weights of every network that was left. `seq` is the number of the view's last message that was taken over.
@@ -29,6 +31,7 @@ class Shown:
     net: str = ""
     drawing: str = ""
     weights: str = ""
+    pin: str = ""
     last_valid: str = ""
     origins: dict[str, str] = field(default_factory=dict)
     moves: int = 0
@@ -48,6 +51,17 @@ def drawing() -> Drawing:
 def weights() -> str:
     """Where the visitor's own weights for the network come from; "" for the shipped ones, and for those of a file."""
     return remembered(Shown).weights
+
+
+def pin() -> str:
+    """The pinned network's architecture string, "" for none."""
+    return remembered(Shown).pin
+
+
+def origin_of(net: str) -> str:
+    """Where the visitor's own weights for a network come from, as it was last on the page; "" for the shipped ones."""
+    shown = remembered(Shown)
+    return shown.weights if net == shown.net else shown.origins.get(net, "")
 
 
 def last_valid_network() -> NetworkSpec | None:
@@ -110,8 +124,17 @@ def show_weights(origin: str) -> None:
     tell(WEIGHTS.name, "")
 
 
+def show_pin(text: str) -> None:
+    """Compare with this network, by its architecture string; "" for none. Raises `ValueError` if it cannot be read or
+    is too large for a live page; the one before then stays.
+    """
+    remembered(Shown).pin = affordable(text) if text else ""
+    tell(PIN.name, "")
+
+
 def take(message: ViewMessage | None) -> int:
-    """Take over what was drawn in the browser. Returns the number of the last message seen: the view waits for it.
+    """Take over what was drawn and pinned in the browser. Returns the number of the last message seen: the view waits
+    for it.
 
     A message that arrives together with another address was sent before: the address counts.
     """
@@ -126,8 +149,19 @@ def take(message: ViewMessage | None) -> int:
             st.toast(sentence(problem), icon=":material/block:")
         if message.final:
             ADDRESS.write()
+    if message.pin is not None and not moved:
+        _take_pin(message.pin)
     shown.seq = message.seq  # last: Streamlit may end a run at any use of the session
     return message.seq
+
+
+def _take_pin(net: str) -> None:
+    try:
+        show_pin(net)
+    except ValueError as problem:
+        st.toast(sentence(problem), icon=":material/block:")
+    else:
+        FIRST_PAGE.write()
 
 
 # --- in the address ---
@@ -152,5 +186,12 @@ WEIGHTS = Parameter(
     cannot_be_read("weights", "none"),
     depends_on="net",
 )
+PIN = Parameter(
+    "pin",
+    lambda query: show_pin(query.get("pin", "")),
+    lambda: {"pin": pin()},
+    cannot_be_read("pinned network", "none"),
+)
 SHARED = (NET, DRAWING, WEIGHTS)  # what every page has in its address
-ADDRESS = Address(*SHARED)  # of the first page; written on others, it leaves their own parameters as they are
+ADDRESS = Address(*SHARED)  # written on any page, it leaves the page's own parameters as they are
+FIRST_PAGE = Address(*SHARED, PIN)

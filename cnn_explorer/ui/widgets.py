@@ -30,9 +30,11 @@ def then_page(act: Callable[..., None]) -> Callable[..., None]:
     return acted
 
 
+PRESET_NAMES = {str(preset): name for name, preset in PRESETS.items()}
+
+
 def preset_choice(spec: NetworkSpec, show: Callable[[NetworkSpec], None]) -> None:
     """A choice of well-known networks. `show` gets the chosen one."""
-    names = {str(preset): name for name, preset in PRESETS.items()}
 
     def choose(name: str | None) -> None:
         if name:
@@ -43,7 +45,7 @@ def preset_choice(spec: NetworkSpec, show: Callable[[NetworkSpec], None]) -> Non
         placeholder="Your own network",
         label_visibility="collapsed",
         width=250,
-        **chosen("preset", names.get(str(spec)), list(PRESETS), then_page(choose)),
+        **chosen("preset", PRESET_NAMES.get(str(spec)), list(PRESETS), then_page(choose)),
     )
 
 

@@ -75,7 +75,7 @@ def notices(typing_error: str) -> None:
         st.error(typing_error, icon=":material/edit:")
     else:
         st.empty()
-    show_notices(state.ADDRESS.notices())
+    show_notices(state.FIRST_PAGE.notices())
 
 
 def architecture_text(spec: NetworkSpec) -> str:

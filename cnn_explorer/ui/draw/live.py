@@ -13,6 +13,7 @@ from PIL import Image
 from cnn_explorer.spec.shapes import NetworkShapes
 from cnn_explorer.ui import caches, network_view, own_weights, state, visitors
 from cnn_explorer.ui.boundary import guarded
+from cnn_explorer.ui.draw.before import label_before, pinned
 from cnn_explorer.ui.loading import torch_loading
 from cnn_explorer.ui.markdown import plain
 from cnn_explorer.ui.show_network import show_network
@@ -39,13 +40,17 @@ def live_view() -> None:
         st.empty()  # holds the place: the view below is not built anew
     if not loading.ready:
         drawing = state.drawing()
-        network_view.mount(network_view.pack(seq, drawing.text, shapes, drawing.preprocess().pixels, None, None), KEY)
+        data = network_view.pack(
+            seq, drawing.text, shapes, drawing.preprocess().pixels, None, None, pinned=pinned(shapes, None)
+        )
+        network_view.mount(data, KEY)
         return
-    told = state.ADDRESS.notices()
+    told = state.FIRST_PAGE.notices()
     network, training = trained(shapes, message)
-    if state.ADDRESS.notices() != told:  # they stand above
+    if state.FIRST_PAGE.notices() != told:  # they stand above
         st.rerun()
-    show_network(KEY, seq, message, shapes, network, training)
+    compared = pinned(shapes, message)
+    show_network(KEY, seq, message, shapes, network, training, compared, label_before(shapes, network.label))
 
 
 def trained(
@@ -57,6 +62,7 @@ def trained(
     Where nothing is known of a network's weights, it is trained without being asked.
     """
     from cnn_explorer.training.run import is_trainable
+    from cnn_explorer.weights.label import describe
 
     mine = own_weights.own()
     if mine:
@@ -73,7 +79,7 @@ def trained(
     seconds = max(asked, 0 if network.label.trained else ON_THE_SPOT)
     status = caches.scheduler().train_quickly(visitor, shapes, network, seconds)
     label = status.network.label
-    sentence, to = label.sentence, status.seconds
+    sentence, to = describe(label, label_before(shapes, label)), status.seconds
     if status.problem:
         sentence = f"{status.problem} {sentence}"
     elif status.ahead:

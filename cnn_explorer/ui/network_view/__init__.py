@@ -3,12 +3,12 @@
 An update is one blob, decoded by `assets/protocol.js`:
 
     uint32 header length · header, JSON · 784 bytes image · values layer by layer · float32 logits,
-    float32 probabilities · float32 weights
+    float32 probabilities · float32 weights · float32 weights of the pinned network
 
 While the pen moves, values are float16: three significant digits are enough to paint, at half the size. At rest they
 are float32, and whoever opens a pixel can work out PyTorch's own numbers. Weights come once a network, when the browser
-asks for them. `flatten` repeats the values of the layer before it and is left out where another layer follows; its
-formula stands on that layer's joint.
+asks for them; so do layers and weights of the pinned network. `flatten` repeats the values of the layer before it and
+is left out where another layer follows; its formula stands on that layer's joint.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ class ViewMessage:
     to hold it, whether the pen is `moving`, the architecture string of the network whose weights it lacks ("" for
     none), and that of the one that is to be trained, for so many `seconds` altogether ("" and 0 for none).
 
-    It is `drawn` until it has arrived. Later messages only ask, and their drawing is "".
+    It is `drawn` until it has arrived. Later messages only ask, and their drawing is "". `pin` is the architecture
+    string of the network that has just been pinned, "" if one has been unpinned, None for neither. `lacking_pin`: the
+    view lacks layers and weights of the pinned network.
     """
 
     seq: int
@@ -58,6 +60,8 @@ class ViewMessage:
     train: str
     seconds: float
     drawn: bool = True
+    pin: str | None = None
+    lacking_pin: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,20 @@ class Training:
     going: bool
     has: float
     to: float
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """The pinned network: its architecture string `net` ("" for none) and its `name` on the page. `present` is the name
+    of the network on the page, which can be pinned next. Its `shapes` and `weights` are sent where the browser lacks
+    them.
+    """
+
+    net: str
+    name: str
+    present: str
+    shapes: NetworkShapes | None = None
+    weights: bytes = b""
 
 
 def mount(data: bytes, key: str) -> None:
@@ -94,6 +112,8 @@ def _view_message(sent: Message) -> ViewMessage:
         text(sent.get("train", ""), MAX_NET),  # a page that was open before an upgrade says nothing of it
         at_most(sent.get("seconds", 0), MAX_SECONDS),
         flag(sent.get("drawn", True)),
+        None if sent.get("pin") is None else text(sent.get("pin"), MAX_NET),
+        flag(sent.get("lacking_pin", False)),
     )
 
 
@@ -109,16 +129,18 @@ def pack(
     weights: bytes = b"",
     version: str = "",
     training: Training | None = None,
+    pinned: Pinned | None = None,
+    before: Label | None = None,
 ) -> bytes:
     """One update as bytes. Without a `trace` (PyTorch is still loading) the view shows the structure alone.
 
-    `version` tells one set of weights of the same network from another.
+    `version` tells one set of weights of the same network from another. Without a `pinned` (with no network, perhaps)
+    the view offers no comparison. `before` is the label of the network that the present one is compared with.
     """
-    header = _header(seq, shapes, label, training)
+    header = _header(seq, shapes, label, training, before) | {"pin": _pin_header(pinned) if pinned else None}
     header |= {"pending": trace is None, "exact": exact, "version": version, "weights": len(weights) // 4}
     header["drawing"] = drawing if exact else ""  # while the pen moves, the browser knows better
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":"))
-    head = f'{text[:-1]},"layers":{_layers(shapes)}}}'.encode()
+    head = json.dumps(header | {"layers": _layers(shapes)}, ensure_ascii=False, separators=(",", ":")).encode()
     parts = [struct.pack("<I", len(head)), head, pixels.astype(np.uint8).tobytes()]
     if trace is not None:
         names = {layer.name for layer in _shown(shapes)}
@@ -129,7 +151,7 @@ def pack(
         )
         if trace.logits is not None and trace.probabilities is not None and _classes(shapes):
             parts += [trace.logits.numpy().astype("<f4").tobytes(), trace.probabilities.numpy().astype("<f4").tobytes()]
-    return b"".join([*parts, weights])
+    return b"".join([*parts, weights, pinned.weights if pinned else b""])
 
 
 def pack_weights(module: nn.Sequential) -> bytes:
@@ -140,22 +162,39 @@ def pack_weights(module: nn.Sequential) -> bytes:
     return b"".join(tensor.numpy().astype("<f4").tobytes() for tensor in tensors)
 
 
-def _sentence(label: Label | None, training: Training | None) -> str:
-    if training:
-        return training.sentence
-    return label.sentence if label else "Loading PyTorch…"
-
-
-def _header(seq: int, shapes: NetworkShapes, label: Label | None, training: Training | None) -> dict[str, Any]:
+def _header(
+    seq: int, shapes: NetworkShapes, label: Label | None, training: Training | None, before: Label | None
+) -> dict[str, Any]:
     return {
         "seq": seq,
         "net": str(shapes.spec),
         "trained": label.trained if label else True,
         "measured": label.measured > 0 or not label.trained if label else True,
-        "sentence": _sentence(label, training),
+        "sentence": _sentence(label, training, before),
         "training": asdict(training) if training else None,
         "error": {"layer": shapes.error.layer, "text": shapes.error.problem} if shapes.error else None,
         "classes": _classes(shapes),
+    }
+
+
+def _sentence(label: Label | None, training: Training | None, before: Label | None) -> str:
+    if training:
+        return training.sentence
+    if label is None:
+        return "Loading PyTorch…"
+    from cnn_explorer.weights.label import describe
+
+    return describe(label, before)
+
+
+def _pin_header(pinned: Pinned) -> dict[str, Any]:
+    return {
+        "net": pinned.net,
+        "name": pinned.name,
+        "present": pinned.present,
+        "layers": _layers(pinned.shapes) if pinned.shapes else None,
+        "classes": _classes(pinned.shapes) if pinned.shapes else 0,
+        "weights": len(pinned.weights) // 4,
     }
 
 
@@ -171,7 +210,7 @@ def _shown(shapes: NetworkShapes) -> list[LayerShapes]:
     return [layer for at, layer in enumerate(shapes.layers) if at == last or not isinstance(layer.spec, FlattenSpec)]
 
 
-def _layers(shapes: NetworkShapes) -> str:
+def _layers(shapes: NetworkShapes) -> list[dict[str, Any]]:
     layers: list[dict[str, Any]] = []
     shown = _shown(shapes)
     flattening = ""
@@ -194,4 +233,4 @@ def _layers(shapes: NetworkShapes) -> str:
             }
         )
         flattening = ""
-    return json.dumps(layers, ensure_ascii=False, separators=(",", ":"))
+    return layers

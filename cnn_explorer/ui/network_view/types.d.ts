@@ -32,11 +32,13 @@ export interface Update {
   layers: Layer[];
   error: { layer: string; text: string } | null; // why the next layer cannot take its input
   classes: number;
+  pin: { net: string; name: string; present: string; layers: Layer[] | null; classes: number; weights: number } | null; // see `Pinned` in `__init__.py`
   image: Uint8Array; // 784 pixels, 0 background to 255 ink
   values: Float32Array[]; // one a layer, in torch's order C, H, W
   logits: Float32Array;
   probabilities: Float32Array;
   weights: Float32Array;
+  pinWeights: Float32Array; // of the pinned network
 }
 
 /** What the server is told: see `ViewMessage` in `__init__.py`. */
@@ -46,6 +48,8 @@ export interface State {
   lacking: string;
   train: string;
   seconds: number;
+  pin: string | null;
+  lacking_pin: boolean;
 }
 
 export interface Message extends State {
@@ -64,6 +68,8 @@ export type Step = (input: Float32Array) => Float32Array;
 
 /** What the browser knows of one kind of layer: an entry of the table in `layer_kinds.js`. */
 export interface LayerKind {
+  /** Kinds of one family can take each other's place. */
+  family?: "pooling" | "activation";
   /** Whether a value is made of all maps of the input (in a convolution: of its group), not of its own map alone. */
   mixes?: boolean;
   /** How many numbers each parameter has, in the order of torch's state_dict. */
@@ -77,6 +83,39 @@ export interface Pass {
   logits: Float32Array; // empty unless the last layer is linear; so are the probabilities
   probabilities: Float32Array;
 }
+
+// --- before and after ---
+
+/** The network that the present one is compared with. */
+export interface Former {
+  net: string;
+  name: string;
+  layers: Layer[];
+  pass: Pass | null; // for the image on screen; null where it is not known
+  pinned: boolean; // by the visitor; otherwise the network before the last change
+}
+
+/** What has become of a layer. */
+export interface Difference {
+  index: number | null; // of the former layer that it corresponds to
+  former: Layer | null;
+  changes: string[]; // of its own settings
+  follows: boolean; // another shape or other weights, because of layers before it
+}
+
+/** Where the values of a layer lie on the image, along each axis: value i at start + i · step, in pixels. */
+export interface Lattice {
+  start: number[];
+  step: number[];
+}
+
+/** How a map follows from the former one. Numbers come in pairs: down, across. */
+export type Relation = { finer?: boolean } & (
+  | { kind: "same" | "features" | "other" }
+  | { kind: "border"; more: number[][] } // values before the former map's first and behind its last one; below 0 for fewer
+  | { kind: "every"; stride: number[]; first: number[] } // the values that stay, counted in the former map; in the present one if finer
+  | { kind: "windows"; stride: number[]; first: number[]; size: number[] }
+);
 
 // --- places ---
 
@@ -206,6 +245,7 @@ export interface Placement {
 export interface Scene {
   update: Update;
   parameters: (Parameters | null)[] | null; // null until the weights are here
+  pinned: Former | null;
   look: Look;
   narrow: boolean;
   placement: Placement; // CSS pixels

@@ -48,8 +48,8 @@ export class Card {
     this.#place(box.left + tile.x, box.top + tile.y, tile.width, tile.height);
   }
 
-  /** @param {HTMLElement} joint @param {Layer} layer */
-  showLayer(joint, layer) {
+  /** @param {HTMLElement} joint @param {Layer} layer @param {string} changed what has changed, "" for nothing */
+  showLayer(joint, layer, changed = "") {
     this.source = null;
     /** @param {number} number */
     const count = (number) => number.toLocaleString("en");
@@ -60,6 +60,7 @@ export class Card {
       layer.field[0] ? `each value sees a window of ${layer.field[0]}×${layer.field[1]} pixels${Math.max(...layer.field) > 28 ? ", the padding among them" : ""}` : "",
       layer.parameters ? `${count(layer.parameters)} parameters` : "",
       layer.macs ? `${count(layer.macs)} multiply-adds` : "",
+      changed,
     ];
     this.element.className = "card wide";
     const paragraphs = lines.filter(Boolean).flatMap((text) => text.split("\n")).map((line) => element("p", "", line));

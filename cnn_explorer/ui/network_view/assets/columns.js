@@ -1,18 +1,22 @@
 // A column a layer: its name and shape, its maps as tiles, the formula on the joint before it; then the ten probabilities.
 
+import { latticesOf } from "./alignment.js";
+import { changeSentence, differences, shapeText } from "./compare.js";
 import { element } from "./element.js";
+import { paintFormer } from "./former_maps.js";
 import { columnsLayout, mapsOf, pixelAt, stackedLayout, tileAt } from "./geometry.js";
+import { headOf, writeHead } from "./headings.js";
 import { ARROWS, within } from "./keys.js";
 import { hasKernels } from "./layer_kinds.js";
 import { oneDecimal, percent } from "./numbers.js";
 import { cssColour, paintLayer, reachOf } from "./painting.js";
 
-/** @import { Grid, Layer, Pixel, Place, Scale, Theme, Update } from "../types.d.ts" */
+/** @import { Difference, Former, Grid, Layer, Lattice, Pixel, Place, Scale, Theme, Update } from "../types.d.ts" */
 /** @typedef {{narrow: boolean, width: number, height: number, theme: Theme}} Room for the columns, CSS pixels */
-/** @typedef {{canvas: HTMLCanvasElement, outline: HTMLCanvasElement, grid: Grid, column: HTMLElement}} Drawn a layer with a column of its own */
+/** @typedef {{canvas: HTMLCanvasElement, former: HTMLCanvasElement, outline: HTMLCanvasElement, grid: Grid, column: HTMLElement}} Drawn a layer with a column of its own */
 /**
  * @typedef {{column: HTMLElement, verdict: HTMLElement, sure: HTMLElement,
- *   rows: {row: HTMLElement, logit: HTMLElement, bar: HTMLElement, share: HTMLElement}[]}} Answer the ten probabilities
+ *   rows: {row: HTMLElement, logit: HTMLElement, bar: HTMLElement, was: HTMLElement, share: HTMLElement}[]}} Answer the ten probabilities
  */
 
 const JOINT = 28; // width of a joint with its margins, CSS pixels
@@ -21,6 +25,9 @@ const ANSWER = 176; // width of the probabilities, on a laptop and on a wide scr
 const WIDE_ANSWER = 290, WIDE = 1250;
 const BREAK = 212; // width of the note where the geometry breaks
 const HEAD = 34; // name and shape above the tiles
+const VERDICT = 50; // the large digit
+const SEEN = 0.005; // difference of two probabilities that is marked
+const NEWS = 6000; // ms that headings show what a change has done
 const LETTER = 6.8; // width of a heading's letters, about
 
 export class Columns {
@@ -42,6 +49,17 @@ export class Columns {
   /** @type {Room | null} */
   #room = null;
 
+  /** @type {Former | null} what the present network is compared with */
+  #former = null;
+
+  /** @type {Difference[]} of every layer; none where nothing is compared */
+  #differences = [];
+
+  /** @type {(Lattice | null)[]} */
+  #lattices = [];
+
+  #held = false; // the former network's maps are shown
+  #news = 0; // timer
   #built = "";
   #returning = false; // the focus is given back
   #walking = false; // with the keyboard
@@ -77,16 +95,22 @@ export class Columns {
     this.element.classList.toggle("more", scrollLeft + clientWidth < scrollWidth - 12);
   }
 
-  /** @param {Update} update @param {Room} room @returns {boolean} whether the columns were made anew */
-  show(update, room) {
+  /**
+   * @param {Update} update @param {Room} room @param {Former | null} former what the network is compared with
+   * @returns {boolean} whether the columns were made anew
+   */
+  show(update, room, former = null) {
+    const other = former?.layers !== this.#former?.layers;
     this.#update = update;
     this.#room = room;
-    const signature = [update.net, update.pending, room.narrow, room.width, room.height].join(" ");
+    this.#former = former;
+    const signature = [update.net, update.pending, room.narrow, room.width, room.height, update.pin !== null].join(" ");
     const rebuilt = signature !== this.#built;
     if (rebuilt) {
       this.#build(update, room);
       this.#built = signature;
     }
+    if (rebuilt || other) this.#compare();
     if (update.pending) return rebuilt;
     const network = Math.max(0, ...update.values.map((values) => reachOf(values)));
     for (const [index, { canvas, grid }] of this.drawn) {
@@ -95,6 +119,7 @@ export class Columns {
       paintLayer(canvas, grid, shape, values, this.#reach(shape, values, network), room.theme);
     }
     if (this.#answer) this.#showAnswer(this.#answer, update, room.theme);
+    if (this.#held) this.#paintFormer();
     this.card.refresh();
     if (rebuilt) this.#hint();
     return rebuilt;
@@ -127,6 +152,70 @@ export class Columns {
     return update.trained ? `Answer: ${verdict}` : `Untrained network, it would say ${verdict}`;
   }
 
+  // --- before and after ---
+
+  /** Show the former network's maps in place of the present ones, or these again. @param {boolean} held */
+  hold(held) {
+    this.#held = held;
+    this.element.classList.toggle("held", held);
+    this.card.hide();
+    if (!this.#update || this.#update.pending) return;
+    if (held) this.#paintFormer();
+    if (this.#answer) this.#showAnswer(this.#answer, this.#update, this.#room?.theme ?? "light");
+  }
+
+  /** Have all headings say for a moment what they were before. */
+  tellChange() {
+    clearTimeout(this.#news);
+    this.element.classList.add("news");
+    this.#news = setTimeout(() => this.element.classList.remove("news"), NEWS);
+  }
+
+  close() {
+    clearTimeout(this.#news);
+  }
+
+  /** What has changed, for a screen reader. */
+  get change() {
+    return changeSentence(this.layers, this.#differences);
+  }
+
+  #compare() {
+    const former = this.#former;
+    this.#differences = former ? differences(this.layers, former.layers) : [];
+    this.#lattices = latticesOf(this.layers);
+    for (const [index, { column }] of this.drawn) this.#writeHead(index, column);
+    if (this.#answer) this.#writeHead(this.layers.length - 1, this.#answer.column, "softmax");
+  }
+
+  /** What has become of one layer, in a line; "" for nothing. @param {number} index */
+  #changeOf(index) {
+    const { changes = [], former = null } = this.#differences[index] ?? {};
+    const was = former ? shapeText(former.shape) : "", now = shapeText(this.layers[index].shape);
+    const told = [...changes, ...(was && was !== now ? [`${was} → ${now}`] : [])];
+    return told.length ? `changed: ${told.join(", ")}` : "";
+  }
+
+  /** @param {number} index of a layer @param {HTMLElement} column @param {string} also */
+  #writeHead(index, column, also = "") {
+    const [head] = column.children;
+    if (head instanceof HTMLElement) writeHead(head, this.layers[index], this.#differences[index] ?? null, also);
+  }
+
+  #paintFormer() {
+    const { layers = [], pass = null } = this.#former ?? {};
+    const lattices = latticesOf(layers), theme = this.#room?.theme ?? "light";
+    const network = Math.max(0, ...(pass?.values ?? []).map((values) => reachOf(values)));
+    for (const [index, { former, grid }] of this.drawn) {
+      const at = this.#differences[index]?.index ?? null;
+      const values = at === null ? null : pass?.values[at];
+      const shown = at === null || !values ? null : { shape: layers[at].shape, lattice: lattices[at], values, reach: this.#reach(layers[at].shape, values, network) };
+      paintFormer(former, grid, this.layers[index].shape, this.#lattices[index], shown, theme);
+    }
+  }
+
+  // --- building ---
+
   /** The magnitude with full colour, by map. @param {number[]} shape @param {Float32Array} values @param {number} network @returns {(map: number) => number} */
   #reach(shape, values, network) {
     const [, rows, columns] = mapsOf(shape);
@@ -139,17 +228,22 @@ export class Columns {
   }
 
   /** A column for every layer but the last one's logits, which stand beside the probabilities. @param {Update} update @param {Room} room */
-  #build({ layers, error, classes }, { narrow, width, height }) {
+  #build({ layers, error, classes, pin }, { narrow, width, height }) {
     const shown = layers.slice(0, classes ? -1 : undefined);
     const shapes = shown.map(({ shape }) => shape);
     const answer = width < WIDE ? ANSWER : WIDE_ANSWER;
-    this.element.style.setProperty("--answer", `${answer}px`);
+    const { style } = /** @type {HTMLElement} */ (this.element.parentElement);
+    style.setProperty("--answer", `${answer}px`);
+    style.setProperty("--pin-top", `${classes ? HEAD + VERDICT : 0}px`);
+    this.element.classList.toggle("comparable", pin !== null);
     const joints = shown.length + (classes || error ? 1 : 0);
-    const tail = (classes ? answer : 0) + (error ? BREAK + 8 : 0);
+    const alone = pin && !classes && !error ? answer : 0; // for the pin, which else stands above the answer or the break
+    const tail = (classes ? answer : 0) + (error ? BREAK + 8 : 0) + alone;
     const grids = narrow
       ? shapes.map((shape) => stackedLayout(shape, width, Math.max(...shapes.map((each) => Math.max(...mapsOf(each).slice(1))))))
       : columnsLayout(shapes, shown.map(headWidth), width - joints * JOINT - tail - 12, height - HEAD);
     this.card.hide();
+    this.element.classList.remove("news");
     this.element.replaceChildren();
     this.drawn = new Map();
     this.#answer = null;
@@ -172,12 +266,13 @@ export class Columns {
     const formula = element("span", "formula", layer.formula.replaceAll("\n", "  →  "));
     joint.append(formula, element("span", "arrow"));
     joint.setAttribute("aria-label", `${layer.name}: ${layer.formula}`);
-    joint.onpointerenter = () => this.card.showLayer(joint, layer);
-    joint.onfocus = () => { if (!this.#returning) this.card.showLayer(joint, layer); };
+    const explained = () => this.card.showLayer(joint, layer, this.#changeOf(index));
+    joint.onpointerenter = explained;
+    joint.onfocus = () => { if (!this.#returning) explained(); };
     joint.onclick = (event) => {
       event.stopPropagation();
       if (hasKernels(layer)) this.on.kernels(index);
-      else this.card.showLayer(joint, layer);
+      else explained();
     };
     joint.onpointerleave = joint.onblur = () => this.card.hide();
     return joint;
@@ -185,7 +280,7 @@ export class Columns {
 
   /** @param {number} index @param {Layer} layer @param {Grid} grid @returns {Drawn} */
   #column(index, layer, grid) {
-    const column = element("div", "column"), canvas = element("canvas"), outline = element("canvas", "outline");
+    const column = element("div", "column"), canvas = element("canvas"), former = element("canvas", "former"), outline = element("canvas", "outline");
     column.style.minWidth = `${grid.width}px`;
     canvas.setAttribute("role", "img");
     canvas.tabIndex = 0;
@@ -221,9 +316,9 @@ export class Columns {
       if (canvas.matches(":focus-visible")) this.#show(index, (this.#returning && this.#seen) || first);
     };
     const tiles = element("div", "tiles");
-    tiles.append(canvas, outline);
+    tiles.append(canvas, former, outline);
     column.append(headOf(layer), tiles);
-    return { canvas, outline, grid, column };
+    return { canvas, former, outline, grid, column };
   }
 
   #leave() {
@@ -240,7 +335,7 @@ export class Columns {
     }
     this.#seen = pixel;
     this.on.looked({ index, ...pixel });
-    if (this.quiet) return true;
+    if (this.quiet || this.#held) return true;
     const { canvas, grid } = drawn;
     const [x, y] = tileAt(grid, pixel.map);
     const tile = { x: x * grid.dot, y: y * grid.dot, width: grid.tileWidth * grid.dot, height: grid.tileHeight * grid.dot };
@@ -287,13 +382,14 @@ export class Columns {
     const list = element("ol", "probabilities");
     const rows = Array.from({ length: layer.shape[0] }, (_, digit) => {
       const row = element("li"), logit = element("span", "logit"), track = element("span", "bar"), bar = element("i"), share = element("span", "share");
-      track.append(bar);
+      const was = element("span", "was");
+      track.append(bar, was);
       row.append(element("span", "digit", String(digit)), logit, track, share);
       row.onclick = (event) => { event.stopPropagation(); this.on.opened(this.#output(digit)); };
       row.onpointerenter = () => this.on.looked(this.#output(digit));
       row.onpointerleave = () => this.on.looked(null);
       list.append(row);
-      return { row, logit, bar, share };
+      return { row, logit, bar, was, share };
     });
     list.tabIndex = 0;
     list.setAttribute("aria-label", "Probabilities. Arrow keys choose a digit, Enter shows where its number comes from.");
@@ -316,7 +412,9 @@ export class Columns {
     else if (event.key === "Enter" && this.#marked >= 0) this.on.opened(this.#output(this.#marked));
     else return;
     event.preventDefault();
-    if (step) this.on.say(`${this.#marked}: ${rows[this.#marked].logit.textContent}, ${rows[this.#marked].share.textContent}`);
+    if (!step) return;
+    const { row, logit, share } = rows[this.#marked];
+    this.on.say([`${this.#marked}: ${logit.textContent}, ${share.textContent}`, ...(row.title ? [row.title] : [])].join(", "));
   }
 
   /** Highlight one digit's row. @param {number} digit −1 for none */
@@ -326,7 +424,10 @@ export class Columns {
   }
 
   /** @param {Answer} answer @param {Update} update @param {Theme} theme */
-  #showAnswer({ column, verdict, sure, rows }, { probabilities, logits, trained, image }, theme) {
+  #showAnswer({ column, verdict, sure, rows }, update, theme) {
+    const before = this.#former?.pass?.probabilities.length === rows.length ? this.#former.pass : null;
+    const { trained, image } = update;
+    const { probabilities, logits } = this.#held && before ? before : update;
     const best = bestOf(probabilities);
     const blank = !image.some((ink) => ink);
     verdict.textContent = blank ? "–" : String(best);
@@ -334,12 +435,15 @@ export class Columns {
     sure.textContent = blank ? "nothing drawn yet" : certainty;
     column.classList.toggle("blank", blank);
     const reach = reachOf(logits);
-    rows.forEach(({ row, logit, bar, share }, digit) => {
+    rows.forEach(({ row, logit, bar, was, share }, digit) => {
       row.classList.toggle("best", digit === best && !blank);
       logit.textContent = oneDecimal(logits[digit]);
       logit.style.setProperty("--colour", cssColour(logits[digit], reach, theme));
       bar.style.transform = `scaleX(${probabilities[digit]})`;
       share.textContent = percent(probabilities[digit]);
+      was.hidden = !before || blank || Math.abs(before.probabilities[digit] - probabilities[digit]) < SEEN;
+      was.style.setProperty("--share", String(before?.probabilities[digit] ?? 0));
+      row.title = was.hidden ? "" : `before ${percent(before?.probabilities[digit] ?? 0)}`;
     });
   }
 }
@@ -356,14 +460,7 @@ function mapsWalked(key, perColumn) {
 }
 
 /** A heading may reach over the joint behind it, which is empty up there. @param {Layer} layer */
-const headWidth = (layer) => LETTER * Math.max(layer.name.length, layer.shape.join("×").length) - JOINT + 6;
-
-/** @param {Layer} layer @param {string} also what follows it in the same column */
-function headOf(layer, also = "") {
-  const head = element("h3");
-  head.append(element("span", "name", also ? `${layer.name} → ${also}` : layer.name), element("span", "shape", layer.shape.join("×")));
-  return head;
-}
+const headWidth = (layer) => LETTER * Math.max(layer.name.length, shapeText(layer.shape).length) - JOINT + 6;
 
 /** @param {NonNullable<Update["error"]>} error */
 function breakOf(error) {

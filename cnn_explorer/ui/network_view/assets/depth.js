@@ -128,7 +128,7 @@ export class Depth {
     this.columns.card.hide();
     this.highlights.clear();
     this.#reset();
-    this.kernels.open(index, update.layers[index], inputOf(update.layers, index), weight, this.#room, this.layers.clientHeight - 130, look.theme);
+    this.kernels.open(index, update.layers[index], inputOf(update.layers, index), weight, this.#room, this.layers.clientHeight - 139, look.theme);
     this.#makeRoom(this.kernels.element, index, this.kernels.width);
     this.kernels.canvas.focus({ preventScroll: true });
   }

@@ -33,8 +33,8 @@ export const LAYER_KINDS = {
     step: batchNorm,
     explain: explainBatchNorm,
   },
-  MaxPool2d: { step: maxPooling, explain: explainMaxPooling },
-  AvgPool2d: { step: averagePooling, explain: explainAveragePooling },
+  MaxPool2d: { family: "pooling", step: maxPooling, explain: explainMaxPooling },
+  AvgPool2d: { family: "pooling", step: averagePooling, explain: explainAveragePooling },
   ReLU: activation((x) => Math.max(0, x), "What is below zero becomes zero; the rest stays.", (x) => `max(0, ${exact(x)})`),
   LeakyReLU: activation(
     (x) => (x > 0 ? x : SLOPE * x),
@@ -55,6 +55,9 @@ export const LAYER_KINDS = {
 /** The entry of a layer's kind; null where this browser knows none. @param {Layer} layer */
 export const kindOf = (layer) => LAYER_KINDS[layer.kind] ?? null;
 
+/** Layers of one family can take each other's place, such as maximum and average pooling. @param {Layer} layer @returns {string} */
+export const familyOf = (layer) => kindOf(layer)?.family ?? layer.kind;
+
 /** Whether a layer has a kernel for each pair of channels. @param {Layer} layer */
 export const hasKernels = (layer) => Boolean(layer.window && kindOf(layer)?.mixes);
 
@@ -65,5 +68,5 @@ export const hasKernels = (layer) => Boolean(layer.window && kindOf(layer)?.mixe
  * @returns {LayerKind}
  */
 function activation(formula, how, worked) {
-  return { step: valueByValue(formula), explain: explainValueByValue(`${how} Every value by itself.`, worked) };
+  return { family: "activation", step: valueByValue(formula), explain: explainValueByValue(`${how} Every value by itself.`, worked) };
 }

@@ -1,11 +1,12 @@
 // The layer table: what every layer is, sees and costs, and what a fully connected one in its place would.
 
+import { differences, shapeText } from "./compare.js";
 import { element } from "./element.js";
 import { product } from "./geometry.js";
 import { mixes } from "./reach.js";
 import { inputOf } from "./windows.js";
 
-/** @import { Update } from "../types.d.ts" */
+/** @import { Layer, Update } from "../types.d.ts" */
 
 const HEADINGS = ["layer", "output shape", "receptive field", "parameters", "multiply-adds", "fully connected instead"];
 
@@ -15,8 +16,12 @@ const countOf = (number) => (number ? number.toLocaleString("en") : "–");
 /** Parameters of a fully connected layer with a layer's input and output: a weight for every pair, a bias for every output. @param {number[]} input @param {number[]} output shapes */
 export const connected = (input, output) => product(output) * (product(input) + 1);
 
-/** @param {HTMLTableElement} table @param {Update} update */
-export function writeLayerTable(table, { layers }) {
+/** A count with the former one before it, where they differ. @param {number} number @param {number | undefined} former */
+const bothCounts = (number, former) => (former === undefined || former === number ? countOf(number) : `${countOf(former)} → ${countOf(number)}`);
+
+/** @param {HTMLTableElement} table @param {Update} update @param {Layer[] | null} former layers of the network that it is compared with */
+export function writeLayerTable(table, { layers }, former = null) {
+  const before = former && differences(layers, former);
   const head = element("thead"), body = element("tbody"), foot = element("tfoot");
   head.append(row(HEADINGS, "th", "col"));
   let instead = 0;
@@ -25,11 +30,15 @@ export function writeLayerTable(table, { layers }) {
     const other = layer.window || mixes(layer, input) ? connected(input, layer.shape) : 0;
     instead += other;
     const field = layer.field[0] ? layer.field.join("×") : "all";
-    body.append(row([layer.name, layer.shape.join("×"), field, countOf(layer.parameters), countOf(layer.macs), countOf(other)]));
+    const was = before?.[index].former ?? undefined;
+    const shape = shapeText(layer.shape), shapes = was && shapeText(was.shape) !== shape ? `${shapeText(was.shape)} → ${shape}` : shape;
+    body.append(row([layer.name, shapes, field, bothCounts(layer.parameters, was?.parameters), bothCounts(layer.macs, was?.macs), countOf(other)]));
   });
+  /** @param {Layer[]} all @param {"parameters" | "macs"} name */
+  const sum = (all, name) => all.reduce((whole, layer) => whole + layer[name], 0);
   /** @param {"parameters" | "macs"} name */
-  const sum = (name) => layers.reduce((all, layer) => all + layer[name], 0);
-  foot.append(row(["all layers", "", "", countOf(sum("parameters")), countOf(sum("macs")), countOf(instead)]));
+  const sums = (name) => bothCounts(sum(layers, name), former ? sum(former, name) : undefined);
+  foot.append(row(["all layers", "", "", sums("parameters"), sums("macs"), countOf(instead)]));
   table.replaceChildren(element("caption", "", "Batch left out; a multiply-add counts as one; receptive field in pixels of the 28×28 image."), head, body, foot);
 }
 

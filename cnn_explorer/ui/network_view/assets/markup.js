@@ -23,6 +23,7 @@ export const MARKUP = `
   <div class="gallery" id="gallery" role="group" aria-label="Digits from MNIST" hidden></div>
 </section>
 <div class="stage">
+  <div class="pin" role="group" aria-label="Compare with a pinned network" hidden></div>
   <section class="layers" aria-label="Layers"></section>
   <section class="detail" aria-label="Opened map" hidden></section>
   <section class="detail kernels" aria-label="Kernels" hidden></section>

@@ -31,7 +31,12 @@ export class Preview {
     return !update.pending && this.id !== update.id;
   }
 
-  /** Take the weights that came with an update, and see how long a pass takes. @param {Update} update */
+  /** The same network with the same weights, for another owner. */
+  copy() {
+    return Object.assign(new Preview(), this);
+  }
+
+  /** Take a network's weights, and see how long a pass takes. @param {Pick<Update, "id" | "layers" | "weights" | "image">} update */
   learn(update) {
     const { layers, weights } = update;
     const known = layers.every((layer) => kindOf(layer));

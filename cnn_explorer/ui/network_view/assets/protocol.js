@@ -1,7 +1,7 @@
 // What the server sends: one blob an update, made by network_view/__init__.py. No DOM.
 //
 //     uint32 header length, header (JSON), 784 bytes image, values of every layer (float32 at rest, float16 while the pen moves),
-//     float32 logits and probabilities, float32 weights of the network where they were asked for
+//     float32 logits and probabilities, float32 weights of the network and of the pinned one, each where they were asked for
 
 import { product } from "./geometry.js";
 
@@ -11,7 +11,7 @@ import { product } from "./geometry.js";
 export function decode(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const headerLength = view.getUint32(0, true);
-  /** @type {Omit<Update, "id" | "image" | "values" | "logits" | "probabilities" | "weights"> & {version: string, weights: number}} */
+  /** @type {Omit<Update, "id" | "image" | "values" | "logits" | "probabilities" | "weights" | "pinWeights"> & {version: string, weights: number}} */
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + headerLength)));
   let at = 4 + headerLength;
   const image = bytes.slice(at, at + 784);
@@ -32,7 +32,7 @@ export function decode(bytes) {
   const values = header.pending ? [] : header.layers.map(({ shape }) => read(product(shape)));
   const classes = header.pending ? 0 : header.classes;
   const id = `${header.net} ${header.version}`;
-  return { ...header, id, image, values, logits: float32(classes), probabilities: float32(classes), weights: float32(header.weights) };
+  return { ...header, id, image, values, logits: float32(classes), probabilities: float32(classes), weights: float32(header.weights), pinWeights: float32(header.pin?.weights ?? 0) };
 }
 
 // Every 16-bit float as a number: a look-up is faster than arithmetic, and Float16Array is not everywhere yet.

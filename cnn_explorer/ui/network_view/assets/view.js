@@ -9,6 +9,8 @@ import { writeLayerTable } from "./layer_table.js";
 import { MARKUP } from "./markup.js";
 import { cssGradient, paintImage } from "./painting.js";
 import { Preview } from "./preview.js";
+import { Pin } from "./pin.js";
+import { PinBar } from "./pin_bar.js";
 import { decode } from "./protocol.js";
 import { imageOfStrokes, placementOf } from "./raster.js";
 import { ServerChannel } from "./server_channel.js";
@@ -16,7 +18,7 @@ import { Surface } from "./surface.js";
 import { Training } from "./training.js";
 import { ViewAddress } from "./view_address.js";
 
-/** @import { Look, Message, Placement, Scale, Scene, State, Update, ViewState } from "../types.d.ts" */
+/** @import { Former, Layer, Look, Message, Placement, Scale, Scene, State, Update, ViewState } from "../types.d.ts" */
 /** @import { Drawing } from "./surface.js" */
 
 const NARROW = 700; // below, the columns stack
@@ -55,6 +57,18 @@ export class View {
   /** @type {{drawing: Drawing, placement: Placement} | null} where the image lies on the drawing, worked out once a drawing */
   #placed = null;
 
+  /** @type {Update | null} the newest one of the network before the last change */
+  #former = null;
+
+  /** @type {string | null} the network that the server is told to pin, "" for none; null once it knows */
+  #pinning = null;
+
+  /** @type {{net: string, former: Layer[] | null} | null} what the layer table shows */
+  #table = null;
+
+  #pinningSince = Infinity; // number of the message that told it
+  #held = false; // the pinned network's maps are shown
+
   #themed = false; // the page's colours are known
   #following = 0; // the next frame in which maps follow the pen
   #followed = 0; // how often they did
@@ -90,6 +104,12 @@ export class View {
       kernels: (index) => this.depth.openKernels(index),
     });
     this.depth = new Depth(host, this.columns, () => this.#scene(), say);
+    this.pin = new Pin();
+    this.pinBar = new PinBar(this.#find(".pin"), {
+      pin: () => this.#setPin(this.#last?.net ?? ""),
+      unpin: () => this.#setPin(""),
+      hold: (held) => this.#hold(held),
+    });
     this.training = new Training(this.#find(".training"), () => this.server.ask());
     this.gallery = new Gallery(host);
     this.image = part(host, ".image", HTMLCanvasElement);
@@ -107,7 +127,7 @@ export class View {
     window.addEventListener("keydown", this.onescape);
     this.path = location.pathname;
     this.onleave = () => { this.server.flush(); this.address.flush(); };
-    this.onpopstate = () => this.server.drop();
+    this.onpopstate = () => { this.server.drop(); this.#pinning = null; };
     window.addEventListener("cnn-explorer-leave", this.onleave); // from the top bar
     window.addEventListener("popstate", this.onpopstate);
   }
@@ -127,7 +147,11 @@ export class View {
     this.server.interval = this.preview.follows(update) ? CONFIRMED : UNCONFIRMED;
     if (this.#wished !== update.id) { this.#wished = update.id; this.#wishedAt = performance.now(); }
     if (this.#own?.id !== update.id || !this.server.outdates(update.seq)) this.#own = null; // what stays on screen is PyTorch's
+    this.#comparePin(update);
+    const changed = before !== null && !before.pending && before.net !== update.net;
+    if (changed) this.#former = before;
     this.#paint();
+    if (changed && update.pin) this.columns.tellChange();
     this.host.dataset.paintedNet = update.pending ? "" : update.net;
     this.host.dataset.paintedSeq = String(update.seq);
     const answered = before !== null && before.seq !== update.seq;
@@ -138,8 +162,8 @@ export class View {
     // asks for the weights.
     if (!answered && !this.server.busy) this.server.retry(SOON);
     else if (update.pending || update.training?.going || !update.measured) this.server.retry(AGAIN);
-    else if (this.preview.lacks(update)) this.server.retry(isLarge(update) ? REST : AGAIN);
-    if (before?.net !== update.net) writeLayerTable(part(this.host, "table", HTMLTableElement), update);
+    else if (this.preview.lacks(update) || this.pin.lacking) this.server.retry(isLarge(update) ? REST : AGAIN);
+    this.#writeTable(update);
     if (before?.sentence !== update.sentence) this.#find(".label").textContent = update.sentence;
     this.host.dataset.trained = String(update.trained);
     this.training.show(update);
@@ -147,7 +171,8 @@ export class View {
     if (this.#room) this.address.updated(update.net);
     this.#agree(update);
     if (this.surface.drawingNow || update.training?.going) return;
-    const answer = before?.training?.going ? `${update.sentence} ${this.columns.answer(update)}` : this.columns.answer(update);
+    const news = [before?.training?.going ? update.sentence : "", changed && update.pin ? this.columns.change : ""];
+    const answer = [...news, this.columns.answer(update)].filter(Boolean).join(" ");
     if (answer !== this.#told) this.#say(answer); // once: what has been said since, such as that the drawing is full, is to be heard
     this.#told = answer;
   }
@@ -159,6 +184,8 @@ export class View {
     window.removeEventListener("cnn-explorer-leave", this.onleave);
     window.removeEventListener("popstate", this.onpopstate);
     cancelAnimationFrame(this.#following);
+    this.pinBar.close();
+    this.columns.close();
     this.server.close();
     this.address.close();
   }
@@ -178,7 +205,10 @@ export class View {
 
   /** What the server is told. @returns {State} */
   #state() {
-    return { drawing: this.surface.text, moving: this.surface.drawingNow, lacking: this.#lacking, ...this.training.asked };
+    if (this.#pinning !== null) this.#pinningSince = Math.min(this.#pinningSince, this.server.seq);
+    return {
+      drawing: this.surface.text, moving: this.surface.drawingNow, lacking: this.#lacking, pin: this.#pinning, lacking_pin: this.pin.lacking, ...this.training.asked,
+    };
   }
 
   /** The network whose weights are to come with the next update, "" for none. While it is trained, they change with every update. */
@@ -228,6 +258,64 @@ export class View {
     mark.title = `At rest all numbers are PyTorch's; while the pen moves, the maps are this browser's own. Largest difference: ${difference.toExponential(0)} of a layer's largest value`;
   }
 
+  // --- before and after ---
+
+  /** Pin the network on screen, or none. @param {string} net its architecture string, "" for none */
+  #setPin(net) {
+    const { pin } = this.#last ?? {};
+    if (!this.#last || !pin) return;
+    if (net) this.pin.keep(this.#last, pin.present, this.preview);
+    else this.pin.take("", "");
+    this.#pinning = net;
+    this.#pinningSince = Infinity;
+    this.pinBar.show(this.pin);
+    this.#say(net ? "Pinned. Hold the button, or the key B, to see this network again." : "Unpinned.");
+    this.#paint();
+    this.#writeTable(this.#last);
+    this.server.ask();
+  }
+
+  /** The server says what is pinned, unless it has yet to hear of a press. @param {Update} update */
+  #comparePin(update) {
+    if (update.seq >= this.#pinningSince) { this.#pinning = null; this.#pinningSince = Infinity; }
+    if (this.#pinning === null) {
+      this.pin.take(update.pin?.net ?? "", update.pin?.name ?? "");
+      this.pin.learn(update);
+    }
+    this.pinBar.show(update.pin && this.pin);
+    this.host.dataset.pinned = this.pin.lacking ? "" : this.pin.net;
+  }
+
+  /** @param {boolean} held */
+  #hold(held) {
+    this.#held = held;
+    this.#paint(); // works out the pass
+    this.columns.hold(held);
+    this.host.dataset.held = String(held);
+  }
+
+  /** The network that the present one is compared with: the pinned one, else the one before the last change. @param {Update} shown @returns {Former | null} */
+  #comparedWith(shown) {
+    const { pin } = this;
+    if (!shown.pin || shown.pending) return null;
+    if (pin.net) {
+      const needed = pin.follows || shown.exact || this.#held;
+      return pin.lacking ? null : { net: pin.net, name: pin.name, layers: pin.layers, pass: needed ? pin.run(shown.image) : pin.known(shown.image), pinned: true };
+    }
+    const former = this.#former;
+    if (!former) return null;
+    const same = former.image.every((ink, at) => ink === shown.image[at]);
+    return { net: former.net, name: former.net, layers: former.layers, pass: same ? former : null, pinned: false };
+  }
+
+  /** @param {Update} update */
+  #writeTable(update) {
+    const former = this.#comparedWith(update)?.layers ?? null;
+    if (this.#table?.net === update.net && this.#table.former === former) return;
+    this.#table = { net: update.net, former };
+    writeLayerTable(part(this.host, "table", HTMLTableElement), update, former);
+  }
+
   // --- the drawing ---
 
   /** What there is to look into. @returns {Scene} */
@@ -240,6 +328,7 @@ export class View {
     return {
       update,
       parameters: this.preview.id === update.id ? this.preview.parameters : null,
+      pinned: this.pin.net ? this.#comparedWith(update) : null,
       look: this.#look,
       narrow: this.#room.narrow,
       placement: { left: left * share, top: top * share, scale: scale * share },
@@ -341,7 +430,7 @@ export class View {
     const shown = this.#own ?? this.#last;
     if (!shown || !this.#room) return;
     paintImage(this.image, shown.image, SEEN);
-    this.depth.refresh(this.columns.show(shown, { ...this.#room, theme: this.#look.theme }));
+    this.depth.refresh(this.columns.show(shown, { ...this.#room, theme: this.#look.theme }, this.#comparedWith(shown)));
     if (!shown.pending) this.#find(".short-answer").textContent = this.columns.verdict(shown); // where the columns stack, the answer is far from the pen
   }
 

@@ -1,0 +1,82 @@
+// How two networks differ, layer by layer. No DOM.
+
+import { familyOf, hasKernels } from "./layer_kinds.js";
+import { mixes } from "./reach.js";
+import { inputOf } from "./windows.js";
+
+/** @import { Difference, Layer, Window } from "../types.d.ts" */
+
+const WINDOW = ["kernel_size", "stride", "padding", "dilation"];
+
+/** A shape as it is written. @param {number[]} shape */
+export const shapeText = (shape) => shape.join("×");
+
+/**
+ * What has become of each layer of a former network.
+ * @param {Layer[]} layers the present ones @param {Layer[]} former
+ * @returns {Difference[]} one for each present layer
+ */
+export function differences(layers, former) {
+  const matched = counterparts(layers, former);
+  return layers.map((layer, at) => {
+    const index = matched[at];
+    const before = index === null ? null : former[index];
+    const changes = before ? changesOf(layer, before) : [`${layer.name} is new`];
+    const other = before !== null && (shapeText(layer.shape) !== shapeText(before.shape) || layer.parameters !== before.parameters);
+    return { index, former: before, changes, follows: other && !changes.length };
+  });
+}
+
+/**
+ * Which former layer each layer corresponds to: the one of the same name, else one of the same family in the same block, such as max1
+ * and avg1.
+ * @param {Layer[]} layers @param {Layer[]} former @returns {(number | null)[]}
+ */
+export function counterparts(layers, former) {
+  const found = layers.map(({ name }) => former.findIndex((other) => other.name === name));
+  const free = new Set(former.keys());
+  for (const index of found) free.delete(index);
+  const blocks = blocksOf(layers), formerBlocks = blocksOf(former);
+  return found.map((index, at) => {
+    if (index >= 0) return index;
+    const match = [...free].find((other) => familyOf(former[other]) === familyOf(layers[at]) && formerBlocks[other] === blocks[at]);
+    if (match === undefined) return null;
+    free.delete(match);
+    return match;
+  });
+}
+
+/** The block of each layer: how many layers up to it mix channels. @param {Layer[]} layers */
+function blocksOf(layers) {
+  let block = 0;
+  return layers.map((layer, index) => (block += mixes(layer, inputOf(layers, index)) ? 1 : 0));
+}
+
+/** The settings of a layer that differ, such as "stride 1 → 2". @param {Layer} layer @param {Layer} former @returns {string[]} */
+function changesOf(layer, former) {
+  if (layer.kind !== former.kind) return [`${former.name} → ${layer.name}`];
+  const present = settingsOf(layer), earlier = settingsOf(former);
+  return Object.keys(present).filter((name) => present[name] !== earlier[name]).map((name) => `${name} ${earlier[name]} → ${present[name]}`);
+}
+
+/** The settings of a layer by torch's names. @param {Layer} layer @returns {Record<string, string>} */
+function settingsOf(layer) {
+  /** @type {Record<string, string>} */
+  const outputs = {};
+  if (hasKernels(layer)) Object.assign(outputs, { out_channels: String(layer.shape[0]), groups: String(layer.groups) });
+  else if (layer.kind === "Linear") outputs.out_features = String(layer.shape[0]);
+  return { ...outputs, ...windowSettings(layer.window) };
+}
+
+/** @param {Window | null} window @returns {Record<string, string>} */
+const windowSettings = (window) => Object.fromEntries((window ?? []).map(([rows, columns], at) => [WINDOW[at], rows === columns ? String(rows) : `${rows}×${columns}`]));
+
+/** What has changed, in one sentence, for a screen reader; "" for nothing. @param {Layer[]} layers @param {Difference[]} all */
+export function changeSentence(layers, all) {
+  const told = all.flatMap(({ changes, former }, at) => {
+    if (!changes.length) return [];
+    const was = former ? `${shapeText(former.shape)} → ` : "";
+    return [`${layers[at].name}: ${changes.join(", ")}, ${was}${shapeText(layers[at].shape)}.`];
+  });
+  return told.join(" ");
+}

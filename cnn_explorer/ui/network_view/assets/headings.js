@@ -1,0 +1,45 @@
+// The heading above a layer's maps: its name and shape, and what both were before the change.
+
+import { shapeText } from "./compare.js";
+import { element } from "./element.js";
+
+/** @import { Difference, Layer } from "../types.d.ts" */
+
+/** @param {Layer} layer @param {string} also what follows it in the same column */
+export function headOf(layer, also = "") {
+  const head = element("h3");
+  head.append(element("span", "name"), element("span", "shape"));
+  writeHead(head, layer, null, also);
+  return head;
+}
+
+/**
+ * Write a heading, with the former name and shape where they differ. CSS shows these for a moment, and under the pointer.
+ * @param {HTMLElement} head @param {Layer} layer @param {Difference | null} difference null where nothing is compared
+ * @param {string} also what follows the layer in the same column
+ */
+export function writeHead(head, layer, difference, also = "") {
+  const [name, shape] = head.children;
+  const former = difference?.former ?? null;
+  const now = shapeText(layer.shape), was = former ? shapeText(former.shape) : "";
+  name.replaceChildren(...before(former && former.name !== layer.name ? former.name : ""), also ? `${layer.name} → ${also}` : layer.name);
+  shape.replaceChildren(...before(was === now ? "" : was), element("span", "now", now));
+  head.dataset.change = changeOf(difference);
+  head.title = difference?.changes.join(", ") ?? "";
+}
+
+/** @param {string} text what it was, "" for the same */
+const before = (text) => (text ? [was(text), " "] : []);
+
+/** @param {string} text */
+function was(text) {
+  const made = element("span", "was", text);
+  made.append(element("i", "", " →"));
+  return made;
+}
+
+/** @param {Difference | null} difference */
+function changeOf(difference) {
+  if (difference?.changes.length) return "own";
+  return difference?.follows ? "follows" : "";
+}
