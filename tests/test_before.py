@@ -74,7 +74,6 @@ def test_a_pinned_network_that_cannot_be_shown_gets_a_sentence(pin: str, reason:
     assert said.startswith("The pinned network in this page's address cannot be read, so here is none.")
     assert reason in warning.value
     assert sent(page)["pin"]["net"] == ""
-    assert "pin" not in address(page)
 
 
 def test_a_message_cannot_pin_what_an_address_cannot() -> None:

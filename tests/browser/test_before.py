@@ -9,6 +9,7 @@ from browser.axe import check
 from browser.conftest import Visit
 from browser.explorer import Explorer
 from browser.test_depth import close, open_map, panel, rest, sent_frames
+from browser.test_draw import touch
 from browser.test_explore import computed
 from PIL import Image
 from playwright.sync_api import expect
@@ -96,7 +97,7 @@ def screen(app: Explorer, layer: str, side: int) -> np.ndarray:
 
 def headings(app: Explorer) -> list[str]:
     found: list[str] = app.page.locator(".layers h3").all_inner_texts()
-    return [" · ".join(text.split("\n")) for text in found]
+    return [" · ".join(" ".join(line.split()) for line in text.split("\n")) for text in found]
 
 
 def test_a_change_shows_what_it_did(visit: Visit) -> None:
@@ -111,7 +112,7 @@ def test_a_change_shows_what_it_did(visit: Visit) -> None:
     marks = app.page.locator(".layers h3").evaluate_all("all => all.map(head => head.dataset.change)")
     assert marks == ["own", *["follows"] * 6]
     totals = app.page.locator(".layer-table tfoot td").all_inner_texts()
-    assert totals[2:4] == ["8,490 → 5,490", "472,000 → 56,200"]
+    assert totals[2:4] == ["8,490 → 5,490", "467,200 → 56,200"]
     app.page.locator(".label").filter(has_text="% before)").wait_for()
     now = app.probabilities()
     differing = [digit for digit in range(10) if abs(now[digit] - former[digit]) >= 0.005]
@@ -162,11 +163,10 @@ def test_the_pinned_network_comes_back_while_a_key_is_held(visit: Visit, axe: st
         page.locator(HELD).wait_for(state="detached")
         box = hold.bounding_box()
         assert box
-        app.devtools().send(
-            "Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": box["x"] + 9, "y": box["y"] + 9}]}
-        )
+        finger = app.devtools()
+        touch(finger, "touchStart", (box["x"] + 9, box["y"] + 9))
         page.locator(HELD).wait_for()
-        app.devtools().send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        touch(finger, "touchEnd")
         page.locator(HELD).wait_for(state="detached")
     assert frames == []
     before = app.draw((60, 140), (220, 140))

@@ -28,22 +28,31 @@ export function differences(layers, former) {
 }
 
 /**
- * Which former layer each layer corresponds to: the one of the same name, else one of the same family in the same block, such as max1
- * and avg1.
+ * Which former layer each layer corresponds to. A block is a convolution or linear layer with what follows it. First come layers of the
+ * same name in the same block, then layers of the same family in the same block, such as max1 and avg1, then layers of the same name
+ * anywhere.
  * @param {Layer[]} layers @param {Layer[]} former @returns {(number | null)[]}
  */
 export function counterparts(layers, former) {
-  const found = layers.map(({ name }) => former.findIndex((other) => other.name === name));
-  const free = new Set(former.keys());
-  for (const index of found) free.delete(index);
   const blocks = blocksOf(layers), formerBlocks = blocksOf(former);
-  return found.map((index, at) => {
-    if (index >= 0) return index;
-    const match = [...free].find((other) => familyOf(former[other]) === familyOf(layers[at]) && formerBlocks[other] === blocks[at]);
-    if (match === undefined) return null;
-    free.delete(match);
-    return match;
-  });
+  /** @type {((at: number, other: number) => boolean)[]} */
+  const rules = [
+    (at, other) => layers[at].name === former[other].name && blocks[at] === formerBlocks[other],
+    (at, other) => familyOf(layers[at]) === familyOf(former[other]) && blocks[at] === formerBlocks[other],
+    (at, other) => layers[at].name === former[other].name,
+  ];
+  /** @type {(number | null)[]} */
+  const found = layers.map(() => null);
+  const free = new Set(former.keys());
+  for (const rule of rules) {
+    layers.forEach((_, at) => {
+      const match = found[at] === null ? [...free].find((other) => rule(at, other)) : undefined;
+      if (match === undefined) return;
+      found[at] = match;
+      free.delete(match);
+    });
+  }
+  return found;
 }
 
 /** The block of each layer: how many layers up to it mix channels. @param {Layer[]} layers */

@@ -22,7 +22,7 @@ export function writeHead(head, layer, difference, also = "") {
   const [name, shape] = head.children;
   const former = difference?.former ?? null;
   const now = shapeText(layer.shape), was = former ? shapeText(former.shape) : "";
-  name.replaceChildren(...before(former && former.name !== layer.name ? former.name : ""), also ? `${layer.name} → ${also}` : layer.name);
+  name.replaceChildren(...before(former && former.name !== layer.name ? former.name : ""), element("span", "now", also ? `${layer.name} → ${also}` : layer.name));
   shape.replaceChildren(...before(was === now ? "" : was), element("span", "now", now));
   head.dataset.change = changeOf(difference);
   head.title = difference?.changes.join(", ") ?? "";

@@ -21,8 +21,8 @@ export class PinBar {
     bar.innerHTML = `
       <button type="button" class="take" title="Keep this network: what you change can then be compared with it">${PIN}Pin this network</button>
       <p class="why">to compare before and after</p>
-      <p class="pinned" hidden>${PIN}<span class="name"></span><button type="button" class="unpin" title="Unpin" aria-label="Unpin">×</button></p>
-      <button type="button" class="hold" aria-pressed="false" hidden>Hold to see it <kbd>B</kbd></button>`;
+      <button type="button" class="hold" aria-pressed="false" hidden>Hold to see before <kbd>B</kbd></button>
+      <p class="pinned" hidden>${PIN}<span class="name"></span><button type="button" class="unpin" title="Unpin" aria-label="Unpin">×</button></p>`;
     this.take = part(bar, ".take", HTMLButtonElement);
     this.pinned = part(bar, ".pinned", HTMLElement);
     this.name = part(bar, ".name", HTMLElement);
