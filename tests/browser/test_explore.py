@@ -114,7 +114,7 @@ def test_a_step_of_a_number_changes_its_layer(visit: Visit) -> None:
     look = app.colours("conv1")
     app.step("block1_kernel_size")
     app.wait_net("conv10k6-max2-relu-conv20k5-max2-relu-fc10")
-    assert head.inner_text().split() == ["conv1", "10×23×23"]
+    assert head.inner_text().split() == ["conv1", "10×24×24", "→", "10×23×23"]
     assert app.colours("conv1") != look
     assert app.page.locator("[data-trained=true]").count() == 1  # the shared weights
     app.step("block1_kernel_size", up=False)
@@ -248,7 +248,7 @@ def test_tab_reaches_everything_in_the_view(visit: Visit) -> None:
         assert focused["outline"]
         reached.append(focused["name"])
     assert [name for name in reached if name != "joint"] == [
-        "paper", "pen", "eraser", "redo", "clear", "more", "conv1", "max1", "relu1", "conv2", "max2", "relu2", "probabilities",
+        "paper", "pen", "eraser", "redo", "clear", "more", "take", "conv1", "max1", "relu1", "conv2", "max2", "relu2", "probabilities",
         "map", "layer", "network", "",
     ]  # fmt: skip
     assert reached.count("joint") == 7
