@@ -106,6 +106,7 @@ def test_a_change_shows_what_it_did(visit: Visit) -> None:
     former = app.probabilities()
     app.step("block1_stride")
     app.page.locator(".layers.news").wait_for()
+    places = [app.canvas(layer).bounding_box() for layer in app.layers()]
     assert headings(app)[:3] == [
         "conv1 · 10×24×24 → 10×12×12", "max1 · 10×12×12 → 10×6×6", "relu1 · 10×12×12 → 10×6×6",
     ]  # fmt: skip
@@ -123,6 +124,7 @@ def test_a_change_shows_what_it_did(visit: Visit) -> None:
     assert [shown[digit] for digit in differing] == pytest.approx([former[digit] for digit in differing], abs=1e-6)
     app.page.locator(".layers:not(.news)").wait_for()
     assert headings(app)[0] == "conv1 · 10×12×12"
+    assert [app.canvas(layer).bounding_box() for layer in app.layers()] == places  # longer headings move nothing
     app.canvas("conv1").focus()
     assert headings(app)[:2] == ["conv1 · 10×24×24 → 10×12×12", "max1 · 10×6×6"]
 

@@ -2,6 +2,7 @@
 
 import { laidOver, latticesOf, relationOf, sameCell } from "./alignment.js";
 import { counterparts, shapeText } from "./compare.js";
+import { element } from "./element.js";
 import { tileOf } from "./explain_layers.js";
 import { short, tidy } from "./numbers.js";
 import { reachOf, sized } from "./painting.js";
@@ -96,24 +97,26 @@ function borderText(more) {
 
 /** The row in the panel of an opened map. */
 export class Comparison {
-  /** @param {HTMLElement} element @param {HTMLCanvasElement} canvas @param {HTMLElement} text */
-  constructor(element, canvas, text) {
-    this.element = element;
-    this.canvas = canvas;
-    this.text = text;
+  #canvas = element("canvas");
+  #text = element("p");
+
+  /** @param {HTMLElement} host */
+  constructor(host) {
+    this.host = host;
+    this.#canvas.setAttribute("role", "img");
   }
 
   /** @param {Scene} scene @param {Place} place */
   show({ update, pinned, look }, place) {
-    this.element.hidden = !pinned || pinned.net === update.net;
-    if (!pinned || this.element.hidden) return;
-    const found = compared(update, pinned, place);
-    this.text.textContent = found.lines.join("\n");
-    this.canvas.hidden = !found.maps.length;
+    const found = pinned && pinned.net !== update.net ? compared(update, pinned, place) : null;
+    this.host.hidden = !found;
+    this.host.replaceChildren(...(found?.maps.length ? [this.#canvas] : []), ...(found ? [this.#text] : []));
+    if (!found) return;
+    this.#text.textContent = found.lines.join("\n");
     if (!found.maps.length) return;
-    const room = this.element.clientWidth || 3 * (SIDE + BETWEEN);
-    paint(this.canvas, found, Math.min(SIDE, room / found.maps.length - BETWEEN), look);
-    this.canvas.setAttribute("aria-label", `${found.maps.map(({ tile }) => tile.label).join(", ")}. ${found.lines.join(" ")}`);
+    const room = this.host.clientWidth || 3 * (SIDE + BETWEEN);
+    paint(this.#canvas, found, Math.min(SIDE, room / found.maps.length - BETWEEN), look);
+    this.#canvas.setAttribute("aria-label", `${found.maps.map(({ tile }) => tile.label).join(", ")}. ${found.lines.join(" ")}`);
   }
 }
 

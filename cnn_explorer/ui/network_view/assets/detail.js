@@ -68,7 +68,7 @@ export class Detail {
       <header><h4></h4><button type="button" class="every" aria-pressed="false"></button><button type="button" class="close" title="Close (Escape)" aria-label="Close">×</button></header>
       <p class="how"></p>
       <div class="sum"><div class="parts" role="group" tabindex="0"></div>
-      <div class="pixel"><div class="comparison" hidden><canvas role="img"></canvas><p></p></div><canvas class="chain" tabindex="0" role="img"></canvas><ul class="lines"></ul><p class="softmax"></p><div class="scroll"><canvas class="numbers" role="img"></canvas></div></div></div>`;
+      <div class="pixel"><div class="comparison" hidden></div><canvas class="chain" tabindex="0" role="img"></canvas><ul class="lines"></ul><p class="softmax"></p><div class="scroll"><canvas class="numbers" role="img"></canvas></div></div></div>`;
     this.title = part(panel, "h4", HTMLElement);
     this.every = part(panel, ".every", HTMLElement);
     this.how = part(panel, ".how", HTMLElement);
@@ -77,7 +77,7 @@ export class Detail {
     this.softmax = part(panel, ".softmax", HTMLElement);
     this.chain = part(panel, ".chain", HTMLCanvasElement);
     this.numbers = part(panel, ".numbers", HTMLCanvasElement);
-    this.comparison = new Comparison(part(panel, ".comparison", HTMLElement), part(panel, ".comparison canvas", HTMLCanvasElement), part(panel, ".comparison p", HTMLElement));
+    this.comparison = new Comparison(part(panel, ".comparison", HTMLElement));
     part(panel, ".close", HTMLElement).onclick = () => this.close();
     this.every.onclick = () => this.#showAll(this.every.getAttribute("aria-pressed") !== "true");
     this.parts.onscroll = () => this.#paintParts();

@@ -25,6 +25,7 @@ export function writeHead(head, layer, difference, also = "") {
   name.replaceChildren(...before(former && former.name !== layer.name ? former.name : ""), element("span", "now", also ? `${layer.name} → ${also}` : layer.name));
   shape.replaceChildren(...before(was === now ? "" : was), element("span", "now", now));
   head.dataset.change = changeOf(difference);
+  Object.assign(head.dataset, { name: name.lastChild?.textContent, shape: now }); // for CSS, which keeps the width
   head.title = difference?.changes.join(", ") ?? "";
 }
 
