@@ -183,7 +183,7 @@ def weights_of(text: str) -> set[str]:
 
 
 def test_a_convolution_has_weights_for_its_role() -> None:
-    assert weights_of("conv4k3s2-max2-sigmoid-fc10") == {  # with 6×6 places it has the usual role
+    assert weights_of("conv5k3s2-max2-sigmoid-fc10") == {  # with 6×6 places it has the usual role
         *("conv1.k3", "conv1.k3.d1", "conv1.k3.j4", "conv1.k3.maxpool", "conv1.k3.sigmoid", "conv1.sigmoid")
     }
     assert weights_of("conv4k3d2-conv4k5-max2-relu-fc10") - weights_of("conv4k3d2-relu-fc10") >= {
@@ -208,7 +208,7 @@ def test_parts_are_added_up_channel_by_channel() -> None:
 
 # --- tuning ---
 
-WEAK = "conv3k5s3p3-max3-tanh-conv10k1-tanh-fc10"
+WEAK = "conv10k6s3p2d2-relu-conv4k1s3p3d2-gelu-fc10"
 
 
 def test_a_weak_network_is_tuned_and_says_so() -> None:
