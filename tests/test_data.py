@@ -66,7 +66,7 @@ def test_bundled_digits_are_training_digits():
 def test_assets_are_small():
     assert (ASSETS / "digits.npz").stat().st_size <= 250_000
     assert (ASSETS / "more_digits.npz").stat().st_size <= 1_000_000
-    assert (ASSETS / "shared.pt").stat().st_size <= 6_000_000
+    assert (ASSETS / "shared.pt").stat().st_size <= 6_500_000
     assert (ASSETS / "example.json").stat().st_size <= 5_000
 
 

