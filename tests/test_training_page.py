@@ -4,13 +4,14 @@ import re
 import time
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 import safetensors.torch
 import streamlit as st
 import torch
 from rendered import FOREIGN, quotes_foreign_text, shown
 from streamlit.testing.v1 import AppTest
-from widgets import address, control, follow, record, sent, wait_for_training
+from widgets import address, components, control, follow, record, sent, wait_for_training
 
 from cnn_explorer.sharing.lru_cache import LruCache
 from cnn_explorer.spec.network import LECTURE, PRESETS, parse
@@ -18,11 +19,13 @@ from cnn_explorer.training.files import CONVERT, weights_file
 from cnn_explorer.training.recipe import digits_for, parse_recipe, recipes_for
 from cnn_explorer.training.run import Run
 from cnn_explorer.ui import caches, visitors
+from cnn_explorer.ui.network_view import pack_weights
 from cnn_explorer.ui.train import progress
 from cnn_explorer.ui.train.live import Watch
 from cnn_explorer.ui.train.results import ResultsShown
 from cnn_explorer.weights.builder import build_network
 from cnn_explorer.weights.evaluation import accuracy
+from cnn_explorer.weights.load import load_network
 
 LONG = "bundled-sgd0.05m0.5-b32-e2-s1"
 QUICK = "bundled-sgd0.05m0.5-b256-e2-s0"  # fifteen batches an epoch
@@ -315,6 +318,51 @@ def test_weights_that_are_not_kept_any_more_get_a_sentence() -> None:
         first.run()
         assert any("not kept any more" in warning.value for warning in first.warning)
         assert sentence(first).startswith("Trained on MNIST and pen digits.")
+
+
+def first_page(**query: str) -> AppTest:
+    page = AppTest.from_file("../app.py", default_timeout=60)
+    page.query_params.update(query)
+    return page.run()
+
+
+def tell_view(page: AppTest, seq: int, **said: object) -> AppTest:
+    message = {"seq": seq, "drawing": "", "final": False, "moving": False, "lacking": "", "drawn": False}
+    page.session_state["network_view"] = {"message": message | said}
+    return page.run()
+
+
+def pinned_weights(page: AppTest) -> np.ndarray:
+    """The last weights that were sent: those of the pinned network."""
+    (view,) = components(page)
+    return np.frombuffer(view.proto.bytes[-4 * sent(page)["pin"]["weights"] :], "<f4")
+
+
+def test_a_link_pins_a_network_with_the_weights_that_it_was_trained_to() -> None:
+    settled(press(opened(net=str(LECTURE)), "train_epoch"))
+    origin, other = f"{QUICK}@15", "conv4k3-fc10"
+    page = first_page(net=str(LECTURE), weights=origin)
+    tell_view(page, 1, pin=str(LECTURE))
+    assert (address(page)["pin"], address(page)["pin_weights"]) == (str(LECTURE), origin)
+    press(page, "forget_weights")
+    assert address(page)["pin_weights"] == origin  # the pinned network keeps its own
+    link = first_page(net=other, pin=str(LECTURE), pin_weights=origin)
+    tell_view(link, 1, lacking_pin=True)
+    expected = np.frombuffer(pack_weights(trained(15, str(LECTURE))), "<f4")
+    np.testing.assert_array_equal(pinned_weights(link), expected)
+    tell_view(link, 2, pin="")
+    assert not {"pin", "pin_weights"} & address(link).keys()
+
+
+def test_pinned_weights_that_are_not_kept_any_more_get_a_sentence() -> None:
+    for text in (f"{QUICK}@15", "nonsense", "@", f"{QUICK}@x"):
+        page = tell_view(first_page(net=SMALL, pin=str(LECTURE), pin_weights=text), 1, lacking_pin=True)
+        assert [warning.value.split(".")[0] for warning in page.warning] == [
+            "The pinned network's weights were trained here and are not kept any more, so it has others"
+        ]
+        np.testing.assert_array_equal(
+            pinned_weights(page), np.frombuffer(pack_weights(load_network(LECTURE).module), "<f4")
+        )
 
 
 def test_the_queue_says_how_many_are_before(monkeypatch: pytest.MonkeyPatch) -> None:

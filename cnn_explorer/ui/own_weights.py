@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 MOST = 4  # networks of a visitor
 SHARES = Shares.of(96_000_000)  # bytes of all visitors' weights
 NO_ROOM = "the weights that other visitors keep here take all the memory there is; try again when they have left"
+NOT_KEPT = (
+    "The weights that this page's address names were trained here and are not kept any more, so here are others. Train "
+    "the network again: the same seed gives the same weights."
+)
+PIN_NOT_KEPT = (
+    "The pinned network's weights were trained here and are not kept any more, so it has others. Train it again and "
+    "pin it anew: the same seed gives the same weights."
+)
 
 _LOCK = threading.Lock()  # guards _KEPT
 _KEPT: FairCache[TrainedNetwork] = FairCache(
@@ -32,14 +40,25 @@ _KEPT: FairCache[TrainedNetwork] = FairCache(
 
 
 def own() -> TrainedNetwork | None:
-    """The visitor's own weights for the network on the page."""
-    _find()
-    return _get(*_shown())
+    """The visitor's own weights for the network on the page, None for none."""
+    net, origin = _shown()
+    network = _find(net, origin)
+    if network is None and origin:
+        state.show_weights("")
+        tell(state.WEIGHTS.name, NOT_KEPT)
+        return _get(net, "")
+    return network
 
 
-def of(net: str) -> TrainedNetwork | None:
-    """The visitor's own weights for a network as it was last on the page, if they are kept."""
-    return _get(net, state.origin_of(net))
+def pinned() -> TrainedNetwork | None:
+    """The visitor's own weights for the pinned network, None for none."""
+    net, origin = state.pin(), state.pin_weights()
+    network = _find(net, origin)
+    if network is None and origin:
+        state.show_pin(net)
+        tell(state.PIN.name, PIN_NOT_KEPT)
+        return _get(net, "")
+    return network
 
 
 def use(net: str, network: TrainedNetwork, recipe: RunRecipe, batch: int) -> None:
@@ -86,11 +105,11 @@ def loaded(net: str, module: nn.Sequential) -> TrainedNetwork:
     return TrainedNetwork(module, Label(FromFile(), evaluation.accuracy, len(evaluation)))
 
 
-def _find() -> None:
-    """Find the weights that the address names."""
-    net, origin = _shown()
-    if not origin or _get(net, origin):
-        return
+def _find(net: str, origin: str) -> TrainedNetwork | None:
+    """Weights that an address names: those that are kept, else those of the run that they come from."""
+    kept = _get(net, origin)
+    if kept or not origin:
+        return kept
     from cnn_explorer.training.recipe import parse_recipe
 
     with suppress(ValueError):  # an address may say anything
@@ -98,13 +117,7 @@ def _find() -> None:
         run = caches.scheduler().run(parse(net), parse_recipe(recipe))
         if run and 0 < int(batch) == run.place_at(int(batch)):
             _keep(net, origin, caches.tested_at(run, int(batch)))
-            return
-    state.show_weights("")
-    tell(
-        state.WEIGHTS.name,
-        "The weights that this page's address names were trained here and are not kept any more, so here are others. "
-        "Train the network again: the same seed gives the same weights.",
-    )
+    return _get(net, origin)
 
 
 def _shown() -> tuple[str, str]:

@@ -20,8 +20,8 @@ from cnn_explorer.ui.session import remembered
 
 @dataclass
 class Shown:
-    """On screen: the architecture string `net`, the `drawing` as text, the origin of the visitor's own `weights`, and
-    the architecture string of the pinned network (`pin`); "" for none.
+    """On screen: the architecture string `net`, the `drawing` as text, the origin of the visitor's own `weights`, the
+    architecture string of the pinned network (`pin`), and the origin of its weights (`pin_weights`); "" for none.
 
     `last_valid` is the last network before this one whose geometry worked out, "" for none. `origins` has the origin of
     the weights of every network that was left. `seq` is the number of the view's last message that was taken over.
@@ -32,6 +32,7 @@ class Shown:
     drawing: str = ""
     weights: str = ""
     pin: str = ""
+    pin_weights: str = ""
     last_valid: str = ""
     origins: dict[str, str] = field(default_factory=dict)
     moves: int = 0
@@ -56,6 +57,11 @@ def weights() -> str:
 def pin() -> str:
     """The pinned network's architecture string, "" for none."""
     return remembered(Shown).pin
+
+
+def pin_weights() -> str:
+    """Where the visitor's own weights for the pinned network come from; as `weights`."""
+    return remembered(Shown).pin_weights
 
 
 def origin_of(net: str) -> str:
@@ -124,11 +130,13 @@ def show_weights(origin: str) -> None:
     tell(WEIGHTS.name, "")
 
 
-def show_pin(text: str) -> None:
-    """Compare with this network, by its architecture string; "" for none. Raises `ValueError` if it cannot be read or
-    is too large for a live page; the one before then stays.
+def show_pin(text: str, origin: str = "") -> None:
+    """Compare with this network, by its architecture string ("" for none), with weights of this origin. Raises
+    `ValueError` if it cannot be read or is too large for a live page; the one before then stays.
     """
-    remembered(Shown).pin = affordable(text) if text else ""
+    shown = remembered(Shown)
+    shown.pin = affordable(text) if text else ""
+    shown.pin_weights = origin if shown.pin else ""
     tell(PIN.name, "")
 
 
@@ -157,7 +165,7 @@ def take(message: ViewMessage | None) -> int:
 
 def _take_pin(net: str) -> None:
     try:
-        show_pin(net)
+        show_pin(net, origin_of(net))
     except ValueError as problem:
         st.toast(sentence(problem), icon=":material/block:")
     else:
@@ -188,9 +196,10 @@ WEIGHTS = Parameter(
 )
 PIN = Parameter(
     "pin",
-    lambda query: show_pin(query.get("pin", "")),
-    lambda: {"pin": pin()},
+    lambda query: show_pin(query.get("pin", ""), query.get("pin_weights", "")),
+    lambda: {"pin": pin(), "pin_weights": pin_weights()},
     cannot_be_read("pinned network", "none"),
+    names=("pin", "pin_weights"),
 )
 SHARED = (NET, DRAWING, WEIGHTS)  # what every page has in its address
 ADDRESS = Address(*SHARED)  # written on any page, it leaves the page's own parameters as they are
