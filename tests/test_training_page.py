@@ -50,6 +50,15 @@ def opened(**address: str) -> AppTest:
     return page
 
 
+def first_page(**query: str) -> AppTest:
+    """Run until PyTorch answers."""
+    page = AppTest.from_file("../app.py", default_timeout=60)
+    page.query_params.update(query)
+    while sent(page.run())["pending"]:
+        time.sleep(0.01)
+    return page
+
+
 def at(page: AppTest) -> int:
     """The place in the address."""
     return int(address(page).get("at", 0))
@@ -300,9 +309,7 @@ def test_the_first_page_shows_trained_weights_until_they_are_given_back() -> Non
     page = settled(press(opened(net=str(LECTURE)), "train_epoch"))
     run = caches.scheduler().run(LECTURE, parse_recipe(QUICK))
     assert run is not None
-    first = AppTest.from_file("../app.py", default_timeout=60)
-    first.query_params.update({"net": str(LECTURE), "weights": f"{QUICK}@15"})
-    first.run()
+    first = first_page(net=str(LECTURE), weights=f"{QUICK}@15")
     assert sent(first)["version"] == sent(page)["version"]
     assert sentence(first).startswith("Trained here, 1 epoch on 4,000 digits: right on ")
     assert sent(first)["training"] is None
@@ -313,17 +320,9 @@ def test_the_first_page_shows_trained_weights_until_they_are_given_back() -> Non
 
 def test_weights_that_are_not_kept_any_more_get_a_sentence() -> None:
     for text in (f"{QUICK}@15", "nonsense", "@", f"{QUICK}@-1", f"{QUICK}@x"):
-        first = AppTest.from_file("../app.py", default_timeout=60)
-        first.query_params.update({"net": str(LECTURE), "weights": text})
-        first.run()
+        first = first_page(net=str(LECTURE), weights=text)
         assert any("not kept any more" in warning.value for warning in first.warning)
         assert sentence(first).startswith("Trained on MNIST and pen digits.")
-
-
-def first_page(**query: str) -> AppTest:
-    page = AppTest.from_file("../app.py", default_timeout=60)
-    page.query_params.update(query)
-    return page.run()
 
 
 def tell_view(page: AppTest, seq: int, **said: object) -> AppTest:
@@ -768,9 +767,7 @@ def test_an_address_shows_the_weights_that_it_names() -> None:
 
 def test_the_address_names_the_weights_of_its_own_network_only() -> None:
     settled(press(opened(net=str(LECTURE)), "train_epoch"))
-    first = AppTest.from_file("../app.py", default_timeout=60)
-    first.query_params.update({"net": str(LECTURE), "weights": f"{QUICK}@15"})
-    first.run()
+    first = first_page(net=str(LECTURE), weights=f"{QUICK}@15")
     control(first.selectbox, "preset").set_value("LeNet-5").run()
     assert "weights" not in address(first)
     assert sentence(first).startswith("Trained on MNIST and pen digits.")
