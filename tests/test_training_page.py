@@ -386,7 +386,7 @@ def test_a_refused_training_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     assert next(button for button in page.button if button.key == "train").disabled
     assert not any("Press Train" in caption.value for caption in page.caption)
     page = opened()
-    monkeypatch.setattr(caches.scheduler(), "places", (0, 0))
+    monkeypatch.setattr(caches.scheduler(), "max_visitors", (0, 0))
     press(page, "train")
     assert [toast.value for toast in page.toast] == [
         "0 visitors are training already, as many as can take turns here; try again in a minute."
@@ -507,7 +507,7 @@ def test_a_loss_that_the_results_find_first_is_told() -> None:
 def test_a_refusal_on_the_way_is_told_and_keeps_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
     page = settled(press(opened(recipe=LONG), "train_epoch"))
     press(page, "train")
-    monkeypatch.setattr(caches.scheduler(), "places", (0, 0))
+    monkeypatch.setattr(caches.scheduler(), "max_visitors", (0, 0))
     page.run()
     page.run()
     assert "0 visitors are training already" in said(page)
@@ -520,7 +520,7 @@ def test_a_training_that_fails_at_once_says_so(monkeypatch: pytest.MonkeyPatch) 
     def fails(*_: object) -> int:
         raise RuntimeError("no memory")
 
-    monkeypatch.setattr(Run, "_right", fails)
+    monkeypatch.setattr(Run, "_count_correct", fails)
     page = settled(press(opened(), "train"))
     assert "The training failed; the reason is in the server's log." in said(page)
     assert sentence(page).startswith("Untrained")
@@ -588,7 +588,7 @@ def test_only_what_was_trained_before_is_called_replayed() -> None:
 def test_a_step_that_is_refused_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     page = settled(press(opened(), "train_batch"))
     rest(drive(QUICK, 20), 20)
-    monkeypatch.setattr(caches.scheduler(), "places", (0, 0))
+    monkeypatch.setattr(caches.scheduler(), "max_visitors", (0, 0))
     press(page, "train_batch")
     assert page.toast
     assert at(page) == 1

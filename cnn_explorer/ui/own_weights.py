@@ -115,7 +115,7 @@ def _find(net: str, origin: str) -> TrainedNetwork | None:
     with suppress(ValueError):  # an address may say anything
         recipe, batch = origin.split("@")
         run = caches.scheduler().run(parse(net), parse_recipe(recipe))
-        if run and 0 < int(batch) == run.place_at(int(batch)):
+        if run and 0 < int(batch) == run.available_batch(int(batch)):
             _keep(net, origin, caches.tested_at(run, int(batch)))
     return _get(net, origin)
 

@@ -202,8 +202,8 @@ def follow(net: str) -> RunStatus:
         if run.batch < now.at:  # it was dropped while it was replayed, and begins anew
             tell(PLACE.name, LOST)
         _set(net, _moved(now, run))
-    elif run.place_at(now.at) != now.at:
-        _set(net, now.resting(run.place_at(now.at)))
+    elif run.available_batch(now.at) != now.at:
+        _set(net, now.resting(run.available_batch(now.at)))
         tell(PLACE.name, LOST if run.batch < now.at else PASSED)
     return status
 
@@ -219,12 +219,12 @@ def _go_to_named(net: str, at: int, until: int) -> None:
         look_at(net, at)
         return
     run = caches.scheduler().run(parse(net), recipe(), _run_name(now))
-    if run is None or run.place_at(at) != at:  # the visitor's own run has not come as far: everybody's may have
+    if run is None or run.available_batch(at) != at:  # the visitor's own run has not come as far: everybody's may have
         _forget_other_attempts(net, Progress())
         now, run = Progress(), caches.scheduler().run(parse(net), recipe())
     here, seconds = 0, 0.0
     if run:
-        until, here = min(until, run.batches), run.place_at(at)
+        until, here = min(until, run.batches), run.available_batch(at)
         seconds = run.seconds_at(here)
         if here < at < run.batch:
             at = here
@@ -302,7 +302,7 @@ def _set_going(net: str, until: Callable[[int, Run], int], alone: bool) -> str:
     run, wanted = status.run, 0
     if run:
         wanted = min(until(start.at, run), run.batches)
-        passed = wanted < run.batch and run.place_at(wanted) != wanted
+        passed = wanted < run.batch and run.available_batch(wanted) != wanted
         if passed or (alone and status.going):  # others would not stop there: a run of one's own does
             start = Progress(attempt=_new_attempt(), restarted=True)
     status = caches.scheduler().train(visitors.visitor(), parse(net), recipe(), max(wanted, 1), _run_name(start))
