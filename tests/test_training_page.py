@@ -702,7 +702,7 @@ def test_back_from_the_first_page_finds_the_comparison() -> None:
 
 def test_the_place_that_is_looked_at_is_the_one_that_is_used() -> None:
     page = settled(press(opened(), "train"))
-    control(page.get("select_slider"), "place").set_value(15).run()
+    control(page.get("select_slider"), "viewed_batch").set_value(15).run()
     assert at(page) == 15
     section(page, "along")
     assert sentence(page).startswith("Trained here, 1 epoch on")

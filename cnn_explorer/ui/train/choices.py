@@ -1,4 +1,4 @@
-"""What the page "Train" trains beside the network of all pages, and how: the recipe, and a network to compare with."""
+"""The choices of the page "Train": the recipe, and a network to compare with that of all pages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def beside() -> str:
 
 
 def networks() -> list[str]:
-    """Architecture strings: the network of all pages, and the one beside it if that is another."""
+    """Architecture strings: the network of all pages, and the one to compare with if that is another."""
     return list(dict.fromkeys(filter(None, [state.architecture(), beside()])))
 
 
@@ -46,7 +46,7 @@ def show_beside(architecture: str) -> None:
 
 
 def put_first(net: str) -> None:
-    """Make one of the networks that of all pages. The other one stands beside it."""
+    """Make `net`, one of the two networks, that of all pages. The other becomes the one to compare with."""
     first = state.architecture()
     if net != first:
         state.show_network(net)
