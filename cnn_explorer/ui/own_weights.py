@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cnn_explorer.sharing.fair_cache import FairCache, Shares
 from cnn_explorer.spec.network import parse
 from cnn_explorer.ui import caches, state, visitors
-from cnn_explorer.ui.address import tell
+from cnn_explorer.ui.address import set_notice
 
 if TYPE_CHECKING:
     from torch import nn
@@ -40,37 +40,37 @@ _KEPT: FairCache[TrainedNetwork] = FairCache(
 
 
 def own() -> TrainedNetwork | None:
-    """The visitor's own weights for the network on the page, None for none."""
+    """The network on the page with the visitor's own weights; None if there are none."""
     net, origin = _shown()
     network = _find(net, origin)
     if network is None and origin:
         state.show_weights("")
-        tell(state.WEIGHTS.name, NOT_KEPT)
+        set_notice(state.WEIGHTS.name, NOT_KEPT)
         return _get(net, "")
     return network
 
 
 def pinned() -> TrainedNetwork | None:
-    """The visitor's own weights for the pinned network, None for none."""
+    """The pinned network with the visitor's own weights; None if there are none."""
     net, origin = state.pin(), state.pin_weights()
     network = _find(net, origin)
     if network is None and origin:
         state.show_pin(net)
-        tell(state.PIN.name, PIN_NOT_KEPT)
+        set_notice(state.PIN.name, PIN_NOT_KEPT)
         return _get(net, "")
     return network
 
 
 def use(net: str, network: TrainedNetwork, recipe: RunRecipe, batch: int) -> None:
-    """Have the pages show this network, which is the page's, as it was trained here. Raises `ValueError` if there is no
-    room for it.
+    """Keep the page's network as it was trained here, and have the pages show its weights. Raises `ValueError` if there
+    is no room for it.
     """
     origin = f"{recipe}@{batch}"
     _keep(net, origin, network)
     state.show_weights(origin)
 
 
-def bring(net: str, network: TrainedNetwork) -> None:
+def keep_from_file(net: str, network: TrainedNetwork) -> None:
     """Keep a network from a file. Raises `ValueError` if there is no room for it."""
     _keep(net, "", network)
 
@@ -86,7 +86,7 @@ def use_file() -> None:
 
 
 def forget() -> None:
-    """Back to the weights that come with the package."""
+    """Drop the visitor's own weights of the page's network, and show those that come with the package."""
     net, origin = _shown()
     with _LOCK:
         for one in (origin, ""):
@@ -96,7 +96,7 @@ def forget() -> None:
 
 
 def loaded(net: str, module: nn.Sequential) -> TrainedNetwork:
-    """A network from a file, with how often it is right on the bundled digits, on as many as take about a second."""
+    """A network from a file, with its accuracy on bundled digits, as many as take about a second."""
     from cnn_explorer.weights.label import FromFile, Label
     from cnn_explorer.weights.load import TrainedNetwork
 
@@ -106,7 +106,7 @@ def loaded(net: str, module: nn.Sequential) -> TrainedNetwork:
 
 
 def _find(net: str, origin: str) -> TrainedNetwork | None:
-    """Weights that an address names: those that are kept, else those of the run that they come from."""
+    """A network with the weights of this origin: those that are kept, else those of their run; None without either."""
     kept = _get(net, origin)
     if kept or not origin:
         return kept

@@ -13,7 +13,7 @@ from cnn_explorer.numbers.examples import CONV_PRESETS, POOL_PRESETS
 from cnn_explorer.numbers.scenes import ConvScene, LastNumbers, PictureScene, PoolScene, SceneError, with_number
 from cnn_explorer.text import quoted
 from cnn_explorer.ui import state
-from cnn_explorer.ui.address import Address, Parameter, Query, tell
+from cnn_explorer.ui.address import Address, Parameter, Query, set_notice
 from cnn_explorer.ui.grid_player import edits_of
 from cnn_explorer.ui.markdown import plain, sentence
 from cnn_explorer.ui.session import remembered
@@ -86,7 +86,7 @@ class NumberPage:
     def show(self, scene: Scene, step: str = "") -> None:
         """Show another scene in this step, or go to another step and show it there."""
         self._set(scene, step or self.step)
-        tell(self._scene.name, "")
+        set_notice(self._scene.name, "")
         self.address.write()
 
     def show_step(self, step: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cnn_explorer.training.recipe import RunRecipe, parse_recipe, recipes_for
 from cnn_explorer.ui import state
-from cnn_explorer.ui.address import Parameter, cannot_be_read, read_again, tell
+from cnn_explorer.ui.address import Parameter, cannot_be_read, read_again, set_notice
 from cnn_explorer.ui.session import remembered
 
 
@@ -36,13 +36,13 @@ def networks() -> list[str]:
 def show_recipe(text: str) -> None:
     """Train by another recipe. Raises `ValueError` if it cannot be read."""
     remembered(_Choices).recipe = str(parse_recipe(text))
-    tell(RECIPE.name, "")
+    set_notice(RECIPE.name, "")
 
 
 def show_beside(architecture: str) -> None:
     """Compare with another network, or with none (""). Raises `ValueError` if it cannot be read or is too large."""
     remembered(_Choices).beside = state.affordable(architecture) if architecture else ""
-    tell(BESIDE.name, "")
+    set_notice(BESIDE.name, "")
 
 
 def put_first(net: str) -> None:

@@ -20,7 +20,7 @@ from cnn_explorer.spec.network import NetworkSpec, parse
 from cnn_explorer.text import quoted
 from cnn_explorer.training.recipe import RunRecipe, parse_recipe
 from cnn_explorer.ui import caches, state, visitors
-from cnn_explorer.ui.address import Address, Parameter, Query, cannot_be_read, tell
+from cnn_explorer.ui.address import Address, Parameter, Query, cannot_be_read, set_notice
 from cnn_explorer.ui.markdown import plain
 from cnn_explorer.ui.session import remembered
 from cnn_explorer.ui.train.choices import BESIDE, RECIPE, networks, recipe, show_beside, show_recipe
@@ -98,7 +98,7 @@ class _Trainings:
 
 def note_change() -> None:
     """Write a change by the visitor to the address, and remove the notice on the training before it."""
-    tell(BATCHES.name, "")
+    set_notice(BATCHES.name, "")
     ADDRESS.write()
 
 
@@ -171,7 +171,7 @@ def set_recipe(new: RunRecipe) -> None:
 
 
 def set_network(spec: NetworkSpec) -> None:
-    """Train another network. Raises `ValueError` if it is too large for a live page; the one before then stays."""
+    """Train another network. Raises `ValueError` if it is too large for a live page; the present one then stays."""
     state.show_network(str(spec))
     note_change()
 
@@ -206,11 +206,11 @@ def follow(net: str) -> RunStatus:
         _give_up(net, now, status.problem)
     elif now.going:
         if run.batch < now.at:  # it was dropped during the replay and starts anew
-            tell(BATCHES.name, LOST)
+            set_notice(BATCHES.name, LOST)
         _set(net, _moved(now, run))
     elif run.available_batch(now.at) != now.at:
         _set(net, now.paused(run.available_batch(now.at)))
-        tell(BATCHES.name, LOST if run.batch < now.at else PASSED)
+        set_notice(BATCHES.name, LOST if run.batch < now.at else PASSED)
     return status
 
 
@@ -237,7 +237,7 @@ def _go_to_named(net: str, at: int, until: int) -> None:
         if here < at < run.batch:
             at = here
             if not goes_on:
-                tell(BATCHES.name, PASSED)
+                set_notice(BATCHES.name, PASSED)
     wanted = until if goes_on or here < at else here
     _set(net, Progress(here, wanted, now.attempt, time.monotonic(), seconds, named=at))
 
@@ -247,7 +247,7 @@ def _give_up(net: str, now: Progress, problem: str) -> None:
     if now.at or now.going:
         _set(net, Progress())
         lost = LOST if now.at or now.named else ""
-        tell(BATCHES.name, " ".join(filter(None, [plain(problem), lost])))
+        set_notice(BATCHES.name, " ".join(filter(None, [plain(problem), lost])))
 
 
 def _train(net: str, until: int) -> RunStatus:

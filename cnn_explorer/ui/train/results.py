@@ -334,7 +334,7 @@ def _read_file(net: str) -> None:
     try:
         weights = read_weights(file.getvalue(), caches.shapes_of(net), file.name)
         network = own_weights.loaded(net, weights.module)
-        own_weights.bring(net, network)
+        own_weights.keep_from_file(net, network)
     except ValueError as problem:
         code = CONVERT if isinstance(problem, PickleError) else ""
         remembered(ResultsShown).note = FileNote(net, f"{name}: {plain(problem)}", refused=True, code=code)
