@@ -16,7 +16,13 @@ from cnn_explorer.digits.drawing import parse_drawing
 
 pytestmark = pytest.mark.browser
 
-PATHS = {"Draw": "/", "Convolution": "/convolution", "Pooling": "/pooling", "Train": "/training"}
+PATHS = {
+    "Draw": "/",
+    "Convolution": "/convolution",
+    "Pooling": "/pooling",
+    "Train": "/training",
+    "Classic networks": "/classics",
+}
 RESTING = ".stApp[data-test-script-state=notRunning]"
 # The browser is at an address; the same character may be written in two ways there.
 SAME = """(address) => {
