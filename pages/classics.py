@@ -18,8 +18,7 @@ def page() -> None:
     if pressed is not None:
         state.show_part(pressed)
     controls.header()
-    with st.spinner("Loading torchvision's networks…", show_time=False):
-        network = kept.folded(state.network())
+    network = kept.folded(state.network())
     shapes = kept.shapes(state.network(), state.size())
     path = state.opened(network.parts)
     controls.totals(network, shapes)

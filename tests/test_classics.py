@@ -1,18 +1,21 @@
 """The graphs of torchvision's networks, against torchvision itself: its metadata, its modules, real passes."""
 
+import gzip
 import math
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 
 import pytest
 import torch
 from torch import fx, nn
 
-from cnn_explorer.classics import tracing
+from cnn_explorer.classics import recorded, tracing
 from cnn_explorer.classics.catalogue import FAMILIES, NETWORKS, family_of, network_named
 from cnn_explorer.classics.folding import Dense, Fork, Part, Step, find, fold, steps_of
 from cnn_explorer.classics.graph import EVERYTHING, Graph, infer_graph, smallest_size
+from cnn_explorer.shipped import ASSETS, SUMS
 
 ONE_A_FAMILY = [
     "alexnet",
@@ -113,6 +116,34 @@ def test_a_size_too_small_is_told_with_its_numbers_and_the_nodes_before_are_ther
     assert graph("densenet121").nodes[len(shapes.nodes)].name == "features.transition3.pool"
     shapes = infer_graph(graph("inception_v3"), 3)
     assert shapes.error.endswith("(Conv2d) has windows of 3 × 3 pixels, but its input is only 1 × 1.")
+
+
+# --- what is recorded ---
+
+
+@every_network
+def test_the_recorded_graph_is_the_traced_one(name: str) -> None:
+    assert recorded.records().graphs[name] == graph(name)
+
+
+def test_the_recorded_facts_are_torchvisions() -> None:
+    assert recorded.records().facts == facts()
+
+
+def test_what_was_recorded_of_another_version_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorded, "installed_version", lambda: "0.1.0")
+    assert recorded.records.__wrapped__() == recorded.NOTHING
+
+
+def test_recording_again_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = recorded.read_asset(recorded.NAME)
+    (tmp_path / SUMS).write_bytes((ASSETS / SUMS).read_bytes())
+    monkeypatch.setattr(recorded, "ASSETS", tmp_path)
+    monkeypatch.setattr(tracing, "trace_graph", graph)
+    recorded.main()
+    written = (tmp_path / recorded.NAME).read_bytes()
+    assert gzip.decompress(written) == gzip.decompress(shipped)  # another zlib packs it in another way
+    assert (tmp_path / SUMS).read_text().count(recorded.NAME) == 1
 
 
 # --- receptive fields: what a single bright pixel reaches when all weights are 1 ---

@@ -10,10 +10,12 @@ from streamlit.testing.v1 import AppTest
 from widgets import address, components, control, follow
 
 from cnn_explorer.classics import tracing
-from cnn_explorer.classics.catalogue import FAMILIES
+from cnn_explorer.classics.catalogue import FAMILIES, NETWORKS
 from cnn_explorer.classics.graph import Graph, Node
+from cnn_explorer.classics.recorded import NOTHING
 from cnn_explorer.classics.wording import weights_of
 from cnn_explorer.classics.worker import WorkerError
+from cnn_explorer.sharing.lru_cache import LruCache
 from cnn_explorer.spec.network import parse
 from cnn_explorer.spec.shapes import infer_shapes
 from cnn_explorer.ui.classics import kept
@@ -141,6 +143,22 @@ def test_a_worker_that_fails_is_a_sentence(
     page = opened(network="densenet169")
     assert "could not be computed" in page.error[0].value
     assert isinstance(failures.pop(), WorkerError)
+
+
+def test_the_page_is_there_without_torchvision(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept.worker(), "call", lambda *_: pytest.fail("torchvision was asked"))
+    page = opened(network="densenet161")
+    assert drawn(page)["rows"]
+    assert len(page.dataframe[0].value) == len(NETWORKS)
+
+
+def test_with_another_version_torchvision_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "records", lambda: NOTHING)
+    monkeypatch.setattr(kept, "_FACTS", {})
+    monkeypatch.setattr(kept, "_GRAPHS", LruCache(64))
+    page = opened(network="squeezenet1_1")
+    assert any("1,235,496 parameters" in text.value for text in page.markdown)
+    assert len(page.dataframe[0].value) == len(NETWORKS)
 
 
 def test_other_pages_do_not_load_torchvision() -> None:

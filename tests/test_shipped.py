@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cnn_explorer import shipped
+from cnn_explorer.classics.recorded import records
 from cnn_explorer.digits import data, drawing
 from cnn_explorer.shipped import ASSETS, SUMS, AssetError, read_asset, write_all_sums, write_sums
 from cnn_explorer.spec.network import LECTURE, PRESETS, parse
@@ -26,6 +27,7 @@ CACHES = (
     weights._trained,
     weights._tensors,
     weights.recipe,
+    records,
 )
 
 
@@ -79,6 +81,7 @@ READERS: list[tuple[str, Callable[[], object]]] = [
     ("digits.npz", data.bundled_digits),
     ("more_digits.npz", data.more_digits),
     ("example.json", drawing.example_drawing),
+    ("classics.json.gz", records),
     (SUMS, data.more_digits),
 ]
 

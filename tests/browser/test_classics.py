@@ -11,7 +11,6 @@ from playwright.sync_api import Locator, Page, expect
 
 pytestmark = pytest.mark.browser
 
-WORKER_PATIENCE = 3 * PATIENCE  # ms: the first visitor of a server waits until torchvision is imported
 OVERFLOW = "() => document.querySelector('[data-testid=stMain]').scrollWidth - innerWidth"
 
 Opened = Callable[..., Page]
@@ -26,7 +25,7 @@ def classics(new_page: Callable[..., Page], server: Server, watch: Watch) -> Ope
         watch.forgive("/classics/_stcore/", "status of 404 (Not Found)")
         page = new_page({"reduced_motion": "reduce", **(context or {})})
         page.goto(f"{server.url}/classics?{query}")
-        page.locator(".network-map[data-selected]").wait_for(timeout=WORKER_PATIENCE)
+        page.locator(".network-map[data-selected]").wait_for(timeout=PATIENCE)
         return page
 
     return opened

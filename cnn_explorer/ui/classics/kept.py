@@ -1,4 +1,6 @@
-"""What one process keeps for all visitors of the page: graphs, torchvision's facts, and the process that reads both."""
+"""What one process keeps for all visitors of the page: graphs, torchvision's facts, and the process that torchvision
+runs in.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from functools import cache
 from cnn_explorer.classics import tracing
 from cnn_explorer.classics.folding import Part, fold
 from cnn_explorer.classics.graph import Graph, GraphShapes, infer_graph, smallest_size
+from cnn_explorer.classics.recorded import records
 from cnn_explorer.classics.worker import Worker
 from cnn_explorer.sharing.lru_cache import LruCache
 
@@ -34,16 +37,13 @@ def worker() -> Worker:
     return Worker()
 
 
-def has(name: str) -> bool:
-    """True if a network's graph is here already, so that nobody has to wait for torchvision."""
-    return _GRAPHS.get(name) is not None
-
-
 def folded(name: str) -> Folded:
-    """A network of the catalogue. Raises `WorkerError` if torchvision cannot be asked."""
+    """A network of the catalogue. Torchvision is asked only where another version of it is recorded; raises
+    `WorkerError` if it cannot be asked.
+    """
 
     def made() -> Folded:
-        graph = worker().call(tracing.trace_graph, name)
+        graph = records().graphs.get(name) or worker().call(tracing.trace_graph, name)
         return Folded(graph, fold(graph), smallest_size(graph))
 
     return _GRAPHS.get_or_compute(name, made)
@@ -55,8 +55,8 @@ def shapes(name: str, size: int) -> GraphShapes:
 
 
 def facts() -> dict[str, tracing.Facts]:
-    """What torchvision says of every network, by name. Raises `WorkerError` if it cannot be asked."""
+    """What torchvision says of every network, by name. Raises `WorkerError` as `folded` does."""
     with _READING:
         if not _FACTS:
-            _FACTS.update((one.name, one) for one in worker().call(tracing.facts))
+            _FACTS.update(records().facts or {one.name: one for one in worker().call(tracing.facts)})
     return _FACTS
