@@ -28,7 +28,7 @@ BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE = "#0072B2", "#D55E00", "#009E73", 
 COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE)
 DASHES = ("solid", "dash", "dot", "dashdot")
 SYMBOLS = ("circle", "diamond")
-NETWORK_SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "star", "triangle-down")
+NETWORK_SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "star", "triangle-down", "hexagon")
 AXES = {
     "fixedrange": True,
     "automargin": True,

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import fx, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from cnn_explorer.classics import recorded, tracing
 from cnn_explorer.classics.catalogue import FAMILIES, NETWORKS, family_of, network_named
@@ -26,6 +27,7 @@ ONE_A_FAMILY = [
     "densenet121",
     "squeezenet1_1",
     "mobilenet_v2",
+    "efficientnet_lite0",
 ]
 one_a_family = pytest.mark.parametrize("name", ONE_A_FAMILY)
 every_network = pytest.mark.parametrize("name", NETWORKS)
@@ -60,6 +62,14 @@ def test_totals_are_torchvisions(name: str) -> None:
     assert shapes.nodes[-1].shape == (1000,)
     assert graph(name).parameters == facts()[name].parameters
     assert shapes.macs == pytest.approx(facts()[name].macs, rel=1e-3)
+
+
+@one_a_family
+def test_multiply_adds_are_those_that_torch_counts(name: str) -> None:
+    size = network_named(name).size
+    with FlopCounterMode(display=False) as counter:
+        module(name)(torch.zeros(1, 3, size, size, device="meta"))
+    assert infer_graph(graph(name), size).macs == counter.get_total_flops() / 2
 
 
 @every_network
@@ -156,6 +166,8 @@ FIELDS = [
     ("googlenet", "inception3a.cat", 128),
     ("squeezenet1_1", "features.6.cat", 128),
     ("mobilenet_v2", "features.4.conv.3", 128),
+    ("efficientnet_lite0", "layer2.1.add", 128),
+    ("efficientnet_lite0", "layer3.0.block.1.1", 128),
 ]
 
 

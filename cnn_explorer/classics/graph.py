@@ -66,6 +66,7 @@ class Node:
     channels: Pair | None = None
     groups: int = 1
     output_size: Pair | None = None  # of an adaptive pooling
+    pads: tuple[int, int, int, int] | None = None  # of a zero padding: left, right, top, bottom
 
     @property
     def name(self) -> str:
@@ -193,6 +194,18 @@ def _adapt(node: Node, inputs: Sequence[NodeShape]) -> NodeShape:
     return NodeShape((channels, rows, columns), 0, field)
 
 
+def _pad(node: Node, inputs: Sequence[NodeShape]) -> NodeShape:
+    assert node.pads
+    left, right, top, bottom = node.pads
+    (channels, height, width), field = inputs[0].shape, inputs[0].field
+    if field.jump != EVERYTHING:
+        down, across = (
+            centre - start * jump for centre, start, jump in zip(field.centre, (top, left), field.jump, strict=True)
+        )
+        field = replace(field, centre=(down, across))
+    return NodeShape((channels, height + top + bottom, width + left + right), 0, field)
+
+
 def _flatten(node: Node, inputs: Sequence[NodeShape]) -> NodeShape:
     return NodeShape((math.prod(inputs[0].shape),), 0, _whole(inputs[0]))
 
@@ -240,6 +253,7 @@ RULES: Mapping[str, Callable[[Node, Sequence[NodeShape]], NodeShape]] = {
     "MaxPool2d": _slide,
     "AvgPool2d": _slide,
     "AdaptiveAvgPool2d": _adapt,
+    "ZeroPad2d": _pad,
     "Flatten": _flatten,
     "Linear": _linear,
     "Add": _add,

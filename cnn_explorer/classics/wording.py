@@ -16,6 +16,7 @@ WORDS = {
     "MaxPool2d": "Max pooling",
     "AvgPool2d": "Average pooling",
     "AdaptiveAvgPool2d": "Adaptive average",
+    "ZeroPad2d": "Zero padding",
     "Add": "Addition",
     "Concatenate": "Concatenation",
     "_DenseBlock": "Dense block",
@@ -110,6 +111,8 @@ def code_of(node: Node) -> str:
         return f"nn.Linear({node.channels[0]}, {node.channels[1]})"
     if node.kind == "AdaptiveAvgPool2d" and node.output_size:
         return f"nn.AdaptiveAvgPool2d({node.output_size})"
+    if node.pads:
+        return f"nn.ZeroPad2d({node.pads})"
     return FUNCTIONS.get(node.kind, "")
 
 
