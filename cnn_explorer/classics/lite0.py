@@ -38,11 +38,11 @@ ACCURACY = 0.751
 MEAN, STD = 127 / 255, 128 / 255
 
 
+DAMAGED = "The weights of EfficientNet-Lite0 are missing or damaged; install the app again."
+
+
 class WeightsError(ValueError):
     """The weights are missing or not the ones that were pinned; the message is for a page."""
-
-    def __init__(self) -> None:
-        super().__init__("The weights of EfficientNet-Lite0 are missing or damaged; install the app again.")
 
 
 def build() -> nn.Module:
@@ -116,9 +116,9 @@ def read_weights() -> dict[str, Tensor]:
     try:
         contents = weights_file().read_bytes()
     except (OSError, ModuleNotFoundError) as problem:
-        raise WeightsError from problem
+        raise WeightsError(DAMAGED) from problem
     if hashlib.sha256(contents).hexdigest() != SHA256:
-        raise WeightsError
+        raise WeightsError(DAMAGED)
     weights: dict[str, Tensor] = torch.load(io.BytesIO(contents), map_location="cpu", weights_only=True)
     return weights
 
@@ -133,10 +133,10 @@ def fitted(weights: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, Tens
     each tensor must agree. Raises `WeightsError` where they do not.
     """
     if len(weights) != len(own):
-        raise WeightsError
+        raise WeightsError(DAMAGED)
     result = {}
     for (theirs, tensor), (name, like) in zip(weights.items(), own.items(), strict=True):
         if theirs.rpartition(".")[2] != name.rpartition(".")[2] or tensor.shape != like.shape:
-            raise WeightsError
+            raise WeightsError(DAMAGED)
         result[name] = tensor
     return result

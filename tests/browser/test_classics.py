@@ -9,8 +9,11 @@ from browser.driver import PHONE, Server
 from browser.explorer import PATIENCE
 from playwright.sync_api import Locator, Page, expect
 
+from cnn_explorer.classics.photographs import photograph
+
 pytestmark = pytest.mark.browser
 
+WORKER_PATIENCE = 3 * PATIENCE  # ms: until torchvision is imported
 OVERFLOW = "() => document.querySelector('[data-testid=stMain]').scrollWidth - innerWidth"
 
 Opened = Callable[..., Page]
@@ -60,6 +63,30 @@ def test_a_network_unfolds_by_mouse_and_by_keyboard(classics: Opened) -> None:
     wait_open(page, "layer1")
 
 
+def test_a_picture_is_classified(classics: Opened) -> None:
+    """The first visitor of a server waits until torchvision is imported; meanwhile the page answers."""
+    page = classics("network=efficientnet_lite0&picture=coffee")
+    box(page, "layer2").click()
+    wait_open(page, "layer2")
+    page.locator(".classified li").filter(has_text="espresso").wait_for(timeout=WORKER_PATIENCE)
+    page.get_by_role("button", name="Your own picture").click()
+    page.locator("input[type=file]").set_input_files(
+        {"name": "cat.jpg", "mimeType": "image/jpeg", "buffer": photograph("chelsea")}
+    )
+    page.locator(".classified li").filter(has_text="Egyptian cat").wait_for()
+    page.wait_for_function("() => new URLSearchParams(location.search).get('picture') === 'own'")
+    page.go_back()
+    page.locator(".classified li").filter(has_text="espresso").wait_for()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_about_a_picture(classics: Opened, axe: str, theme: str) -> None:
+    page = classics("network=efficientnet_lite0&open=layer2.0.block.1.0", {"color_scheme": theme})
+    page.locator(".classified").wait_for(timeout=WORKER_PATIENCE)
+    page.evaluate(axe)
+    check(page, 'data-id="layer2.0"')
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing(classics: Opened, axe: str, theme: str) -> None:
     page = classics("network=densenet121&open=denseblock1.denselayer2.conv1&size=20", {"color_scheme": theme})
@@ -71,6 +98,9 @@ def test_axe_finds_nothing(classics: Opened, axe: str, theme: str) -> None:
 
 
 def test_a_phone_shows_all_parts_below_each_other(classics: Opened) -> None:
+    page = classics("network=efficientnet_lite0", PHONE)
+    page.locator(".classified").wait_for(timeout=WORKER_PATIENCE)
+    assert page.evaluate(OVERFLOW) <= 0
     page = classics("network=googlenet&open=stage1.inception3a", PHONE)
     boxes = page.locator(".network-map button").evaluate_all(
         "all => all.map(one => one.getBoundingClientRect().toJSON())"

@@ -4,15 +4,17 @@ runs in.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from dataclasses import dataclass
 from functools import cache
 
-from cnn_explorer.classics import tracing
+from cnn_explorer.classics import running, tracing
 from cnn_explorer.classics.folding import Part, fold
 from cnn_explorer.classics.graph import Graph, GraphShapes, infer_graph, smallest_size
 from cnn_explorer.classics.recorded import records
 from cnn_explorer.classics.worker import Worker
+from cnn_explorer.sharing.background import Background
 from cnn_explorer.sharing.lru_cache import LruCache
 
 
@@ -29,6 +31,8 @@ _GRAPHS: LruCache[Folded] = LruCache(64)  # more than there are networks; all to
 _SHAPES: LruCache[GraphShapes] = LruCache(64)
 _FACTS: dict[str, tracing.Facts] = {}
 _READING = threading.Lock()
+_CLASSIFIED: Background[running.Classified] = Background(16)  # half a megabyte each
+PATIENCE = 0.3  # seconds that a page waits for an answer before it shows that one is to come
 
 
 @cache
@@ -60,3 +64,11 @@ def facts() -> dict[str, tracing.Facts]:
         if not _FACTS:
             _FACTS.update(records().facts or {one.name: one for one in worker().call(tracing.facts)})
     return _FACTS
+
+
+def classified(name: str, picture: bytes) -> running.Classified | None:
+    """What a network says of a picture, a JPEG file; None while it is being computed. Raises `WorkerError`, and
+    `ValueError` where the network has no weights.
+    """
+    key = f"{name} {hashlib.sha256(picture).hexdigest()}"
+    return _CLASSIFIED.get(key, lambda: worker().call(running.classify, name, picture), PATIENCE)

@@ -1,4 +1,7 @@
-"""What the page shows, all of it in the address: a network, the part of it that is unfolded, the size of its input."""
+"""What the page shows: a network, the part of it that is unfolded, the size of its input, and a picture.
+
+All of it is in the address, but for a picture of one's own.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +10,28 @@ from dataclasses import dataclass
 
 from cnn_explorer.classics.catalogue import FIRST, SIZES, network_named
 from cnn_explorer.classics.folding import Part, Step, find
+from cnn_explorer.classics.photographs import PHOTOGRAPHS, photograph
 from cnn_explorer.text import quoted
 from cnn_explorer.ui import state
 from cnn_explorer.ui.address import Address, Parameter, cannot_be_read, tell
 from cnn_explorer.ui.network_map import MAX_ID
 from cnn_explorer.ui.session import remembered
 
+OWN = "own"
+
 
 @dataclass
 class _Shown:
     """The `network` by torchvision's name, the id of the part that is unfolded (`part`, "" for none), and the `size` of
-    the input in pixels a side, 0 for the size that the network's weights are made for.
+    the input in pixels a side, 0 for the size that the network's weights are made for. `picture` names a photograph, or
+    is `OWN`; then `own` is the visitor's own as a JPEG file.
     """
 
     network: str = FIRST
     part: str = ""
     size: int = 0
+    picture: str = next(iter(PHOTOGRAPHS))
+    own: bytes = b""
 
 
 def network() -> str:
@@ -58,6 +67,34 @@ def show_size(size: int) -> None:
     remembered(_Shown).size = size
     tell(SIZE.name, "")
     ADDRESS.write()
+
+
+def picture() -> str:
+    """The name of the photograph, or `OWN`."""
+    return remembered(_Shown).picture
+
+
+def pictures() -> list[str]:
+    """The pictures that can be shown: the photographs, and the visitor's own if there is one."""
+    return [*PHOTOGRAPHS, *([OWN] if remembered(_Shown).own else [])]
+
+
+def picture_file() -> bytes:
+    """The picture as a JPEG file. Raises `AssetError`."""
+    return remembered(_Shown).own if picture() == OWN else photograph(picture())
+
+
+def show_picture(name: str) -> None:
+    """Show another picture, and write the address."""
+    _show_picture(name)
+    tell(PICTURE.name, "")
+    ADDRESS.write()
+
+
+def show_own(file: bytes) -> None:
+    """Show a picture of the visitor's own, a JPEG file, and write the address."""
+    remembered(_Shown).own = file
+    show_picture(OWN)
 
 
 def opened(parts: Sequence[Part]) -> list[Step]:
@@ -98,6 +135,14 @@ def _read_size(text: str) -> None:
     remembered(_Shown).size = int(text) if text else 0
 
 
+def _show_picture(name: str) -> None:
+    if name == OWN and not remembered(_Shown).own:
+        raise ValueError("A picture of one's own stays with the visitor who has uploaded it")
+    if name not in pictures():
+        raise ValueError(f"there is no picture named {quoted(name)}; there are {', '.join(PHOTOGRAPHS)}")
+    remembered(_Shown).picture = name
+
+
 NETWORK = Parameter(
     "network",
     lambda query: _show_network(query.get("network", FIRST)),
@@ -118,4 +163,10 @@ SIZE = Parameter(
     cannot_be_read("size of the input", "the usual one"),
     depends_on="network",
 )
-ADDRESS = Address(*state.SHARED, NETWORK, PART, SIZE)
+PICTURE = Parameter(
+    "picture",
+    lambda query: _show_picture(query.get("picture", next(iter(PHOTOGRAPHS)))),
+    lambda: {"picture": picture()},
+    cannot_be_read("picture", "another one"),
+)
+ADDRESS = Address(*state.SHARED, NETWORK, PART, SIZE, PICTURE)
