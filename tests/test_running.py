@@ -3,6 +3,7 @@
 import io
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ def test_the_steps_are_torchvisions_own(interpolation: str) -> None:
 
 
 def test_another_network_is_never_run_with_random_weights() -> None:
-    with pytest.raises(ValueError, match="do not come with the app"):
+    with pytest.raises(ValueError, match="are not here"):
         running.classify("resnet18", photograph("coffee"))
 
 
@@ -203,10 +204,11 @@ def test_a_file_that_cannot_be_read_has_one_sentence(content: bytes) -> None:
     assert address(page)["picture"] == next(iter(PHOTOGRAPHS))
 
 
-def test_a_network_without_weights_says_so() -> None:
+def test_a_network_without_weights_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     page = opened(network="resnet18")
     assert any("do not come with the app" in text.value for text in page.markdown)
-    (button,) = [button for button in page.button if "which has its own" in button.label]
+    (button,) = [button for button in page.button if "whose weights come" in button.label]
     button.click().run()
     assert address(page)["network"] == LITE0
 

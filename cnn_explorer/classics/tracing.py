@@ -41,7 +41,7 @@ class Facts:
     """What torchvision says of the first version of a network's weights, and EfficientNet-Lite0's authors of theirs.
 
     `accuracy` is the top-1 accuracy on ImageNet's validation pictures, from 0 to 1. `parameters` is exact, and `macs`
-    is rounded to a million. `megabytes` are 10⁶ bytes of the file.
+    is rounded to a million. `megabytes` are 10⁶ bytes of the file. `url` is where it can be fetched, "" if it is here.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Facts:
     parameters: int
     macs: float
     megabytes: float
+    url: str = ""
 
 
 def facts() -> tuple[Facts, ...]:
@@ -63,13 +64,15 @@ def _facts_of(name: str) -> Facts:
         graph = trace_graph(name)
         macs = infer_graph(graph, network_named(name).size).macs
         return Facts(name, lite0.ACCURACY, graph.parameters, macs, round(lite0.weights_file().stat().st_size / 1e6, 1))
-    meta = next(iter(get_model_weights(name))).meta
+    weights = next(iter(get_model_weights(name)))
+    meta = weights.meta
     return Facts(
         name,
         meta["_metrics"]["ImageNet-1K"]["acc@1"] / 100,
         meta["num_params"],
         meta["_ops"] * 1e9,
         round(meta["_file_size"] * 2**20 / 1e6, 1),  # torchvision counts 1,048,576 bytes
+        weights.url,
     )
 
 

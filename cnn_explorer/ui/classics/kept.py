@@ -8,8 +8,11 @@ import hashlib
 import threading
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from cnn_explorer.classics import running, tracing
+from cnn_explorer.classics.catalogue import LITE0
+from cnn_explorer.classics.downloads import Downloads, Progress, checkpoint
 from cnn_explorer.classics.folding import Part, fold
 from cnn_explorer.classics.graph import Graph, GraphShapes, infer_graph, smallest_size
 from cnn_explorer.classics.recorded import records
@@ -32,6 +35,7 @@ _SHAPES: LruCache[GraphShapes] = LruCache(64)
 _FACTS: dict[str, tracing.Facts] = {}
 _READING = threading.Lock()
 _CLASSIFIED: Background[running.Classified] = Background(16)  # half a megabyte each
+_DOWNLOADS = Downloads()
 PATIENCE = 0.3  # seconds that a page waits for an answer before it shows that one is to come
 
 
@@ -68,7 +72,28 @@ def facts() -> dict[str, tracing.Facts]:
 
 def classified(name: str, picture: bytes) -> running.Classified | None:
     """What a network says of a picture, a JPEG file; None while it is being computed. Raises `WorkerError`, and
-    `ValueError` where the network has no weights.
+    `ValueError` where its weights are missing or damaged.
     """
     key = f"{name} {hashlib.sha256(picture).hexdigest()}"
-    return _CLASSIFIED.get(key, lambda: worker().call(running.classify, name, picture), PATIENCE)
+    return _CLASSIFIED.get(key, lambda: worker().call(running.classify, name, picture, weights_file(name)), PATIENCE)
+
+
+def weights_file(name: str) -> Path | None:
+    """Where a network's weights are, once they have been fetched; None for a network that comes with its own."""
+    return None if name == LITE0 else checkpoint(facts()[name].url)
+
+
+def has_weights(name: str) -> bool:
+    """True if a network can be run without a download."""
+    file = weights_file(name)
+    return file is None or file.exists()
+
+
+def download(name: str) -> None:
+    """Fetch a network's weights in the background."""
+    _DOWNLOADS.start(facts()[name].url)
+
+
+def download_progress(name: str) -> Progress | None:
+    """How far the download of a network's weights is, None if there is none or it is complete."""
+    return _DOWNLOADS.progress(checkpoint(facts()[name].url))

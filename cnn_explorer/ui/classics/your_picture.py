@@ -5,22 +5,24 @@ from __future__ import annotations
 import base64
 import html
 import io
+from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
 from PIL import Image
 
-from cnn_explorer.classics.catalogue import LITE0, NETWORKS
 from cnn_explorer.classics.photographs import PHOTOGRAPHS, as_jpeg
 from cnn_explorer.classics.running import Classified, Colour
-from cnn_explorer.ui.boundary import careful, guarded
+from cnn_explorer.classics.worker import WorkerError
+from cnn_explorer.ui.boundary import guarded, sentence_for
 from cnn_explorer.ui.classics import kept, state
+from cnn_explorer.ui.classics.fetching import ASKED_AGAIN, fetching
 from cnn_explorer.ui.controlled import chosen
 from cnn_explorer.ui.markdown import plain, sentence
+from cnn_explorer.ui.session import remembered
 from cnn_explorer.ui.uploads import picture_camera, picture_uploader, upload_error
 
 UPLOAD, CAMERA = "classic_upload", "classic_camera"
-ASKED_AGAIN = 0.5  # seconds between two looks for an answer that is being computed
 MUST_CHOOSE = (
     "The network was trained on ImageNet, with 1,000 classes, animals and things for the most part. It must choose one "
     "of them whatever it is shown, even for a face, which is none of them."
@@ -42,23 +44,36 @@ STYLE = """<style>
 </style>"""
 
 
+@dataclass
+class _Problem:
+    """What went wrong with the last answer, as Markdown; "" for nothing."""
+
+    text: str = ""
+
+
 def your_picture() -> None:
     """The choice of a picture, and the network's answer as soon as it is there."""
     st.markdown("##### On a picture")
     name = state.network()
-    if name != LITE0:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"The weights of {NETWORKS[name].title} do not come with the app.", width="content")
-            title = NETWORKS[LITE0].title
-            st.button(f"Open {title}, which has its own", on_click=careful(state.show), args=(LITE0,))
-        return
-    _choice()
+    problem, remembered(_Problem).text = remembered(_Problem).text, ""
+    if kept.has_weights(name):
+        _choice()
+    if problem:
+        st.error(problem)
+    if not kept.has_weights(name):
+        fetching(name)
+    elif not problem:
+        answered = _asked()
+        st.fragment(_answer, run_every=None if answered else ASKED_AGAIN)(answered)
+
+
+def _asked() -> bool:
+    """True if there is an answer, good or bad."""
     try:
-        waiting = kept.classified(name, state.picture_file()) is None
-    except ValueError as problem:
-        st.error(sentence(problem))
-        return
-    st.fragment(_answer, run_every=ASKED_AGAIN if waiting else None)(waiting)
+        return kept.classified(state.network(), state.picture_file()) is not None
+    except (ValueError, WorkerError) as problem:
+        remembered(_Problem).text = sentence(problem) if isinstance(problem, ValueError) else sentence_for(problem)
+        return True
 
 
 def _choice() -> None:
@@ -94,13 +109,17 @@ def _take(picture: Image.Image) -> str:
 
 
 @guarded()
-def _answer(waiting: bool) -> None:
+def _answer(answered: bool) -> None:
+    if not answered and _asked():  # from now on nothing has to be asked for
+        st.rerun()
+    problem, remembered(_Problem).text = remembered(_Problem).text, ""
+    if problem:
+        st.error(problem)
+        return
     found = kept.classified(state.network(), state.picture_file())
     if found is None:
         st.markdown(":material/hourglass: Loading the network. The first picture takes some seconds.")
         return
-    if waiting:  # from now on nothing has to be asked for
-        st.rerun()
     st.html(STYLE + _steps(found))
     st.caption(MUST_CHOOSE)
 
