@@ -21,12 +21,14 @@ from cnn_explorer.weights.evaluation import SHIFTS, Evaluation
 from cnn_explorer.weights.shared_filters import CLASSES
 
 if TYPE_CHECKING:
+    from cnn_explorer.classics.tracing import Facts
     from cnn_explorer.training.run import CurvePoint
 
 BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"
 COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE)
 DASHES = ("solid", "dash", "dot", "dashdot")
 SYMBOLS = ("circle", "diamond")
+NETWORK_SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "star", "triangle-down", "hexagon")
 AXES = {
     "fixedrange": True,
     "automargin": True,
@@ -136,6 +138,50 @@ def class_accuracy(evaluations: Mapping[str, Evaluation]) -> go.Figure:
     bottom = max(0.0, math.floor(20 * lowest - 0.5) / 20)  # a multiple of 5 % below the lowest value
     figure.update_xaxes(title_text="digit", tickvals=[*range(CLASSES)], range=[-0.5, CLASSES - 0.5], showgrid=False)
     figure.update_yaxes(title_text="right", tickformat=".0%", range=[bottom, 1 + 0.04 * (1 - bottom)])
+    return figure
+
+
+def networks(series: Mapping[str, Sequence[Facts]], titles: Mapping[str, str]) -> go.Figure:
+    """Accuracy on ImageNet against parameters and against multiply-adds, side by side on log scales, for families of
+    networks by name. Sizes and prices are in millions; `titles` has a network's name on the page.
+    """
+    figure = go.Figure()
+    for index, (name, facts) in enumerate(series.items()):
+        line = {"color": COLOURS[index % len(COLOURS)], "dash": DASHES[index % len(DASHES)], "width": 1}
+        ordered = sorted(facts, key=lambda one: one.parameters)
+        for axis, values in (
+            ("", [one.parameters / 1e6 for one in ordered]),
+            ("2", [one.macs / 1e6 for one in ordered]),
+        ):
+            figure.add_scatter(
+                x=values,
+                y=[one.accuracy for one in ordered],
+                name=name,
+                legendgroup=name,
+                showlegend=not axis,
+                mode="lines+markers",
+                line=line,
+                marker={"size": 9, "color": line["color"], "symbol": NETWORK_SYMBOLS[index % len(NETWORK_SYMBOLS)]},
+                hovertext=[
+                    f"{titles[one.name]}, {name}<br>{100 * one.accuracy:.1f} % right at once"
+                    f"<br>{one.parameters / 1e6:.1f} million parameters<br>{one.macs / 1e6:,.0f} million multiply-adds"
+                    for one in ordered
+                ],
+                hoverinfo="text",
+                cliponaxis=False,
+                xaxis=f"x{axis}",
+                yaxis=f"y{axis}",
+            )
+    across = {**AXES, "type": "log", "dtick": 1}
+    up = {**AXES, "tickformat": ".0%"}
+    figure.update_layout(
+        **_layout(320, legend=True, title_height=TITLE),
+        xaxis={**across, "domain": LEFT, "anchor": "y"},
+        xaxis2={**across, "domain": RIGHT, "anchor": "y2"},
+        yaxis={**up, "anchor": "x"},
+        yaxis2={**up, "anchor": "x2", "matches": "y"},
+        annotations=[_title("accuracy by parameters (millions)", LEFT), _title("by multiply-adds (millions)", RIGHT)],
+    )
     return figure
 
 

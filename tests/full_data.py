@@ -31,6 +31,12 @@ def written_digits() -> list[PenDigit]:
     return pen_digits(found[0]) if found else _unavailable(str(PEN_DIGITS))
 
 
+def classic_weights(name: str) -> Path:
+    """A file of trained weights for one of torchvision's networks, in half precision, by the network's name."""
+    found = [file for folder in _folders() if (file := folder / "classics" / f"{name}.pt").exists()]
+    return found[0] if found else _unavailable(f"classics/{name}.pt")
+
+
 def _folders() -> list[Path]:
     """`CNN_EXPLORER_DATA`, else `data` in the working folder or the repository, else `shared/data` beside it."""
     return [data_folder(), REPOSITORY / "data", REPOSITORY.parent / "shared" / "data"]

@@ -30,6 +30,9 @@ GOOD = {
     "recipe": [*map(str, recipes_for("bundled").values()), "bundled-sgd9-b64-e1-s0"],
     "beside": ["fc10", str(LECTURE), "fc7"],
     "at": ["0", "15", "-1", "9" * 30],
+    "network": ["resnet18", "googlenet", "vgg99"],
+    "open": ["layer1.0.conv1", "stage1", "head.fc", "nothing"],
+    "size": ["224", "20", "0", "9999"],
     "step": ["one", "channels", "picture", "flip", "shift", "adaptive", "compare"],
     "input": ["1_2~3_4", "1_2~3", "0"],
     "kernel": ["1", "1_0~0_1", "1~~1~~~2~~2"],
@@ -58,6 +61,7 @@ PAGES = {
         "colour",
         "drawing",
     ),
+    "classics": ("network", "open", "size", "net"),
     "pooling": ("step", "input", "kernel_size", "stride", "padding", "output_size", "shift", "net"),
 }
 

@@ -1,18 +1,22 @@
 """The graphs of torchvision's networks, against torchvision itself: its metadata, its modules, real passes."""
 
+import gzip
 import math
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 
 import pytest
 import torch
 from torch import fx, nn
+from torch.utils.flop_counter import FlopCounterMode
 
-from cnn_explorer.classics import tracing
+from cnn_explorer.classics import recorded, tracing
 from cnn_explorer.classics.catalogue import FAMILIES, NETWORKS, family_of, network_named
 from cnn_explorer.classics.folding import Dense, Fork, Part, Step, find, fold, steps_of
 from cnn_explorer.classics.graph import EVERYTHING, Graph, infer_graph, smallest_size
+from cnn_explorer.shipped import ASSETS, SUMS
 
 ONE_A_FAMILY = [
     "alexnet",
@@ -23,6 +27,7 @@ ONE_A_FAMILY = [
     "densenet121",
     "squeezenet1_1",
     "mobilenet_v2",
+    "efficientnet_lite0",
 ]
 one_a_family = pytest.mark.parametrize("name", ONE_A_FAMILY)
 every_network = pytest.mark.parametrize("name", NETWORKS)
@@ -57,6 +62,14 @@ def test_totals_are_torchvisions(name: str) -> None:
     assert shapes.nodes[-1].shape == (1000,)
     assert graph(name).parameters == facts()[name].parameters
     assert shapes.macs == pytest.approx(facts()[name].macs, rel=1e-3)
+
+
+@one_a_family
+def test_multiply_adds_are_those_that_torch_counts(name: str) -> None:
+    size = network_named(name).size
+    with FlopCounterMode(display=False) as counter:
+        module(name)(torch.zeros(1, 3, size, size, device="meta"))
+    assert infer_graph(graph(name), size).macs == counter.get_total_flops() / 2
 
 
 @every_network
@@ -115,6 +128,34 @@ def test_a_size_too_small_is_told_with_its_numbers_and_the_nodes_before_are_ther
     assert shapes.error.endswith("(Conv2d) has windows of 3 × 3 pixels, but its input is only 1 × 1.")
 
 
+# --- what is recorded ---
+
+
+@every_network
+def test_the_recorded_graph_is_the_traced_one(name: str) -> None:
+    assert recorded.records().graphs[name] == graph(name)
+
+
+def test_the_recorded_facts_are_torchvisions() -> None:
+    assert recorded.records().facts == facts()
+
+
+def test_what_was_recorded_of_another_version_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorded, "installed_version", lambda: "0.1.0")
+    assert recorded.records.__wrapped__() == recorded.NOTHING
+
+
+def test_recording_again_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = recorded.read_asset(recorded.NAME)
+    (tmp_path / SUMS).write_bytes((ASSETS / SUMS).read_bytes())
+    monkeypatch.setattr(recorded, "ASSETS", tmp_path)
+    monkeypatch.setattr(tracing, "trace_graph", graph)
+    recorded.main()
+    written = (tmp_path / recorded.NAME).read_bytes()
+    assert gzip.decompress(written) == gzip.decompress(shipped)  # another zlib packs it in another way
+    assert (tmp_path / SUMS).read_text().count(recorded.NAME) == 1
+
+
 # --- receptive fields: what a single bright pixel reaches when all weights are 1 ---
 
 FIELDS = [
@@ -125,6 +166,8 @@ FIELDS = [
     ("googlenet", "inception3a.cat", 128),
     ("squeezenet1_1", "features.6.cat", 128),
     ("mobilenet_v2", "features.4.conv.3", 128),
+    ("efficientnet_lite0", "layer2.1.add", 128),
+    ("efficientnet_lite0", "layer3.0.block.1.1", 128),
 ]
 
 

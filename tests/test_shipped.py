@@ -5,11 +5,14 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from cnn_explorer import shipped
+from cnn_explorer.classics.photographs import PHOTOGRAPHS, photograph
+from cnn_explorer.classics.recorded import records
 from cnn_explorer.digits import data, drawing
 from cnn_explorer.shipped import ASSETS, SUMS, AssetError, read_asset, write_all_sums, write_sums
 from cnn_explorer.spec.network import LECTURE, PRESETS, parse
@@ -26,6 +29,7 @@ CACHES = (
     weights._trained,
     weights._tensors,
     weights.recipe,
+    records,
 )
 
 
@@ -79,6 +83,8 @@ READERS: list[tuple[str, Callable[[], object]]] = [
     ("digits.npz", data.bundled_digits),
     ("more_digits.npz", data.more_digits),
     ("example.json", drawing.example_drawing),
+    ("classics.json.gz", records),
+    *((f"{name}.jpg", partial(photograph, name)) for name in PHOTOGRAPHS),
     (SUMS, data.more_digits),
 ]
 

@@ -34,6 +34,7 @@ class Family:
     block: str
 
 
+LITE0 = "efficientnet_lite0"  # the one network that is not torchvision's: see `lite0`
 FAMILIES = (
     Family(
         "AlexNet",
@@ -102,9 +103,18 @@ FAMILIES = (
         "mobilenet_v2",
         "stage2.3",
     ),
+    Family(
+        "EfficientNet",
+        2019,
+        "MobileNet's blocks, with kernels, widths and depths that a search found. Lite0 is the smallest for phones: "
+        "without the parts that do not work well with whole numbers. Its weights come with the app.",
+        (Network(LITE0, "EfficientNet-Lite0"),),
+        LITE0,
+        "layer2.1",
+    ),
 )
 NETWORKS = {network.name: network for family in FAMILIES for network in family.networks}
-FIRST = "resnet50"  # what the page opens with
+FIRST = LITE0  # what the page opens with
 SIZES = (1, 512)  # smallest and largest input, in pixels a side
 
 

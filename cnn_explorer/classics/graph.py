@@ -35,6 +35,19 @@ class Window:
         height, width = (d * (k - 1) + 1 for k, d in zip(self.kernel_size, self.dilation, strict=True))
         return height, width
 
+    def places(self, side: int, axis: int) -> int:
+        """Windows along one side of an input: ⌊(side + 2·padding − span)/stride⌋ + 1, or the ceiling. Below 1 if no
+        window fits.
+
+        With `ceil_mode`, a window that would start in the padding at the end is left out, as in torch.
+        """
+        padding, stride = self.padding[axis], self.stride[axis]
+        free = side + 2 * padding - self.span[axis]
+        if not self.ceil_mode:
+            return free // stride + 1
+        places = -(-free // stride) + 1
+        return places - 1 if (places - 1) * stride >= side + padding else places
+
 
 @dataclass(frozen=True)
 class Node:
@@ -53,6 +66,7 @@ class Node:
     channels: Pair | None = None
     groups: int = 1
     output_size: Pair | None = None  # of an adaptive pooling
+    pads: tuple[int, int, int, int] | None = None  # of a zero padding: left, right, top, bottom
 
     @property
     def name(self) -> str:
@@ -145,26 +159,13 @@ def _slide(node: Node, inputs: Sequence[NodeShape]) -> NodeShape:
     window = node.window
     assert window
     shape, field = inputs[0].shape, inputs[0].field
-    height, width = (_places(window, axis, shape) for axis in (0, 1))
-    channels = node.channels[1] if node.channels else shape[0]
-    return NodeShape((channels, height, width), 0, _through(field, window))
-
-
-def _places(window: Window, axis: int, shape: Shape) -> int:
-    """⌊(n + 2p − span)/s⌋ + 1 of one side, or the ceiling; then a window that starts in the padding at the end is left
-    out, as torch does.
-    """
-    side, span = shape[1 + axis], window.span[axis]
-    padding, stride = window.padding[axis], window.stride[axis]
-    free = side + 2 * padding - span
-    places = (-(-free // stride) if window.ceil_mode else free // stride) + 1
-    if window.ceil_mode and (places - 1) * stride >= side + padding:
-        places -= 1
-    if places < 1:
-        has = "its padded input is" if padding else "its input is"
+    height, width = (window.places(shape[1 + axis], axis) for axis in (0, 1))
+    if min(height, width) < 1:
+        has = "its padded input is" if max(window.padding) else "its input is"
         sides = [length + 2 * pad for length, pad in zip(shape[1:], window.padding, strict=True)]
         raise TooSmallError(f"has windows of {_times(window.span)} pixels, but {has} only {_times(sides)}")
-    return places
+    channels = node.channels[1] if node.channels else shape[0]
+    return NodeShape((channels, height, width), 0, _through(field, window))
 
 
 def _through(field: ReceptiveField, window: Window) -> ReceptiveField:
@@ -191,6 +192,18 @@ def _adapt(node: Node, inputs: Sequence[NodeShape]) -> NodeShape:
     else:
         field = _whole(inputs[0])
     return NodeShape((channels, rows, columns), 0, field)
+
+
+def _pad(node: Node, inputs: Sequence[NodeShape]) -> NodeShape:
+    assert node.pads
+    left, right, top, bottom = node.pads
+    (channels, height, width), field = inputs[0].shape, inputs[0].field
+    if field.jump != EVERYTHING:
+        down, across = (
+            centre - start * jump for centre, start, jump in zip(field.centre, (top, left), field.jump, strict=True)
+        )
+        field = replace(field, centre=(down, across))
+    return NodeShape((channels, height + top + bottom, width + left + right), 0, field)
 
 
 def _flatten(node: Node, inputs: Sequence[NodeShape]) -> NodeShape:
@@ -240,6 +253,7 @@ RULES: Mapping[str, Callable[[Node, Sequence[NodeShape]], NodeShape]] = {
     "MaxPool2d": _slide,
     "AvgPool2d": _slide,
     "AdaptiveAvgPool2d": _adapt,
+    "ZeroPad2d": _pad,
     "Flatten": _flatten,
     "Linear": _linear,
     "Add": _add,

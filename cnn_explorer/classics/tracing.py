@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cnn_explorer.classics.catalogue import NETWORKS, network_named
-from cnn_explorer.classics.graph import Graph, Node, Pair, Window
+from cnn_explorer.classics import lite0
+from cnn_explorer.classics.catalogue import LITE0, NETWORKS, network_named
+from cnn_explorer.classics.graph import Graph, Node, Pair, Window, infer_graph
 
 if TYPE_CHECKING:
     from torch import fx, nn
@@ -37,10 +38,10 @@ FUNCTIONS = {
 
 @dataclass(frozen=True)
 class Facts:
-    """What torchvision says of a network's weights, of their first version.
+    """What torchvision says of the first version of a network's weights, and EfficientNet-Lite0's authors of theirs.
 
     `accuracy` is the top-1 accuracy on ImageNet's validation pictures, from 0 to 1. `parameters` is exact, and `macs`
-    is rounded to a million. `megabytes` are 10⁶ bytes of the file.
+    is rounded to a million. `megabytes` are 10⁶ bytes of the file. `url` is where it can be fetched, "" if it is here.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Facts:
     parameters: int
     macs: float
     megabytes: float
+    url: str = ""
 
 
 def facts() -> tuple[Facts, ...]:
@@ -58,18 +60,24 @@ def facts() -> tuple[Facts, ...]:
 def _facts_of(name: str) -> Facts:
     from torchvision.models import get_model_weights
 
-    meta = next(iter(get_model_weights(name))).meta
+    if name == LITE0:
+        graph = trace_graph(name)
+        macs = infer_graph(graph, network_named(name).size).macs
+        return Facts(name, lite0.ACCURACY, graph.parameters, macs, round(lite0.weights_file().stat().st_size / 1e6, 1))
+    weights = next(iter(get_model_weights(name)))
+    meta = weights.meta
     return Facts(
         name,
         meta["_metrics"]["ImageNet-1K"]["acc@1"] / 100,
         meta["num_params"],
         meta["_ops"] * 1e9,
         round(meta["_file_size"] * 2**20 / 1e6, 1),  # torchvision counts 1,048,576 bytes
+        weights.url,
     )
 
 
 def build(name: str, device: str = "meta") -> nn.Module:
-    """torchvision's network in evaluation mode. On the meta device it has shapes and no numbers, and takes no memory.
+    """A network of the catalogue in evaluation mode. On the meta device it has shapes, but no numbers and no memory.
 
     Raises `ValueError` for a name that is not in the catalogue.
     """
@@ -78,7 +86,7 @@ def build(name: str, device: str = "meta") -> nn.Module:
 
     network_named(name)
     with torch.device(device):
-        network: nn.Module = get_model(name, **SETTINGS.get(name, {}))
+        network: nn.Module = lite0.build() if name == LITE0 else get_model(name, **SETTINGS.get(name, {}))
     return network.eval()
 
 
@@ -137,6 +145,8 @@ def _module_settings(layer: nn.Module) -> Iterator[tuple[str, Any]]:
         yield "window", _window(layer)
     elif isinstance(layer, nn.AdaptiveAvgPool2d):
         yield "output_size", _pair(layer.output_size)
+    elif isinstance(layer, nn.ZeroPad2d):
+        yield "pads", tuple(layer.padding)
     elif isinstance(layer, nn.Linear):
         yield "channels", (layer.in_features, layer.out_features)
 

@@ -11,6 +11,7 @@ from typing import ParamSpec
 import streamlit as st
 from streamlit.errors import FragmentHandledException
 
+from cnn_explorer.classics.worker import WorkerError
 from cnn_explorer.digits.data import DataError
 from cnn_explorer.shipped import AssetError
 from cnn_explorer.ui.markdown import plain
@@ -59,4 +60,4 @@ def careful(act: Callable[Arguments, None]) -> Callable[Arguments, None]:
 def sentence_for(problem: Exception) -> str:
     """The sentence for a failure, as Markdown. Its details go to the log."""
     _LOG.error("a page failed", exc_info=problem)
-    return plain(problem) if isinstance(problem, AssetError | DataError) else UNKNOWN
+    return plain(problem) if isinstance(problem, AssetError | DataError | WorkerError) else UNKNOWN

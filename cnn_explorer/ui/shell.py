@@ -31,6 +31,7 @@ PAGES = (
     Page("convolution", "Convolution", "Convolution, number by number"),
     Page("pooling", "Pooling", "Pooling, number by number"),
     Page("training", "Train", "Train"),
+    Page("classics", "Classic networks", "Classic networks"),
 )
 CREDITS = (
     "The weights were trained on MNIST (Y. LeCun, C. Cortes, C. Burges; CC BY-SA 3.0) and on Pen-Based Recognition of "
@@ -93,21 +94,23 @@ def _top_bar(current: Page, correction: top_bar.Once) -> None:
     if wanted in [page.path for page in PAGES]:
         for key in network_view.KEYS:  # what was drawn a moment ago belongs to that address
             state.take(network_view.view_message(key))
-        answer = top_bar.Once(_query(wanted), wanted)
+        answer = top_bar.Once({**_query(wanted), **top_bar.wanted_query()}, wanted)
     links = [top_bar.Link(page.path, page.label, page == current, _query(page.path)) for page in PAGES]
     top_bar.mount(NAME, links, [parameter.name for parameter in state.SHARED], answer, correction)
 
 
 def _query(path: str) -> dict[str, str]:
     """The whole address of a page, as its last visit left it."""
+    from cnn_explorer.ui.classics.state import ADDRESS as CLASSICS
     from cnn_explorer.ui.numbers.state import CONVOLUTION, POOLING
-    from cnn_explorer.ui.train.progress import ADDRESS
+    from cnn_explorer.ui.train.progress import ADDRESS as TRAINING
 
     addresses = {
         "": state.FIRST_PAGE,
         "convolution": CONVOLUTION.address,
         "pooling": POOLING.address,
-        "training": ADDRESS,
+        "training": TRAINING,
+        "classics": CLASSICS,
     }
     return addresses[path].query()
 

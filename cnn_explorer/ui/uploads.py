@@ -59,6 +59,11 @@ def picture_uploader(
     )
 
 
+def picture_camera(label: str, key: str, use: Callable[[Image.Image], str]) -> None:
+    """Take a picture with the camera. `use` is as for `picture_uploader`."""
+    st.camera_input(label, key=key, on_change=careful(_read), args=(key, use), width=320)
+
+
 def upload_error(key: str) -> str:
     """What is wrong with the last upload, or ""."""
     return remembered(_Uploads).errors.get(key, "")

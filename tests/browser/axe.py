@@ -47,7 +47,7 @@ def axe_source() -> str:
 
 def check(page: Page, *parts: str) -> None:
     """Nothing serious or critical, and `parts` were among what was looked at: the shadow root is searched."""
-    for component in page.locator(".network-view, .grid-player").element_handles():
+    for component in page.locator(".network-view, .grid-player, .network-map").element_handles():
         page.wait_for_function(RESTED, arg=component)
     result = page.evaluate(CHECK)
     for part in parts:

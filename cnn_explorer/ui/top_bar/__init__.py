@@ -44,9 +44,10 @@ class Once:
 
 @dataclass
 class _Requested:
-    """The path of a page that the server wants to be opened, None for none."""
+    """The path of a page that the server wants to be opened, None for none, and what that page is to show."""
 
     path: str | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
 
 
 def asked() -> str | None:
@@ -57,9 +58,19 @@ def asked() -> str | None:
     return wanted if pressed is None else pressed
 
 
-def request(path: str) -> None:
-    """Have the browser open another page; reruns this one."""
-    remembered(_Requested).path = path
+def wanted_query() -> Mapping[str, str]:
+    """What the page that was requested is to show, once; nothing for a link."""
+    requested = remembered(_Requested)
+    query, requested.query = requested.query, {}
+    return query
+
+
+def request(path: str, query: Mapping[str, str] | None = None) -> None:
+    """Have the browser open another page, with these parameters in place of those that it was left with; reruns this
+    page.
+    """
+    requested = remembered(_Requested)
+    requested.path, requested.query = path, query or {}
     st.rerun()
 
 

@@ -20,7 +20,8 @@ const MARKUP = `
 
 // Every page has a bar of its own. These outlast it.
 let answered = "", corrected = ""; // ids of the last answer and of the last correction
-let byKeyboard = false; // the bar of the page that comes gets the focus
+/** @type {string | null} path of the page whose bar gets the focus when it comes: the link was followed by keyboard */
+let focused = null;
 
 export class TopBar {
   /** @type {(path: string) => void} has the server answer with a page's address */
@@ -49,8 +50,10 @@ export class TopBar {
     while (list.children.length < data.links.length) list.append(item());
     const anchors = [...list.querySelectorAll("a")];
     data.links.forEach((link, index) => this.#show(anchors[index], link));
-    if (byKeyboard && !data.answer) this.#find("[aria-current]").focus();
-    byKeyboard = false;
+    if (focused !== null && focused === this.#current) { // until then the bar of the page before may be drawn again
+      focused = null;
+      this.#find("[aria-current]").focus();
+    }
     if (data.correction.id !== corrected) this.#correct(data.correction);
     if (data.answer && data.answer.id !== answered) this.#follow(data.answer);
   }
@@ -91,7 +94,7 @@ export class TopBar {
   /** Open a page as one step of the history: Streamlit takes what `popstate` leads to from the address. @param {Once} answer */
   #follow(answer) {
     answered = answer.id;
-    byKeyboard = Boolean(this.host.querySelector("a:focus-visible"));
+    focused = this.host.querySelector("a:focus-visible") ? answer.path : null;
     history.pushState({}, "", pageAddress(location.href, this.#current, answer.path, answer.query));
     dispatchEvent(new PopStateEvent("popstate", { state: {} }));
   }

@@ -1,0 +1,242 @@
+"""Networks with their trained weights, run on pictures. Called in the process of `worker`, which has torchvision."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache, partialmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cnn_explorer.classics import downloads, lite0
+from cnn_explorer.classics.catalogue import LITE0, network_named
+from cnn_explorer.classics.photographs import decoded
+from cnn_explorer.sharing.memory import give_back_memory
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from torch import Tensor, nn
+
+ANSWERS = 5
+ACTIVATIONS = 50.0  # megabytes that a pass takes beside the weights, at most
+MEMORY = "CNN_EXPLORER_MEMORY_MB"  # environment variable
+USUAL_MEMORY = 1000.0  # megabytes
+TOO_LARGE = f"This network needs more memory than this server gives to networks ({MEMORY})."
+INCEPTION = ("googlenet", "inception_v3")
+
+Colour = tuple[float, float, float]  # red, green, blue
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What weights expect of a picture: its shorter side scaled to `resize` pixels by `interpolation`, the middle
+    `crop` × `crop` pixels cut out, and values from 0 to 1 normalised by the `mean` and `std` of each colour.
+    """
+
+    resize: int
+    crop: int
+    interpolation: str
+    mean: Colour
+    std: Colour
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A class of ImageNet by its `label`, and its `probability`."""
+
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Classified:
+    """What a network says of a picture, with the steps before.
+
+    `resized` and `cropped` are `(H, W, 3)`, uint8. `pixel` is the one in the middle of `cropped`, and `normalised` the
+    same as the network gets it. `answers` are the most probable first.
+    """
+
+    preprocessing: Preprocessing
+    resized: np.ndarray
+    cropped: np.ndarray
+    pixel: tuple[int, int, int]
+    normalised: Colour
+    answers: tuple[Answer, ...]
+
+
+def classify(name: str, picture: bytes, file: Path | None = None) -> Classified:
+    """Run a network on a JPEG file, with the trained weights in a `file` of torchvision's; EfficientNet-Lite0 has its
+    own.
+
+    Raises `ValueError` where the weights are missing, damaged or not the network's. A damaged file is deleted.
+    """
+    import torch
+
+    torch.set_num_threads(1)  # the other core is for the app's own process
+    preprocessing = preprocessing_of(name)
+    resized, cropped = scaled(decoded(picture), preprocessing)
+    image = normalised(cropped, preprocessing)
+    with torch.no_grad():
+        probabilities = trained(name, file)(image).softmax(1)[0]
+    best = probabilities.topk(ANSWERS)
+    middle = preprocessing.crop // 2
+    red, green, blue = np.asarray(cropped)[middle, middle].tolist()
+    first, second, third = image[0, :, middle, middle].tolist()
+    return Classified(
+        preprocessing,
+        np.asarray(resized),
+        np.asarray(cropped),
+        (red, green, blue),
+        (first, second, third),
+        tuple(
+            Answer(categories()[place], probability)
+            for place, probability in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        ),
+    )
+
+
+def preprocessing_of(name: str) -> Preprocessing:
+    """What a network's weights expect."""
+    from torchvision.models import get_model_weights
+
+    if name == LITE0:
+        return Preprocessing(256, 224, "bicubic", (lite0.MEAN,) * 3, (lite0.STD,) * 3)
+    wanted = next(iter(get_model_weights(network_named(name).name))).transforms()
+    mean, std = tuple(wanted.mean), tuple(wanted.std)
+    if name in INCEPTION:  # TensorFlow's, which torchvision computes from the usual ones inside of the network
+        mean = std = (0.5, 0.5, 0.5)
+    return Preprocessing(wanted.resize_size[0], wanted.crop_size[0], wanted.interpolation.value, mean, std)
+
+
+# --- weights ---
+
+_KEPT: OrderedDict[str, nn.Module] = OrderedDict()  # the least recently used first
+
+
+def memory_limit() -> float:
+    """Megabytes that networks may take."""
+    try:
+        return float(os.environ.get(MEMORY, USUAL_MEMORY))
+    except ValueError:
+        return USUAL_MEMORY
+
+
+def memory_for(megabytes: float) -> float:
+    """Megabytes of memory for a network whose file has so many."""
+    return megabytes + ACTIVATIONS
+
+
+def trained(name: str, file: Path | None = None) -> nn.Module:
+    """A network with its trained weights, in evaluation mode. As many as fit into the memory stay.
+
+    Raises `ValueError` as `classify` does.
+    """
+    if name in _KEPT:
+        _KEPT.move_to_end(name)
+        return _KEPT[name]
+    if name == LITE0:
+        _make_room(20)
+        network = lite0.load()
+    elif file is None:
+        raise ValueError("The weights of this network are not here.")
+    else:
+        _make_room(_size(file))
+        network = _loaded(name, file)
+        give_back_memory()
+    _KEPT[name] = network
+    return network
+
+
+def _size(file: Path) -> float:
+    try:
+        return file.stat().st_size / 1e6
+    except OSError as problem:
+        raise ValueError("The weights of this network are not here any more.") from problem
+
+
+def _make_room(megabytes: float) -> None:
+    """Forget networks until one of this size fits. Raises `ValueError` if it never does."""
+    if memory_for(megabytes) > memory_limit():
+        raise ValueError(TOO_LARGE)
+    while _KEPT and sum(map(_megabytes, _KEPT.values())) + memory_for(megabytes) > memory_limit():
+        _KEPT.popitem(last=False)
+        give_back_memory()
+
+
+def _megabytes(network: nn.Module) -> float:
+    return sum(float(tensor.nbytes) for tensor in network.state_dict().values()) / 1e6
+
+
+def _loaded(name: str, file: Path) -> nn.Module:
+    import torch
+    from torchvision.models import get_model, get_model_weights
+
+    try:
+        downloads.check(file, file.name)
+        state = {key: _full(value) for key, value in torch.load(file, map_location="cpu", weights_only=True).items()}
+        with _weights_from(state), torch.device("meta"):  # weights take the places of numbers that were never there
+            network: Any = get_model(name, weights=next(iter(get_model_weights(name))))
+    except Exception as problem:  # there is no end to what a damaged file raises
+        file.unlink(missing_ok=True)
+        raise ValueError(downloads.WRONG) from problem
+    for key, tensor in network.state_dict().items():
+        if tensor.is_meta:  # old files do not have these counters
+            assert key.endswith("num_batches_tracked"), key
+            module = network.get_submodule(key.rpartition(".")[0])
+            module.num_batches_tracked = torch.zeros((), dtype=torch.long)
+    if name in INCEPTION:
+        network.transform_input = False  # done by `preprocessing_of`
+    evaluated: nn.Module = network.eval()
+    return evaluated
+
+
+def _full(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor
+
+
+@contextmanager
+def _weights_from(state: dict[str, Tensor]) -> Iterator[None]:
+    """torchvision's builders, which know the older names in some files, take these weights."""
+    from torch import nn
+    from torchvision.models import WeightsEnum
+
+    read, load = WeightsEnum.get_state_dict, nn.Module.load_state_dict
+    WeightsEnum.get_state_dict = lambda *_, **__: state
+    nn.Module.load_state_dict = partialmethod(load, assign=True)  # type: ignore[assignment, method-assign]
+    try:
+        yield
+    finally:
+        WeightsEnum.get_state_dict = read
+        nn.Module.load_state_dict = load  # type: ignore[method-assign]
+
+
+@cache
+def categories() -> list[str]:
+    """ImageNet's 1,000 classes, in the order of the networks' outputs."""
+    from torchvision.models import MobileNet_V2_Weights
+
+    labels: list[str] = MobileNet_V2_Weights.IMAGENET1K_V1.meta["categories"]
+    return labels
+
+
+def scaled(picture: Image.Image, preprocessing: Preprocessing) -> tuple[Image.Image, Image.Image]:
+    """A picture after its resizing, and after its cropping."""
+    from torchvision.transforms import functional
+
+    interpolation = functional.InterpolationMode(preprocessing.interpolation)
+    resized = functional.resize(picture, [preprocessing.resize], interpolation)
+    return resized, functional.center_crop(resized, [preprocessing.crop])
+
+
+def normalised(picture: Image.Image, preprocessing: Preprocessing) -> Tensor:
+    """`(1, 3, H, W)`, float32: what the network gets."""
+    from torchvision.transforms import functional
+
+    values: Tensor = functional.to_tensor(picture)
+    values = functional.normalize(values, list(preprocessing.mean), list(preprocessing.std))
+    return values[None]

@@ -1,0 +1,171 @@
+"""A picture and what the network says of it: a photograph of the app, or one that the visitor uploads or takes."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from cnn_explorer.classics.photographs import PHOTOGRAPHS, as_jpeg
+from cnn_explorer.classics.running import Classified, Colour
+from cnn_explorer.classics.worker import WorkerError
+from cnn_explorer.ui.boundary import guarded, sentence_for
+from cnn_explorer.ui.classics import kept, state
+from cnn_explorer.ui.classics.fetching import ASKED_AGAIN, fetching
+from cnn_explorer.ui.controlled import chosen
+from cnn_explorer.ui.markdown import plain, sentence
+from cnn_explorer.ui.session import remembered
+from cnn_explorer.ui.uploads import picture_camera, picture_uploader, upload_error
+
+UPLOAD, CAMERA = "classic_upload", "classic_camera"
+MUST_CHOOSE = (
+    "The network was trained on ImageNet, with 1,000 classes, animals and things for the most part. It must choose one "
+    "of them whatever it is shown, even for a face, which is none of them."
+)
+STYLE = """<style>
+.classified { display: flex; flex-wrap: wrap; gap: 14px 22px; align-items: flex-start; font-size: 13px; }
+.classified figure { margin: 0; max-width: 230px; }
+.classified figure b { display: block; margin-bottom: 4px; }
+.classified img { display: block; height: 150px; max-width: 100%; object-fit: contain; object-position: left; }
+.classified figcaption { margin-top: 4px; opacity: 0.85; }
+.classified .answers { flex: 1 1 260px; max-width: 420px; }
+.classified ol { margin: 4px 0 0; padding: 0; list-style: none; }
+.classified li { margin-bottom: 6px; }
+.classified li span { display: flex; justify-content: space-between; gap: 10px; }
+.classified i { display: block; height: 7px; min-width: 1px; background: #2f7ed8; }
+.classified table { border-collapse: collapse; }
+.classified :is(th, td) { padding: 1px 10px 1px 0 !important; border: 0 !important; text-align: right; }
+.classified th { font-weight: 400; }
+</style>"""
+
+
+@dataclass
+class _Problem:
+    """What went wrong with the last answer, as Markdown; "" for nothing."""
+
+    text: str = ""
+
+
+def your_picture() -> None:
+    """The choice of a picture, and the network's answer as soon as it is there."""
+    st.markdown("##### On a picture")
+    name = state.network()
+    problem, remembered(_Problem).text = remembered(_Problem).text, ""
+    if kept.has_weights(name):
+        _choice()
+    if problem:
+        st.error(problem)
+    if not kept.has_weights(name):
+        fetching(name)
+    elif not problem:
+        answered = _asked()
+        st.fragment(_answer, run_every=None if answered else ASKED_AGAIN)(answered)
+
+
+def _asked() -> bool:
+    """True if there is an answer, good or bad."""
+    try:
+        return kept.classified(state.network(), state.picture_file()) is not None
+    except (ValueError, WorkerError) as problem:
+        remembered(_Problem).text = sentence(problem) if isinstance(problem, ValueError) else sentence_for(problem)
+        return True
+
+
+def _choice() -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.selectbox(
+            "Picture",
+            label_visibility="collapsed",
+            width=250,
+            format_func=lambda name: PHOTOGRAPHS[name].title if name in PHOTOGRAPHS else "Your own picture",
+            **chosen("classic_picture", state.picture(), state.pictures(), state.show_picture),
+        )
+        with st.popover("Your own picture", icon=":material/upload:"):
+            picture_uploader("Any picture in colour", UPLOAD, _take)
+            _error(UPLOAD)
+            if st.toggle("Take one with the camera", key="classic_with_camera"):
+                picture_camera("Camera", CAMERA, _take)
+                _error(CAMERA)
+            st.caption("It stays in this server's memory until you leave, and is in no link.")
+        if state.picture() in PHOTOGRAPHS:
+            st.caption(plain(PHOTOGRAPHS[state.picture()].source), width="content")
+
+
+def _error(key: str) -> None:
+    if upload_error(key):
+        st.error(upload_error(key))
+    else:
+        st.empty()
+
+
+def _take(picture: Image.Image) -> str:
+    state.show_own(as_jpeg(picture))
+    return ""
+
+
+@guarded()
+def _answer(answered: bool) -> None:
+    if not answered and _asked():  # from now on nothing has to be asked for
+        st.rerun()
+    problem, remembered(_Problem).text = remembered(_Problem).text, ""
+    if problem:
+        st.error(problem)
+        return
+    found = kept.classified(state.network(), state.picture_file())
+    if found is None:
+        st.markdown(":material/hourglass: Loading the network. The first picture takes some seconds.")
+        return
+    st.html(STYLE + _steps(found))
+    st.caption(MUST_CHOOSE)
+
+
+def _steps(found: Classified) -> str:
+    wanted = found.preprocessing
+    rows, columns, _ = found.resized.shape
+    steps = [
+        _figure(
+            "1 · Resize",
+            found.resized,
+            f"The shorter side to {wanted.resize} pixels ({wanted.interpolation}): {columns} × {rows}.",
+        ),
+        _figure("2 · Crop", found.cropped, f"The middle {wanted.crop} × {wanted.crop} pixels."),
+        f'<figure class="normalise"><b>3 · Normalise</b>{_normalised(found)}<figcaption>(value/255 − mean)/std, '
+        f"for the pixel in the middle.</figcaption></figure>",
+    ]
+    return f'<div class="classified">{"".join(steps)}{_answers(found)}</div>'
+
+
+def _figure(title: str, pixels: np.ndarray, caption: str) -> str:
+    image = f'<img alt="{title}" src="{_jpeg_url(pixels)}">'
+    return f"<figure><b>{title}</b>{image}<figcaption>{caption}</figcaption></figure>"
+
+
+def _normalised(found: Classified) -> str:
+    def row(name: str, values: Colour | tuple[int, int, int], digits: int) -> str:
+        return f'<tr><th scope="row">{name}</th>{"".join(f"<td>{value:.{digits}f}</td>" for value in values)}</tr>'
+
+    wanted = found.preprocessing
+    heads = "".join(f'<th scope="col">{name}</th>' for name in ("", "red", "green", "blue"))
+    lines = [row("value", found.pixel, 0), row("mean", wanted.mean, 3), row("std", wanted.std, 3)]
+    return f"<table><tr>{heads}</tr>{''.join(lines)}{row('result', found.normalised, 3)}</table>"
+
+
+def _answers(found: Classified) -> str:
+    items = [
+        f"<li><span><span>{html.escape(one.label)}</span><span>{100 * one.probability:.1f} %</span></span>"
+        f'<i style="width: {100 * one.probability:.1f}%"></i></li>'
+        for one in found.answers
+    ]
+    return f'<div class="answers"><b>The five most probable of 1,000 classes</b><ol>{"".join(items)}</ol></div>'
+
+
+def _jpeg_url(pixels: np.ndarray) -> str:
+    """A picture inside an address, as `widgets.data_url`, but small."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=88)
+    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -1,0 +1,111 @@
+"""The page "Classic networks" in a real browser: unfolding by mouse, keyboard and finger; axe; a phone."""
+
+from collections.abc import Callable
+
+import pytest
+from browser.axe import check
+from browser.conftest import Watch
+from browser.driver import PHONE, Server
+from browser.explorer import PATIENCE
+from playwright.sync_api import Locator, Page, expect
+
+from cnn_explorer.classics.photographs import photograph
+
+pytestmark = pytest.mark.browser
+
+WORKER_PATIENCE = 3 * PATIENCE  # ms: until torchvision is imported
+OVERFLOW = "() => document.querySelector('[data-testid=stMain]').scrollWidth - innerWidth"
+
+Opened = Callable[..., Page]
+
+
+@pytest.fixture
+def classics(new_page: Callable[..., Page], server: Server, watch: Watch) -> Opened:
+    """Opens the page: query parameters as text, options of the browser's context."""
+
+    def opened(query: str, context: dict[str, object] | None = None) -> Page:
+        # Streamlit's own browser code asks below the page's path for its server before it asks below the root.
+        watch.forgive("/classics/_stcore/", "status of 404 (Not Found)")
+        page = new_page({"reduced_motion": "reduce", **(context or {})})
+        page.goto(f"{server.url}/classics?{query}")
+        page.locator(".network-map[data-selected]").wait_for(timeout=PATIENCE)
+        return page
+
+    return opened
+
+
+def box(page: Page, id: str) -> Locator:
+    return page.locator(f'.network-map button[data-id="{id}"]')
+
+
+def wait_open(page: Page, id: str) -> None:
+    page.locator(f'.network-map[data-selected="{id}"]').wait_for()
+
+
+def test_a_network_unfolds_by_mouse_and_by_keyboard(classics: Opened) -> None:
+    page = classics("network=resnet18")
+    box(page, "layer1").click()
+    wait_open(page, "layer1")
+    expect(box(page, "layer1")).to_be_focused()
+    expect(box(page, "layer1.0")).to_contain_text("2 × Residual block")
+    box(page, "layer1.0").focus()
+    page.keyboard.press("Enter")
+    wait_open(page, "layer1.0")
+    expect(page.locator(".network-map .shortcut")).to_have_text("unchanged")
+    box(page, "layer1.0.conv2").press("Enter")
+    wait_open(page, "layer1.0.conv2")
+    expect(page.get_by_text("64 · 64 · 3 · 3 = 36,864")).to_be_visible()
+    page.wait_for_function("() => new URLSearchParams(location.search).get('open') === 'layer1.0.conv2'")
+    for id in ("layer1.0", "layer1", ""):
+        page.keyboard.press("Escape")
+        wait_open(page, id)
+    page.go_back()
+    wait_open(page, "layer1")
+
+
+def test_a_picture_is_classified(classics: Opened) -> None:
+    """The first visitor of a server waits until torchvision is imported; meanwhile the page answers."""
+    page = classics("network=efficientnet_lite0&picture=coffee")
+    box(page, "layer2").click()
+    wait_open(page, "layer2")
+    page.locator(".classified li").filter(has_text="espresso").wait_for(timeout=WORKER_PATIENCE)
+    page.get_by_role("button", name="Your own picture").click()
+    page.locator("input[type=file]").set_input_files(
+        {"name": "cat.jpg", "mimeType": "image/jpeg", "buffer": photograph("chelsea")}
+    )
+    page.locator(".classified li").filter(has_text="Egyptian cat").wait_for()
+    page.wait_for_function("() => new URLSearchParams(location.search).get('picture') === 'own'")
+    page.go_back()
+    page.locator(".classified li").filter(has_text="espresso").wait_for()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_about_a_picture(classics: Opened, axe: str, theme: str) -> None:
+    page = classics("network=efficientnet_lite0&open=layer2.0.block.1.0", {"color_scheme": theme})
+    page.locator(".classified").wait_for(timeout=WORKER_PATIENCE)
+    page.evaluate(axe)
+    check(page, 'data-id="layer2.0"')
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing(classics: Opened, axe: str, theme: str) -> None:
+    page = classics("network=densenet121&open=denseblock1.denselayer2.conv1&size=20", {"color_scheme": theme})
+    page.get_by_text("From the lecture's network to these").click()
+    page.get_by_text("All networks side by side").click()
+    page.locator(".js-plotly-plot .main-svg").first.wait_for()
+    page.evaluate(axe)
+    check(page, 'data-id="denseblock1.cat"', 'data-problem="not reached"')
+
+
+def test_a_phone_shows_all_parts_below_each_other(classics: Opened) -> None:
+    page = classics("network=efficientnet_lite0", PHONE)
+    page.locator(".classified").wait_for(timeout=WORKER_PATIENCE)
+    assert page.evaluate(OVERFLOW) <= 0
+    page = classics("network=googlenet&open=stage1.inception3a", PHONE)
+    boxes = page.locator(".network-map button").evaluate_all(
+        "all => all.map(one => one.getBoundingClientRect().toJSON())"
+    )
+    assert all(one["left"] >= 0 and one["right"] <= 390 and one["height"] >= 40 for one in boxes)
+    assert page.evaluate(OVERFLOW) <= 0
+    box(page, "stage1.inception3a.branch1").tap()
+    wait_open(page, "stage1.inception3a.branch1")
