@@ -154,6 +154,16 @@ def trained(name: str, file: Path | None = None) -> nn.Module:
     return network
 
 
+def make_room_beside(name: str) -> None:
+    """Forget other networks until a second one as large as this fits. Raises `ValueError` if it never does."""
+    megabytes = _megabytes(_KEPT[name])
+    if 2 * megabytes + ACTIVATIONS > memory_limit():
+        raise ValueError(f"The comparison needs this network twice, for which {MEMORY} leaves too little memory.")
+    for other in [one for one in _KEPT if one != name]:
+        if sum(map(_megabytes, _KEPT.values())) + memory_for(megabytes) > memory_limit():
+            del _KEPT[other]
+
+
 def _size(file: Path) -> float:
     try:
         return file.stat().st_size / 1e6

@@ -84,6 +84,8 @@ def test_axe_finds_nothing_about_a_picture(classics: Opened, axe: str, theme: st
     page = classics("network=efficientnet_lite0&open=layer2.0.block.1.0", {"color_scheme": theme})
     page.locator(".classified").wait_for(timeout=WORKER_PATIENCE)
     expect(page.locator(".classic-maps figure")).to_have_count(24)
+    page.get_by_text("Where does the network look?").click()
+    expect(page.locator(".explained figure")).to_have_count(3, timeout=WORKER_PATIENCE)
     page.evaluate(axe)
     check(page, 'data-id="layer2.0"')
 

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from cnn_explorer.classics import running, tracing
+from cnn_explorer.classics import explaining, running, tracing
 from cnn_explorer.classics.catalogue import LITE0
 from cnn_explorer.classics.downloads import Downloads, Progress, checkpoint
 from cnn_explorer.classics.folding import Part, fold
@@ -40,6 +40,7 @@ _FACTS: dict[str, tracing.Facts] = {}
 _READING = threading.Lock()
 _CLASSIFIED: Background[running.Classified] = Background(16)  # half a megabyte each
 _MAPS: Background[running.Maps] = Background(16)  # likewise
+_EXPLAINED: Background[explaining.Explained] = Background(32)  # a few kilobytes each
 _DOWNLOADS = Downloads()
 PATIENCE = 0.3  # seconds that a page waits for an answer before it shows that one is to come
 
@@ -86,6 +87,12 @@ def maps(name: str, picture: bytes, place: int, strongest: bool, page: int) -> r
     """A page of the maps of a node; None while it is being computed. Raises as `classified` does."""
     key = f"{_key(name, picture)} {place} {strongest} {page}"
     return _MAPS.get(key, lambda: _run(name, running.maps, name, picture, place, strongest, page), PATIENCE)
+
+
+def explained(name: str, picture: bytes, place: int, label: str) -> explaining.Explained | None:
+    """Where a network looks for a class; None while it is being computed. Raises as `classified` does."""
+    key = f"{_key(name, picture)} {place} {label}"
+    return _EXPLAINED.get(key, lambda: _run(name, explaining.explain, name, picture, place, label), PATIENCE)
 
 
 def _run(name: str, function: Callable[..., Value], *args: object) -> Value:
