@@ -47,7 +47,7 @@ ABOUT = {
 @listening()
 def page() -> None:
     """Everything that follows the numbers; a change reruns this alone."""
-    CONVOLUTION.take_edits()
+    CONVOLUTION.apply_edits()
     number_controls.header(CONVOLUTION, "Convolution, number by number", STEPS)
     step, scene = CONVOLUTION.step, CONVOLUTION.scene
     if isinstance(scene, PictureScene):

@@ -37,7 +37,7 @@ ABOUT = {
 @listening()
 def page() -> None:
     """Everything that follows the numbers; a change reruns this alone."""
-    POOLING.take_edits()
+    POOLING.apply_edits()
     number_controls.header(POOLING, "Pooling, number by number", STEPS)
     step, scene = POOLING.step, POOLING.scene
     assert isinstance(scene, PoolScene)

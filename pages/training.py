@@ -20,9 +20,9 @@ def page() -> None:
     from cnn_explorer.ui.train.live import Watch, live
     from cnn_explorer.ui.train.results import results
 
-    remembered(Watch).results_wait = False  # they follow in this very run
+    remembered(Watch).results_wait = False  # they are shown in this very run
 
-    progress.hold_others()
+    progress.pause_others()
     controls.header()
     widgets.show_notices(ADDRESS.notices())
     if choices.recipe().data == "mnist" and not has_mnist():

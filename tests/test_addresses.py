@@ -25,6 +25,7 @@ GOOD = {
     ],
     "drawing": [example_drawing().text, "d7", "d1000", "s", "p"],
     "pin": ["fc10", "conv4k3-max2-fc10", "conv9k99", str(LECTURE)],
+    "pin_weights": ["bundled-sgd0.01-b64-e1-s0@3", "@", "x@y"],
     "weights": ["bundled-sgd0.01-b64-e1-s0@3", "@", "x@y"],
     "recipe": [*map(str, recipes_for("bundled").values()), "bundled-sgd9-b64-e1-s0"],
     "beside": ["fc10", str(LECTURE), "fc7"],
@@ -44,7 +45,7 @@ GOOD = {
     **{name: ["0", "1", "7"] for name in ("shift", "flip", "colour")},
 }
 PAGES = {
-    "": ("net", "drawing", "weights", "pin"),
+    "": ("net", "drawing", "weights", "pin", "pin_weights"),
     "training": ("net", "drawing", "weights", "recipe", "beside", "at"),
     "convolution": (
         "step",

@@ -36,7 +36,7 @@ class Visit:
     def bring(self, visitor: str, net: str, values: int = 1_000) -> None:
         """A network of four bytes a value."""
         self.now = visitor
-        own_weights.bring(net, TrainedNetwork(nn.Sequential(nn.Linear(values, 1, bias=False)), FILE))
+        own_weights.keep_from_file(net, TrainedNetwork(nn.Sequential(nn.Linear(values, 1, bias=False)), FILE))
 
     def has(self, visitor: str, net: str) -> bool:
         self.now = visitor

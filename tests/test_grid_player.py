@@ -133,8 +133,8 @@ def test_changes_come_from_the_components_state(monkeypatch: pytest.MonkeyPatch)
     message = {
         "seq": 2,
         "edits": [
-            {"seq": 1, "part": "input", "place": [0, 1, 2], "value": 5},
-            {"seq": 2, "part": "bias", "place": [0], "value": 1},
+            {"seq": 1, "part": "input", "index": [0, 1, 2], "value": 5},
+            {"seq": 2, "part": "bias", "index": [0], "value": 1},
         ],
     }
     monkeypatch.setattr(grid_player.st, "session_state", {"player": {"edits": message}, "quiet": {}})

@@ -23,7 +23,7 @@ from cnn_explorer.ui.train import results as training_results
 
 VIEW = {"seq": 3, "drawing": "d5", "final": True, "moving": False, "lacking": "", "train": "fc10", "seconds": 4}
 VIEW |= {"pin": None, "lacking_pin": False}
-EDIT = {"seq": 1, "part": "weight", "place": [0, 0, 1, 2], "value": -2.5}
+EDIT = {"seq": 1, "part": "weight", "index": [0, 0, 1, 2], "value": -2.5}
 
 # Values that JSON can hold, with what Python's reader makes of NaN and Infinity, and whole numbers of any size.
 ODD_NUMBERS = [math.nan, math.inf, -math.inf, 10**400, -(10**400), 2**53, -1, -0.5, 1e308]
@@ -89,10 +89,10 @@ def test_any_pen_message_is_an_event_or_nothing(state: Any) -> None:
 def test_any_grid_message_is_changes_or_nothing(state: Any) -> None:
     for number, edit in enumerate(received(grid_player, state)):
         sent = state["edits"]["edits"][number]
-        assert edit == Edit(sent["seq"], sent["part"], tuple(sent["place"]), sent["value"])
+        assert edit == Edit(sent["seq"], sent["part"], tuple(sent["index"]), sent["value"])
         assert is_whole(sent["seq"], 0, 2**53 - 1)
-        assert len(edit.place) in {"input": [3], "weight": [4], "bias": [1]}.get(edit.part, range(5))
-        assert all(is_whole(at, 0, 100) for at in sent["place"])
+        assert len(edit.index) in {"input": [3], "weight": [4], "bias": [1]}.get(edit.part, range(5))
+        assert all(is_whole(at, 0, 100) for at in sent["index"])
         assert math.isfinite(edit.value)
 
 
@@ -120,7 +120,7 @@ WRONG_EDITS: list[Any] = [
     *([{name: value for name, value in EDIT.items() if name != gone}] for gone in EDIT),
     *([EDIT, EDIT | {"seq": value}] for value in ("1", None, -1, 0.5, math.nan, math.inf, 10**400)),
     *([EDIT | {"part": value}] for value in (None, 1, ["weight"], "weight" * 2, "\ud800", "w" * 5_000_000)),
-    *([EDIT | {"place": value}] for value in (None, 0, "0012", {}, [], [0, 0], [0, 0, 0, -1], [0, 0, 0, 0.5], [0, 0, 0, None],
+    *([EDIT | {"index": value}] for value in (None, 0, "0012", {}, [], [0, 0], [0, 0, 0, -1], [0, 0, 0, 0.5], [0, 0, 0, None],
                                                [0, 0, 0, 10**400], [0] * 1_000_000)),
     *([EDIT | {"value": value}] for value in (None, "5", math.nan, math.inf, 10**400, True, [5])),
 ]  # fmt: skip
@@ -217,12 +217,12 @@ def test_the_worst_messages_of_the_view_leave_the_page_as_it_is(name: str, key: 
 def test_the_worst_grid_messages_leave_the_page_as_it_is(name: str, step: str) -> None:
     page = opened(name, step=step)
     key, before = f"{'pool' if name == 'pooling' else 'conv'}_player_{step}", address(page)
-    for wrong in [*WRONG_EDITS[:4], *WRONG_EDITS[10:36:3], [EDIT | {"place": [1]}]]:
+    for wrong in [*WRONG_EDITS[:4], *WRONG_EDITS[10:36:3], [EDIT | {"index": [1]}]]:
         page.session_state[key] = {"edits": {"seq": 1, "edits": wrong}}
         page.run()
         shows_its_view(page)
         assert address(page) == before
-    page.session_state[key] = {"edits": {"seq": 1, "edits": [EDIT | {"part": "input", "place": [0, 1, 1], "value": 7}]}}
+    page.session_state[key] = {"edits": {"seq": 1, "edits": [EDIT | {"part": "input", "index": [0, 1, 1], "value": 7}]}}
     page.run()
     shows_its_view(page)
     assert address(page)["input"] != before["input"]

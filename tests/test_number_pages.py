@@ -58,7 +58,7 @@ def change(page: AppTest, seq: int, *edits: tuple[str, list[int], float]) -> App
     step = address(page)["step"]
     name = "pool" if step in POOL_PRESETS else "conv"
     message = [
-        {"seq": seq + at, "part": part, "place": place, "value": value} for at, (part, place, value) in enumerate(edits)
+        {"seq": seq + at, "part": part, "index": place, "value": value} for at, (part, place, value) in enumerate(edits)
     ]
     page.session_state[f"{name}_player_{step}"] = {"edits": {"seq": seq + len(edits) - 1, "edits": message}}
     return page.run()

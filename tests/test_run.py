@@ -319,7 +319,7 @@ def test_a_place_that_is_kept_can_be_gone_back_to(monkeypatch: pytest.MonkeyPatc
     weights, seconds = run.network()[1].state_dict(), run.seconds_at(7)
     while run.batch < 70:
         run.advance()
-    assert [run.place_at(batch) for batch in (0, 6, 7, 8, 62, 69, 70, 99)] == [0, 0, 7, 7, 62, 62, 70, 70]
+    assert [run.available_batch(batch) for batch in (0, 6, 7, 8, 62, 69, 70, 99)] == [0, 0, 7, 7, 62, 62, 70, 70]
     assert run.keep(8) == 7  # what is past cannot be kept any more
     batch, module = run.network(9)
     assert batch == 7

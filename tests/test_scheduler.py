@@ -142,7 +142,9 @@ def test_a_run_is_driven_to_its_end_and_is_the_same_as_by_hand(house: House) -> 
     until(is_quiet)  # nothing more to do: no thread is left
 
 
-def test_twenty_visitors_get_equal_shares(house: House, slow: list[Run]) -> None:
+def test_twenty_visitors_get_equal_shares(house: House, slow: list[Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    # A clock on which every unit takes its two milliseconds, however busy the machine is.
+    monkeypatch.setattr(scheduler_module, "time", SimpleNamespace(monotonic=lambda: 0.002 * len(slow)))
     with house.scheduler._unit:  # nobody begins before all are there
         for number in range(20):
             assert house.train(f"visitor {number}", seeded(number)).ahead == number

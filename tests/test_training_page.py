@@ -4,13 +4,14 @@ import re
 import time
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 import safetensors.torch
 import streamlit as st
 import torch
 from rendered import FOREIGN, quotes_foreign_text, shown
 from streamlit.testing.v1 import AppTest
-from widgets import address, control, follow, record, sent, wait_for_training
+from widgets import address, components, control, follow, record, sent, wait_for_training
 
 from cnn_explorer.sharing.lru_cache import LruCache
 from cnn_explorer.spec.network import LECTURE, PRESETS, parse
@@ -18,11 +19,13 @@ from cnn_explorer.training.files import CONVERT, weights_file
 from cnn_explorer.training.recipe import digits_for, parse_recipe, recipes_for
 from cnn_explorer.training.run import Run
 from cnn_explorer.ui import caches, visitors
+from cnn_explorer.ui.network_view import pack_weights
 from cnn_explorer.ui.train import progress
 from cnn_explorer.ui.train.live import Watch
 from cnn_explorer.ui.train.results import ResultsShown
 from cnn_explorer.weights.builder import build_network
 from cnn_explorer.weights.evaluation import accuracy
+from cnn_explorer.weights.load import load_network
 
 LONG = "bundled-sgd0.05m0.5-b32-e2-s1"
 QUICK = "bundled-sgd0.05m0.5-b256-e2-s0"  # fifteen batches an epoch
@@ -44,6 +47,15 @@ def opened(**address: str) -> AppTest:
     page.query_params.update({"net": SMALL, "recipe": QUICK, **address})
     page.run()
     assert not page.exception, page.exception
+    return page
+
+
+def first_page(**query: str) -> AppTest:
+    """Run until PyTorch answers."""
+    page = AppTest.from_file("../app.py", default_timeout=60)
+    page.query_params.update(query)
+    while sent(page.run())["pending"]:
+        time.sleep(0.01)
     return page
 
 
@@ -297,9 +309,7 @@ def test_the_first_page_shows_trained_weights_until_they_are_given_back() -> Non
     page = settled(press(opened(net=str(LECTURE)), "train_epoch"))
     run = caches.scheduler().run(LECTURE, parse_recipe(QUICK))
     assert run is not None
-    first = AppTest.from_file("../app.py", default_timeout=60)
-    first.query_params.update({"net": str(LECTURE), "weights": f"{QUICK}@15"})
-    first.run()
+    first = first_page(net=str(LECTURE), weights=f"{QUICK}@15")
     assert sent(first)["version"] == sent(page)["version"]
     assert sentence(first).startswith("Trained here, 1 epoch on 4,000 digits: right on ")
     assert sent(first)["training"] is None
@@ -310,11 +320,48 @@ def test_the_first_page_shows_trained_weights_until_they_are_given_back() -> Non
 
 def test_weights_that_are_not_kept_any_more_get_a_sentence() -> None:
     for text in (f"{QUICK}@15", "nonsense", "@", f"{QUICK}@-1", f"{QUICK}@x"):
-        first = AppTest.from_file("../app.py", default_timeout=60)
-        first.query_params.update({"net": str(LECTURE), "weights": text})
-        first.run()
+        first = first_page(net=str(LECTURE), weights=text)
         assert any("not kept any more" in warning.value for warning in first.warning)
         assert sentence(first).startswith("Trained on MNIST and pen digits.")
+
+
+def tell_view(page: AppTest, seq: int, **said: object) -> AppTest:
+    message = {"seq": seq, "drawing": "", "final": False, "moving": False, "lacking": "", "drawn": False}
+    page.session_state["network_view"] = {"message": message | said}
+    return page.run()
+
+
+def pinned_weights(page: AppTest) -> np.ndarray:
+    """The last weights that were sent: those of the pinned network."""
+    (view,) = components(page)
+    return np.frombuffer(view.proto.bytes[-4 * sent(page)["pin"]["weights"] :], "<f4")
+
+
+def test_a_link_pins_a_network_with_the_weights_that_it_was_trained_to() -> None:
+    settled(press(opened(net=str(LECTURE)), "train_epoch"))
+    origin, other = f"{QUICK}@15", "conv4k3-fc10"
+    page = first_page(net=str(LECTURE), weights=origin)
+    tell_view(page, 1, pin=str(LECTURE))
+    assert (address(page)["pin"], address(page)["pin_weights"]) == (str(LECTURE), origin)
+    press(page, "forget_weights")
+    assert address(page)["pin_weights"] == origin  # the pinned network keeps its own
+    link = first_page(net=other, pin=str(LECTURE), pin_weights=origin)
+    tell_view(link, 1, lacking_pin=True)
+    expected = np.frombuffer(pack_weights(trained(15, str(LECTURE))), "<f4")
+    np.testing.assert_array_equal(pinned_weights(link), expected)
+    tell_view(link, 2, pin="")
+    assert not {"pin", "pin_weights"} & address(link).keys()
+
+
+def test_pinned_weights_that_are_not_kept_any_more_get_a_sentence() -> None:
+    for text in (f"{QUICK}@15", "nonsense", "@", f"{QUICK}@x"):
+        page = tell_view(first_page(net=SMALL, pin=str(LECTURE), pin_weights=text), 1, lacking_pin=True)
+        assert [warning.value.split(".")[0] for warning in page.warning] == [
+            "The pinned network's weights were trained here and are not kept any more, so it has others"
+        ]
+        np.testing.assert_array_equal(
+            pinned_weights(page), np.frombuffer(pack_weights(load_network(LECTURE).module), "<f4")
+        )
 
 
 def test_the_queue_says_how_many_are_before(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -339,7 +386,7 @@ def test_a_refused_training_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     assert next(button for button in page.button if button.key == "train").disabled
     assert not any("Press Train" in caption.value for caption in page.caption)
     page = opened()
-    monkeypatch.setattr(caches.scheduler(), "places", (0, 0))
+    monkeypatch.setattr(caches.scheduler(), "max_visitors", (0, 0))
     press(page, "train")
     assert [toast.value for toast in page.toast] == [
         "0 visitors are training already, as many as can take turns here; try again in a minute."
@@ -460,7 +507,7 @@ def test_a_loss_that_the_results_find_first_is_told() -> None:
 def test_a_refusal_on_the_way_is_told_and_keeps_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
     page = settled(press(opened(recipe=LONG), "train_epoch"))
     press(page, "train")
-    monkeypatch.setattr(caches.scheduler(), "places", (0, 0))
+    monkeypatch.setattr(caches.scheduler(), "max_visitors", (0, 0))
     page.run()
     page.run()
     assert "0 visitors are training already" in said(page)
@@ -473,7 +520,7 @@ def test_a_training_that_fails_at_once_says_so(monkeypatch: pytest.MonkeyPatch) 
     def fails(*_: object) -> int:
         raise RuntimeError("no memory")
 
-    monkeypatch.setattr(Run, "_right", fails)
+    monkeypatch.setattr(Run, "_count_correct", fails)
     page = settled(press(opened(), "train"))
     assert "The training failed; the reason is in the server's log." in said(page)
     assert sentence(page).startswith("Untrained")
@@ -541,7 +588,7 @@ def test_only_what_was_trained_before_is_called_replayed() -> None:
 def test_a_step_that_is_refused_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     page = settled(press(opened(), "train_batch"))
     rest(drive(QUICK, 20), 20)
-    monkeypatch.setattr(caches.scheduler(), "places", (0, 0))
+    monkeypatch.setattr(caches.scheduler(), "max_visitors", (0, 0))
     press(page, "train_batch")
     assert page.toast
     assert at(page) == 1
@@ -655,7 +702,7 @@ def test_back_from_the_first_page_finds_the_comparison() -> None:
 
 def test_the_place_that_is_looked_at_is_the_one_that_is_used() -> None:
     page = settled(press(opened(), "train"))
-    control(page.get("select_slider"), "place").set_value(15).run()
+    control(page.get("select_slider"), "viewed_batch").set_value(15).run()
     assert at(page) == 15
     section(page, "along")
     assert sentence(page).startswith("Trained here, 1 epoch on")
@@ -720,9 +767,7 @@ def test_an_address_shows_the_weights_that_it_names() -> None:
 
 def test_the_address_names_the_weights_of_its_own_network_only() -> None:
     settled(press(opened(net=str(LECTURE)), "train_epoch"))
-    first = AppTest.from_file("../app.py", default_timeout=60)
-    first.query_params.update({"net": str(LECTURE), "weights": f"{QUICK}@15"})
-    first.run()
+    first = first_page(net=str(LECTURE), weights=f"{QUICK}@15")
     control(first.selectbox, "preset").set_value("LeNet-5").run()
     assert "weights" not in address(first)
     assert sentence(first).startswith("Trained on MNIST and pen digits.")

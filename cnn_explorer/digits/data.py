@@ -6,7 +6,7 @@ The command
 
     python -m cnn_explorer.digits.data --source mnist_5k.csv.gz --out cnn_explorer/assets/digits.npz
 
-writes `digits.npz`, `more_digits.npz` beside it, and the sums of both.
+writes `digits.npz`, `more_digits.npz` beside it, and the checksums of both.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from cnn_explorer.shipped import ASSETS, read_asset, write_sums
 from cnn_explorer.text import quoted
 
 FOLDER_VARIABLE = "CNN_EXPLORER_DATA"
-PER_CLASS = 100
+PER_CLASS = 100  # bundled digits
 PEN_DIGITS = Path("pendigits") / "train.jsonl.gz"  # inside the data folder
-MNIST_RAW = Path("MNIST") / "raw"  # likewise, as torchvision has it
+MNIST_RAW = Path("MNIST") / "raw"  # likewise; torchvision's folder
 # MNIST's files: their size in bytes, and that of the gzipped file that is downloaded.
 MNIST_FILES = {
     "train-images-idx3-ubyte": (47_040_016, 9_912_422),
@@ -215,11 +215,11 @@ def download_mnist(
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        beside = tempfile.TemporaryDirectory(prefix=".mnist-", dir=folder, ignore_cleanup_errors=True)
+        temporary = tempfile.TemporaryDirectory(prefix=".mnist-", dir=folder, ignore_cleanup_errors=True)
     except OSError as error:
         raise DataError(f"MNIST cannot be kept in {folder}; name another folder by {FOLDER_VARIABLE}.") from error
-    with beside:
-        fetched = Path(beside.name)
+    with temporary:
+        fetched = Path(temporary.name)
         _fetch(fetched, note, patience)
         (folder / MNIST_RAW).mkdir(parents=True, exist_ok=True)
         for name in MNIST_FILES:

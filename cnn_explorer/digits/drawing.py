@@ -1,4 +1,4 @@
-"""A drawing as a value that fits into a URL: the drawing string.
+"""Drawings as text that fits into a URL: the drawing string.
 
 Its first letter says what follows:
 
@@ -51,7 +51,7 @@ class Drawing:
     pixels: np.ndarray | None = field(default=None, compare=False)  # `text` says the same
 
     def preprocess(self) -> Preprocessed:
-        """The network's image of it, with all steps. A picture is used as it is."""
+        """The network's image and all stages up to it. A digit or a picture is used as it is."""
         if self.pixels is None:
             return preprocess_strokes(self.strokes, CANVAS, PEN_WIDTH)
         source = (
@@ -64,7 +64,7 @@ class Drawing:
 
 
 def drawing_from_strokes(strokes: Sequence[Stroke]) -> Drawing:
-    """A drawing of pen strokes in canvas pixels, which are rounded to whole numbers."""
+    """A drawing of pen strokes in canvas pixels, rounded to whole numbers. Raises as `parse_drawing`."""
     return parse_drawing("s" + _base64(bytes(_pack(strokes))))
 
 
@@ -106,7 +106,7 @@ def _read_strokes(text: str) -> Drawing:
             try:
                 x, y = x + _unzigzag(next(numbers)), y + _unzigzag(next(numbers))
                 if with_pressure:
-                    next(numbers)  # the width of the pen on the canvas; the network's image is drawn with a fixed pen
+                    next(numbers)  # the pen's width on the canvas alone; the network's image has a fixed pen
             except StopIteration:
                 raise DrawingError("the drawing breaks off in the middle of a stroke") from None
             if not (-CANVAS <= x <= 2 * CANVAS and -CANVAS <= y <= 2 * CANVAS):

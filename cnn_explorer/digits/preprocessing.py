@@ -7,7 +7,7 @@ every step can be shown:
     strokes ─► drop specks ─► crop ─► redraw in a 20×20 box with a fixed pen ─┐
     picture ─► ink on black ─► drop specks ─► crop ─► resize into a 20×20 box ┴─► centre of mass to (14, 14)
 
-Values are ink: 0 is background, 1 (or 255 in 8 bits) is full ink. Coordinates are x to the right, y down.
+Pixel values are called ink: 0 is background, 1 (or 255 in 8 bits) a full stroke. Coordinates: x to the right, y down.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ BOX = 20  # pixels of the digit's longer side
 CENTRE = 14.0  # index of the pixel that holds the centre of mass
 PEN = 2.6  # width of the redrawn pen in pixels of the image; MNIST's median is about 2.5
 SUPERSAMPLING = 10  # strokes are drawn at ten times the resolution, then averaged
-SPECK = 0.06  # a stroke below this share of the longest one that touches no other is dropped
+SPECK = 0.06  # a stroke shorter than this share of the longest one is dropped if it touches no other
 MAX_CANVAS = 4096  # a side of the drawing surface
 FARTHEST = 1_000_000  # the largest coordinate
 MAX_PICTURE = 25_000_000  # pixels of a picture; a telephone's camera makes 12 to 24 million
@@ -39,7 +39,7 @@ SIZE_LIMITS = (
 STRIP = 1_000_000  # pixels of a large picture that are converted at a time
 PICTURE_SIDE = 280  # pixels; larger pictures are first reduced to this
 FAINT = 12  # of 255: a picture with less contrast is empty
-GRAIN = 5  # ink stands out by this many times the noise of the paper (from the 10 % quantile to the median)
+GRAIN = 5  # ink differs from paper by so many times its noise (from the 10 % quantile to the median)
 # Pen widths, in pixels of the network's image, that a picture keeps; others are made thicker or thinner.
 PICTURE_PEN = (1.3, 5.0)
 
@@ -75,15 +75,15 @@ class Stage:
 
 @dataclass(frozen=True)
 class Preprocessed:
-    """The network's image, `pixels`, `(28, 28)` uint8. `steps()` computes the stages that led to it."""
+    """The network's image, `pixels`, `(28, 28)` uint8. `compute_stages()` computes the stages up to it."""
 
     pixels: np.ndarray
-    steps: Callable[[], tuple[Stage, ...]]
+    compute_stages: Callable[[], tuple[Stage, ...]]
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """The steps in order; the last one is the network's image. Computed with every call."""
-        return self.steps()
+        """The stages in order; the last one is the network's image. Computed anew with every use."""
+        return self.compute_stages()
 
     @property
     def is_empty(self) -> bool:
@@ -101,7 +101,7 @@ def image_from_strokes(strokes: Sequence[Stroke], canvas_size: float = 280, pen_
 
     `strokes` are lists of (x, y), y down, in canvas pixels. A stroke of one point is a dot; no strokes give a black
     image. `canvas_size` is the side of the drawing surface and `pen_width` the width of the pen on it, in the same
-    pixels. The place and the size of the digit on the canvas do not change the result.
+    pixels. The position and the size of the digit on the canvas do not change the result.
 
     Returns `(1, 1, 28, 28)`, float32 in [0, 1]. Raises `ValueError` for points that are not pairs of finite numbers,
     and for a canvas or a pen that is not 1 to 4,096 pixels wide.
@@ -127,7 +127,7 @@ def image_from_pixels(pixels: np.ndarray) -> Tensor:
 
 
 def preprocess_strokes(strokes: Sequence[Stroke], canvas_size: float = 280, pen_width: float = 16) -> Preprocessed:
-    """As `image_from_strokes`, with all steps."""
+    """As `image_from_strokes`, with all stages."""
     for name, value in (("canvas_size", canvas_size), ("pen_width", pen_width)):
         if not 1 <= value <= MAX_CANVAS:
             raise ValueError(f"`{name}` (={value}) must be a number from 1 to {MAX_CANVAS:,}")
@@ -163,7 +163,7 @@ def _check_size(picture: Image.Image) -> None:
 
 
 def preprocess_picture(picture: Image.Image) -> Preprocessed:
-    """As `image_from_picture`, with all steps."""
+    """As `image_from_picture`, with all stages."""
     raw = _ink_on_black(picture)
     kept = _without_small_parts(raw)
     crop = kept.crop(kept.getbbox() or (0, 0, 1, 1))
@@ -178,7 +178,7 @@ def preprocess_picture(picture: Image.Image) -> Preprocessed:
 def _preprocessed(
     earlier: Callable[[], tuple[Image.Image, Image.Image]], ink: Image.Image, detail: int
 ) -> Preprocessed:
-    """Centre the ink. `earlier()` returns the drawing and its crop."""
+    """Centre `ink`. `earlier()` returns the two stages before it: what was drawn, and its crop."""
     pixels = np.asarray(_centred(ink, detail))
 
     def stages() -> tuple[Stage, ...]:
@@ -346,9 +346,9 @@ def _upright(picture: Image.Image) -> _Upright:
 
 
 def _stacked(upright: _Upright, factor: int, act: Callable[[Image.Image], Image.Image]) -> Image.Image:
-    """`act` on the picture's strips, one below the other, to save memory.
+    """Apply `act` to strips of the picture and stack the results, to save memory.
 
-    It makes one row of every `factor` rows, or of those left at the end.
+    `act` makes one row of every `factor` rows, and one of the rows left over at the end.
     """
     width, height = upright.size
     rows = max(STRIP // width // factor, 1) * factor
@@ -484,7 +484,7 @@ def _smooth_ground(values: np.ndarray) -> np.ndarray:
 
 
 def _local_ground(ink: np.ndarray) -> np.ndarray:
-    """Shadows that no surface fits: what is left of light ink when everything as narrow as a pen stroke is removed."""
+    """Shadows that no surface fits: light ink without all that is as narrow as a pen stroke, smoothed."""
     picture = Image.fromarray(np.clip(ink + 128, 0, 255).astype(np.uint8))
     small = picture.resize((max(1, picture.width // 4), max(1, picture.height // 4)), Image.Resampling.BOX)
     reach = max(3, min(small.size) // 3 | 1)
@@ -525,7 +525,10 @@ def _connected_parts(mask: np.ndarray) -> np.ndarray:
 
 
 def _with_usual_pen(crop: Image.Image, scale: float) -> Image.Image:
-    """Make thin strokes as wide as the fixed pen, and very wide ones thinner, by whole pixels; `scale` comes later."""
+    """Make thin strokes as wide as the fixed pen, and very wide ones thinner, by whole pixels.
+
+    `scale` is that of the resizing which follows.
+    """
     width = _pen_width(np.asarray(crop) > 127) * scale
     low, high = PICTURE_PEN
     if width == 0 or low <= width <= high:

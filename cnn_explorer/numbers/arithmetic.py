@@ -71,7 +71,7 @@ class Pooled:
 
 
 def pool(x: np.ndarray, rows: Windows, columns: Windows) -> Pooled:
-    """Pool `(C, H, W)` over the windows. As in torch, padding never wins a maximum and counts as 0 in an average."""
+    """Pool `(C, H, W)` over the windows. As in torch, padding is never a maximum and counts as 0 in an average."""
     shape = (x.shape[0], len(rows), len(columns))
     pooled = Pooled(np.zeros(shape), np.zeros(shape), np.zeros((*shape, 2), dtype=int))
     for down, window_rows in enumerate(rows):
@@ -79,11 +79,11 @@ def pool(x: np.ndarray, rows: Windows, columns: Windows) -> Pooled:
         for across, window_columns in enumerate(columns):
             inside_columns = [column for column in window_columns if 0 <= column < x.shape[2]]
             window = x[:, inside_rows][:, :, inside_columns].reshape(x.shape[0], -1)
-            place = window.argmax(axis=1)
+            index = window.argmax(axis=1)
             pooled.maximum[:, down, across] = window.max(axis=1)
             pooled.average[:, down, across] = window.sum(axis=1) / (len(window_rows) * len(window_columns))
-            pooled.winners[:, down, across, 0] = np.array(inside_rows)[place // len(inside_columns)]
-            pooled.winners[:, down, across, 1] = np.array(inside_columns)[place % len(inside_columns)]
+            pooled.winners[:, down, across, 0] = np.array(inside_rows)[index // len(inside_columns)]
+            pooled.winners[:, down, across, 1] = np.array(inside_columns)[index % len(inside_columns)]
     return pooled
 
 

@@ -1,4 +1,6 @@
-"""What a number page shows, a scene: an input, kernels and how they slide, as frozen values that fit into an address.
+"""Scenes: what a number page shows, as frozen values that fit into an address.
+
+A scene is an input, kernels and how they slide.
 
 Numbers are written with `_` between columns, `~` between rows, `~~` between input channels and `~~~` between output
 channels: `1_2~3_4` is a grid of two rows. An address does not encode these characters. Scenes are limited to 12×12
@@ -305,9 +307,9 @@ def _default_weight() -> np.ndarray:
 
 @dataclass
 class LastNumbers:
-    """The last number at every place of the grids: a grid that is made smaller and larger again gets its numbers back.
+    """The last number at every index of the grids. A grid that is made smaller and larger again gets its numbers back.
 
-    Places that were never on screen have default numbers.
+    Indices that were never on screen have default numbers.
     """
 
     input: np.ndarray = field(default_factory=_default_input)
@@ -374,15 +376,15 @@ def _tuples(values: np.ndarray) -> tuple[Any, ...]:
 Numbered = TypeVar("Numbered", bound=ConvScene | PoolScene)
 
 
-def with_number(scene: Numbered, part: str, place: tuple[int, ...], value: float) -> Numbered:
-    """The scene with one number changed. `part` and `place` are "input" (channel, row, column), "weight" (out_channel,
-    in_channel, row, column) or "bias" (out_channel,). Raises `SceneError` for a place outside and a number too large.
+def with_number(scene: Numbered, part: str, index: tuple[int, ...], value: float) -> Numbered:
+    """The scene with one number changed. `part` and `index` are "input" (channel, row, column), "weight" (out_channel,
+    in_channel, row, column) or "bias" (out_channel,). Raises `SceneError` for an index outside and a number too large.
     """
     parts = ("input", "weight", "bias") if isinstance(scene, ConvScene) else ("input",)
     values = np.array(getattr(scene, part)) if part in parts else np.empty(0)
-    if len(place) != values.ndim or not all(0 <= at < side for at, side in zip(place, values.shape, strict=True)):
-        raise SceneError(f"there is no number at {place} of {quoted(part)}")
+    if len(index) != values.ndim or not all(0 <= at < side for at, side in zip(index, values.shape, strict=True)):
+        raise SceneError(f"there is no number at {index} of {quoted(part)}")
     values = values.astype(float)
-    values[place] = read_number(part, str(value))
+    values[index] = read_number(part, str(value))
     changes: dict[str, Any] = {part: _tuples(values)}
     return replace(scene, **changes)

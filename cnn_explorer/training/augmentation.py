@@ -1,4 +1,4 @@
-"""Variations of digits, so that few stand for many."""
+"""Data augmentation: random affine and elastic distortions of digits."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from cnn_explorer.weights.evaluation import as_input
 
 
 def slant(images: Tensor, generator: Generator, amount: float = 1.0) -> Tensor:
-    """Turn (to ±10°), stretch (to ±12 %), shear (to ±0.15), shift (to ±1.5 pixels) and bend (to ±1 pixel, on a
-    coarse grid) images at random; every third stays as it is, the others get 0 to `amount` times that.
+    """Distort images at random: rotate by up to ±10°, stretch by up to ±12 %, shear by up to ±0.15, shift by up to ±1.5
+    pixels and bend by up to ±1 pixel on a coarse grid.
 
-    `(N, 28, 28)` uint8 → the same.
+    A third of the images, on average, stays as it is. For each other image these limits are multiplied by a random
+    factor from 0 to `amount`. `(N, 28, 28)` uint8 → the same shape and dtype.
     """
     amounts = amount * (1.5 * torch.rand(len(images), generator=generator) - 0.5).clamp(min=0)
 

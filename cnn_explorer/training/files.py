@@ -1,11 +1,10 @@
-"""What a visitor takes along or brings back: trained weights as a file, and a run as a table.
+"""Files to download and upload: trained weights as a safetensors file, and a run as a CSV table.
 
-A weights file is a safetensors file: 8 bytes with the length of a header (little-endian), the header, which is JSON
-with the name, dtype, shape and place of every tensor, then the raw numbers. Nothing in it can be run. The header of a
-file from outside is checked against the network before a number is read, so time and memory depend on the network
-alone.
+A safetensors file has 8 bytes with the length of its header (little-endian), then the header, which is JSON with the
+name, dtype, shape and offsets of every tensor, then the raw numbers. It holds no code. The header of an uploaded file
+is checked against the network before a number is read, so time and memory depend on the network alone.
 
-PyTorch's own files are never opened: they are pickles, and a pickle can have any function called.
+PyTorch's own files are never opened: they are pickles, and a pickle can call any function.
 """
 
 from __future__ import annotations
@@ -46,9 +45,9 @@ safetensors.torch.save_file({name: tensor.contiguous() for name, tensor in tenso
 SAVE = "`safetensors.torch.save_file(module.state_dict(), file)`"
 REMEDY = f"Choose a file that was saved from this network, here or by {SAVE}."
 
-# Of a layer's tensors, in the order of a state dict.
+# The names of a layer's tensors, in the order of a state dict.
 ROLES = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
-FLOATING = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}  # safetensors' names of dtypes: bytes of a number
+FLOATING = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}  # bytes of a number, by safetensors' name of the dtype
 WHOLE = {"I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1}
 MOST_DIMENSIONS = 4
 MOST_DIGITS = 12  # of a number in a header
@@ -58,14 +57,14 @@ Layers = dict[str, dict[str, tuple[int, ...]]]  # shapes of tensors by layer, th
 
 
 class PickleError(ValueError):
-    """A file that may be a pickle. `CONVERT` are the lines that make a safetensors file of it."""
+    """A file that may be a pickle. The lines in `CONVERT` turn it into a safetensors file."""
 
 
 @dataclass(frozen=True)
 class FileWeights:
     """A network with the weights of a file, in eval mode.
 
-    `matched` has (layer in the file, layer of this network) for all layers with weights; nothing if no name differs.
+    `matched` has (layer in the file, layer of this network) for all layers with weights; empty if no name differs.
     """
 
     module: nn.Sequential
@@ -102,7 +101,7 @@ def read_weights(content: bytes, shapes: NetworkShapes, name: str = "") -> FileW
     expected = module.state_dict()
     header = _read_header(content, expected)
     layers = _match(header, expected)
-    names = {}  # of this network's tensors: names in the file
+    names = {}  # by this network's name of a tensor: the file's
     for ours in expected:
         layer, role = _split(ours)
         names[ours] = theirs = _joined(layers[layer], role)
@@ -119,8 +118,8 @@ def read_weights(content: bytes, shapes: NetworkShapes, name: str = "") -> FileW
 
 
 def run_csv(points: Sequence[CurvePoint]) -> str:
-    """A run as a table: a line a point of the curves, its gradient norms in a column for each layer; empty where
-    there is no number.
+    """A run as CSV: a line for each point of the curves, and a column for each layer's gradient norm. Cells without a
+    number are empty.
     """
     layers = list(dict.fromkeys(layer for point in points for layer, _ in point.gradient_norms))
     table = io.StringIO()
@@ -144,12 +143,12 @@ def run_csv(points: Sequence[CurvePoint]) -> str:
     return table.getvalue()
 
 
-# --- a file from outside: its header ---
+# --- the header of an uploaded file ---
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """What a header says of a tensor; `start` and `end` are bytes behind the header."""
+    """A tensor in the header; `start` and `end` are offsets in bytes from the end of the header."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -158,7 +157,7 @@ class _Entry:
 
 
 def _refuse_pickle(content: bytes, name: str) -> None:
-    # A header of 640 bytes begins as a pickle does, but its length ends in zeros, and a brace follows.
+    # The length of a header may begin with the byte of a pickle, but it ends in zeros, and a brace follows.
     is_pickle = content[:2] == b"PK" or content[:1] == b"\x80"
     is_pickle = is_pickle and content[3:9] != b"\0\0\0\0\0{"
     if is_pickle or name.lower().endswith((".pt", ".pth")):
@@ -169,7 +168,7 @@ def _refuse_pickle(content: bytes, name: str) -> None:
 
 
 def _read_header(content: bytes, expected: Mapping[str, Tensor]) -> dict[str, _Entry]:
-    """The header's entries by name, in the order of their numbers in the file, which they cover exactly."""
+    """The header's entries by name, ordered by their offsets. Together they cover the rest of the file exactly."""
     most_header = 300 * len(expected) + 10_000
     most = 8 + most_header + sum(tensor.numel() * max(FLOATING.values()) for tensor in expected.values())
     if not content:
@@ -191,12 +190,12 @@ def _read_header(content: bytes, expected: Mapping[str, Tensor]) -> dict[str, _E
     fields.pop("__metadata__", None)
     entries = {name: _entry(name, field) for name, field in fields.items()}
     entries = dict(sorted(entries.items(), key=lambda item: (item[1].start, item[1].end)))
-    _check_places(entries, len(content) - 8 - length)
+    _check_offsets(entries, len(content) - 8 - length)
     return entries
 
 
 def _parsed(header: str) -> dict[str, Any]:
-    """A header as JSON. Raises `ValueError` for anything that no header has."""
+    """The header's JSON. Raises `ValueError` for JSON that no header has."""
     if _depth(header) > 3:  # the header, a tensor, its shape
         raise ValueError("nested too deeply")
     fields: dict[str, Any] = json.loads(
@@ -210,7 +209,7 @@ def _parsed(header: str) -> dict[str, Any]:
 
 
 def _depth(text: str) -> int:
-    """How deep brackets and braces are nested, those in strings left out."""
+    """How deeply brackets and braces are nested; those in strings do not count."""
     depth = deepest = 0
     in_string = escaped = False
     for character in text:
@@ -246,7 +245,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _entry(name: str, field: Any) -> _Entry:
-    """What the header says of one tensor, as long as it makes sense by itself."""
+    """One tensor of the header. Raises `ValueError` if it is not valid by itself."""
     if len(name) > MOST_IN_NAME or not name.isprintable() or name.startswith("."):
         rule = f"is not printable text of at most {MOST_IN_NAME} characters that begins with no dot"
         raise ValueError(f"The tensor name {quoted(name)} {rule}. {REMEDY}")
@@ -268,8 +267,8 @@ def _entry(name: str, field: Any) -> _Entry:
     return _Entry(dtype, tuple(shape), start, end)
 
 
-def _check_places(entries: Mapping[str, _Entry], size: int) -> None:
-    """Refuse numbers that overlap, leave a gap, or are more or fewer than shape and file say."""
+def _check_offsets(entries: Mapping[str, _Entry], size: int) -> None:
+    """Raise `ValueError` unless the tensors, with the sizes of their shapes, fill the file without gap or overlap."""
     at = 0
     for name, entry in entries.items():
         needed = math.prod(entry.shape) * (FLOATING | WHOLE)[entry.dtype]
@@ -288,7 +287,7 @@ def _check_places(entries: Mapping[str, _Entry], size: int) -> None:
 
 
 def _match(header: Mapping[str, _Entry], expected: Mapping[str, Tensor]) -> dict[str, str]:
-    """Which layer of the file each layer of this network is. Raises `ValueError` if they do not fit or are unclear."""
+    """The file's layer for each layer of this network. Raises `ValueError` if none fits, or several do."""
     theirs = _layers({name: entry.shape for name, entry in header.items()})
     ours = _layers({name: tuple(tensor.shape) for name, tensor in expected.items()})
     signatures = list(map(_signature, ours.values()))
@@ -312,7 +311,7 @@ def _layers(shapes: Mapping[str, tuple[int, ...]]) -> Layers:
 
 
 def _split(name: str) -> tuple[str, str]:
-    """A tensor's layer and its role in it: before and behind the last dot."""
+    """The name of a tensor as layer and role: what is before and after the last dot."""
     layer, _, role = name.rpartition(".")
     return layer, role
 
@@ -322,7 +321,7 @@ def _joined(layer: str, role: str) -> str:
 
 
 def _signature(shapes: Mapping[str, tuple[int, ...]]) -> frozenset[tuple[str, tuple[int, ...]]]:
-    """What layers must have in common to take each other's place."""
+    """Layers with equal signatures can have each other's weights."""
     return frozenset(shapes.items())
 
 
@@ -339,8 +338,8 @@ def _as_written(names: list[str], layers: Layers) -> list[str]:
 def _ordered(found: Sequence[str], alike: Sequence[str], written: Sequence[str]) -> Sequence[str]:
     """Layers of the file that have the same shapes, in the order of this network's `alike`.
 
-    Names tell if they are the same or differ in their numbers alone, as `block1.conv` and `block2.conv` do. Else the
-    order in the file tells, if it was kept; it must not contradict the numbers.
+    Names decide if they are the same or differ in their numbers alone, as `block1.conv` and `block2.conv` do. Else the
+    order in the file decides, if it was kept. The two must not contradict each other.
     """
     if len(found) == 1:
         return found
@@ -349,8 +348,8 @@ def _ordered(found: Sequence[str], alike: Sequence[str], written: Sequence[str])
     words = {tuple(_parts(layer)[::2]) for layer in found}
     numbers = {tuple(_parts(layer)[1::2]) for layer in found}
     by_number = sorted(found, key=_parts) if len(words) == 1 and len(numbers) == len(found) else []
-    by_place = [layer for layer in written if layer in found]
-    orders = [order for order in (by_number, by_place) if order]
+    by_file_order = [layer for layer in written if layer in found]
+    orders = [order for order in (by_number, by_file_order) if order]
     if orders and orders[0] == orders[-1]:
         return orders[0]
     one, other = map(_layer_name, sorted(found)[:2])
@@ -361,8 +360,8 @@ def _ordered(found: Sequence[str], alike: Sequence[str], written: Sequence[str])
 
 
 def _parts(name: str) -> list[Any]:
-    """A name as words and, at every second place, numbers: names are sorted by it as a reader would."""
-    return [int(part) if place % 2 else part for place, part in enumerate(re.split("([0-9]+)", name))]
+    """A name as words and, at odd indices, numbers: a sort key with which `conv2` comes before `conv10`."""
+    return [int(part) if index % 2 else part for index, part in enumerate(re.split("([0-9]+)", name))]
 
 
 def _misfit(theirs: Layers, ours: Layers) -> str:
@@ -398,7 +397,7 @@ def _misfit(theirs: Layers, ours: Layers) -> str:
 
 
 def _kind(shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, bool]:
-    """Tells convolutions, linear layers and batch norms apart: the weight's dimensions, and if there are statistics."""
+    """Tells convolutions, linear layers and batch norms apart: dimensions of the weight, and running statistics."""
     return len(shapes.get("weight", ())), "running_mean" in shapes
 
 
@@ -416,7 +415,7 @@ def _check_dtype(name: str, dtype: str, whole: bool) -> None:
 
 
 def _checked(name: str, tensor: Tensor, expected: Tensor) -> Tensor:
-    """A tensor of the file in the dtype of this network."""
+    """A tensor of the file in the dtype of this network. Raises `ValueError` for numbers that no training makes."""
     converted: Tensor = tensor.to(expected.dtype)
     if not converted.isfinite().all():
         fault = "has values that are not finite in float32: that training went wrong"

@@ -1,4 +1,4 @@
-"""Work that is done in units, so that it can be paused and shared."""
+"""A training that is done in units of work and can be paused between two of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cnn_explorer.sharing.fair_lock import FairLock
 class Job(ABC):
     """A training; `advance` it until it is `finished`. Safe to use from several threads.
 
-    `batch`: how many batches are trained. `cpu_seconds`: CPU time of all units so far. `problem`: "", or a sentence
+    `batch`: number of batches trained so far. `cpu_seconds`: CPU time of all units so far. `problem`: "", or a sentence
     that says why it ended early.
     """
 
@@ -21,7 +21,7 @@ class Job(ABC):
         self.cpu_seconds = 0.0
         self.finished = False
         self.problem = ""
-        self._lock = FairLock()  # held during a unit: who copies the weights gets it after that unit
+        self._lock = FairLock()  # held during a unit; copying the weights waits for the unit's end
         self._units = self._work()
 
     def advance(self) -> None:
@@ -41,7 +41,7 @@ class Job(ABC):
         self.problem, self.finished = problem, True
 
     def close(self) -> None:
-        """End the training here, and free what it needed: a generator and its object refer to each other."""
+        """End the training here and drop its generator, which keeps this object alive: they refer to each other."""
         with self._lock:
             self._units, self.finished = iter(()), True
 
@@ -52,8 +52,8 @@ class Job(ABC):
     @property
     @abstractmethod
     def bytes(self) -> int:
-        """Memory that the training takes."""
+        """Memory that the training takes, in bytes."""
 
     @abstractmethod
     def _work(self) -> Iterator[None]:
-        """The whole training, a unit between two yields."""
+        """The whole training. The work between two yields is one unit."""

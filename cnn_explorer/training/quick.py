@@ -1,6 +1,7 @@
 """Train any network for a few seconds on the digits that come with the package.
 
-Learnt from are the 4,000 of `more_digits`, slanted anew every time; measured is on the thousand of `bundled_digits`.
+It learns from the 4,000 of `more_digits`, distorted anew every time. Its accuracy is that on the 1,000 of
+`bundled_digits`.
 """
 
 from __future__ import annotations
@@ -26,20 +27,20 @@ from cnn_explorer.weights.load import TrainedNetwork
 from cnn_explorer.weights.optimizers import AdamW
 from cnn_explorer.weights.shared_filters import CLASSES
 
-INTERVAL = 0.3  # seconds of CPU until the network is shown anew
-RATE, FRESH_RATE = 2e-3, 4e-3  # of a network that knows something already, and of one that does not
-BATCH_TIME, BATCH = 25_000_000, (8, 64)  # nanoseconds of a step, as `cost` counts them, and the digits that this allows
-PROGRESS_TIME, PROGRESS = 4_000_000, (20, 200)  # likewise for the accuracy while it learns
-FINAL_TIME, FINAL = 2_500_000_000, (100, 1000)  # and for the one at the end
-SLANT = 0.7  # times the reach that `slant` names
+INTERVAL = 0.3  # seconds of CPU time between two updates of `QuickRun.network`
+RATE, FRESH_RATE = 2e-3, 4e-3  # learning rates of a network with trained weights, and of one without
+BATCH_TIME, BATCH = 25_000_000, (8, 64)  # nanoseconds of a step, as `spec.cost` estimates them; bounds of its digits
+PROGRESS_TIME, PROGRESS = 4_000_000, (20, 200)  # likewise for measuring the accuracy during the training
+FINAL_TIME, FINAL = 2_500_000_000, (100, 1000)  # likewise at the end
+SLANT = 0.7  # the `amount` of `slant`
 
 
 class QuickRun(Job):
-    """A training of a copy of `start` until it has had `seconds` of CPU time, those of earlier trainings included.
+    """Trains a copy of `start` until it has had `seconds` of CPU time, earlier trainings included.
 
-    `network` is how far it has come: a copy with a label of its own, made anew a few times a second. `result` is
-    `start` until the training has finished, then the network to keep. `start` is never changed. AdamW with a learning
-    rate that falls to 0 along a cosine. Unlike a `Run`, its batches depend on how fast the machine is.
+    `network` is a copy with the present weights and their label, made anew a few times a second. `result` is `start`
+    until the training has finished, then the network to keep. `start` is never changed. The optimizer is AdamW with a
+    learning rate by `schedule`. Unlike a `Run`, its batches depend on how fast the machine is.
 
     `advance` raises `ValueError` for a network that cannot learn (`is_trainable`).
     """
@@ -51,12 +52,12 @@ class QuickRun(Job):
         self.finished = seconds <= start.label.trained_for
 
     def is_due(self, until: int) -> bool:
-        """True until it has finished: `until` has no meaning."""
+        """True until it has finished; `until` is ignored."""
         return not self.finished
 
     @property
     def bytes(self) -> int:
-        """Memory of the network that is kept. Only one quick training at a time takes more."""
+        """Bytes of the network that is kept. Only one quick training at a time takes more."""
         return self.result.bytes
 
     def _work(self) -> Iterator[None]:
@@ -66,7 +67,8 @@ class QuickRun(Job):
             )
         label = self.result.label
         module = build_layers(self.shapes)
-        if label.trained:  # other initial weights may come from the lecture's network, which has seen the test digits
+        # Others start from fresh weights: theirs may come from the lecture's network, which has seen the test digits.
+        if label.trained:
             module.load_state_dict(self.result.module.state_dict())
         rate = RATE if label.trained else FRESH_RATE
         seed = round(1000 * label.trained_for)
@@ -90,8 +92,8 @@ class QuickRun(Job):
         self.network = self.result = _better(self.result, self.network)
 
     def _measure(self, module: nn.Sequential, spent: float) -> Iterator[None]:
-        """Make a copy of `module` the `network`, with how often it is right on digits that it does not learn from; a
-        unit for every part of these digits.
+        """Set `network` to a copy of `module` and its accuracy on digits that it does not learn from; a unit for each
+        part of these digits.
         """
         done = spent >= self.seconds
         copied = build_layers(self.shapes).eval()
@@ -112,7 +114,7 @@ class QuickRun(Job):
 
 
 def _better(before: TrainedNetwork, after: TrainedNetwork) -> TrainedNetwork:
-    """What is to be kept: a training that has only made things worse, on as many digits, is not."""
+    """The network to keep: `before` if it has the higher accuracy on as many digits, else `after`."""
     known, now = before.label, after.label
     if (
         known.accuracy is None
@@ -125,12 +127,12 @@ def _better(before: TrainedNetwork, after: TrainedNetwork) -> TrainedNetwork:
 
 
 def _batch_size(shapes: NetworkShapes) -> int:
-    """How many digits a step learns from."""
+    """The batch size, within `BATCH`."""
     return int(min(max(BATCH_TIME / training_time(shapes.layers), BATCH[0]), BATCH[1]))
 
 
 def _batches(size: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Slanted digits, `(size, 28, 28)` uint8, and their labels, without an end."""
+    """Endless batches of distorted digits, `(size, 28, 28)` uint8, and their labels, `(size,)`."""
     generator = Generator().manual_seed(seed)
     images, labels = digits_to_fit()
     while True:

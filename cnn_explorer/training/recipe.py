@@ -1,8 +1,8 @@
-"""How a run is trained, as data, and the one line of text that says the same.
+"""A training recipe as data, and as one line of text.
 
 The line joins its parts with hyphens: digits, optimizer with its learning rate (and momentum), schedule, augmentation,
 batch size, epochs and seed. The lecture's recipe on full MNIST is `mnist-sgd0.01m0.5-b64-e10-s0`; another is
-`bundled-adam0.008-onecycle-augment-b64-e40-s0`. What is left out is a momentum of 0, a constant rate, no augmentation.
+`bundled-adam0.008-onecycle-augment-b64-e40-s0`. A momentum of 0 and a constant rate are left out.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class RunRecipe:
 
     `data`: the 4,000 digits that come with the package ("bundled") or MNIST's 60,000 ("mnist"). `learning_rate`: of
     every step, or with the schedule "onecycle" the highest one. `momentum`: of SGD. Both are rounded to six decimals,
-    so that the line says them exactly. `augment`: slant the digits anew every epoch. Raises `ValueError` for a value
-    outside `LIMITS`.
+    so that the line says them exactly. `augment`: distort the digits anew every epoch, by `slant`. Raises `ValueError`
+    for a value outside `LIMITS`.
     """
 
     data: Data = "bundled"
@@ -94,7 +94,7 @@ def _number(value: float) -> str:
 # --- reading the line ---
 
 _DECIMAL = r"\d{1,3}(?:\.\d{1,12})?"
-_PARTS: tuple[tuple[str, str, str], ...] = (  # name, pattern, what could stand there
+_PARTS: tuple[tuple[str, str, str], ...] = (  # name, pattern, what is expected
     ("digits", r"(?P<data>bundled|mnist)", "'bundled' or 'mnist'"),
     (
         "optimizer",
@@ -114,7 +114,7 @@ _LONGEST = 200  # characters; the longest that `str` writes has half of it
 def parse_recipe(text: str) -> RunRecipe:
     """Read what `str(recipe)` writes: `parse_recipe(str(recipe)) == recipe`.
 
-    Raises `ValueError` with a sentence that names the offending part and what could stand there.
+    Raises `ValueError` with a sentence that names the offending part and what is expected there.
     """
     if len(text) > _LONGEST:
         raise ValueError(
@@ -129,8 +129,8 @@ def parse_recipe(text: str) -> RunRecipe:
             found |= {key: value for key, value in match.groupdict().items() if value is not None}
             del pieces[0]
         elif name not in _OPTIONAL:
-            found_there = quoted(pieces[0] if pieces else "")
-            raise ValueError(f"the recipe has {found_there} for its {name}: expected {expected}")
+            found_instead = quoted(pieces[0] if pieces else "")
+            raise ValueError(f"the recipe has {found_instead} for its {name}: expected {expected}")
     if pieces:
         rest = quoted("".join(f"-{piece}" for piece in pieces))
         raise ValueError(f"{rest} stands behind the seed, where a recipe ends: leave it out")
@@ -147,7 +147,7 @@ def parse_recipe(text: str) -> RunRecipe:
     )
 
 
-# --- what there is to choose ---
+# --- recipes and digits to choose from ---
 
 
 def recipes_for(data: Data) -> Mapping[str, RunRecipe]:

@@ -1,4 +1,4 @@
-"""What a run has come to at a place of its curves, as a network with an honest label."""
+"""A run's network after some number of batches, with a label that says how it was trained and tested."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from cnn_explorer.weights.load import TrainedNetwork
 
 
 def point_at(run: Run, batch: int) -> CurvePoint | None:
-    """The last point at or before `batch`, None before the first."""
+    """The last point of the curves at or before `batch`; None if there is none."""
     return next((point for point in reversed(run.points) if point.batch <= batch), None)
 
 
 def trained_at(run: Run, batch: int, evaluate: Callable[[nn.Sequential], Evaluation] | None = None) -> TrainedNetwork:
-    """The network as it was after `batch` batches, or at the latest place before from which weights are kept.
+    """The network after `run.available_batch(batch)` batches.
 
-    Its accuracy is that which `evaluate` finds; without that, of the curves' last point.
+    The accuracy on its label is what `evaluate` finds. Without `evaluate` it is that of the curves' last point.
     """
-    there, module = run.network(batch)
-    point = point_at(run, there)
+    batch, module = run.network(batch)
+    point = point_at(run, batch)
     if evaluate:
         evaluation = evaluate(module)
-        right, measured, tested_after = evaluation.accuracy, len(evaluation), there
+        accuracy, measured, tested_after = evaluation.accuracy, len(evaluation), batch
     elif point:
-        right, measured, tested_after = point.accuracy, point.measured, point.batch
+        accuracy, measured, tested_after = point.accuracy, point.measured, point.batch
     else:
-        right, measured, tested_after = 0.0, 0, there
+        accuracy, measured, tested_after = 0.0, 0, batch
     digits = len(digits_for(run.recipe.data)[0])
-    origin = TrainedByRun(there, run.batches_per_epoch, digits, tested_after) if there else Initialised(run.recipe.seed)
-    return TrainedNetwork(module, Label(origin, right if measured else None, measured))
+    origin = TrainedByRun(batch, run.batches_per_epoch, digits, tested_after) if batch else Initialised(run.recipe.seed)
+    return TrainedNetwork(module, Label(origin, accuracy if measured else None, measured))
 
 
 def epochs(run: Run, batch: int) -> str:
-    """How many epochs so many batches are, to a tenth where they are not whole."""
+    """`batch` batches as a number of epochs, in text; to a tenth where it is not whole."""
     return epochs_text(batch, run.batches_per_epoch)

@@ -1,9 +1,9 @@
 """One training by a recipe, from its first batch to its last, in units of work.
 
-    Run(spec, recipe) ─ advance, advance, … ─► points (of the curves), snapshots (weights to go back to), network(batch)
+    Run(spec, recipe) ─ advance, advance, … ─► points (of the curves), snapshots (of the weights), network(batch)
 
-A run is a pure function of its two arguments. On one torch thread it comes to the same weights and the same curves, to
-the last bit, as the loop below, no matter who advances it, in which pieces, and what else is trained meanwhile:
+A run is a pure function of its two arguments. On one torch thread its weights and its curves equal those of the loop
+below to the last bit. It does not matter who advances it, in which pieces, and what else is trained meanwhile.
 
     for epoch in range(recipe.epochs):
         generator = torch.Generator().manual_seed(1000 * recipe.seed + epoch)
@@ -39,23 +39,23 @@ from cnn_explorer.weights.fitting import digits_to_fit, digits_to_measure
 from cnn_explorer.weights.optimizers import SGD, AdamW
 from cnn_explorer.weights.shared_filters import CLASSES
 
-# Nanoseconds as `cost` counts them, not a clock's: a run has its points at the same batches on any machine.
+# Times are nanoseconds as `spec.cost` estimates them. No clock decides, so the points are the same on any machine.
 MAX_BATCH_TIME = 120_000_000
 POINT_INTERVAL = 400_000_000  # from one point of the curves to the next
 MAX_POINTS = 1000
-POINT_TIME, POINT_DIGITS = 19_000_000, (20, 400)  # of a point between epochs, and the test digits that this allows
+POINT_TIME, POINT_DIGITS = 19_000_000, (20, 400)  # of the test for a point between epochs; bounds of its digits
 TEST_TIME, TEST = 1_000_000_000, (100, 10_000)  # likewise for the test after an epoch
 SNAPSHOT_BYTES, MAX_SNAPSHOTS = 12_000_000, 60
 
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """One point of the curves, at a place that depends on network and recipe alone.
+    """One point of the curves. Its batch depends on network and recipe alone.
 
-    `batch`: how many were trained by then; `epoch`: the same in epochs. `loss`: the mean training loss since the point
-    before, None at the start. `accuracy`: of the first `measured` test digits. `seconds`: CPU time of the training so
-    far, tests left out. `gradient_norms`: the Euclidean norm of every layer's gradient in the last batch, none at the
-    start.
+    `batch`: number of batches trained by then; `epoch`: the same in epochs. `loss`: the mean training loss since the
+    previous point, None at the start. `accuracy`: on the first `measured` test digits, in [0, 1]. `seconds`: CPU time
+    of the training so far, without tests. `gradient_norms`: each layer's name and the Euclidean norm of its gradient in
+    the last batch; empty at the start.
     """
 
     batch: int
@@ -69,7 +69,7 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Copies of a state dict's `tensors` after so many trained batches, which took so many `seconds` of CPU time."""
+    """A copy of the state dict (`tensors`) after `batch` batches, which took `seconds` of CPU time to train."""
 
     batch: int
     tensors: Mapping[str, Tensor]
@@ -91,9 +91,10 @@ class SeededDropout(nn.Module):
 
 
 def ready_to_train(module: nn.Sequential, seed: int) -> nn.Sequential:
-    """`module` in train mode, changed in place: its dropout layers draw from one generator of that `seed`, and its
-    weights lie in memory channel by channel where `is_safe_channels_last`, with which torch is a quarter faster on the
-    small networks here.
+    """Put `module` into train mode, in place, and return it.
+
+    Its dropout layers draw from one generator with this `seed`. Its weights get the memory format `channels_last` where
+    `is_safe_channels_last`: with it torch is a quarter faster on the small networks here.
     """
     generator = Generator().manual_seed(seed)
     for name, child in module.named_children():
@@ -107,7 +108,7 @@ def ready_to_train(module: nn.Sequential, seed: int) -> nn.Sequential:
 def is_safe_channels_last(module: nn.Module) -> bool:
     """False for a network with a convolution of kernel_size 1 and a stride.
 
-    In that layout oneDNN writes past its memory for the gradient of such weights, and the process crashes
+    With `channels_last` oneDNN writes past its memory for the gradient of such weights, and the process crashes
     (github.com/uxlfoundation/oneDNN/issues/6035).
     """
     convs = (layer for layer in module.modules() if isinstance(layer, nn.Conv2d))
@@ -120,14 +121,14 @@ def is_trainable(shapes: NetworkShapes) -> bool:
 
 
 class _Diverged(Exception):
-    """A loss or an answer is no number any more."""
+    """A loss or a logit is not finite."""
 
 
 class Run(Job):
     """A training of `spec` by `recipe`, from the initial weights of the recipe's seed.
 
-    `points` and `snapshots` begin before the first batch. Raises `ValueError` with a sentence for a network that cannot
-    be trained here, `FileNotFoundError` where the digits are missing.
+    The first of `points` and of `snapshots` is from before the first batch. Raises `ValueError` with a sentence for a
+    network that cannot be trained here, `FileNotFoundError` where the digits are missing.
     """
 
     def __init__(self, spec: NetworkSpec, recipe: RunRecipe) -> None:
@@ -144,49 +145,48 @@ class Run(Job):
         self._point_every = _point_interval(self.shapes, recipe, self.batches)
         self._seconds = 0.0
         self._losses: list[float] = []  # since the last point
-        self._testing = True  # what comes next is a part of a test
-        self._add(self._copied())
+        self._testing = True  # the next unit is a part of a test
+        self._add_snapshot(self._present_snapshot())
 
     def is_due(self, until: int) -> bool:
-        """True while something is left to do before `until` batches are trained and, if the curves have a point there,
-        tested.
-        """
+        """True until `until` batches are trained and, if the curves have a point at that batch, tested."""
         return until > 0 and not self.finished and (self.batch < until or (self.batch == until and self._testing))
 
     def reached(self, seconds: float) -> int:
-        """The batch of the last point by which up to so many seconds of CPU time had been spent; 0 if there is none."""
+        """The batch of the last point within the training's first `seconds` of CPU time; 0 if there is none."""
         points = self.points
         passed = bisect_right(points, seconds, key=lambda point: point.seconds)
         return points[passed - 1].batch if passed else 0
 
     def network(self, batch: int | None = None) -> tuple[int, nn.Sequential]:
-        """An independent module in eval mode, and after how many batches it was like that: `place_at(batch)`, None for
-        the present.
+        """The number of batches `available_batch(batch)` and a copy of the network after them, in eval mode.
+
+        None stands for the present batch.
         """
         snapshot = self._snapshot_at(self.batch if batch is None else batch)
         module = build_layers(self.shapes, self.recipe.seed).eval()
         module.load_state_dict(snapshot.tensors)
         return snapshot.batch, module
 
-    def place_at(self, batch: int) -> int:
-        """The latest place at or before `batch` from which there are weights: a snapshot's, or the present one."""
+    def available_batch(self, batch: int) -> int:
+        """The last batch at or before `batch` whose weights are available: a snapshot's, or the present one."""
         trained = self.batch
-        return trained if batch >= trained and not self.problem else self._kept(batch).batch
+        return trained if batch >= trained and not self.problem else self._stored_snapshot(batch).batch
 
     def keep(self, batch: int) -> int:
-        """Keep the weights as a snapshot if they are those after `batch` batches at present; `place_at(batch)` then."""
+        """Make a snapshot if exactly `batch` batches are trained. Returns `available_batch(batch)`."""
         with self._lock:
             if batch == self.batch and not self.problem:
-                self._add(self._copied())
-        return self.place_at(batch)
+                self._add_snapshot(self._present_snapshot())
+        return self.available_batch(batch)
 
-    def seconds_at(self, place: int) -> float:
-        """CPU time that was spent on training by a place, as `place_at` gives it, in seconds; tests are left out."""
-        return self._seconds if place >= self.batch and not self.problem else self._kept(place).seconds
+    def seconds_at(self, batch: int) -> float:
+        """CPU time in seconds of the training, without tests, up to a batch that `available_batch` has returned."""
+        return self._seconds if batch >= self.batch and not self.problem else self._stored_snapshot(batch).seconds
 
     @property
     def bytes(self) -> int:
-        """Memory that the run takes, at most: weights, their gradients, the optimizer's state and the snapshots."""
+        """Bytes that the run takes at most: weights, their gradients, the optimizer's state and the snapshots."""
         if self.finished:
             own = (1 + _states(self.recipe)) * _size(self._module.state_dict())
             return own + sum(_size(snapshot.tensors) for snapshot in self.snapshots)
@@ -219,7 +219,7 @@ class Run(Job):
                     yield from self._add_point(digits_to_test(self.shapes) if ends else few, norms)
 
     def _learn(self, batch: Tensor, generator: Generator) -> tuple[tuple[str, float], ...]:
-        """Train on the digits of these numbers; the layers' gradient norms if a point of the curves follows."""
+        """Train on the digits at the indices `batch`. Returns gradient norms if a point follows, else ()."""
         started = time.thread_time()
         images, labels = self._train[0][batch], self._train[1][batch]
         if self.recipe.augment:
@@ -238,27 +238,27 @@ class Run(Job):
         return norms
 
     def _add_point(self, count: int, norms: tuple[tuple[str, float], ...] = ()) -> Iterator[None]:
-        """Test on the first `count` digits, part by part, and keep what is seen."""
+        """Test on the first `count` digits, a unit for each part; then add a point to the curves, and a snapshot."""
         images, labels = (part[:count] for part in self._test)
         size = digits_per_unit(self.shapes)
-        right = 0
+        correct = 0
         for start in range(0, len(labels), size):
             if start:
                 yield
-            right += self._right(images[start : start + size], labels[start : start + size])
+            correct += self._count_correct(images[start : start + size], labels[start : start + size])
         loss = sum(self._losses) / len(self._losses) if self._losses else None
         self._losses.clear()
         epoch = self.batch / self.batches_per_epoch
-        point = CurvePoint(self.batch, epoch, loss, right / len(labels), len(labels), self._seconds, norms)
+        point = CurvePoint(self.batch, epoch, loss, correct / len(labels), len(labels), self._seconds, norms)
         self.points = (*self.points, point)
-        self._add(self._copied())
+        self._add_snapshot(self._present_snapshot())
         self._testing = False
         self.finished = self.batch == self.batches
         yield
 
     @torch.no_grad()
-    def _right(self, images: Tensor, labels: Tensor) -> int:
-        """How many of the digits the network knows; it gets its train mode back."""
+    def _count_correct(self, images: Tensor, labels: Tensor) -> int:
+        """How many digits the network classifies correctly. Leaves it in train mode."""
         self._module.eval()
         logits = self._module(as_input(images))
         self._module.train()
@@ -266,30 +266,31 @@ class Run(Job):
             raise _Diverged
         return int((logits.argmax(dim=1) == labels).sum())
 
-    # --- weights to go back to ---
+    # --- snapshots ---
 
     def _snapshot_at(self, batch: int) -> Snapshot:
         if batch < self.batch:
-            return self._kept(batch)
-        with self._lock:  # what broke down is of no use to anybody
-            return self.snapshots[-1] if self.problem else self._copied()
+            return self._stored_snapshot(batch)
+        with self._lock:  # after a failure the present weights are useless
+            return self.snapshots[-1] if self.problem else self._present_snapshot()
 
-    def _copied(self) -> Snapshot:
+    def _present_snapshot(self) -> Snapshot:
         return Snapshot(
             self.batch, {name: tensor.clone() for name, tensor in self._module.state_dict().items()}, self._seconds
         )
 
-    def _kept(self, batch: int) -> Snapshot:
+    def _stored_snapshot(self, batch: int) -> Snapshot:
         snapshots = self.snapshots
         return snapshots[bisect_right(snapshots, batch, key=lambda snapshot: snapshot.batch) - 1]
 
-    def _add(self, snapshot: Snapshot) -> None:
+    def _add_snapshot(self, snapshot: Snapshot) -> None:
         if snapshot.batch not in (kept.batch for kept in self.snapshots[-1:]):
             self.snapshots = self._thinned((*self.snapshots, snapshot))
 
     def _thinned(self, snapshots: tuple[Snapshot, ...]) -> tuple[Snapshot, ...]:
-        """One less if there are too many: the one with the closest neighbours, which is neither the first, nor the
-        newest, nor that of a whole epoch.
+        """The snapshots without one of them if there are too many: the one with the closest neighbours goes.
+
+        The first and the newest stay, and so do those of whole epochs while there are others.
         """
         if len(snapshots) <= _capacity(_size(snapshots[0].tensors)):
             return snapshots
@@ -320,7 +321,7 @@ def check_trainable(shapes: NetworkShapes, recipe: RunRecipe) -> None:
 
 
 def bytes_needed(spec: NetworkSpec, recipe: RunRecipe) -> int:
-    """Memory that a run will take, at most, without the digits: weights, their gradients, the optimizer's state and the
+    """Bytes that a run will take at most, without the digits: weights, their gradients, the optimizer's state and the
     snapshots.
     """
     weights = 4 * infer_shapes(spec).parameters
@@ -328,7 +329,7 @@ def bytes_needed(spec: NetworkSpec, recipe: RunRecipe) -> int:
 
 
 def _states(recipe: RunRecipe) -> int:
-    """How many numbers the optimizer keeps of each weight, at most."""
+    """How many numbers the optimizer keeps for each weight, at most."""
     return 2 if recipe.optimizer == "adam" else 1
 
 
@@ -339,9 +340,7 @@ def _point_interval(shapes: NetworkShapes, recipe: RunRecipe, batches: int) -> i
 
 
 def digits_to_test(shapes: NetworkShapes) -> int:
-    """How many digits are tested at most after an epoch, and wherever a visitor waits for the result: about a second's
-    work.
-    """
+    """The most test digits after an epoch, and wherever a visitor waits for the result: about a second of computing."""
     return affordable_digits(TEST_TIME, TEST, shapes)
 
 
@@ -365,7 +364,7 @@ def _size(tensors: Mapping[str, Tensor]) -> int:
 
 
 def _capacity(size: int) -> int:
-    """How many snapshots of so many bytes are kept."""
+    """How many snapshots of `size` bytes are kept."""
     return min(max(SNAPSHOT_BYTES // max(size, 1), 2), MAX_SNAPSHOTS)
 
 

@@ -6,7 +6,7 @@ import math
 
 
 def schedule(progress: float, warm_up: float = 0.1) -> float:
-    """The learning rate's factor at `progress` in 0..1."""
+    """The factor of the learning rate at `progress`, both in [0, 1]: a linear warm-up, then a cosine down to 0."""
     if progress < warm_up:
         return 0.04 + 0.96 * progress / warm_up
     return 0.5 * (1 + math.cos(math.pi * (progress - warm_up) / (1 - warm_up)))

@@ -1,16 +1,16 @@
 """The one scheduler of a process: it trains for all visitors, in one thread.
 
-    train(visitor, spec, recipe, until)              ─► RunStatus: the run, whether it goes on, who comes before
-    train_quickly(visitor, shapes, network, seconds) ─► QuickStatus: the network to show, who comes before
+    train(visitor, spec, recipe, until)              ─► RunStatus: the run, whether it goes on, how long to wait
+    train_quickly(visitor, shapes, network, seconds) ─► QuickStatus: the network to show, how long to wait
 
 A run depends on network and recipe alone, so all visitors who ask for the same run share it. It goes on while a visitor
-who is present wants more batches than are trained, and pauses when nobody does. The visitors who have runs go on take
-turns of a second: one of every address, then the next one of every address. Several runs of one visitor alternate in
-that visitor's turns.
+who is present wants more batches than are trained, and pauses when nobody does. Visitors take turns of a second: one
+visitor of every address, then the next visitor of every address. Several runs of one visitor alternate in that
+visitor's turns.
 
 Quick trainings are finished one after the other, one of every address in turn. The one under way gets half of the time
-while there are runs, since a visitor waits in front of it. Visitors ask again and again, a few times a second: when
-nobody asks for a quick training any more, it is dropped with all that it has learnt.
+while there are runs, because a visitor waits for it. Visitors ask again a few times a second. A quick training that
+nobody asks for any more is dropped with all that it has learnt.
 
 Runs and finished networks are kept while a visitor who asked for them is present, within that visitor's share of the
 memory, and then until others need the room.
@@ -44,12 +44,12 @@ from cnn_explorer.training.run import Run, bytes_needed, check_trainable
 from cnn_explorer.weights.load import TrainedNetwork
 
 SHARES = Shares.of(96_000_000)  # bytes of runs and networks: a run of the lecture's network takes two million
-PLACES, OF_ADDRESS = 50, 40  # visitors who may train at a time: altogether, and from one address, as a school has
+MAX_VISITORS = 50, 40  # who may train at a time: altogether, and from one address, which may be a whole school's
 # Seconds.
-TURN = 1.0  # of a visitor
-GROUP = 0.3  # of one training before another one in the same turn
-PRESENCE = 0.3  # until a visitor's presence is checked again
-PATIENCE = 5.0  # without a word until a visitor no longer waits for a quick training
+TURN = 1.0  # a visitor's turn
+GROUP = 0.3  # of one training, before the next one
+PRESENCE = 0.3  # from one check of a visitor's presence to the next
+PATIENCE = 5.0  # until a wish for a quick training ends that is not repeated
 FAILED = 60.0  # after a failure until another attempt
 
 _LOG = logging.getLogger(__name__)
@@ -59,10 +59,10 @@ _LOG = logging.getLogger(__name__)
 class RunStatus:
     """A run as one visitor sees it.
 
-    `run`: None if there is none (yet). `going`: a present visitor has it go on. `ahead`: how many other visitors' turns
-    come before the next turn of this one, or of another who has the same run go on. `seconds_left`: wall time until as
-    many batches are trained as this visitor wants, at the present pace and beside the others; None if that is not
-    known. `problem`: "", or a sentence that says why it cannot go on.
+    `run`: None if there is none (yet). `going`: some visitor wants it to go on. `ahead`: how many other visitors' turns
+    come before the next turn of this one, or of another who wants the same run. `seconds_left`: wall time until as many
+    batches are trained as this visitor wants, at the present pace; None if that is not known. `problem`: "", or a
+    sentence that says why it cannot go on.
     """
 
     run: Run | None = None
@@ -77,7 +77,7 @@ class QuickStatus:
     """A quick training as one visitor sees it.
 
     `network`: the one to show now. `going`: the training is under way or waits. `ahead`: how many other quick trainings
-    come before it. `seconds`: how long the network will have been trained altogether, in CPU time. `problem`: "", or a
+    come before it. `seconds`: CPU time that the network will have been trained altogether. `problem`: "", or a
     sentence that says why it failed or cannot be taken yet.
     """
 
@@ -89,7 +89,7 @@ class QuickStatus:
 
 
 class _Wish(NamedTuple):
-    """Until which batch a visitor wants a training to go on, and when this wish ends."""
+    """The batch up to which a visitor wants a training to go on, and when this wish ends, by `time.monotonic`."""
 
     until: int
     expires: float = math.inf
@@ -97,7 +97,7 @@ class _Wish(NamedTuple):
 
 @dataclass
 class _Kept:
-    """A training, when it failed, and its pace: `batches` in `seconds` of its turns. The latest ones count most."""
+    """A training; its pace, `batches` in `seconds` of its turns, where the latest count most; and when it `failed`."""
 
     job: Run | QuickRun
     seconds: float = 0.0
@@ -111,9 +111,9 @@ class _Kept:
 class Scheduler:
     """Keeps and advances trainings; safe to use from many threads, and quick to answer while one computes.
 
-    `present(visitor)` tells whether a visitor is still there, and `address(visitor)` where from ("" if that is not
-    known). `shares` bound the memory in bytes, and `places` the visitors who train at a time: altogether, and from one
-    address. Visitors who train the very same count as one. `patience` is in seconds.
+    `present(visitor)` says whether a visitor is still there. `address(visitor)` is their network address, "" if it is
+    not known. `shares` bound the memory in bytes, and `max_visitors` the visitors who train at a time: altogether, and
+    from one address. Visitors who train the very same count as one. `patience` is in seconds.
     """
 
     def __init__(
@@ -121,18 +121,18 @@ class Scheduler:
         present: Callable[[str], bool] = lambda visitor: True,
         address: Callable[[str], str] = lambda visitor: "",
         shares: Shares = SHARES,
-        places: tuple[int, int] = (PLACES, OF_ADDRESS),
+        max_visitors: tuple[int, int] = MAX_VISITORS,
         patience: float = PATIENCE,
     ) -> None:
-        self.shares, self.places, self.patience = shares, places, patience
+        self.shares, self.max_visitors, self.patience = shares, max_visitors, patience
         self._present, self._address = present, address
         self._lock = threading.Lock()  # guards all below; never held while something computes
-        self._unit = FairLock()  # held during a unit of work: who pauses a run waits for the unit's end
+        self._unit = FairLock()  # held during a unit of work; pausing a run waits for the unit's end
         self._kept: FairCache[_Kept] = FairCache(shares, lambda kept: kept.job.bytes, present, address)
-        self._wishes: dict[str, dict[str, _Wish]] = {}  # by visitor: by key, the training that comes next first
-        self._line = FairLine()  # visitors who have runs go on
-        self._quick: dict[str, str] = {}  # keys of the quick trainings in their order: addresses of who asked first
-        self._was_quick = False  # the group before
+        self._wishes: dict[str, dict[str, _Wish]] = {}  # by visitor, then by key; the next training comes first
+        self._line = FairLine()  # visitors who want runs to go on
+        self._quick: dict[str, str] = {}  # by key, in order: the address of the first who asked
+        self._was_quick = False  # whether the last group was of a quick training
         self._turn_began = 0.0
         self._seen: dict[str, float] = {}  # when a visitor was last known to be present
         self._worker: threading.Thread | None = None
@@ -164,7 +164,7 @@ class Scheduler:
             raise ValueError(f"{self._need(needed)}: {remedy}.")
 
     def check_together(self, specs: Sequence[NetworkSpec], recipe: RunRecipe) -> None:
-        """Raise `ValueError` with a sentence if these networks can be trained here one by one only."""
+        """Raise `ValueError` with a sentence if these networks together need more memory than one visitor may take."""
         needed = sum(bytes_needed(spec, recipe) for spec in specs)
         if len(specs) > 1 and needed > self.shares.visitor:
             raise ValueError(
@@ -172,12 +172,11 @@ class Scheduler:
             )
 
     def train(self, visitor: str, spec: NetworkSpec, recipe: RunRecipe, until: int, name: str = "") -> RunStatus:
-        """Have a run go on until so many batches are trained, from its start if it is not kept; pause it if `until` is
-        not above 0.
+        """Have a run trained until `until` batches, from its start if it is not kept; pause it if `until` is 0 or less.
 
-        The wish lasts until another one replaces it, or the visitor leaves. A visitor who gives a `name` gets
-        another run of the same network and recipe. Where the run cannot be made or cannot go on, the status has a
-        `problem`. Once a run is paused nothing more of it is trained, unless other visitors want that.
+        The wish lasts until another one replaces it, or the visitor leaves. Each `name` stands for another run of the
+        same network and recipe. Where the run cannot be made or cannot go on, the status has a `problem`. A run that is
+        paused does not advance, unless other visitors want that.
         """
         key = _key(spec, recipe, name)
         if until <= 0:
@@ -190,11 +189,11 @@ class Scheduler:
             if problem:
                 return replace(self._status(visitor, key), problem=problem)
             kept = self._kept.get(key, visitor)
-        try:  # a network takes milliseconds to build and MNIST seconds to read: nobody else has to wait for that
+        try:  # without the lock: building a network takes milliseconds, reading MNIST seconds
             kept = kept or _Kept(Run(spec, recipe))
         except (ValueError, OSError) as error:  # no such network, no digits
             return RunStatus(problem=str(error))
-        except Exception as error:  # no memory: whoever asked hears of it
+        except Exception as error:  # such as too little memory
             return RunStatus(problem=_failure(error))
         with self._lock:
             problem = self._refusal(visitor, key, needed)
@@ -205,7 +204,7 @@ class Scheduler:
             return self._status(visitor, key)
 
     def forget(self, spec: NetworkSpec, recipe: RunRecipe, name: str) -> None:
-        """Drop a run, whoever trains it."""
+        """Drop a run for all visitors."""
         with self._lock:
             if _key(spec, recipe, name) in self._kept:
                 self._drop(_key(spec, recipe, name))
@@ -229,11 +228,10 @@ class Scheduler:
     def train_quickly(
         self, visitor: str, shapes: NetworkShapes, network: TrainedNetwork, seconds: float = 0
     ) -> QuickStatus:
-        """The network to show to a visitor, who wants it trained for `seconds` of CPU time altogether, or takes it as
-        it is (0).
+        """Ask for a network that is trained for `seconds` of CPU time altogether, or as it is (0).
 
-        `network` is what there is for `shapes` without a training. The visitor's earlier wish for another quick
-        training ends. This one lasts for `patience`: ask again.
+        Returns the network to show now. `network` is what there is for `shapes` without a training. The visitor's wish
+        for any other quick training ends. This wish ends after `patience` seconds, if the visitor does not ask again.
         """
         key = f"quick {shapes.spec.input_shape} {shapes.spec}"
         with self._lock:
@@ -259,30 +257,28 @@ class Scheduler:
             return QuickStatus(job.network, True, list(self._quick).index(key), job.seconds)
 
     def trained_quickly(self, visitor: str, shapes: NetworkShapes) -> TrainedNetwork | None:
-        """The best network that a visitor's quick trainings have made for `shapes`, if it is kept; asks for nothing."""
+        """The best network that a visitor's quick trainings have made for `shapes`, if it is kept."""
         with self._lock:
             kept = self._kept.get(f"quick {shapes.spec.input_shape} {shapes.spec}", visitor)
             return kept.job.result if kept and isinstance(kept.job, QuickRun) else None
 
-    # --- from here on the lock is held, but for what the worker does ---
+    # --- called with the lock held, up to the worker ---
 
     def _queue(self, key: str, address: str) -> None:
-        """Put a quick training behind the one under way, the first ones of every address, then the second ones, up to
-        those that have as many of their address before them.
+        """Add a quick training to the queue. The one under way stays first; behind it come the first one of every
+        address, then the second one of every address, and so on.
         """
         self._quick[key] = address
         before: Counter[str] = Counter()
-        places = {}
+        ranks = {}
         for other, its_address in self._quick.items():
-            places[other] = before[its_address]
+            ranks[other] = before[its_address]
             before[its_address] += 1
         under_way, *others = self._quick
-        self._quick = {other: self._quick[other] for other in (under_way, *sorted(others, key=places.__getitem__))}
+        self._quick = {other: self._quick[other] for other in (under_way, *sorted(others, key=ranks.__getitem__))}
 
     def _drop_unwanted(self, quick: Sequence[str]) -> None:
-        """Drop those of these quick trainings that nobody asks for any more. A network that had been trained before is
-        kept.
-        """
+        """Drop those of these quick trainings that nobody asks for any more. Results of earlier ones are kept."""
         wanted = self._wanted()
         for key in [key for key in quick if key not in wanted]:
             del self._quick[key]
@@ -295,7 +291,7 @@ class Scheduler:
                     self._drop(key)
 
     def _add_wish(self, visitor: str, key: str, wish: _Wish) -> None:
-        """Take a visitor's wish, unless it is fulfilled."""
+        """Store a visitor's wish, or drop it if it is fulfilled."""
         if not self._kept[key].job.is_due(wish.until):
             self._wishes.get(visitor, {}).pop(key, None)
             return
@@ -330,11 +326,11 @@ class Scheduler:
         return {key for visitor in self._wishes for key in self._due(visitor)}
 
     def _ahead(self, visitor: str, key: str) -> int:
-        """Turns before this visitor's, or before that of another who has the same training go on."""
+        """Turns before the next one of this visitor, or of another who wants the same training."""
         due = [other for other in self._line if self._due_runs(other)]
         shares = self._is_due(visitor, key)
         return next(
-            (place for place, other in enumerate(due) if other == visitor or (shares and self._is_due(other, key))),
+            (turns for turns, other in enumerate(due) if other == visitor or (shares and self._is_due(other, key))),
             len(due),
         )
 
@@ -365,8 +361,8 @@ class Scheduler:
         others = {other: frozenset(keys) for other in self._wishes if other != visitor and (keys := self._due(other))}
         neighbours = [wanted for other, wanted in others.items() if self._address(other) == self._address(visitor)]
         for there, most, where in (
-            ({*others.values()}, self.places[0], ""),
-            ({*neighbours}, self.places[1], " from your address"),
+            ({*others.values()}, self.max_visitors[0], ""),
+            ({*neighbours}, self.max_visitors[1], " from your address"),
         ):
             if mine not in there and len(there) >= most:
                 return (
@@ -400,12 +396,12 @@ class Scheduler:
         for wishes in self._wishes.values():
             wishes.pop(key, None)
 
-    # --- the worker, which takes the lock by itself ---
+    # --- the worker: a thread that takes the lock itself ---
 
     def _work(self) -> None:
         """Advance one training after another; ends when nobody wants more."""
         if sys.platform == "linux":
-            with suppress(OSError):  # answers to visitors go first
+            with suppress(OSError):  # threads that answer visitors go first
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
         try:
             while task := self._next_task():
@@ -414,12 +410,12 @@ class Scheduler:
                 if ended:
                     give_back_memory()
         except BaseException:
-            self._worker = None  # `present` may fail: the next wish begins anew
+            self._worker = None  # `present` may raise; the next wish starts another worker
             raise
 
     def _next_task(self) -> tuple[str, Run | QuickRun] | None:
-        """What to advance, and its key; None, and the worker's end, if nobody wants more."""
-        self._send_away_who_has_left()
+        """The next training and its key. None if nobody wants more; the worker then ends."""
+        self._drop_absent_visitors()
         with self._lock:
             self._drop_unwanted([*self._quick])
             task = None if self._closed else self._next()
@@ -427,7 +423,7 @@ class Scheduler:
                 self._worker = None
             return task
 
-    def _send_away_who_has_left(self) -> None:
+    def _drop_absent_visitors(self) -> None:
         now = time.monotonic()
         with self._lock:
             unsure = [visitor for visitor in self._wishes if now - self._seen[visitor] > PRESENCE]
@@ -439,7 +435,7 @@ class Scheduler:
                 self.leave(visitor)
 
     def _next(self) -> tuple[str, Run | QuickRun] | None:
-        """The quick training under way or a run, in turn; with the lock held."""
+        """The quick training under way or a run, by turns. Called with the lock held."""
         self._wishes = {visitor: wishes for visitor, wishes in self._wishes.items() if self._due(visitor)}
         self._seen = {visitor: seen for visitor, seen in self._seen.items() if visitor in self._wishes}
         quick = next(iter(self._quick), None)
@@ -449,7 +445,7 @@ class Scheduler:
         return (key, self._kept[key].job) if key else None
 
     def _next_run(self) -> str | None:
-        """The run that the first visitor in the line wants to go on; with the lock held."""
+        """The run that the first visitor in the line wants. Called with the lock held."""
         now = time.monotonic()
         if self._line and now - self._turn_began >= TURN:
             self._line.end_turn()
@@ -465,7 +461,7 @@ class Scheduler:
         return None
 
     def _advance(self, key: str, job: Run | QuickRun) -> bool:
-        """A group of a training's units. True if it was a quick training, and is over."""
+        """Advance a training for `GROUP` seconds. Returns True if it is a quick training and has ended."""
         began, before, failed = time.monotonic(), job.batch, math.inf
         while time.monotonic() < began + GROUP:
             with self._unit:
@@ -473,7 +469,7 @@ class Scheduler:
                     break
                 try:
                     job.advance()
-                except Exception as problem:  # whatever it is, whoever asked hears of it, and the others go on
+                except Exception as problem:  # the visitors read of any failure, and other trainings go on
                     job.fail(_failure(problem))
                     failed = time.monotonic()
         goes_on = self._goes_on(key, job)
@@ -491,7 +487,7 @@ class Scheduler:
 
 
 def _failure(problem: Exception) -> str:
-    """What a visitor reads of a training that failed. The details go to the log."""
+    """The sentence on a training that failed, for its visitors. The details go to the log."""
     _LOG.error("a training failed", exc_info=problem)
     if isinstance(problem, ValueError | OSError):  # those of this package are sentences
         return f"The training failed: {problem}."

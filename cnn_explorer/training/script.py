@@ -1,6 +1,6 @@
-"""The complete PyTorch script of a run, for taking along. It repeats the run to the last bit, without this package.
+"""The complete PyTorch script of a run, to download. It repeats the run to the last bit, without this package.
 
-What it shares with the run is the run's own source, put in by `inspect`: the two cannot drift apart.
+Functions that both use are copied from their source by `inspect`, so the two cannot differ.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def _call(layer: nn.Module) -> str:
         return "Normalize()"
     if isinstance(layer, nn.Dropout):
         return f"SeededDropout({layer.p!r}, dropout_generator)"
-    if isinstance(layer, nn.BatchNorm2d):  # what it prints of itself, an older torch does not take
+    if isinstance(layer, nn.BatchNorm2d):  # an older torch does not take all that its repr has
         return f"nn.BatchNorm2d({layer.num_features})"
     return f"nn.{layer!r}"
 

@@ -18,23 +18,24 @@ Query = Mapping[str, str]  # query parameters by name
 
 
 def cannot_be_read(subject: str, instead: str) -> Callable[[ValueError, bool], str]:
-    """Writes the notice on a parameter whose value cannot be read; `instead` is what an address shows without it."""
+    """A `Parameter.notice` about a value that cannot be read; `instead` is what an address shows without it."""
 
-    def told(problem: ValueError, opening: bool) -> str:
+    def notice(problem: ValueError, opening: bool) -> str:
         shown = instead if opening else "the one before"
         return f"The {subject} in this page's address cannot be read, so here is {shown}. {sentence(problem)}"
 
-    return told
+    return notice
 
 
 @dataclass(frozen=True)
 class Parameter:
     """A part of the address: one query parameter of this `name`, or several (`names`) that make sense together only.
 
-    `show` takes over what an address says; what the address lacks stands for its default. It raises `ValueError` with
-    the reason where that cannot be shown, and all stays as it was. `shown` gives the values on screen; empty ones are
-    left out of the address. `notice` makes the sentence for a value that cannot be read, of the reason and of whether
-    the page has only just been opened. When the parameter named `depends_on` is read anew, this one is, too.
+    `show(query)` puts the values of an address on screen; the default stands for one that is missing. If they cannot be
+    shown, it raises `ValueError` with the reason and changes nothing. `shown()` returns the values on screen; the
+    address leaves out empty ones. `notice(problem, opening)` returns the sentence for a value that cannot be read;
+    `opening` is true if the page has just been opened. When the parameter named `depends_on` is read anew, this one is,
+    too.
     """
 
     name: str
@@ -52,10 +53,10 @@ class Parameter:
 
 @dataclass
 class Known:
-    """What a session knows of the address: each part as it was last read or written (`parts`), and the whole `query`.
+    """The address as a session knows it: each part as it was last read or written (`parts`), and the whole `query`.
 
-    Both have several values where an address was read that the browser completes: it may name either. Parts that have
-    been `opened` are on screen. `notices` has a sentence for each part that could not be read, "" for none.
+    Both have two values after an address that the browser completes: it may send the old or the completed one. Parts
+    that have been `opened` are on screen. `notices` has a sentence for each part that could not be read, "" for none.
     """
 
     query: tuple[Query, ...] = ()
@@ -79,11 +80,10 @@ class Address:
         self._names = frozenset(name for parameter in parameters for name in parameter.query_names)
 
     def read(self) -> dict[str, str]:
-        """Take over every part in which the address says something new. A part that cannot be read gets a notice, and
-        stays as it was.
+        """Show every part of the address that is new. A part that cannot be read stays as it was and gets a notice.
 
-        Returns the parameters that the browser is to set in its address: a page that has just been opened may show more
-        than the address says, or something else.
+        Returns the query parameters that the browser must set in its address: a page that has just been opened may show
+        more than the address says, or something else.
         """
         _follow_browser()
         opened = [self._read(parameter) for parameter in self.parameters]
@@ -95,7 +95,7 @@ class Address:
         return correction
 
     def _read(self, parameter: Parameter) -> bool:
-        """Returns whether the part was shown for the first time in this session."""
+        """Read one part. Returns whether it was shown for the first time in this session."""
         known, query = remembered(Known), st.query_params.to_dict()
         given = {name: query[name] for name in parameter.query_names if name in query}
         opening = parameter.name not in known.opened
@@ -106,9 +106,9 @@ class Address:
         except ValueError as problem:
             if opening:
                 parameter.show({})
-            tell(parameter.name, parameter.notice(problem, opening))
+            set_notice(parameter.name, parameter.notice(problem, opening))
         else:
-            tell(parameter.name, "")
+            set_notice(parameter.name, "")
         for other in self.parameters:
             if other.depends_on == parameter.name:
                 known.parts.pop(other.name, None)
@@ -160,13 +160,13 @@ def _follow_browser() -> None:
     known.query = (now,)
 
 
-def tell(name: str, notice: str) -> None:
+def set_notice(name: str, notice: str) -> None:
     """Set the notice on a part, "" for none."""
     remembered(Known).notices[name] = notice
 
 
 def read_again(*names: str) -> None:
-    """Take over whatever an address says next of these parts, as if it had not said so before."""
+    """Forget what the address last said of these parts: the next `Address.read` shows them again."""
     for name in names:
         remembered(Known).parts.pop(name, None)
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cnn_explorer.weights.load import TrainedNetwork
 
 
-# Nanoseconds for one of the 25 places that digits are moved to, and how many digits this may allow.
+# Nanoseconds for each of the 25 shifts, as `spec.cost` estimates them, and bounds of the number of shifted digits.
 SHIFT_TIME, SHIFTED = 160_000_000, (20, 1000)
 KEPT = 48_000_000  # bytes of loaded weights: those of hundreds of usual networks
 
@@ -47,7 +47,7 @@ def shapes_of(architecture: str) -> NetworkShapes:
 
 
 def _unit(architecture: str) -> int:
-    """Digits that pass through a network before the work looks up again."""
+    """Digits that pass through a network in one unit of work."""
     return digits_per_unit(shapes_of(architecture))
 
 
@@ -78,7 +78,7 @@ _MAKING = threading.Lock()
 
 
 def scheduler() -> Scheduler:
-    """The one that trains for all visitors."""
+    """The scheduler of this process, which trains for all visitors."""
     with _MAKING:
         return _scheduler()
 
@@ -90,7 +90,7 @@ def _scheduler() -> Scheduler:
     return Scheduler(visitors.is_present, visitors.address_of)
 
 
-# --- networks of a run, and what they are worth ---
+# --- networks of a run, and their evaluation ---
 
 
 def initial(architecture: str, seed: int) -> TrainedNetwork:
@@ -106,9 +106,7 @@ def initial(architecture: str, seed: int) -> TrainedNetwork:
 
 
 def evaluation(net: str, module: nn.Sequential, data: Data, pause: Callable[[], None] = stop_if_unwanted) -> Evaluation:
-    """What a network says of the test digits, of as many as take about a second. `pause` is called between units of the
-    work.
-    """
+    """A network's answers on test digits, as many as take about a second. `pause` is called between units of work."""
     from cnn_explorer.training.recipe import digits_for
     from cnn_explorer.training.run import digits_to_test
     from cnn_explorer.weights.evaluation import evaluate
@@ -121,19 +119,19 @@ def evaluation(net: str, module: nn.Sequential, data: Data, pause: Callable[[], 
 
 
 def tested_at(run: Run, batch: int) -> TrainedNetwork:
-    """A run's network after so many batches, its label by `evaluation`."""
+    """A run's network after so many batches; `evaluation` measures the accuracy on its label."""
     from cnn_explorer.training.results import trained_at
 
     return trained_at(run, batch, lambda module: evaluation(str(run.spec), module, run.recipe.data))
 
 
 def digits_to_shift(nets: Sequence[str]) -> int:
-    """How many test digits are moved about, so that each of the networks takes a few seconds at most."""
+    """How many test digits to shift, so that each of the networks takes a few seconds at most."""
     return min(affordable_digits(SHIFT_TIME, SHIFTED, shapes_of(net)) for net in nets)
 
 
 def shift_accuracy(net: str, module: nn.Sequential, data: Data, count: int) -> list[float]:
-    """How often a network is right on the first `count` test digits moved by 0 to 6 pixels."""
+    """A network's accuracy on the first `count` test digits, moved by 0, 1, … 6 pixels."""
     from cnn_explorer.training.recipe import digits_for
     from cnn_explorer.weights.evaluation import shift_accuracy
     from cnn_explorer.weights.load import fingerprint_of

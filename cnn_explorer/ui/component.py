@@ -15,8 +15,10 @@ _MANIFEST = Path(__file__).parents[1] / "pyproject.toml"
 
 @cache
 def component(folder: str) -> Callable[..., Any]:
-    """Registered under the name in the manifest, which ends in a hash of the assets: a browser that kept an older
-    version's modules cannot mistake them for these.
+    """The component in a folder of `ui/`.
+
+    Its name in the manifest ends in a hash of its assets, so a browser never uses modules that it keeps of an older
+    version.
     """
     manifest = tomllib.loads(_MANIFEST.read_text(encoding="utf-8"))
     entries = manifest["tool"]["streamlit"]["component"]["components"]
@@ -30,4 +32,4 @@ def component(folder: str) -> Callable[..., Any]:
 
 
 def nothing() -> None:
-    """Streamlit keeps a component's state only where a callback is named."""
+    """A callback without effect: Streamlit keeps a component's state only if it has a callback."""

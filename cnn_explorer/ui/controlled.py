@@ -29,9 +29,10 @@ class _Widgets:
 
 @contextmanager
 def listening() -> Iterator[None]:
-    """Around (or decorating) all that shows such widgets on a page: from its end on, values of others are ignored.
+    """A context manager and decorator for all that shows such widgets on a page.
 
-    A run that is interrupted changes nothing: it may not have come to all widgets.
+    From its end on, values of widgets that it has not shown are ignored. An interrupted run changes nothing, because it
+    may not have come to all widgets.
     """
     shown: set[str] = set()
     remembered(_Widgets).shown = shown

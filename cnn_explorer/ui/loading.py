@@ -30,7 +30,7 @@ class Loading:
             threading.Thread(target=self._load, name="import torch", daemon=True).start()
 
     def wait(self) -> None:
-        """Until PyTorch can be used, or cannot be loaded."""
+        """Start the import, and wait until PyTorch can be used or has failed to load."""
         self.start()
         self._over.wait()
 

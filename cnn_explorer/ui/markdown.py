@@ -6,7 +6,7 @@ import re
 
 
 def plain(problem: Exception | str) -> str:
-    """What it says, on one line, as Markdown in which code spans stay and all else is shown as it is.
+    """A text or an error's message on one line, as Markdown: code spans stay, and all else is shown as it is.
 
     `cnn_explorer.text.quoted` makes such spans. Nothing outside them can be a link, an image, an icon, a formula, HTML
     or a list.

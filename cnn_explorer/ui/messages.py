@@ -24,9 +24,10 @@ class MessageError(ValueError):
 
 
 def message(state: Any, name: str, read: Callable[[Message], Read]) -> Read | None:
-    """The message `name` in a component's `state`, as `read` makes it out; None if there is none.
+    """The message `name` in a component's `state`, as `read` returns it; None if there is none.
 
-    `read` raises `MessageError`, by the functions below, for what is not of the declared form; then it counts as none.
+    `read` uses the functions below. They raise `MessageError` for what is not of the declared form; the result is then
+    None, too.
     """
     sent = state.get(name) if isinstance(state, Mapping) else state
     if not sent:
@@ -39,7 +40,7 @@ def message(state: Any, name: str, read: Callable[[Message], Read]) -> Read | No
 
 
 def fields(value: Any) -> Message:
-    """Values by name."""
+    """An object: values by name."""
     if not isinstance(value, Mapping):
         raise _not("an object", value)
     return value
@@ -72,7 +73,7 @@ def number(value: Any, low: float = -math.inf, high: float = math.inf) -> float:
 
 
 def at_most(value: Any, high: float) -> float:
-    """A number from 0 on, infinity included; `high` for a larger one."""
+    """A number from 0 to `high`; `high` for a larger one, infinity included."""
     if isinstance(value, int | float) and value > high:
         return float(high)
     return number(value, 0, high)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cnn_explorer.sharing.fair_cache import FairCache, Shares
 from cnn_explorer.spec.network import parse
 from cnn_explorer.ui import caches, state, visitors
-from cnn_explorer.ui.address import tell
+from cnn_explorer.ui.address import set_notice
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 MOST = 4  # networks of a visitor
 SHARES = Shares.of(96_000_000)  # bytes of all visitors' weights
 NO_ROOM = "the weights that other visitors keep here take all the memory there is; try again when they have left"
+NOT_KEPT = (
+    "The weights that this page's address names were trained here and are not kept any more, so here are others. Train "
+    "the network again: the same seed gives the same weights."
+)
+PIN_NOT_KEPT = (
+    "The pinned network's weights were trained here and are not kept any more, so it has others. Train it again and "
+    "pin it anew: the same seed gives the same weights."
+)
 
 _LOCK = threading.Lock()  # guards _KEPT
 _KEPT: FairCache[TrainedNetwork] = FairCache(
@@ -32,26 +40,37 @@ _KEPT: FairCache[TrainedNetwork] = FairCache(
 
 
 def own() -> TrainedNetwork | None:
-    """The visitor's own weights for the network on the page."""
-    _find()
-    return _get(*_shown())
+    """The network on the page with the visitor's own weights; None if there are none."""
+    net, origin = _shown()
+    network = _find(net, origin)
+    if network is None and origin:
+        state.show_weights("")
+        set_notice(state.WEIGHTS.name, NOT_KEPT)
+        return _get(net, "")
+    return network
 
 
-def of(net: str) -> TrainedNetwork | None:
-    """The visitor's own weights for a network as it was last on the page, if they are kept."""
-    return _get(net, state.origin_of(net))
+def pinned() -> TrainedNetwork | None:
+    """The pinned network with the visitor's own weights; None if there are none."""
+    net, origin = state.pin(), state.pin_weights()
+    network = _find(net, origin)
+    if network is None and origin:
+        state.show_pin(net)
+        set_notice(state.PIN.name, PIN_NOT_KEPT)
+        return _get(net, "")
+    return network
 
 
 def use(net: str, network: TrainedNetwork, recipe: RunRecipe, batch: int) -> None:
-    """Have the pages show this network, which is the page's, as it was trained here. Raises `ValueError` if there is no
-    room for it.
+    """Keep the page's network as it was trained here, and have the pages show its weights. Raises `ValueError` if there
+    is no room for it.
     """
     origin = f"{recipe}@{batch}"
     _keep(net, origin, network)
     state.show_weights(origin)
 
 
-def bring(net: str, network: TrainedNetwork) -> None:
+def keep_from_file(net: str, network: TrainedNetwork) -> None:
     """Keep a network from a file. Raises `ValueError` if there is no room for it."""
     _keep(net, "", network)
 
@@ -67,7 +86,7 @@ def use_file() -> None:
 
 
 def forget() -> None:
-    """Back to the weights that come with the package."""
+    """Drop the visitor's own weights of the page's network, and show those that come with the package."""
     net, origin = _shown()
     with _LOCK:
         for one in (origin, ""):
@@ -77,7 +96,7 @@ def forget() -> None:
 
 
 def loaded(net: str, module: nn.Sequential) -> TrainedNetwork:
-    """A network from a file, with how often it is right on the bundled digits, on as many as take about a second."""
+    """A network from a file, with its accuracy on bundled digits, as many as take about a second."""
     from cnn_explorer.weights.label import FromFile, Label
     from cnn_explorer.weights.load import TrainedNetwork
 
@@ -86,25 +105,19 @@ def loaded(net: str, module: nn.Sequential) -> TrainedNetwork:
     return TrainedNetwork(module, Label(FromFile(), evaluation.accuracy, len(evaluation)))
 
 
-def _find() -> None:
-    """Find the weights that the address names."""
-    net, origin = _shown()
-    if not origin or _get(net, origin):
-        return
+def _find(net: str, origin: str) -> TrainedNetwork | None:
+    """A network with the weights of this origin: those that are kept, else those of their run; None without either."""
+    kept = _get(net, origin)
+    if kept or not origin:
+        return kept
     from cnn_explorer.training.recipe import parse_recipe
 
     with suppress(ValueError):  # an address may say anything
         recipe, batch = origin.split("@")
         run = caches.scheduler().run(parse(net), parse_recipe(recipe))
-        if run and 0 < int(batch) == run.place_at(int(batch)):
+        if run and 0 < int(batch) == run.available_batch(int(batch)):
             _keep(net, origin, caches.tested_at(run, int(batch)))
-            return
-    state.show_weights("")
-    tell(
-        state.WEIGHTS.name,
-        "The weights that this page's address names were trained here and are not kept any more, so here are others. "
-        "Train the network again: the same seed gives the same weights.",
-    )
+    return _get(net, origin)
 
 
 def _shown() -> tuple[str, str]:

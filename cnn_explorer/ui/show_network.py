@@ -1,4 +1,4 @@
-"""What the pages with a network view send it: a network's layers for the session's drawing."""
+"""Sends a network's layers, for the session's drawing, to a network view."""
 
 from __future__ import annotations
 

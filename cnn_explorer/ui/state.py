@@ -1,5 +1,6 @@
-"""What all pages are about: the drawing, the network, and where the visitor's own weights for it come from. On the
-first page also the pinned network, with which the present one is compared.
+"""What all pages share: the drawing, the network, and the origin of the visitor's own weights for it.
+
+The first page has a pinned network as well, with which the present one is compared.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from cnn_explorer.digits.drawing import Drawing, DrawingError, example_drawing, 
 from cnn_explorer.spec.limits import excess_of
 from cnn_explorer.spec.network import LECTURE, NetworkSpec, parse
 from cnn_explorer.ui import caches
-from cnn_explorer.ui.address import Address, Moves, Parameter, cannot_be_read, tell
+from cnn_explorer.ui.address import Address, Moves, Parameter, cannot_be_read, set_notice
 from cnn_explorer.ui.markdown import sentence
 from cnn_explorer.ui.network_view import ViewMessage
 from cnn_explorer.ui.session import remembered
@@ -20,18 +21,19 @@ from cnn_explorer.ui.session import remembered
 
 @dataclass
 class Shown:
-    """On screen: the architecture string `net`, the `drawing` as text, the origin of the visitor's own `weights`, and
-    the architecture string of the pinned network (`pin`); "" for none.
+    """On screen: the architecture string `net`, the `drawing` as text, the origin of the visitor's own `weights`, the
+    architecture string of the pinned network (`pin`), and the origin of its weights (`pin_weights`); "" for none.
 
-    `last_valid` is the last network before this one whose geometry worked out, "" for none. `origins` has the origin of
-    the weights of every network that was left. `seq` is the number of the view's last message that was taken over.
-    `moves` is how many times the browser had gone to another address by then.
+    `last_valid` is the last network before this one whose geometry worked out, "" for none. `origins` has, for former
+    networks, the origin of their weights. `seq` is the number of the view's last message that was applied. `moves` is
+    how many times the browser had gone to another address by then.
     """
 
     net: str = ""
     drawing: str = ""
     weights: str = ""
     pin: str = ""
+    pin_weights: str = ""
     last_valid: str = ""
     origins: dict[str, str] = field(default_factory=dict)
     moves: int = 0
@@ -58,6 +60,11 @@ def pin() -> str:
     return remembered(Shown).pin
 
 
+def pin_weights() -> str:
+    """Where the visitor's own weights for the pinned network come from; as `weights`."""
+    return remembered(Shown).pin_weights
+
+
 def origin_of(net: str) -> str:
     """Where the visitor's own weights for a network come from, as it was last on the page; "" for the shipped ones."""
     shown = remembered(Shown)
@@ -74,7 +81,7 @@ def last_valid_network() -> NetworkSpec | None:
 
 
 def set_network(spec: NetworkSpec) -> None:
-    """Show another network, and write the address. Raises `ValueError` as `show_network`."""
+    """Show another network, and write the address. Raises as `show_network`."""
     show_network(str(spec))
     ADDRESS.write()
 
@@ -98,9 +105,9 @@ def affordable(text: str) -> str:
 
 
 def show_network(text: str) -> None:
-    """Show another network, by its architecture string, with the weights that it was left with.
+    """Show another network, by its architecture string, with the weights that it last had.
 
-    Raises `ValueError` if it cannot be read or is too large for a live page; the one before then stays.
+    Raises `ValueError` if it cannot be read or is too large for a live page; the present one then stays.
     """
     net, shown = affordable(text), remembered(Shown)
     before, shown.net = shown.net, net
@@ -109,34 +116,37 @@ def show_network(text: str) -> None:
     if before and before != shown.net:
         shown.origins[before] = shown.weights
         show_weights(shown.origins.get(shown.net, ""))
-    tell(NET.name, "")
+    set_notice(NET.name, "")
 
 
 def show_drawing(text: str) -> None:
     """Show another drawing. Raises `DrawingError` if it cannot be read."""
     remembered(Shown).drawing = parse_drawing(text).text
-    tell(DRAWING.name, "")
+    set_notice(DRAWING.name, "")
 
 
 def show_weights(origin: str) -> None:
-    """Show weights of the visitor's own, by their origin. Whether they are kept is found out when they are needed."""
+    """Show the visitor's own weights, by their origin. `own_weights.own` finds out whether they are kept."""
     remembered(Shown).weights = origin
-    tell(WEIGHTS.name, "")
+    set_notice(WEIGHTS.name, "")
 
 
-def show_pin(text: str) -> None:
-    """Compare with this network, by its architecture string; "" for none. Raises `ValueError` if it cannot be read or
-    is too large for a live page; the one before then stays.
+def show_pin(text: str, origin: str = "") -> None:
+    """Compare with this network, by its architecture string ("" for none), with weights of this origin.
+
+    Raises `ValueError` if it cannot be read or is too large for a live page; the present one then stays.
     """
-    remembered(Shown).pin = affordable(text) if text else ""
-    tell(PIN.name, "")
+    shown = remembered(Shown)
+    shown.pin = affordable(text) if text else ""
+    shown.pin_weights = origin if shown.pin else ""
+    set_notice(PIN.name, "")
 
 
 def take(message: ViewMessage | None) -> int:
-    """Take over what was drawn and pinned in the browser. Returns the number of the last message seen: the view waits
-    for it.
+    """Apply a view's message: show its drawing and its pin. Returns the number of the last message; the view waits for
+    it.
 
-    A message that arrives together with another address was sent before: the address counts.
+    A message that arrives together with another address was sent before it. The address then counts, not the message.
     """
     shown, moves = remembered(Shown), remembered(Moves).count
     moved, shown.moves = moves != shown.moves, moves
@@ -150,14 +160,14 @@ def take(message: ViewMessage | None) -> int:
         if message.final:
             ADDRESS.write()
     if message.pin is not None and not moved:
-        _take_pin(message.pin)
+        _apply_pin(message.pin)
     shown.seq = message.seq  # last: Streamlit may end a run at any use of the session
     return message.seq
 
 
-def _take_pin(net: str) -> None:
+def _apply_pin(net: str) -> None:
     try:
-        show_pin(net)
+        show_pin(net, origin_of(net))
     except ValueError as problem:
         st.toast(sentence(problem), icon=":material/block:")
     else:
@@ -188,9 +198,10 @@ WEIGHTS = Parameter(
 )
 PIN = Parameter(
     "pin",
-    lambda query: show_pin(query.get("pin", "")),
-    lambda: {"pin": pin()},
+    lambda query: show_pin(query.get("pin", ""), query.get("pin_weights", "")),
+    lambda: {"pin": pin(), "pin_weights": pin_weights()},
     cannot_be_read("pinned network", "none"),
+    names=("pin", "pin_weights"),
 )
 SHARED = (NET, DRAWING, WEIGHTS)  # what every page has in its address
 ADDRESS = Address(*SHARED)  # written on any page, it leaves the page's own parameters as they are

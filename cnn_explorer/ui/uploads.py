@@ -1,4 +1,4 @@
-"""Uploading a picture: it is read in one way, and what is wrong with it is said in one way."""
+"""The uploader of pictures: it reads a file, and keeps a sentence on what is wrong with it."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def picture_uploader(
 ) -> None:
     """Upload a picture.
 
-    `use` takes it over, or returns what is wrong with it. Where it raises `PictureError`, that says why the picture
-    cannot be used. `follow` wraps the callback, so that what depends on the picture runs after it.
+    `use(picture)` returns "", or what is wrong with the picture. It may raise `PictureError`, which says why it cannot
+    be used. `follow` wraps the callback; with it a page reruns what depends on the picture.
     """
     st.file_uploader(
         label,
@@ -73,7 +73,7 @@ def _read(key: str, use: Callable[[Image.Image], str]) -> None:
     errors = remembered(_Uploads).errors
     errors[key] = ""
     file = st.session_state[key]
-    if not isinstance(file, UploadedFile):  # taken away again, or of a session that has ended
+    if not isinstance(file, UploadedFile):  # removed again, or of a session that has ended
         return
     name = quoted(file.name)
     if not _DECODING.acquire(timeout=PATIENCE):
@@ -86,7 +86,7 @@ def _read(key: str, use: Callable[[Image.Image], str]) -> None:
         wrong = f"cannot be used: {plain(problem)}."
     except Image.DecompressionBombError:  # so large that Pillow does not even open it
         wrong = f"cannot be used: the picture has too many pixels; {SIZE_LIMITS}."
-    except Exception:  # there is no end to what Pillow raises for a damaged file
+    except Exception:  # Pillow raises errors of many types for a damaged file
         _LOG.warning("an uploaded picture cannot be read", exc_info=True)
         wrong = UNREADABLE
     finally:

@@ -21,7 +21,7 @@ PAGE = "page"  # key of the fragment that shows a page's controls
 
 
 def then_page(act: Callable[..., None]) -> Callable[..., None]:
-    """Make a callback rerun the whole page: with a stroke in the same message, Streamlit would rerun the view alone."""
+    """Make a callback rerun the whole page. With a stroke in the same message Streamlit would rerun the view alone."""
 
     def acted(*args: Any) -> None:
         careful(act)(*args)
@@ -50,7 +50,7 @@ def preset_choice(spec: NetworkSpec, show: Callable[[NetworkSpec], None]) -> Non
 
 
 def show_notices(texts: Iterable[str]) -> None:
-    """A warning for each text, each in a place of its own; "" for none."""
+    """A warning for each text; for "" an empty element, which keeps those below in their positions."""
     for text in texts:
         if text:
             st.warning(text, icon=":material/link_off:")
@@ -59,7 +59,7 @@ def show_notices(texts: Iterable[str]) -> None:
 
 
 def ready() -> bool:
-    """Wait until PyTorch is loaded; False if it cannot be."""
+    """Wait until PyTorch is loaded. Returns False, and shows why, if it cannot be loaded."""
     loading = torch_loading()
     if not loading.ready and not loading.error:
         with st.spinner("Loading PyTorch…"):
@@ -70,7 +70,7 @@ def ready() -> bool:
 
 
 def data_url(picture: Image.Image) -> str:
-    """A picture inside an address: nothing is to be fetched that may be gone by then."""
+    """The picture as a data: URL, so that the browser has no file to fetch that may be gone by then."""
     file = BytesIO()
     picture.save(file, "PNG")
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -3,14 +3,17 @@
 import base64
 import json
 import random
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 import torch
+from browser.driver import Server
 from browser.explorer import Explorer
 from full_data import written_digits
 from hypothesis import Phase, given, seed, settings
+from playwright.sync_api import Page
 from strategies import networks
 from torch import nn
 
@@ -309,3 +312,23 @@ def test_pressure_and_place_make_no_difference(app: Explorer) -> None:
     plain, with_pressure, moved = images(app, [[BODY], pressed, [[(x - 30, y + 17) for x, y in BODY]]])
     assert (with_pressure == plain).all()
     assert (moved == plain).all()
+
+
+def test_a_browser_that_was_busy_at_first_follows_later(new_page: Callable[..., Page], server: Server) -> None:
+    page = new_page()
+    page.add_init_script(
+        """const now = performance.now.bind(performance);
+        let late = 0;
+        window.busy = true;
+        performance.now = () => now() + (window.busy ? late += 10 : late); // every pass seems to take 10 ms"""
+    )
+    page.goto(server.url)
+    app = Explorer(page).ready()
+    page.locator(".network-view[data-follows=false]").wait_for()
+    assert page.locator(".agree").is_hidden()
+    page.evaluate("window.busy = false")
+    page.locator(".network-view[data-follows=true]").wait_for()
+    page.locator(".agree").filter(has_text="✓ PyTorch agrees").wait_for()
+    before = app.page.locator(".network-view").get_attribute("data-followed")
+    app.draw((60, 140), (220, 140))
+    assert page.locator(".network-view").get_attribute("data-followed") != before

@@ -13,7 +13,7 @@ from cnn_explorer.classics.folding import Part, Step, find
 from cnn_explorer.classics.photographs import PHOTOGRAPHS, photograph
 from cnn_explorer.text import quoted
 from cnn_explorer.ui import state
-from cnn_explorer.ui.address import Address, Parameter, cannot_be_read, tell
+from cnn_explorer.ui.address import Address, Parameter, cannot_be_read, set_notice
 from cnn_explorer.ui.network_map import MAX_ID
 from cnn_explorer.ui.session import remembered
 
@@ -58,14 +58,14 @@ def show(name: str, part: str = "") -> None:
 def show_part(id: str) -> None:
     """Unfold a part, "" for none, and write the address."""
     remembered(_Shown).part = id
-    tell(PART.name, "")
+    set_notice(PART.name, "")
     ADDRESS.write()
 
 
 def show_size(size: int) -> None:
     """Take an input of another size, and write the address."""
     remembered(_Shown).size = size
-    tell(SIZE.name, "")
+    set_notice(SIZE.name, "")
     ADDRESS.write()
 
 
@@ -87,7 +87,7 @@ def picture_file() -> bytes:
 def show_picture(name: str) -> None:
     """Show another picture, and write the address."""
     _show_picture(name)
-    tell(PICTURE.name, "")
+    set_notice(PICTURE.name, "")
     ADDRESS.write()
 
 
@@ -105,7 +105,7 @@ def opened(parts: Sequence[Part]) -> list[Step]:
         return find(parts, part())
     except ValueError as problem:
         remembered(_Shown).part = ""
-        tell(PART.name, PART.notice(problem, True))
+        set_notice(PART.name, PART.notice(problem, True))
         return []
 
 
@@ -116,7 +116,7 @@ def _show_network(name: str) -> None:
     shown = remembered(_Shown)
     if shown.network != network_named(name).name:
         shown.network, shown.size = name, 0
-    tell(NETWORK.name, "")
+    set_notice(NETWORK.name, "")
 
 
 def _read_part(id: str) -> None:
@@ -124,7 +124,7 @@ def _read_part(id: str) -> None:
     if len(id) > MAX_ID:
         raise ValueError(f"{quoted(id)} has {len(id):,} characters, more than the name of any part")
     remembered(_Shown).part = id
-    tell(PART.name, "")
+    set_notice(PART.name, "")
 
 
 def _read_size(text: str) -> None:

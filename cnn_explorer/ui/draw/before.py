@@ -34,7 +34,7 @@ def pinned(shapes: NetworkShapes, message: network_view.ViewMessage | None) -> n
     name, present_name = PRESET_NAMES.get(net, net), PRESET_NAMES.get(present, present)
     if not net or message is None or not message.lacking_pin:
         return network_view.Pinned(net, name, present_name)
-    network = _network(net)
+    network = _pinned_network(net)
     _remember_pinned(net, network.label)
     weights = network_view.pack_weights(network.module)
     return network_view.Pinned(net, name, present_name, caches.shapes_of(net), weights)
@@ -61,9 +61,9 @@ def _remember_pinned(net: str, label: Label) -> None:
     labels.pinned_net, labels.pinned = net, label
 
 
-def _network(net: str) -> TrainedNetwork:
-    """A network with the weights that this visitor last saw it with, as far as they are kept."""
-    trained = own_weights.of(net) or caches.scheduler().trained_quickly(visitors.visitor(), caches.shapes_of(net))
+def _pinned_network(net: str) -> TrainedNetwork:
+    """The pinned network with the weights that this visitor saw it with, as far as they are kept."""
+    trained = own_weights.pinned() or caches.scheduler().trained_quickly(visitors.visitor(), caches.shapes_of(net))
     if trained:
         return trained
     caches.network_of(net)

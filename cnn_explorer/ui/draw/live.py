@@ -47,9 +47,9 @@ def live_view() -> None:
         return
     told = state.FIRST_PAGE.notices()
     network, training = trained(shapes, message)
+    compared = pinned(shapes, message)
     if state.FIRST_PAGE.notices() != told:  # they stand above
         st.rerun()
-    compared = pinned(shapes, message)
     show_network(KEY, seq, message, shapes, network, training, compared, label_before(shapes, network.label))
 
 

@@ -1,7 +1,8 @@
 """The grid player: the component that shows input, kernels and output of one small layer, number by number.
 
-Python side: what it is sent, and the changes that come back. Everything it needs for every output value is in one
-update, so that looking around asks the server nothing; `assets/scene.js` describes the fields.
+This module makes the data that the browser gets, and reads the edits that come back. One update has the numbers for
+every output value, so the browser asks the server nothing when another value is selected. `types.d.ts` describes the
+fields.
 """
 
 from __future__ import annotations
@@ -22,29 +23,29 @@ from cnn_explorer.ui.messages import fields, message, number, several, text, who
 
 Data = dict[str, Any]
 TINTS = ("red", "green", "blue")
-AXES = {"input": 3, "weight": 4, "bias": 1}  # indices of a number in each part of a scene
-MAX_EDITS, MAX_AXES, MAX_INDEX = 500, 4, 100  # of a message: changes, indices of a change, and an index
+AXES = {"input": 3, "weight": 4, "bias": 1}  # the length of an index, by part of a scene
+MAX_EDITS, MAX_AXES, MAX_INDEX = 500, 4, 100  # of a message: its edits, the length of an index, a number in it
 
 
 @dataclass(frozen=True)
 class Edit:
-    """A number changed in the browser: `part` is input, weight or bias, `place` its indices there."""
+    """A number edited in the browser: `part` is input, weight or bias, `index` its index there."""
 
     seq: int
     part: str
-    place: tuple[int, ...]
+    index: tuple[int, ...]
     value: float
 
 
 def mount(data: Data, about: str, key: str, ack: int) -> None:
-    """Show a scene with a sentence `about` it; `ack` is the number of the last change that it contains."""
+    """Show a scene with a sentence `about` it; `ack` is the number of the last edit that it contains."""
     component("grid_player")(key=key, data={**data, "about": about, "ack": ack}, on_edits_change=nothing)
 
 
 def edits_of(key: str) -> list[Edit]:
-    """The newest changes that the browser has sent, old ones among them: each message repeats what was not confirmed.
+    """The edits in the browser's last message. It repeats edits that it does not know to be confirmed.
 
-    Nothing for a message that is not a list of at most `MAX_EDITS` of the form of `Edit`.
+    Empty for a message that is not a list of at most `MAX_EDITS` of the form of `Edit`.
     """
     return (
         message(
@@ -59,18 +60,18 @@ def edits_of(key: str) -> list[Edit]:
 def _edit(sent: Any) -> Edit:
     edit = fields(sent)
     part = text(edit.get("part"), 10)
-    # A part that the scene does not have, and a place that it has not any more, are told on the page.
+    # A part or an index that the scene does not have is refused later, with a sentence on the page.
     least, most = (AXES[part], AXES[part]) if part in AXES else (0, MAX_AXES)
-    place = several(edit.get("place"), most, least)
-    return Edit(whole(edit.get("seq")), part, tuple(whole(at, 0, MAX_INDEX) for at in place), number(edit.get("value")))
+    index = several(edit.get("index"), most, least)
+    return Edit(whole(edit.get("seq")), part, tuple(whole(at, 0, MAX_INDEX) for at in index), number(edit.get("value")))
 
 
 def convolution_data(name: str, scene: ConvScene, *, matrix: bool = False, titles: Sequence[str] = ()) -> Data:
     """A convolution, computed by PyTorch and, channel by channel, by `arithmetic`. Without outputs where the geometry
     is impossible.
 
-    `matrix` stands the kernels in rows of output channels and columns of input channels, for more than one; `titles`
-    name the kernels.
+    `matrix` lays several kernels out in rows of output channels and columns of input channels. `titles` name the
+    kernels.
     """
     rows, columns = (
         arithmetic.slide(side, scene.kernel_size, scene.stride, scene.padding, scene.dilation)
@@ -133,7 +134,7 @@ def _axes(scene: ConvScene) -> list[str]:
 
 
 def _seen(scene: ConvScene, out: int) -> Sequence[int]:
-    """Input channels of an output channel; where groups do not divide the channels, the first ones."""
+    """Input channels that an output channel reads; the first ones where groups do not divide the channels."""
     width = len(scene.weight[0])
     if scene.shape[0] % scene.groups or scene.out_channels % scene.groups:
         return range(width)
@@ -141,7 +142,7 @@ def _seen(scene: ConvScene, out: int) -> Sequence[int]:
 
 
 def pooling_data(name: str, scene: PoolScene) -> Data:
-    """Max, average and none of every channel."""
+    """Max pooling, average pooling and no pooling of every channel."""
     rows, columns = (arithmetic.slide(side, scene.kernel_size, scene.stride, scene.padding) for side in scene.shape[1:])
     data = _scene(name, scene.input, scene.padding, "", False) | {
         "layout": "pool",
@@ -196,7 +197,7 @@ def shift_data(name: str, scene: PoolScene) -> Data:
 
 
 def _scene(name: str, grids: Grids | list[Any], padding: int, pad_text: str, colour: bool) -> Data:
-    """What every scene has; a layer without outputs is one whose geometry is impossible."""
+    """The fields of every scene, without outputs; it stays like that if the geometry is impossible."""
     titles: Sequence[str] = ["input"]
     if len(grids) > 1:
         titles = TINTS if colour else [f"channel {channel}" for channel in range(len(grids))]
@@ -225,7 +226,7 @@ def _scene(name: str, grids: Grids | list[Any], padding: int, pad_text: str, col
 
 
 def _with_outputs(data: Data, x: np.ndarray, rows: Windows, columns: Windows) -> Data:
-    """Add max, average and none of each channel, and where each maximum was found."""
+    """Add max pooling, average pooling and no pooling of each channel, and the index of each maximum."""
     pooled = arithmetic.pool(x, rows, columns)
     for channel in range(len(x)):
         for rule, title, values in (

@@ -36,7 +36,7 @@ export interface Scene {
   padding: number;
   padText: string;
   windows: Windows[];
-  kernels: number[][][][]; // by output and place among the input channels that it reads
+  kernels: number[][][][]; // by output, then by input channel as in `seen`
   kernelTitles: string[];
   seen: number[][]; // input channels that each output reads
   biases: number[];
@@ -48,8 +48,8 @@ export interface Scene {
   about: string;
 }
 
-/** Of an output value. */
-export interface Place {
+/** An output value: its map, and row and column there. */
+export interface OutputCell {
   map: number;
   row: number;
   column: number;
@@ -60,7 +60,7 @@ export type GridPart = "input" | "weight" | "bias" | "output" | "partial";
 
 export interface Edit {
   part: GridPart;
-  place: number[];
+  index: number[]; // of the number in its part
   value: number;
 }
 
@@ -71,10 +71,10 @@ export interface Message {
 
 /** What is marked in the grids. */
 export interface Look {
-  place: Place;
+  selected: OutputCell;
   cell?: Cell; // of an input that the pointer is on
   term: number; // the number of one product, or −1
-  done: Place[]; // the values that the animation has made
+  done: OutputCell[]; // the values that the animation has made
 }
 
 /** One product of a window and a kernel. */

@@ -35,11 +35,11 @@ def header(page: NumberPage, title: str, steps: Mapping[str, str]) -> None:
     if page.notice():
         st.warning(page.notice(), icon=":material/link_off:")
     else:
-        st.empty()  # holds the place, here and elsewhere: what is below is not built anew
+        st.empty()  # keeps the elements below in their positions, so that Streamlit does not build them anew
 
 
 def parameters(page: NumberPage, names: Sequence[str], presets: Mapping[str, Any]) -> None:
-    """The case and the step's numbers."""
+    """The choice of an example, and the step's parameters."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
         _preset(page, presets)
         for name in names:
@@ -73,7 +73,7 @@ def _number(page: NumberPage, name: str) -> None:
 
 
 def change(page: NumberPage, name: str, value: int) -> None:
-    """Another value of a parameter, in the scene as it is now."""
+    """Change a parameter of the present scene."""
     scene = page.scene
     if isinstance(scene, ConvScene):
         page.show(page.last_numbers.conv(scene, **{name: value}))
@@ -104,7 +104,7 @@ def problem(page: NumberPage) -> None:
 
 def player(page: NumberPage, data: grid_player.Data, about: str, code: str) -> None:
     """The grids of the step with a sentence about them, and the same in PyTorch where there is a result."""
-    grid_player.mount(data, about, page.player, page.confirmed)
+    grid_player.mount(data, about, page.player_key, page.confirmed)
     if data["outputs"]:
         show_code(code)
 

@@ -52,7 +52,7 @@ class _Picture:
 
 
 def picture_step(page: NumberPage, scene: PictureScene) -> None:
-    """Choose a picture and a kernel; see both sides."""
+    """The choice of a picture and a kernel, and the picture before and after the kernel."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         _kernel_choice(page, scene)
         pixels = _picture()
@@ -92,7 +92,7 @@ def _show_numbers(page: NumberPage, pixels: np.ndarray, kernel: Grid) -> None:
 
 
 def middle_of(pixels: np.ndarray, kernel: Grid) -> ConvScene:
-    """The middle of a picture as numbers from 0 to 1 with a digit, the kernel with two; the size is kept."""
+    """A scene of a picture's middle, in [0, 1] to one decimal, and the kernel, to two. The padding keeps the size."""
     top, left = (max(0, (side - MIDDLE) // 2) for side in pixels.shape)
     window = np.round(pixels[top : top + MIDDLE, left : left + MIDDLE] / 255, 1)
     weight = tuple(tuple(round(value, 2) + 0.0 for value in row) for row in kernel)
@@ -117,8 +117,9 @@ def kernel_of(scene: PictureScene) -> Grid:
 
 
 def _learned(scene: PictureScene) -> tuple[int, TrainedNetwork, str]:
-    """The number of a learned kernel, its network and whose that is: the visitor's own, where that has such a kernel
-    and it is square, or the lecture's.
+    """The index of a learned kernel, its network, and whose network that is.
+
+    It is the visitor's own if that has such a kernel and the kernel is square, else the lecture's.
     """
     number, mine = LEARNED.index(scene.kernel), own_weights.own()
     if mine and "conv1.weight" in mine.module.state_dict():
@@ -139,7 +140,7 @@ def filtered(pixels: np.ndarray, kernel: Grid) -> np.ndarray:
 
 
 def is_signed(kernel: str) -> bool:
-    """True if the result is no picture from black to white, but numbers on both sides of zero."""
+    """True if the result can be negative, so that it is shown in two colours and not from black to white."""
     return kernel not in ("Identity", "Blur", "Sharpen", "Emboss")
 
 
@@ -187,13 +188,13 @@ def _picture() -> np.ndarray:
         st.session_state.setdefault(SOURCE, PICTURE_SOURCE)
         st.segmented_control("Picture", [DRAWING_SOURCE, PICTURE_SOURCE], key=SOURCE, required=True)
     with st.popover("Upload a picture", icon=":material/upload:"):
-        picture_uploader("Any picture; it is shown in grey", UPLOAD, _take)
+        picture_uploader("Any picture; it is shown in grey", UPLOAD, _keep_upload)
     if uploaded is not None and st.session_state[SOURCE] == PICTURE_SOURCE:
         return uploaded
     return state.drawing().preprocess().pixels
 
 
-def _take(picture: Image.Image) -> str:
+def _keep_upload(picture: Image.Image) -> str:
     remembered(_Picture).uploaded = grey_pixels(picture, SIDE)
     st.session_state[SOURCE] = PICTURE_SOURCE
     return ""

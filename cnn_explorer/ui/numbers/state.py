@@ -13,7 +13,7 @@ from cnn_explorer.numbers.examples import CONV_PRESETS, POOL_PRESETS
 from cnn_explorer.numbers.scenes import ConvScene, LastNumbers, PictureScene, PoolScene, SceneError, with_number
 from cnn_explorer.text import quoted
 from cnn_explorer.ui import state
-from cnn_explorer.ui.address import Address, Parameter, Query, tell
+from cnn_explorer.ui.address import Address, Parameter, Query, set_notice
 from cnn_explorer.ui.grid_player import edits_of
 from cnn_explorer.ui.markdown import plain, sentence
 from cnn_explorer.ui.session import remembered
@@ -25,7 +25,7 @@ STEP = "step"  # the query parameter
 @dataclass
 class _Shown:
     """On one page: the `step`. By step: the `scenes` that were changed, the `last_numbers` that were shown, and the
-    number of the last change in the grids that was taken over (`confirmed`).
+    number of the last edit in the grids that was applied (`confirmed`).
     """
 
     step: str = ""
@@ -69,13 +69,13 @@ class NumberPage:
         return self._shown.scenes.get(self.step, self.first[self.step])
 
     @property
-    def player(self) -> str:
+    def player_key(self) -> str:
         """Key of the step's grid player."""
         return self.key(f"player_{self.step}")
 
     @property
     def confirmed(self) -> int:
-        """Number of the last change in the step's grid player that was taken over."""
+        """Number of the last edit in the step's grid player that was applied."""
         return self._shown.confirmed[self.step]
 
     @property
@@ -84,9 +84,9 @@ class NumberPage:
         return self._shown.last_numbers[self.step]
 
     def show(self, scene: Scene, step: str = "") -> None:
-        """Show another scene in this step, or in one to go to."""
+        """Show another scene in this step, or go to another step and show it there."""
         self._set(scene, step or self.step)
-        tell(self._scene.name, "")
+        set_notice(self._scene.name, "")
         self.address.write()
 
     def show_step(self, step: str) -> None:
@@ -114,24 +114,24 @@ class NumberPage:
         return {STEP: self.step, **self.scene.query()}
 
     def notice(self) -> str:
-        """What the address asked for in vain, or ""."""
+        """The notice on numbers in the address that cannot be read, "" for none."""
         return self.address.notice(self._scene.name)
 
-    # --- numbers changed in the grids ---
+    # --- numbers edited in the grids ---
 
-    def take_edits(self) -> None:
-        """Take over what was changed in the browser; what does not fit the scene any more is left out."""
+    def apply_edits(self) -> None:
+        """Apply the edits from the browser. A toast refuses one that does not fit the scene any more."""
         scene = self.scene
-        new = [edit for edit in edits_of(self.player) if edit.seq > self.confirmed]
+        new = [edit for edit in edits_of(self.player_key) if edit.seq > self.confirmed]
         if not new or isinstance(scene, PictureScene):
             return
         for edit in new:
             try:
-                scene = with_number(scene, *_unflipped(edit.part, edit.place, scene), edit.value)
+                scene = with_number(scene, *_unflipped(edit.part, edit.index, scene), edit.value)
             except SceneError as problem:
                 st.toast(sentence(problem), icon=":material/block:")
         self.show(scene)
-        # Last: the next change may interrupt this run at any use of the session, and what is confirmed is never sent
+        # Last: the next edit may interrupt this run at any use of the session, and what is confirmed is never sent
         # again.
         self._shown.confirmed[self.step] = max(edit.seq for edit in new)
 
@@ -140,13 +140,13 @@ def _cannot_be_read(problem: ValueError, _opening: bool) -> str:
     return f"The numbers in this page's address cannot be read, so here are others: {plain(problem)}."
 
 
-def _unflipped(part: str, place: tuple[int, ...], scene: ConvScene | PoolScene) -> tuple[str, tuple[int, ...]]:
-    """A place in the kernel that is shown turned beside the kernel itself, as the place in the latter."""
-    if not (isinstance(scene, ConvScene) and scene.flip and part in ("weight", "bias") and place[:1] == (1,)):
-        return part, place
+def _unflipped(part: str, index: tuple[int, ...], scene: ConvScene | PoolScene) -> tuple[str, tuple[int, ...]]:
+    """`part` and `index` of a number in the scene, also for a number in the turned kernel below the scene's own."""
+    if not (isinstance(scene, ConvScene) and scene.flip and part in ("weight", "bias") and index[:1] == (1,)):
+        return part, index
     if part == "bias":
         return part, (0,)
-    _, channel, row, column = place
+    _, channel, row, column = index
     return part, (0, channel, scene.kernel_size - 1 - row, scene.kernel_size - 1 - column)
 
 

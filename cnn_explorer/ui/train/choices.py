@@ -1,4 +1,4 @@
-"""What the page "Train" trains beside the network of all pages, and how: the recipe, and a network to compare with."""
+"""The choices of the page "Train": the recipe, and a network to compare with that of all pages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cnn_explorer.training.recipe import RunRecipe, parse_recipe, recipes_for
 from cnn_explorer.ui import state
-from cnn_explorer.ui.address import Parameter, cannot_be_read, read_again, tell
+from cnn_explorer.ui.address import Parameter, cannot_be_read, read_again, set_notice
 from cnn_explorer.ui.session import remembered
 
 
@@ -29,24 +29,24 @@ def beside() -> str:
 
 
 def networks() -> list[str]:
-    """Architecture strings: the network of all pages, and the one beside it if that is another."""
+    """Architecture strings: the network of all pages, and the one to compare with if that is another."""
     return list(dict.fromkeys(filter(None, [state.architecture(), beside()])))
 
 
 def show_recipe(text: str) -> None:
     """Train by another recipe. Raises `ValueError` if it cannot be read."""
     remembered(_Choices).recipe = str(parse_recipe(text))
-    tell(RECIPE.name, "")
+    set_notice(RECIPE.name, "")
 
 
 def show_beside(architecture: str) -> None:
     """Compare with another network, or with none (""). Raises `ValueError` if it cannot be read or is too large."""
     remembered(_Choices).beside = state.affordable(architecture) if architecture else ""
-    tell(BESIDE.name, "")
+    set_notice(BESIDE.name, "")
 
 
 def put_first(net: str) -> None:
-    """Make one of the networks that of all pages. The other one stands beside it."""
+    """Make `net`, one of the two networks, that of all pages. The other becomes the one to compare with."""
     first = state.architecture()
     if net != first:
         state.show_network(net)

@@ -1,4 +1,4 @@
-"""The widgets of the page "Train": what is trained, on what and how, and the buttons that set it going."""
+"""The widgets of the page "Train": networks, digits, recipe, and the buttons that start and pause a training."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ HELP = {
 }
 
 
-def then_page(act: Callable[..., None]) -> Callable[..., None]:
-    """`act`, and the whole page follows; what cannot be is said."""
+def try_then_page(act: Callable[..., None]) -> Callable[..., None]:
+    """`widgets.then_page` for a callback that may raise `ValueError`; a toast then says why."""
 
     def acted(*args: Any) -> None:
         try:
@@ -43,7 +43,7 @@ def then_page(act: Callable[..., None]) -> Callable[..., None]:
     return widgets.then_page(acted)
 
 
-# --- what is trained, and how ---
+# --- networks, digits, recipe ---
 
 
 def header() -> None:
@@ -57,7 +57,7 @@ def header() -> None:
             format_func=DATA.__getitem__,
             label_visibility="collapsed",
             width=190,
-            **chosen("digits", recipe.data, list(DATA), then_page(_choose_data)),
+            **chosen("digits", recipe.data, list(DATA), try_then_page(_choose_data)),
         )
         offered = recipes_for(recipe.data)
         st.selectbox(
@@ -66,14 +66,16 @@ def header() -> None:
             format_func=lambda name: f"{name}: {OPTIMIZERS[offered[name].optimizer]}, {offered[name].epochs} epochs",
             label_visibility="collapsed",
             width=250,
-            **chosen("recipes", _listed(recipe), list(offered), then_page(lambda name: _choose_recipe(offered, name))),
+            **chosen(
+                "recipes", _listed(recipe), list(offered), try_then_page(lambda name: _choose_recipe(offered, name))
+            ),
         )
         with st.popover("Settings", icon=":material/tune:"):
             _settings(recipe)
 
 
 def name_of(architecture: str) -> str:
-    """What the page calls a network."""
+    """A network's name on the page: that of its preset, else its architecture string."""
     return next((name for name, spec in PRESETS.items() if str(spec) == architecture), architecture)
 
 
@@ -89,19 +91,19 @@ def _beside_choice() -> None:
         format_func=names.__getitem__,
         label_visibility="collapsed",
         width=250,
-        **chosen("compare", beside, list(names), then_page(progress.set_beside)),
+        **chosen("compare", beside, list(names), try_then_page(progress.set_beside)),
     )
 
 
 def _listed(recipe: RunRecipe) -> str | None:
-    """Name of the offered recipe that this is but for its seed, if there is one."""
+    """Name of the offered recipe that equals this one but for the seed; None if there is none."""
     return next(
         (name for name, one in recipes_for(recipe.data).items() if replace(one, seed=recipe.seed) == recipe), None
     )
 
 
 def _choose_data(data: Any) -> None:
-    """The same recipe on other digits; a recipe of the list becomes its like."""
+    """Train on other digits: an offered recipe becomes the one of the same name, any other stays as it is."""
     recipe = choices.recipe()
     name = _listed(recipe)
     progress.set_recipe(replace(recipes_for(data)[name], seed=recipe.seed) if name else replace(recipe, data=data))
@@ -124,19 +126,19 @@ def _settings(recipe: RunRecipe) -> None:
         st.checkbox(
             "Slant the digits anew in every epoch",
             help="Turned, stretched, sheared, bent and shifted a little: few digits stand for more.",
-            **controlled("augment", recipe.augment, then_page(lambda new: _change(augment=new))),
+            **controlled("augment", recipe.augment, try_then_page(lambda new: _change(augment=new))),
         )
 
 
 def _choice(name: str, value: str, options: Mapping[str, str]) -> None:
-    widget = chosen(name, value, list(options), then_page(lambda new: _change(**{name: new})))
+    widget = chosen(name, value, list(options), try_then_page(lambda new: _change(**{name: new})))
     st.selectbox(name, format_func=options.__getitem__, width=190, **widget)
 
 
 def _number(name: str, value: float, *, disabled: bool = False) -> None:
     low, high = LIMITS[name]
     fraction = isinstance(value, float)
-    widget = controlled(name, value, then_page(lambda new: _change(**{name: new})))
+    widget = controlled(name, value, try_then_page(lambda new: _change(**{name: new})))
     if fraction:
         widget |= {
             "min_value": float(low),
@@ -150,7 +152,7 @@ def _number(name: str, value: float, *, disabled: bool = False) -> None:
 
 
 def _change(**values: Any) -> None:
-    """Another value in the recipe as it is now."""
+    """Change values of the present recipe."""
     if values.get("optimizer") == "adam":
         values["momentum"] = 0.0
     progress.set_recipe(replace(choices.recipe(), **values))
@@ -162,7 +164,7 @@ def _change(**values: Any) -> None:
 @st.fragment(run_every=0.5)
 @guarded()
 def digits_missing() -> None:
-    """Offer to fetch full MNIST, and show how far that is; the page follows when it is there."""
+    """Offer to download full MNIST and show the progress. Reruns the whole page when it is there."""
     download = mnist_download()
     if has_mnist():
         st.rerun()
@@ -181,14 +183,14 @@ def digits_missing() -> None:
                     icon=":material/download:",
                     on_click=careful(download.start),
                 )
-                st.button("Stay with the 4,000 digits", on_click=then_page(_choose_data), args=("bundled",))
+                st.button("Stay with the 4,000 digits", on_click=try_then_page(_choose_data), args=("bundled",))
 
 
-# --- going ---
+# --- start and pause ---
 
 
 def buttons(going: bool, started: bool, finished: bool) -> None:
-    """Train or pause, step, stop, start over."""
+    """Train or pause, one batch, one epoch, start over."""
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
         if going:
             st.button(
@@ -196,7 +198,7 @@ def buttons(going: bool, started: bool, finished: bool) -> None:
                 icon=":material/pause:",
                 key="pause",
                 type="primary",
-                on_click=then_page(progress.hold),
+                on_click=try_then_page(progress.pause),
                 width=110,
             )
         else:
@@ -206,7 +208,7 @@ def buttons(going: bool, started: bool, finished: bool) -> None:
                 icon=":material/play_arrow:",
                 key="train",
                 type="primary",
-                on_click=then_page(progress.go_on),
+                on_click=try_then_page(progress.go_on),
                 width=110,
                 disabled=finished,
             )
@@ -215,4 +217,4 @@ def buttons(going: bool, started: bool, finished: bool) -> None:
             ("epoch", "One epoch", ":material/fast_forward:", progress.go_on_for_an_epoch, going or finished),
             ("reset", "Start over", ":material/restart_alt:", progress.start_over, not started),
         ):
-            st.button(label, icon=icon, key=f"train_{key}", on_click=then_page(act), disabled=off)
+            st.button(label, icon=icon, key=f"train_{key}", on_click=try_then_page(act), disabled=off)

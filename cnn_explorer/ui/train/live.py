@@ -22,14 +22,14 @@ from cnn_explorer.ui.train import choices, controls, pictures, progress
 from cnn_explorer.ui.train.progress import Progress
 from cnn_explorer.weights.load import TrainedNetwork
 
-CURVES, LEGEND = 190, 20  # CSS pixels: the maps below are to stay on the first screen
+CURVES, LEGEND = 190, 20  # CSS pixels; so the maps below stay on the first screen
 KEY = network_view.TRAIN
 
 
 @dataclass
 class Watch:
-    """`going`: networks and recipe that were being trained when last seen, if any. `results_wait`: the results are
-    not shown until it rests. `looked_into`: architecture string of the network whose maps are shown.
+    """`going`: networks and recipe that were in training at the last rerun, if any. `results_wait`: the results are
+    hidden until the training pauses. `looked_into`: architecture string of the network whose maps are shown.
     """
 
     going: tuple[str, ...] = ()
@@ -40,7 +40,7 @@ class Watch:
 @dataclass(frozen=True)
 class Learner:
     """One of the networks on the page: its architecture string `net`, the `status` of its run, the visitor's `progress`
-    in it, and what stands in its way (`problem`), "" for nothing.
+    in it, and why it cannot be trained (`problem`), "" if it can.
     """
 
     net: str
@@ -55,17 +55,17 @@ class Learner:
 
     @property
     def points(self) -> list[CurvePoint]:
-        """The part of its curves that has been seen."""
+        """The points of its curves that the visitor has seen."""
         return [point for point in self.run.points if point.batch <= self.progress.at] if self.run else []
 
     @property
     def done(self) -> bool:
-        """True if it has been seen to its end."""
+        """True if the visitor has seen the whole run."""
         return self.run is not None and self.run.finished and self.progress.at >= self.run.batch
 
     @property
-    def places(self) -> list[int]:
-        """Batches from which weights are kept, as far as it has been seen."""
+    def available_batches(self) -> list[int]:
+        """The batches whose weights are available, up to the one that the visitor has seen; ascending."""
         at = self.progress.at
         return (
             sorted({at, *(snapshot.batch for snapshot in self.run.snapshots if snapshot.batch < at)})
@@ -74,33 +74,33 @@ class Learner:
         )
 
     @property
-    def place(self) -> int:
-        """The batch that is looked at."""
+    def viewed_batch(self) -> int:
+        """The batch whose weights are shown."""
         if self.run is None or self.progress.going:
             return self.progress.at
-        return max(place for place in self.places if place <= progress.place(self.net))
+        return max(batch for batch in self.available_batches if batch <= progress.viewed_batch(self.net))
 
     @cached_property
     def network(self) -> TrainedNetwork:
-        """As it was at the place that is looked at; how good it is say all test digits where it rests, elsewhere those
-        of the last point.
+        """The network after `viewed_batch` batches. Its accuracy is that of the curves' last point, or that of `tested`
+        if it is the newest and the training pauses.
         """
         if self.run is None:
             return caches.initial(self.net, choices.recipe().seed)
-        if not self.progress.going and 0 < self.place == self.progress.at:
+        if not self.progress.going and 0 < self.viewed_batch == self.progress.at:
             return self.tested
-        return trained_at(self.run, self.place)
+        return trained_at(self.run, self.viewed_batch)
 
     @cached_property
     def tested(self) -> TrainedNetwork:
-        """The same, by all test digits wherever it has learned something and rests."""
-        if self.run is None or self.progress.going or not self.place:
+        """The same, with its accuracy on all test digits if it is trained and the training pauses."""
+        if self.run is None or self.progress.going or not self.viewed_batch:
             return self.network
-        return caches.tested_at(self.run, self.place)
+        return caches.tested_at(self.run, self.viewed_batch)
 
 
 def learners() -> list[Learner]:
-    """The networks on the page, attended to."""
+    """The networks on the page. Lets their runs go on, by `progress.follow`."""
     recipe = choices.recipe()
     found = []
     for net in choices.networks():
@@ -116,23 +116,23 @@ def learners() -> list[Learner]:
 @st.fragment
 @guarded()
 def live() -> None:
-    """Everything that moves; runs again by itself while something goes on, since the network view asks for more."""
+    """Progress, curves, filters and maps. Reruns while a training goes on: the network view asks for updates."""
     message = network_view.view_message(KEY)
     seq = state.take(message)
-    told = progress.ADDRESS.notices()
+    notices = progress.ADDRESS.notices()
     # A short training, or one on a busy machine, can begin and end before this fragment runs for the first time.
     began = any(progress.of(net).going for net in choices.networks())
     watch = remembered(Watch)
-    went = began or watch.going == progress.shown()
+    was_going = began or watch.going == progress.shown()
     shown = learners()
     going = any(learner.progress.going for learner in shown)
     if going:
         progress.note_progress()
-    elif went:  # it has come to its end
+    elif was_going:  # the training has ended
         progress.ADDRESS.write()
     watch.going = progress.shown() if going else ()
-    # Notices stand above this fragment, and the results below wait for its end.
-    if progress.ADDRESS.notices() != told or (not going and watch.results_wait):
+    # The whole page: notices are above this fragment, and the results below it wait for the training's end.
+    if progress.ADDRESS.notices() != notices or (not going and watch.results_wait):
         st.rerun()
     for learner in shown:
         _problem(learner)
@@ -159,16 +159,18 @@ def live() -> None:
 
 
 def _curves(shown: list[Learner], learner: Learner) -> None:
-    """Loss and accuracy of all, and the place that is looked at."""
+    """Loss and accuracy of all networks, and a line at the epoch whose weights are shown."""
     run = learner.run
-    place = learner.place / run.batches_per_epoch if run and learner.place != learner.progress.at else None
+    epoch = (
+        learner.viewed_batch / run.batches_per_epoch if run and learner.viewed_batch != learner.progress.at else None
+    )
     series = {controls.name_of(one.net): one.points for one in shown}
-    figure = figures.curves(series, choices.recipe().epochs, place, CURVES + LEGEND * (len(shown) > 1))
+    figure = figures.curves(series, choices.recipe().epochs, epoch, CURVES + LEGEND * (len(shown) > 1))
     st.plotly_chart(figure, key="curves", config=figures.CONFIG)
 
 
 def _gradients(shown: list[Learner]) -> None:
-    """For experts, drawn only where it is unfolded."""
+    """Gradient norms by layer, drawn only while the expander is open."""
     fold = st.expander("Gradient norms", on_change="rerun", key="gradients")
     if not fold.open:
         return
@@ -185,9 +187,9 @@ def _gradients(shown: list[Learner]) -> None:
 
 
 def _numbers(learner: Learner, network: TrainedNetwork) -> None:
-    """How good it is, in large."""
+    """Accuracy, training loss and number of parameters."""
     shapes, label = caches.shapes_of(learner.net), network.label
-    losses = [point.loss for point in learner.points if point.loss is not None and point.batch <= learner.place]
+    losses = [point.loss for point in learner.points if point.loss is not None and point.batch <= learner.viewed_batch]
     tested = f"Right, of {label.measured:,} test digits" if label.measured else "Right, of the test digits"
     with st.container(horizontal=True, gap="medium"):
         st.metric(tested, f"{100 * label.accuracy:.1f} %" if label.accuracy is not None else "–", width="content")
@@ -203,7 +205,7 @@ def _problem(learner: Learner) -> None:
 
 
 def _progress(shown: list[Learner]) -> None:
-    """How far it is, and how long it will take."""
+    """The progress of the network with the most batches left, and the time that it will take."""
     learner = max(shown, key=lambda one: one.progress.until - one.progress.at)
     run, now, status = learner.run, learner.progress, learner.status
     if run is None:
@@ -232,9 +234,9 @@ def _time(seconds: float) -> str:
 
 
 def _scrubber(learner: Learner) -> None:
-    """Go back to a place that weights are kept from."""
-    run, places = learner.run, learner.places
-    if run is None or len(places) < 2:
+    """A slider over the batches whose weights are available."""
+    run, batches = learner.run, learner.available_batches
+    if run is None or len(batches) < 2:
         if learner.problem:
             st.empty()
             return
@@ -243,27 +245,27 @@ def _scrubber(learner: Learner) -> None:
         )
         return
 
-    def name(place: int) -> str:
-        epoch, more = divmod(place, run.batches_per_epoch)
+    def name(batch: int) -> str:
+        epoch, more = divmod(batch, run.batches_per_epoch)
         if not more:
             return f"epoch {epoch}"
         return f"epoch {epoch} + {more} batch{'' if more == 1 else 'es'}"
 
-    def go_to(place: int) -> None:
-        progress.look_at(learner.net, place)
+    def go_to(batch: int) -> None:
+        progress.look_at(learner.net, batch)
         progress.ADDRESS.write()
 
     st.select_slider(
         "Back through the epochs",
-        options=sorted({*places, learner.place}),
+        options=sorted({*batches, learner.viewed_batch}),
         format_func=name,
         label_visibility="collapsed",
-        **controlled("place", learner.place, controls.then_page(go_to)),
+        **controlled("viewed_batch", learner.viewed_batch, controls.try_then_page(go_to)),
     )
 
 
 def _choice(shown: list[Learner]) -> None:
-    """Which of two networks is looked into."""
+    """The choice of the network whose maps are shown."""
     if len(shown) == 1:
         st.empty()
         return
@@ -280,7 +282,7 @@ def _choice(shown: list[Learner]) -> None:
         **controlled(
             "look_into",
             looked_into(shown).net,
-            controls.then_page(show),
+            controls.try_then_page(show),
             "default",
             [one.net for one in shown],
         ),
@@ -288,6 +290,6 @@ def _choice(shown: list[Learner]) -> None:
 
 
 def looked_into(shown: Sequence[Learner]) -> Learner:
-    """The one whose maps are shown."""
+    """The network whose maps are shown."""
     net = remembered(Watch).looked_into
     return next((learner for learner in shown if learner.net == net), shown[0])

@@ -1,4 +1,4 @@
-"""Pictures of what is learnt: the first layer's filters, and digits."""
+"""The first layer's filters as pictures."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from cnn_explorer.ui.widgets import data_url
 
 SHOWN = 24  # filters
 SIDE, GAP = 36, 3  # CSS pixels of a filter, and between two
-# Purple below zero, green above, as the network view has weights: anchors from −1 to 1.
+# Colours from −1 to 1: purple below zero, green above, as for weights in the network view.
 STOPS = np.array([[90, 30, 130], [175, 140, 205], [246, 246, 246], [125, 190, 135], [10, 100, 50]], dtype=np.float64)
 
 
 def filters(module: nn.Sequential) -> tuple[str, np.ndarray] | None:
-    """Name and weights of the first layer that has filters to be seen as pictures: `(M, h, w)`, those of its first
-    input channel; of a linear layer that sees the image, a row of weights as an image. None where there is none.
+    """The name of the first convolution or linear layer, and at most `SHOWN` of its filters, `(M, h, w)`.
+
+    A convolution's are those of its first input channel. A linear layer's are its rows of weights as square images.
+    None if there is no such layer, or if its rows are not square.
     """
     for name, layer in module.named_children():
         if isinstance(layer, nn.Conv2d):
@@ -56,9 +58,9 @@ _STYLE = f"width:{SIDE}px;height:{SIDE}px;image-rendering:pixelated;border-radiu
 
 
 def _coloured(weight: np.ndarray) -> Image.Image:
-    """`(h, w)` → a picture, zero in the middle of the scale."""
+    """`(h, w)` weights → a picture of that size, with zero in the middle of the colour scale."""
     reach = float(np.abs(weight).max()) or 1.0
-    place = (weight / reach + 1) / 2 * (len(STOPS) - 1)
+    position = (weight / reach + 1) / 2 * (len(STOPS) - 1)
     anchors = np.arange(len(STOPS))
-    colours = np.stack([np.interp(place, anchors, STOPS[:, channel]) for channel in range(3)], axis=-1)
+    colours = np.stack([np.interp(position, anchors, STOPS[:, channel]) for channel in range(3)], axis=-1)
     return Image.fromarray(colours.round().astype(np.uint8))

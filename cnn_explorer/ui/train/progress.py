@@ -1,12 +1,12 @@
-"""How far the networks of the page "Train" have been trained, as one visitor sees it; and that in the address.
+"""The progress of the trainings on the page "Train", as one visitor sees it, and in the address.
 
-A run depends on network and recipe alone, and everybody who asks for it shares it. A visitor's own are how far it is to
-go and how much of it they have seen: what others have trained before is replayed. A visitor who starts over gets a run
-of their own, another attempt.
+A run depends on network and recipe alone, and all visitors who ask for it share it. Each visitor has a progress of
+their own: how much of the run they have seen, and how far it is to go. Batches that were trained before are replayed. A
+visitor who starts over gets a run of their own, another attempt.
 
-The address names the place, `at`, and how far the training goes on, `until`, each as a number of batches: one for all
-networks of the page, or one for each. A page that is opened by it goes on from there. What is not kept any more is
-trained again up to there, since the same seed gives the same weights.
+The address has two numbers of batches: the visitor has seen the run up to `at`, and it goes on to `until`. Each is one
+number for all networks of the page, or one for each. A page that is opened by it goes on from `at`. A run that is not
+kept any more is trained again up to `at`: the same seed gives the same weights.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from cnn_explorer.spec.network import NetworkSpec, parse
 from cnn_explorer.text import quoted
 from cnn_explorer.training.recipe import RunRecipe, parse_recipe
 from cnn_explorer.ui import caches, state, visitors
-from cnn_explorer.ui.address import Address, Parameter, Query, cannot_be_read, tell
+from cnn_explorer.ui.address import Address, Parameter, Query, cannot_be_read, set_notice
 from cnn_explorer.ui.markdown import plain
 from cnn_explorer.ui.session import remembered
 from cnn_explorer.ui.train.choices import BESIDE, RECIPE, networks, recipe, show_beside, show_recipe
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 Key = tuple[str, str]  # architecture string and recipe
 
-REPLAY = 4  # times the pace of the training
+REPLAY = 4  # a replay is so many times as fast as the training
 WRITE_INTERVAL = 1.0  # seconds: browsers refuse more than a hundred changes of the address in half a minute
 MAX_DIGITS = 9  # of a number of batches in an address
 LOST = (
@@ -46,11 +46,11 @@ PASSED = (
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a visitor has a network trained: they have seen it after `at` batches, it is to go on `until` so many.
+    """One visitor's progress in a run: they have seen `at` batches of it, and it is to go on to `until`.
 
-    `attempt` 0 is everybody's run, others are the visitor's own. `since` is when the visitor set it going, by
-    `time.monotonic`; the run's training had taken `seconds` of CPU time by then. `named` is the place that an address
-    names, while it is trained again up to there.
+    `attempt` 0 is the run that visitors share, others are the visitor's own. `since` is when the visitor started it, by
+    `time.monotonic`; the training up to `at` had taken `seconds` of CPU time then. `named` is the batch in the address,
+    while the run is trained again up to it.
     """
 
     at: int = 0
@@ -58,9 +58,9 @@ class Progress:
     attempt: int = 0
     since: float = 0.0
     seconds: float = 0.0
-    testing: bool = False  # what is trained is still being tested
-    replaying: bool = False  # what is seen has been trained before
-    restarted: bool = False  # on the way to a place that others have passed, in a run of the visitor's own
+    testing: bool = False  # all batches are trained, and the test goes on
+    replaying: bool = False  # the batches on screen were trained before
+    restarted: bool = False  # in a run of the visitor's own, because the shared one has gone further
     named: int = 0
 
     @property
@@ -70,19 +70,19 @@ class Progress:
 
     @property
     def is_trained_again(self) -> bool:
-        """True on the way to the place that the address names."""
+        """True while the run is trained again up to the batch in the address."""
         return self.at < self.named
 
-    def resting(self, at: int) -> Progress:
-        """The same, held after `at` batches."""
+    def paused(self, at: int) -> Progress:
+        """The same, paused after `at` batches."""
         return replace(self, at=at, until=at, testing=False, replaying=False, restarted=False, named=0)
 
 
 @dataclass
 class _Trainings:
-    """By network and recipe: the `progress`, and what an address says that has yet to be found (`named`): at and until.
+    """By network and recipe: the `progress`, and `at` and `until` of an address that is yet to be followed (`named`).
 
-    `looked_at` is the place that was gone back to: of which network and recipe, how far that was then, and the place.
+    `looked_at` says which batch the visitor has gone back to: network and recipe, `at` at that time, and the batch.
     `attempts` is the number of runs of the visitor's own so far. `written` is when the address was last written.
     """
 
@@ -97,14 +97,15 @@ class _Trainings:
 
 
 def note_change() -> None:
-    """Write what the visitor has changed; notices on the training before it are over."""
-    tell(PLACE.name, "")
+    """Write a change by the visitor to the address, and remove the notice on the training before it."""
+    set_notice(BATCHES.name, "")
     ADDRESS.write()
 
 
 def note_progress() -> None:
-    """Write how far it is while it goes on, at most once a second, and not in the first second of a session: until its
-    top bar has loaded, the browser makes a step of its history of every address.
+    """Write the progress to the address, at most once a second, and not in the first second of a session.
+
+    Until the top bar has loaded, the browser adds every address to its history.
     """
     trainings, now = remembered(_Trainings), time.monotonic()
     if now - trainings.written >= WRITE_INTERVAL:
@@ -112,11 +113,11 @@ def note_progress() -> None:
         ADDRESS.write()
 
 
-def _show_place(query: Query) -> None:
+def _show_batches(query: Query) -> None:
     at, until = (_read_batches(query.get(name, "")) for name in ("at", "until"))
     for index, net in enumerate(networks()):
-        place = at[min(index, len(at) - 1)]
-        remembered(_Trainings).named[_key(net)] = (place, max(place, until[min(index, len(until) - 1)]))
+        start = at[min(index, len(at) - 1)]
+        remembered(_Trainings).named[_key(net)] = (start, max(start, until[min(index, len(until) - 1)]))
 
 
 def _read_batches(text: str) -> list[int]:
@@ -127,20 +128,20 @@ def _read_batches(text: str) -> list[int]:
     return [*map(int, numbers)]
 
 
-def _place_shown() -> Query:
-    places = [remembered(_Trainings).named.get(_key(net)) or _place_of(net) for net in networks()]
-    untils = [until if until > at else 0 for at, until in places]
-    return {"at": _written([at for at, _ in places]), "until": _written(untils)}
+def _batches_shown() -> Query:
+    batches = [remembered(_Trainings).named.get(_key(net)) or _batches_of(net) for net in networks()]
+    untils = [until if until > at else 0 for at, until in batches]
+    return {"at": _written([at for at, _ in batches]), "until": _written(untils)}
 
 
-def _place_of(net: str) -> tuple[int, int]:
-    """At and until, as an address is to name them."""
+def _batches_of(net: str) -> tuple[int, int]:
+    """`at` and `until` for the address."""
     now = of(net)
     if now.is_trained_again:
         return now.named, max(now.until, now.named)
     if now.going:
         return now.at, now.until
-    return place(net), 0
+    return viewed_batch(net), 0
 
 
 def _written(numbers: list[int]) -> str:
@@ -149,13 +150,18 @@ def _written(numbers: list[int]) -> str:
     return "_".join(map(str, numbers if len(set(numbers)) > 1 else numbers[:1]))
 
 
-PLACE = Parameter(
-    "at", _show_place, _place_shown, cannot_be_read("number of batches", "none"), ("at", "until"), depends_on="recipe"
+BATCHES = Parameter(
+    "at",
+    _show_batches,
+    _batches_shown,
+    cannot_be_read("number of batches", "none"),
+    ("at", "until"),
+    depends_on="recipe",
 )
-ADDRESS = Address(*state.SHARED, RECIPE, BESIDE, PLACE)
+ADDRESS = Address(*state.SHARED, RECIPE, BESIDE, BATCHES)
 
 
-# --- what is trained ---
+# --- networks and recipe ---
 
 
 def set_recipe(new: RunRecipe) -> None:
@@ -165,7 +171,7 @@ def set_recipe(new: RunRecipe) -> None:
 
 
 def set_network(spec: NetworkSpec) -> None:
-    """Train another network. Raises `ValueError` if it is too large for a live page; the one before then stays."""
+    """Train another network. Raises `ValueError` if it is too large for a live page; the present one then stays."""
     state.show_network(str(spec))
     note_change()
 
@@ -176,11 +182,11 @@ def set_beside(architecture: str) -> None:
     note_change()
 
 
-# --- how far ---
+# --- progress ---
 
 
 def of(net: str) -> Progress:
-    """How far this visitor has a network trained by the recipe as it is."""
+    """This visitor's progress with a network and the present recipe."""
     return remembered(_Trainings).progress.get(_key(net), Progress())
 
 
@@ -189,60 +195,63 @@ def _set(net: str, now: Progress) -> None:
 
 
 def follow(net: str) -> RunStatus:
-    """Have a network's run go on as far as the visitor wants, and see what has come of it since."""
+    """Have a network's run go on as far as the visitor wants, and update their progress."""
     named = remembered(_Trainings).named.pop(_key(net), None)
     if named:
         _go_to_named(net, *named)
     now = of(net)
-    status = _driven(net, now.until if now.going else 0)
+    status = _train(net, now.until if now.going else 0)
     run = status.run
     if run is None:
         _give_up(net, now, status.problem)
     elif now.going:
-        if run.batch < now.at:  # it was dropped while it was replayed, and begins anew
-            tell(PLACE.name, LOST)
+        if run.batch < now.at:  # it was dropped during the replay and starts anew
+            set_notice(BATCHES.name, LOST)
         _set(net, _moved(now, run))
-    elif run.place_at(now.at) != now.at:
-        _set(net, now.resting(run.place_at(now.at)))
-        tell(PLACE.name, LOST if run.batch < now.at else PASSED)
+    elif run.available_batch(now.at) != now.at:
+        _set(net, now.paused(run.available_batch(now.at)))
+        set_notice(BATCHES.name, LOST if run.batch < now.at else PASSED)
     return status
 
 
 def _go_to_named(net: str, at: int, until: int) -> None:
-    """Go to the place that an address names: where its weights are kept, or by training it again up to there."""
+    """Go to the batch `at` of an address: to its weights if they are available, else by training up to it."""
     now, goes_on = of(net), until > at
     if goes_on and now.going and now.until == until:
         return
     if at <= now.at and not goes_on:
         if now.going:
-            _hold(net)
+            _pause(net)
         look_at(net, at)
         return
     run = caches.scheduler().run(parse(net), recipe(), _run_name(now))
-    if run is None or run.place_at(at) != at:  # the visitor's own run has not come as far: everybody's may have
+    if (
+        run is None or run.available_batch(at) != at
+    ):  # the visitor's own run has not come as far; the shared one may have
         _forget_other_attempts(net, Progress())
         now, run = Progress(), caches.scheduler().run(parse(net), recipe())
     here, seconds = 0, 0.0
     if run:
-        until, here = min(until, run.batches), run.place_at(at)
+        until, here = min(until, run.batches), run.available_batch(at)
         seconds = run.seconds_at(here)
         if here < at < run.batch:
             at = here
             if not goes_on:
-                tell(PLACE.name, PASSED)
+                set_notice(BATCHES.name, PASSED)
     wanted = until if goes_on or here < at else here
     _set(net, Progress(here, wanted, now.attempt, time.monotonic(), seconds, named=at))
 
 
 def _give_up(net: str, now: Progress, problem: str) -> None:
-    """There is no run, or not any more."""
+    """Reset the progress, because there is no run, and say why in a notice."""
     if now.at or now.going:
         _set(net, Progress())
         lost = LOST if now.at or now.named else ""
-        tell(PLACE.name, " ".join(filter(None, [plain(problem), lost])))
+        set_notice(BATCHES.name, " ".join(filter(None, [plain(problem), lost])))
 
 
-def _driven(net: str, until: int) -> RunStatus:
+def _train(net: str, until: int) -> RunStatus:
+    """`Scheduler.train` for this visitor and their attempt."""
     return caches.scheduler().train(visitors.visitor(), parse(net), recipe(), until, _run_name(of(net)))
 
 
@@ -251,44 +260,43 @@ def _run_name(now: Progress) -> str:
 
 
 def _moved(now: Progress, run: Run) -> Progress:
-    """What has been seen by this time: the present, or a replay of what had been trained before."""
+    """The progress by now: the run's present batch, or a replay of batches that were trained before."""
     seen = run.reached(now.seconds + REPLAY * (time.monotonic() - now.since))
     replaying = seen < (run.points[-1].batch if run.points else 0)
     at = min(max(seen, now.at) if replaying else run.batch, now.until)
     until = at if run.finished and at >= run.batch else now.until
     testing = at == until and run.is_due(until)
     if at == until and not testing:
-        return now.resting(run.keep(at))
+        return now.paused(run.keep(at))
     return replace(now, at=at, until=until, testing=testing, replaying=replaying)
 
 
-def hold_others() -> None:
-    """Hold the runs of networks and recipes that are not on the page any more."""
+def pause_others() -> None:
+    """Pause the runs of networks and recipes that are not on the page any more."""
     present = {_key(net) for net in networks()}
     for key, known in remembered(_Trainings).progress.items():
         if known.going and key not in present:
             net, text = key
             run = caches.scheduler().train(visitors.visitor(), parse(net), parse_recipe(text), 0, _run_name(known)).run
             at = run.keep(_moved(known, run).at) if run else 0
-            remembered(_Trainings).progress[key] = known.resting(at)
+            remembered(_Trainings).progress[key] = known.paused(at)
 
 
 def go_on(batches: int | None = None) -> None:
-    """Have each network trained for so many more batches, or to the end of the run; makes the runs where there are
-    none.
+    """Train each network for so many more batches, or to the end of its run; start a run where there is none.
 
-    Raises `ValueError` with a sentence where that cannot be.
+    Raises `ValueError` with a sentence if one cannot be trained.
     """
     _go(lambda at, run: run.batches if batches is None else at + batches, alone=batches is not None)
 
 
 def go_on_for_an_epoch() -> None:
-    """Have each network trained to the end of the epoch that it is in. Raises `ValueError` as well."""
+    """Train each network to the end of its present epoch. Raises as `go_on`."""
     _go(lambda at, run: (at // run.batches_per_epoch + 1) * run.batches_per_epoch)
 
 
 def _go(until: Callable[[int, Run], int], *, alone: bool = False) -> None:
-    """Have each network trained until there, `alone` where others would not stop there."""
+    """Train each network up to `until(at, run)`; if `alone`, in a run that no other visitor takes further."""
     caches.scheduler().check_together([parse(net) for net in networks()], recipe())
     problems = [problem for net in networks() if (problem := _set_going(net, until, alone))]
     note_change()
@@ -297,13 +305,13 @@ def _go(until: Callable[[int, Run], int], *, alone: bool = False) -> None:
 
 
 def _set_going(net: str, until: Callable[[int, Run], int], alone: bool) -> str:
-    """Why it cannot be, or ""."""
-    status, start = _driven(net, 0), of(net)
+    """Train a network up to `until(at, run)`. Returns why that cannot be, or ""."""
+    status, start = _train(net, 0), of(net)
     run, wanted = status.run, 0
     if run:
         wanted = min(until(start.at, run), run.batches)
-        passed = wanted < run.batch and run.place_at(wanted) != wanted
-        if passed or (alone and status.going):  # others would not stop there: a run of one's own does
+        passed = wanted < run.batch and run.available_batch(wanted) != wanted
+        if passed or (alone and status.going):  # the shared run does not stop there; one of the visitor's own does
             start = Progress(attempt=_new_attempt(), restarted=True)
     status = caches.scheduler().train(visitors.visitor(), parse(net), recipe(), max(wanted, 1), _run_name(start))
     run = status.run
@@ -322,49 +330,49 @@ def _new_attempt() -> int:
 
 
 def _forget_other_attempts(net: str, now: Progress) -> None:
-    """Nobody else could watch the visitor's own run that this one takes the place of."""
+    """Drop the visitor's own run that `now` replaces: nobody else can see it."""
     before = of(net)
     if before.attempt not in (0, now.attempt):
         caches.scheduler().forget(parse(net), recipe(), _run_name(before))
 
 
-def hold() -> None:
-    """Hold all networks where they are."""
+def pause() -> None:
+    """Pause the training of all networks."""
     for net in networks():
-        _hold(net)
+        _pause(net)
     note_change()
 
 
-def _hold(net: str) -> None:
-    now, run = of(net), _driven(net, 0).run
+def _pause(net: str) -> None:
+    now, run = of(net), _train(net, 0).run
     if run and now.going:
-        _set(net, now.resting(run.keep(_moved(now, run).at)))
+        _set(net, now.paused(run.keep(_moved(now, run).at)))
 
 
 def start_over() -> None:
-    """Back to the very same initial weights."""
+    """Start over from the same initial weights, in a run of the visitor's own."""
     for net in networks():
-        _driven(net, 0)
+        _train(net, 0)
         now = Progress(attempt=_new_attempt())
         _forget_other_attempts(net, now)
         _set(net, now)
     note_change()
 
 
-def place(net: str) -> int:
-    """The place that is looked at: where the visitor has gone back to, or how far it is."""
+def viewed_batch(net: str) -> int:
+    """The batch whose weights are shown: the one that the visitor has gone back to, or the newest one seen."""
     key, at, looked_at = remembered(_Trainings).looked_at
     now = of(net).at
     return min(looked_at, now) if (key, at) == (_key(net), now) else now
 
 
 def look_at(net: str, batch: int) -> None:
-    """Look at a place before, until it goes on."""
+    """Show the weights after an earlier batch, until the run goes on."""
     remembered(_Trainings).looked_at = (_key(net), of(net).at, batch)
 
 
 def shown() -> tuple[str, ...]:
-    """Architecture strings and recipe: what is trained on the page as it is."""
+    """Architecture strings of the page's networks, and the recipe."""
     return *networks(), str(recipe())
 
 

@@ -1,4 +1,4 @@
-"""What a training has come to: where the network fails, how it compares, and what can be taken along."""
+"""The results of a training: where the network fails, how two networks compare, and what can be downloaded."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ DIGIT_SIDE = 72  # CSS pixels
 
 
 class FileNote(NamedTuple):
-    """What the page says, in Markdown, of the file that was brought back for a network, and the code below it."""
+    """What the page says of a file that was uploaded for a network `net`: Markdown `text`, and `code` below it."""
 
     net: str
     text: str
@@ -49,8 +49,8 @@ class FileNote(NamedTuple):
 
 @dataclass
 class ResultsShown:
-    """The section that is shown, the cell of the confusion matrix that was chosen, (digit, answer), and what is said of
-    the last file.
+    """The `section` on screen, the chosen `cell` of the confusion matrix, (digit, answer), None for all wrong ones, and
+    the `note` on the last file.
     """
 
     section: str = "wrong"
@@ -61,15 +61,15 @@ class ResultsShown:
 @st.fragment
 @guarded()
 def results() -> None:
-    """What rests on the result, once nothing moves."""
+    """The results, once no training is under way."""
     watch = remembered(Watch)
     watch.results_wait = bool(watch.going)
     if watch.results_wait:
         st.caption("Where it fails, how it compares and what you can take along: here, when it has stopped.")
         return
-    told = progress.ADDRESS.notices()
+    notices = progress.ADDRESS.notices()
     shown = [learner for learner in learners() if not learner.problem]
-    if progress.ADDRESS.notices() != told:  # they stand above
+    if progress.ADDRESS.notices() != notices:  # they are above this fragment
         st.rerun()
     if not shown:
         return
@@ -90,7 +90,7 @@ def results() -> None:
 
 def _wrong(shown: list[Learner]) -> None:
     learner = looked_into(shown)
-    if not learner.place:
+    if not learner.viewed_batch:
         st.caption("Which digits it takes for which: here, once it has learned something.")
         return
     network = learner.tested
@@ -145,7 +145,7 @@ def _choose_cell(cell: tuple[int, int] | None) -> None:
 
 def _cell_clicked(key: str) -> Callable[[], None]:
     def clicked() -> None:
-        # A figure that is drawn anew may tell of a selection that is gone.
+        # A figure that is drawn anew may report a selection that is gone.
         cell = message(st.session_state.get(key), "selection", _clicked_cell)
         if cell:
             _choose_cell(cell)
@@ -162,10 +162,10 @@ def _clicked_cell(sent: Message) -> tuple[int, int] | None:
 
 
 def _gallery(indices: list[int], evaluation: Evaluation) -> None:
-    """Digits, each to be looked into."""
+    """Test digits, each with a button that makes it the drawing."""
     images = digits_for(choices.recipe().data)[1].images
     with st.container(horizontal=True, gap="small"):
-        for place, index in enumerate(indices):
+        for position, index in enumerate(indices):
             true, answer = int(evaluation.labels[index]), int(evaluation.answers[index])
             sure = float(evaluation.probabilities[index, answer])
             with st.container(width=DIGIT_SIDE + 16, gap="xsmall", horizontal_alignment="center"):
@@ -178,9 +178,9 @@ def _gallery(indices: list[int], evaluation: Evaluation) -> None:
                 )
                 st.button(
                     f"{true} → {answer}",
-                    key=f"digit_{place}",
+                    key=f"digit_{position}",
                     help=f"{100 * sure:.1f} % sure. Look into it: it becomes the drawing above.",
-                    on_click=controls.then_page(_look_into),
+                    on_click=controls.try_then_page(_look_into),
                     args=(images[index],),
                 )
 
@@ -207,7 +207,7 @@ def _side_by_side(shown: list[Learner]) -> None:
             "every pixel, and what it has learned in one place it does not know in another."
         )
     with right:
-        _shifts([learner for learner in shown if learner.place])
+        _shifts([learner for learner in shown if learner.viewed_batch])
 
 
 def _other_offer(net: str) -> None:
@@ -222,18 +222,18 @@ def _other_offer(net: str) -> None:
         st.button(
             f"Compare with {controls.name_of(other)}",
             icon=":material/compare_arrows:",
-            on_click=controls.then_page(progress.set_beside),
+            on_click=controls.try_then_page(progress.set_beside),
             args=(other,),
         )
 
 
 def _row(learner: Learner) -> str:
-    """A network's row of the table, all of it at the place that has been reached."""
+    """A network's row of the table, after `viewed_batch` batches."""
     name, shapes, run, at = (
         controls.name_of(learner.net),
         caches.shapes_of(learner.net),
         learner.run,
-        learner.place,
+        learner.viewed_batch,
     )
     if run is None or not at:
         return f"| {name} | {shapes.parameters:,} | {shapes.macs:,} | 0 | – | – |"
@@ -244,7 +244,7 @@ def _row(learner: Learner) -> str:
 
 
 def _shifts(trained: list[Learner]) -> None:
-    """The test that makes the point: the same digits elsewhere."""
+    """Accuracy on test digits that are moved by some pixels."""
     if not trained:
         st.caption(
             "How many test digits are still right when they are moved by some pixels: here, once "
@@ -266,14 +266,14 @@ def _shifts(trained: list[Learner]) -> None:
 
 def _along(shown: list[Learner]) -> None:
     learner, recipe = looked_into(shown), choices.recipe()
-    network, seen = learner.tested, [point for point in learner.points if point.batch <= learner.place]
-    trained = bool(learner.run and learner.place)
+    network, seen = learner.tested, [point for point in learner.points if point.batch <= learner.viewed_batch]
+    trained = bool(learner.run and learner.viewed_batch)
     st.markdown(f"**{controls.name_of(learner.net)}.** {plain(network.label.sentence)}")
     with st.container(horizontal=True):
         if trained:
             if st.button("Use it on the other pages", icon=":material/draw:", type="primary"):
                 choices.put_first(learner.net)
-                own_weights.use(learner.net, network, recipe, learner.place)
+                own_weights.use(learner.net, network, recipe, learner.viewed_batch)
                 top_bar.request("")
             st.download_button(
                 "Weights (.safetensors)",
@@ -300,10 +300,10 @@ def _along(shown: list[Learner]) -> None:
 
 
 def _upload(net: str) -> None:
-    """Bring the weights of a network back from a file."""
+    """The uploader for a network's weights, and the note on the last file."""
     st.file_uploader(
         f"Bring weights of {controls.name_of(net)} back",
-        type=["safetensors", "pt", "pth"],  # of the last two it is said why they are not opened
+        type=["safetensors", "pt", "pth"],  # the last two are refused, with the reason
         key=f"weights_file {net}",
         on_change=careful(_read_file),
         args=(net,),
@@ -325,16 +325,16 @@ def _upload(net: str) -> None:
 
 
 def _read_file(net: str) -> None:
-    """Take over the weights in a file, or say what is wrong with it."""
+    """Keep the weights of an uploaded file, or note what is wrong with it."""
     remembered(ResultsShown).note = None
     file = st.session_state[f"weights_file {net}"]
-    if not isinstance(file, UploadedFile):  # taken away again, or of a session that has ended
+    if not isinstance(file, UploadedFile):  # removed again, or of a session that has ended
         return
     name = quoted(file.name)
     try:
         weights = read_weights(file.getvalue(), caches.shapes_of(net), file.name)
         network = own_weights.loaded(net, weights.module)
-        own_weights.bring(net, network)
+        own_weights.keep_from_file(net, network)
     except ValueError as problem:
         code = CONVERT if isinstance(problem, PickleError) else ""
         remembered(ResultsShown).note = FileNote(net, f"{name}: {plain(problem)}", refused=True, code=code)

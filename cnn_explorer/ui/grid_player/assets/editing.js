@@ -1,4 +1,4 @@
-// Changing a number where it stands, and getting the change to the server.
+// Editing a number in its cell, and sending the edits to the server.
 
 import { element } from "./element.js";
 import { full, MAX_VALUE, parse } from "./numbers.js";
@@ -7,8 +7,8 @@ import { full, MAX_VALUE, parse } from "./numbers.js";
 /** @import { Grid } from "./grid.js" */
 
 /**
- * Changes on their way. Each message repeats all that the server has not confirmed yet: Streamlit keeps only the newest of messages that
- * arrive while it is busy.
+ * The edits that the server has not confirmed. Each message repeats all of them: Streamlit keeps only the newest of messages that arrive
+ * while it is busy.
  */
 export class Outbox {
   /** @param {(message: Message) => void} send */
@@ -42,7 +42,7 @@ const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], Enter: [0, 0] };
 
 /**
  * Open a field in a cell.
- * @param {Grid} grid @param {number} row @param {number} column @param {string} typed what opened it, or "" to start from the number itself
+ * @param {Grid} grid @param {number} row @param {number} column @param {string} typed the character that opened it, or "" to start from the number
  * @param {{commit: (value: number) => void, complain: (sentence: string) => void, leave: (row: number, column: number) => void}} then
  */
 export function openField(grid, row, column, typed, then) {

@@ -1,4 +1,4 @@
-// Elements of the page: made, and found.
+// Makes and finds elements of the page.
 
 /**
  * An element with a class, and what is in it.

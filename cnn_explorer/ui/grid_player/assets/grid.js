@@ -6,13 +6,13 @@ import { short } from "./numbers.js";
 /** @import { Cell, GridPart } from "../types.d.ts" */
 
 /** @type {WeakMap<Element, {grid: Grid, row: number, column: number}>} */
-const places = new WeakMap();
+const positions = new WeakMap();
 
-/** The grid and the cell that an element lies in, and whether the Tab key stops at it. @param {EventTarget | null} target */
-export function placeOf(target) {
+/** The cell of a grid that an element lies in; `current` if the Tab key stops at it. @param {EventTarget | null} target */
+export function cellOf(target) {
   const cell = target instanceof Element ? target.closest("td") : null;
-  const place = cell && places.get(cell);
-  return place ? { ...place, current: place.grid.current === cell } : undefined;
+  const position = cell && positions.get(cell);
+  return position ? { ...position, current: position.grid.current === cell } : undefined;
 }
 
 export class Grid {
@@ -61,7 +61,7 @@ export class Grid {
         const cell = line.insertCell();
         cell.setAttribute("role", "gridcell");
         cell.tabIndex = -1;
-        places.set(cell, { grid: this, row, column });
+        positions.set(cell, { grid: this, row, column });
         cells.push(cell);
         if (!this.has(row, column)) {
           cell.className = "padding";
@@ -83,7 +83,7 @@ export class Grid {
     return this.cells[row + this.padding]?.[column + this.padding];
   }
 
-  /** New numbers in the same cells; one that is being edited keeps what is typed. @param {number[][]} values */
+  /** Show new numbers in the same cells; a cell that is being edited keeps what is typed. @param {number[][]} values */
   update(values, note = "") {
     this.values = values;
     this.caption.textContent = note;

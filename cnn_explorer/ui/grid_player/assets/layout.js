@@ -3,11 +3,11 @@
 import { short } from "./numbers.js";
 
 /** @import { Scene } from "../types.d.ts" */
-/** @typedef {{wide: (side: number) => number, down: number, over: number}} Extent pixels wide for a cell's side, cells down, pixels besides */
+/** @typedef {{wide: (side: number) => number, down: number, over: number}} Extent width in pixels by a cell's side; height in cells, and further pixels */
 
-// CSS pixels: a finger's least target, what looks calm, a grid's title with the gap below it.
+// CSS pixels: the smallest side of a cell, a finger's target; the largest one; a grid's title with the gap below it.
 const LEAST = 24, MOST = 52, CAPTION = 23;
-const PRODUCT = 62; // a column of the products, which does not follow the others
+const PRODUCT = 62; // CSS pixels: a column of the products, whatever the side of a cell
 
 /** Width of a grid's columns, which the longest of its numbers may stretch; as `td` in style.css. @param {number[][]} values */
 function columnsOf(values) {
@@ -17,7 +17,7 @@ function columnsOf(values) {
 }
 
 /**
- * What stands side by side and one above the other: `wide` in pixels for a cell's side, `down` in cells, `over` in pixels besides.
+ * The size of all grids together: the width is `wide(side)` pixels, the height `down` cells and `over` pixels.
  * @param {Scene} scene @param {boolean} products whether they are shown @returns {Extent}
  */
 function extent(scene, products) {
@@ -53,7 +53,7 @@ function extent(scene, products) {
   };
 }
 
-/** The largest side of a cell with which everything stands in a room of this size; the least one where there is none. @param {Extent} extent @param {number} width @param {number} height */
+/** The largest side of a cell with which everything fits into these pixels; `LEAST` if none does. @param {Extent} extent @param {number} width @param {number} height */
 function fitting({ wide, down, over }, width, height) {
   let side = Math.max(LEAST, Math.min(MOST, Math.floor((height - over) / down)));
   while (side > LEAST && wide(side) > width) side -= 1;
@@ -61,7 +61,7 @@ function fitting({ wide, down, over }, width, height) {
 }
 
 /**
- * How large cells are, whether the sum stands beside the grids or below, and whether there is room for the products.
+ * The side of a cell, whether the sum is beside the grids (`aside`) or below, and whether there is room for the products.
  * @param {Scene} scene @param {{width: number, height: number, beside: number, below: number}} room pixels, with
  *   what the sum takes of the width beside the grids or of the height below
  */

@@ -1,7 +1,7 @@
-// Pointer and keys over the grids, as three wishes: to look at a cell, to hear about it, to change it.
+// Turns pointer and keys over the grids into calls: look at a cell, announce it, edit it.
 
 import { rootOf } from "./element.js";
-import { placeOf } from "./grid.js";
+import { cellOf } from "./grid.js";
 
 /** @import { Grid } from "./grid.js" */
 /** @typedef {{grid: Grid, row: number, column: number}} Found a cell */
@@ -10,13 +10,13 @@ import { placeOf } from "./grid.js";
 const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 /**
- * @param {HTMLElement} place that the grids are in
- * @param {{touched: () => void, look: (found: Found) => void, announce: () => void, edit: (found: Found, typed: string) => void}} wishes
- *   `touched` says that somebody is there
+ * @param {HTMLElement} area that the grids are in
+ * @param {{touched: () => void, look: (found: Found) => void, announce: () => void, edit: (found: Found, typed: string) => void}} handlers
+ *   `touched` is called when the visitor begins to use pointer or keys
  */
-export function listen(place, { touched, look, announce, edit }) {
+export function listen(area, { touched, look, announce, edit }) {
   /** A finger keeps its first target while it moves. @param {PointerEvent} event */
-  const under = (event) => placeOf(event.pointerType === "mouse" ? event.target : rootOf(place).elementFromPoint(event.clientX, event.clientY));
+  const under = (event) => cellOf(event.pointerType === "mouse" ? event.target : rootOf(area).elementFromPoint(event.clientX, event.clientY));
   /** @type {Found | undefined} */
   let last;
   let firstTap = false;
@@ -27,25 +27,25 @@ export function listen(place, { touched, look, announce, edit }) {
     last = found;
     look(found);
   };
-  place.onpointerenter = touched;
-  place.onpointermove = (event) => { if (event.pointerType !== "touch" || event.buttons) follow(event); };
-  place.onpointerleave = () => { last = undefined; };
-  place.onpointerdown = (event) => {
+  area.onpointerenter = touched;
+  area.onpointermove = (event) => { if (event.pointerType !== "touch" || event.buttons) follow(event); };
+  area.onpointerleave = () => { last = undefined; };
+  area.onpointerdown = (event) => {
     touched();
     last = undefined;
-    firstTap = event.pointerType === "touch" && !placeOf(event.target)?.current;
+    firstTap = event.pointerType === "touch" && !cellOf(event.target)?.current;
     follow(event);
   };
-  // A first tap looks, a second one edits. Behind a drag a browser may keep the tap's click to itself.
-  place.onpointerup = () => { if (firstTap) announce(); };
-  place.onclick = (event) => {
-    const found = placeOf(event.target);
+  // A first tap looks at a cell, a second one edits it. After a drag a browser may send no click.
+  area.onpointerup = () => { if (firstTap) announce(); };
+  area.onclick = (event) => {
+    const found = cellOf(event.target);
     if (!found || event.target instanceof HTMLInputElement || !found.grid.has(found.row, found.column)) return;
     found.grid.focus(found.row, found.column);
     if (!firstTap) edit(found, "");
   };
-  place.onkeydown = (event) => {
-    const found = placeOf(event.target);
+  area.onkeydown = (event) => {
+    const found = cellOf(event.target);
     if (!found || event.ctrlKey || event.metaKey || event.altKey) return;
     const { grid, row, column } = found;
     const step = ARROWS[event.key];
@@ -65,8 +65,8 @@ export function listen(place, { touched, look, announce, edit }) {
       edit(found, event.key);
     }
   };
-  place.addEventListener("focusin", ({ target }) => {
-    const found = placeOf(target);
+  area.addEventListener("focusin", ({ target }) => {
+    const found = cellOf(target);
     if (!found || !(target instanceof Element) || !target.matches("td:focus-visible")) return;
     touched();
     look(found);

@@ -1,8 +1,8 @@
-// The whole: keeps the output value that is looked at, and lets pointer, keys and transport move it.
+// The grid player: keeps the selected output value, which pointer, keys and transport change.
 
 import { openField, Outbox } from "./editing.js";
 import { element, outside, part, rootOf } from "./element.js";
-import { placeOf } from "./grid.js";
+import { cellOf } from "./grid.js";
 import { arrange, arrangeNarrow } from "./layout.js";
 import { listen } from "./listening.js";
 import { mark, showAxes } from "./marks.js";
@@ -12,18 +12,18 @@ import { Stage } from "./stage.js";
 import { spoken, sumLines } from "./sums.js";
 import { Transport } from "./transport.js";
 
-/** @import { Cell, Message, Place, Scene } from "../types.d.ts" */
+/** @import { Cell, Message, OutputCell, Scene } from "../types.d.ts" */
 /** @import { Found } from "./listening.js" */
 /** @typedef {{scene: Scene, stage: Stage, structure: string}} Shown what is on screen */
 
 const NARROW = 700; // below, everything stacks
-const FOOT = 69; // CSS pixels of the transport and what lies between
-const LINE = 21; // of the sum
-const BESIDE = 350; // of the sum, where it stands beside the grids
+const FOOT = 69; // CSS pixels: the transport, and the gaps
+const LINE = 21; // CSS pixels: a line of the sum
+const BESIDE = 350; // CSS pixels: the width of the sum beside the grids
 
 const MARKUP = `
 <header><div class="shapes"></div><p class="about"></p><div class="axes" role="group" aria-label="Axes of the kernel tensor" hidden></div></header>
-<div class="body"><div class="place"></div><div class="sum"></div></div>
+<div class="body"><div class="grid-area"></div><div class="sum"></div></div>
 <footer><div class="transport" role="group" aria-label="Animation"></div><p class="hint"></p></footer>
 <div class="spoken" role="status" aria-live="polite"></div>`;
 
@@ -34,23 +34,23 @@ export class Player {
   /** @type {Shown | null} */
   #shown = null;
 
-  /** @type {Place[]} in which the animation makes the values */
+  /** @type {OutputCell[]} in which the animation makes the values */
   #order = [];
 
-  /** @type {Place | null} the value that is looked at */
+  /** @type {OutputCell | null} the value whose window and sum are shown */
   #selected = null;
 
-  /** @type {number | null} how far the animation is; null where somebody looks around */
+  /** @type {number | null} index in the order that the animation has reached; null while the visitor selects values */
   #progress = null;
 
   #axis = -1; // how many axes of the kernel tensor are shown; −1 before they are
-  #usual = ""; // the hint while nothing else is to be said
+  #usual = ""; // the hint while there is no other
 
   /** @param {HTMLElement} host */
   constructor(host) {
     this.host = host;
     host.innerHTML = MARKUP;
-    this.place = part(host, ".place", HTMLElement);
+    this.gridArea = part(host, ".grid-area", HTMLElement);
     this.sum = part(host, ".sum", HTMLElement);
     this.hint = part(host, ".hint", HTMLElement);
     this.speech = part(host, ".spoken", HTMLElement);
@@ -60,7 +60,7 @@ export class Player {
     this.outbox = new Outbox((message) => this.send(message));
     this.transport = new Transport(part(host, ".transport", HTMLElement), { step: () => this.#step(), reset: () => this.#reset() });
     this.calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    listen(this.place, {
+    listen(this.gridArea, {
       touched: () => this.transport.pause(),
       look: (found) => this.#look(found),
       announce: () => this.#announce(),
@@ -69,7 +69,7 @@ export class Player {
     this.observer = new ResizeObserver(() => this.#layout());
     this.observer.observe(host);
     const page = outside(host, "[data-testid=stMainBlockContainer]");
-    if (page) this.observer.observe(page); // what stands above may grow later
+    if (page) this.observer.observe(page); // what is above may grow later
     this.onresize = () => this.#layout();
     window.addEventListener("resize", this.onresize);
   }
@@ -101,7 +101,7 @@ export class Player {
     this.#layout();
   }
 
-  /** What is on screen once the first scene has come. */
+  /** What is on screen. Throws before the first scene. */
   get #now() {
     if (!this.#shown) throw new Error("no scene is shown yet");
     return this.#shown;
@@ -109,11 +109,11 @@ export class Player {
 
   /** @param {Shown} shown */
   #build(shown) {
-    const focused = placeOf(rootOf(this.host).activeElement);
+    const focused = cellOf(rootOf(this.host).activeElement);
     const { scene: { axes }, stage } = shown;
     this.transport.pause();
     this.#shown = shown;
-    this.place.replaceChildren(stage.element);
+    this.gridArea.replaceChildren(stage.element);
     this.axes.hidden = !axes.length;
     this.axes.replaceChildren("weight: ", ...axes.map((label, at) => {
       const button = element("button", "", label);
@@ -129,7 +129,7 @@ export class Player {
     }
   }
 
-  /** A scene that was not on screen before: start at its first value, by itself unless less motion is wished. */
+  /** Begin a new scene at its first value, and play it unless the visitor prefers reduced motion. */
   #open() {
     this.#progress = null;
     this.select(this.#order[0] ?? null);
@@ -139,40 +139,40 @@ export class Player {
     this.transport.play();
   }
 
-  /** @param {Place | null} place that other outputs may lack @returns {Place | null} null where there is no output */
-  #nearest(place) {
+  /** The output value nearest to one that may be gone; null where there is no output. @param {OutputCell | null} former @returns {OutputCell | null} */
+  #nearest(former) {
     const { outputs } = this.#now.scene;
     if (!outputs.length) return null;
-    const map = Math.min(place?.map ?? 0, outputs.length - 1);
+    const map = Math.min(former?.map ?? 0, outputs.length - 1);
     const { values } = outputs[map];
-    return { map, row: Math.min(place?.row ?? 0, values.length - 1), column: Math.min(place?.column ?? 0, values[0].length - 1) };
+    return { map, row: Math.min(former?.row ?? 0, values.length - 1), column: Math.min(former?.column ?? 0, values[0].length - 1) };
   }
 
-  // --- looking at one value ---
+  // --- the selected value ---
 
-  /** @param {Place | null} place @param {{cell?: Cell, term?: number}} also an input cell that the pointer is on */
-  select(place, { cell, term = -1 } = {}) {
-    this.#selected = place;
+  /** @param {OutputCell | null} selected @param {{cell?: Cell, term?: number}} options the input cell that the pointer is on, and the number of its product */
+  select(selected, { cell, term = -1 } = {}) {
+    this.#selected = selected;
     const { scene, stage } = this.#now;
-    if (!place) {
+    if (!selected) {
       for (const grid of stage.grids) for (const name of ["window", "current", "peer", "reached", "done", "winner", "term"]) grid.mark(name, []);
       this.sum.replaceChildren();
       return;
     }
-    mark(stage, scene, { place, cell, term, done: this.#progress === null ? [] : this.#order.slice(0, this.#progress + 1) });
-    stage.outputs[place.map].stopAt(place.row, place.column);
-    this.#showSum(scene, place);
+    mark(stage, scene, { selected, cell, term, done: this.#progress === null ? [] : this.#order.slice(0, this.#progress + 1) });
+    stage.outputs[selected.map].stopAt(selected.row, selected.column);
+    this.#showSum(scene, selected);
   }
 
-  /** @param {Scene} scene @param {Place} place */
-  #showSum(scene, place) {
-    const lines = sumLines(scene, place);
+  /** @param {Scene} scene @param {OutputCell} selected */
+  #showSum(scene, selected) {
+    const lines = sumLines(scene, selected);
     while (this.sum.children.length > lines.length) this.sum.lastChild?.remove();
     while (this.sum.children.length < lines.length) this.sum.append(element("p"));
     lines.forEach((line, at) => { this.sum.children[at].textContent = line; });
-    const { rule, values } = scene.outputs[place.map];
+    const { rule, values } = scene.outputs[selected.map];
     if (rule !== "conv") return;
-    const value = full(values[place.row][place.column]);
+    const value = full(values[selected.row][selected.column]);
     const check = element("span", scene.agrees ? "agrees" : "differs", scene.agrees ? `✓ PyTorch: ${value}` : `PyTorch: ${value}`);
     this.sum.lastElementChild?.append(" ", check);
   }
@@ -225,7 +225,7 @@ export class Player {
     showAxes(stage, scene.axes.length, count);
   }
 
-  // --- looking and changing ---
+  // --- pointer and keys ---
 
   /** @param {Found} found */
   #look({ grid, row, column }) {
@@ -244,7 +244,7 @@ export class Player {
   }
 
   /**
-   * From a cell of the input to the outputs it reaches; shown is the one whose window has the cell closest to its middle.
+   * Select, of the output values that an input cell reaches, the one whose window has the cell closest to its middle.
    * @param {number} channel @param {number} row @param {number} column
    */
   #lookAtInput(channel, row, column) {
@@ -271,7 +271,7 @@ export class Player {
       commit: (value) => {
         const values = grid.values.map((line, y) => line.map((old, x) => (y === row && x === column ? value : old)));
         grid.update(values);
-        this.outbox.push({ part: grid.part, place: grid.part === "bias" ? grid.index : [...grid.index, row, column], value });
+        this.outbox.push({ part: grid.part, index: grid.part === "bias" ? grid.index : [...grid.index, row, column], value });
         this.#tell("");
       },
       complain: (sentence) => { this.#tell(sentence); this.#say(sentence); },
@@ -279,7 +279,7 @@ export class Player {
     });
   }
 
-  // --- room ---
+  // --- layout ---
 
   #layout() {
     const width = this.host.clientWidth;
@@ -299,7 +299,7 @@ export class Player {
     this.host.classList.toggle("tight", !products);
     this.host.style.setProperty("--side", String(scene.kernels[0]?.[0].length ?? 0));
     this.host.style.setProperty("--cell", `${side}px`);
-    for (const box of this.place.querySelectorAll(".scroll")) box.classList.toggle("wide", box.scrollWidth > box.clientWidth);
+    for (const box of this.gridArea.querySelectorAll(".scroll")) box.classList.toggle("wide", box.scrollWidth > box.clientWidth);
   }
 
   /** CSS pixels of the page above the player, wherever the page is scrolled to. */

@@ -1,6 +1,6 @@
-// What the server sends, and what follows from it without a new number being computed: windows, and which windows a cell is in. No DOM.
+// What follows from the scene that the server sends: the cells of a window, and the windows that a cell is in. No DOM.
 
-/** @import { Cell, Output, Place, Scene, Windows } from "../types.d.ts" */
+/** @import { Cell, Output, OutputCell, Scene, Windows } from "../types.d.ts" */
 
 /** The cells of one window, in the order of the kernel's weights. @param {Windows} windows @param {number} row @param {number} column @returns {Cell[]} */
 export function windowCells(windows, row, column) {
@@ -35,12 +35,12 @@ export function isInside(values, row, column) {
   return row >= 0 && column >= 0 && row < values.length && column < values[0].length;
 }
 
-/** The order in which the output is made: row by row, map by map. @param {Output[]} outputs @returns {Place[]} */
+/** The order in which the animation makes the output values: row by row, map by map. @param {Output[]} outputs @returns {OutputCell[]} */
 export function playOrder(outputs) {
   return outputs.flatMap(({ values }, map) => values.flatMap((line, row) => line.map((_, column) => ({ map, row, column }))));
 }
 
-/** Everything that decides which elements there are; numbers alone change none. @param {Scene} scene */
+/** All of a scene that decides which elements there are, as text; its numbers do not. @param {Scene} scene */
 export function structureOf(scene) {
   /** @param {number[][]} values */
   const size = (values) => [values.length, values[0]?.length ?? 0];

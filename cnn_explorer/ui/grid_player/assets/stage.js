@@ -1,4 +1,4 @@
-// Where the grids stand: built once for each structure of the scene, then only their numbers change.
+// The grids and their layout. They are built once for each structure of the scene; then only their numbers change.
 
 import { element, contextOf } from "./element.js";
 import { Grid } from "./grid.js";
@@ -79,7 +79,7 @@ export class Stage {
     return scene.kernels[0].length === 1 && scene.kernels.length === 1 ? "kernel" : `weight[${out}, ${at}]`;
   }
 
-  /** One kernel: a line a channel, and what they add up to. */
+  /** One kernel: a line for each channel, and their sum. */
   #rows() {
     const lines = this.inputs.map((input, at) => box("line", input.element, sign("∗"), this.kernels[0][at].element,
       ...(this.products[at] ? [sign("→"), this.products[at].element] : []), ...(this.partials[at] ? [sign("Σ"), this.partials[at].element] : [])));
@@ -87,16 +87,16 @@ export class Stage {
       box("result", box("line", this.biases[0].element, ...this.outputs.flatMap((output) => [sign("="), output.element]))));
   }
 
-  /** Several kernels: the inputs, then a line an output channel. A channel outside the kernel's group leaves its place empty. @param {Scene} scene */
+  /** Several kernels: the inputs, then a line for each output channel, with an empty box for a channel outside its group. @param {Scene} scene */
   #matrix(scene) {
     const lines = this.kernels.map((kernel, out) => {
-      const places = this.inputs.map((_, channel) => kernel[scene.seen[out].indexOf(channel)]?.element ?? box("nothing"));
-      return box("line", ...places, sign("+"), this.biases[out].element, ...(this.outputs[out] ? [sign("="), this.outputs[out].element] : []));
+      const boxes = this.inputs.map((_, channel) => kernel[scene.seen[out].indexOf(channel)]?.element ?? box("nothing"));
+      return box("line", ...boxes, sign("+"), this.biases[out].element, ...(this.outputs[out] ? [sign("="), this.outputs[out].element] : []));
     });
     return box("stage matrix", this.canvas, box("inputs", ...this.inputs.map((grid) => grid.element)), sign("∗"), box("lines", ...lines));
   }
 
-  /** Pooling: a line an input, its outputs beside each other. @param {Scene} scene */
+  /** Pooling: a line for each input, with its outputs. @param {Scene} scene */
   #pool(scene) {
     const lines = this.inputs.map((input, at) => box("line", input.element, sign("→"),
       ...this.outputs.filter((_, map) => scene.outputs[map].input === at).map((grid) => grid.element)));

@@ -1,4 +1,4 @@
-// Play, step, reset. It knows nothing of what is played: it asks for the next step until there is none.
+// The buttons play, step and reset. They ask an animation for its next step until there is none.
 
 import { part } from "./element.js";
 
@@ -8,17 +8,17 @@ export class Transport {
   playing = false;
   #timer = 0;
 
-  /** @param {HTMLElement} element @param {{step: () => boolean, reset: () => void}} film `step` says whether another one follows */
-  constructor(element, film) {
-    this.film = film;
+  /** @param {HTMLElement} element @param {{step: () => boolean, reset: () => void}} animation `step` says whether another one follows */
+  constructor(element, animation) {
+    this.animation = animation;
     element.innerHTML = `
       <button type="button" data-do="play"></button>
       <button type="button" data-do="step">Step</button>
       <button type="button" data-do="reset">Reset</button>`;
     this.button = part(element, "[data-do=play]", HTMLElement);
     this.button.onclick = () => (this.playing ? this.pause() : this.play());
-    part(element, "[data-do=step]", HTMLElement).onclick = () => { this.pause(); this.film.step(); };
-    part(element, "[data-do=reset]", HTMLElement).onclick = () => { this.pause(); this.film.reset(); };
+    part(element, "[data-do=step]", HTMLElement).onclick = () => { this.pause(); this.animation.step(); };
+    part(element, "[data-do=reset]", HTMLElement).onclick = () => { this.pause(); this.animation.reset(); };
     this.pause();
   }
 
@@ -34,7 +34,7 @@ export class Transport {
 
   #tick() {
     clearTimeout(this.#timer);
-    if (!document.hidden && !this.film.step()) { this.pause(); return; }
+    if (!document.hidden && !this.animation.step()) { this.pause(); return; }
     this.#timer = setTimeout(() => this.#tick(), PAUSE);
   }
 

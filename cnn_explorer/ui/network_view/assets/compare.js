@@ -18,10 +18,11 @@ export const shapeText = (shape) => shape.join("×");
  */
 export function differences(layers, former) {
   const matched = counterparts(layers, former);
+  const gone = goneBefore(matched, former);
   return layers.map((layer, at) => {
     const index = matched[at];
     const before = index === null ? null : former[index];
-    const changes = before ? changesOf(layer, before) : [`${layer.name} is new`];
+    const changes = [...gone[at], ...(before ? changesOf(layer, before) : [`${layer.name} is new`])];
     const other = before !== null && (shapeText(layer.shape) !== shapeText(before.shape) || layer.parameters !== before.parameters);
     return { index, former: before, changes, follows: other && !changes.length };
   });
@@ -53,6 +54,21 @@ export function counterparts(layers, former) {
     });
   }
   return found;
+}
+
+/**
+ * The former layers without a counterpart, each told at the layer that now stands in its place: the next one that was there, else the last.
+ * @param {(number | null)[]} matched former layer of each present one @param {Layer[]} former @returns {string[][]} one list a present layer
+ */
+function goneBefore(matched, former) {
+  /** @type {string[][]} */
+  const gone = matched.map(() => []);
+  former.forEach(({ name }, index) => {
+    if (matched.includes(index)) return;
+    const next = matched.findIndex((other) => other !== null && other > index);
+    gone.at(next)?.push(`${name} is gone`);
+  });
+  return gone;
 }
 
 /** The block of each layer: how many layers up to it mix channels. @param {Layer[]} layers */

@@ -7,6 +7,7 @@ import { kindOf } from "./layer_kinds.js";
 
 const LIMIT = 8; // ms that a forward pass may take: with painting it has to fit into a frame
 const TRIES = 4; // the first passes are slow: the browser compiles them
+const RETRIES = 6; // measurements of a network that was too slow: the machine may have been busy
 const HEAVY = 20e6; // multiply-adds that no browser does in time: not even tried
 const CLOSE = 1e-4; // of a layer's largest magnitude, by which float32 sums in another order may differ
 
@@ -22,6 +23,9 @@ export class Preview {
 
   /** Whether the browser is quick enough, and right. */
   usable = false;
+
+  /** How often the time of a pass is still to be measured; 0 once it was short enough, or is taken to be too long for good. */
+  retries = 0;
 
   /** @type {number | null} How far PyTorch's numbers and these are apart at most, as a share of a layer's scale; null until both have been compared. */
   difference = null;
@@ -44,7 +48,16 @@ export class Preview {
     this.difference = null;
     this.forward = known ? new Forward(layers, weights) : null;
     this.parameters = known || weightsIn(layers) === weights.length ? parametersOf(layers, weights) : layers.map(() => null);
-    this.usable = layers.reduce((sum, layer) => sum + layer.macs, 0) < HEAVY && this.#fast(update.image);
+    this.retries = known && layers.reduce((sum, layer) => sum + layer.macs, 0) < HEAVY ? RETRIES : 0;
+    this.measure(update.image);
+  }
+
+  /** See whether a pass is quick enough, as long as there is hope. @param {Uint8Array} image @returns {boolean} whether it is usable */
+  measure(image) {
+    if (!this.retries) return this.usable;
+    this.usable = this.#fast(image);
+    this.retries = this.usable ? 0 : this.retries - 1;
+    return this.usable;
   }
 
   /** @param {Uint8Array} image */

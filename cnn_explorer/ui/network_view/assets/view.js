@@ -29,6 +29,7 @@ const LARGE = 500_000; // parameters of a network whose weights are asked for on
 const REST = 1500; // ms
 const SOON = 100; // ms: the page is to have come to its end
 const AGAIN = 250; // ms until the server is asked how far it is
+const BUSY = 1000; // ms until the browser's own pass is timed again, if it took too long
 const FRAME = 8; // ms; a movement sooner after the last one was followed waits for the next frame
 
 /** @type {Record<string, string>} what the network sees, by the first letter of the drawing string */
@@ -70,6 +71,7 @@ export class View {
   #held = false; // the pinned network's maps are shown
 
   #themed = false; // the page's colours are known
+  #measuring = 0; // timer
   #following = 0; // the next frame in which maps follow the pen
   #followed = 0; // how often they did
   #followedAt = -Infinity;
@@ -184,6 +186,7 @@ export class View {
     window.removeEventListener("cnn-explorer-leave", this.onleave);
     window.removeEventListener("popstate", this.onpopstate);
     cancelAnimationFrame(this.#following);
+    clearTimeout(this.#measuring);
     this.pinBar.close();
     this.columns.close();
     this.server.close();
@@ -224,6 +227,22 @@ export class View {
     if (!this.preview.lacks(update)) return;
     this.preview.learn(update);
     this.host.dataset.follows = String(this.preview.usable);
+    this.#measureLater();
+  }
+
+  /** The machine may have been busy while the pass was timed: measure again at rest, a few times. */
+  #measureLater() {
+    clearTimeout(this.#measuring);
+    if (!this.preview.retries) return;
+    this.#measuring = setTimeout(() => {
+      const last = this.#last;
+      if (last && !this.surface.drawingNow && this.preview.measure(last.image)) {
+        this.host.dataset.follows = "true";
+        this.server.interval = CONFIRMED;
+        this.#agree(last);
+      }
+      this.#measureLater();
+    }, BUSY);
   }
 
   /** Let the maps follow the drawing at once, where this browser can work them out: at most once a frame. */

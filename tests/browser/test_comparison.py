@@ -51,10 +51,15 @@ def test_layers_correspond_by_name_and_else_by_kind_and_block(app: Explorer) -> 
     ]
     assert changed("conv10k5-conv20k3x1p1x0-fc7", "conv10k5-relu-conv20k5-fc10") == [
         ("conv1", "conv1", [], False),
-        ("conv2", "conv2", ["kernel_size 5 → 3×1", "padding 0 → 1×0"], False),
+        ("conv2", "conv2", ["relu1 is gone", "kernel_size 5 → 3×1", "padding 0 → 1×0"], False),
         ("fc1", "fc1", ["out_features 10 → 7"], False),
     ]
     assert changed("conv4k3-bn-fc10", "conv4k3-fc10")[1] == ("bn1", None, ["bn1 is new"], False)
+    assert changed("conv4k3-fc10", "conv4k3-bn-relu-fc10") == [
+        ("conv1", "conv1", [], False),
+        ("fc1", "fc1", ["bn1 is gone", "relu1 is gone"], False),
+    ]
+    assert changed("conv4k3", "conv4k3-relu") == [("conv1", "conv1", ["relu1 is gone"], False)]
 
 
 def test_a_map_follows_from_the_former_one(app: Explorer) -> None:
