@@ -341,9 +341,8 @@ def test_a_file_that_was_damaged_later_is_told_and_fetched_again(offered: Host) 
     file.parent.mkdir(parents=True)
     file.write_bytes(b"nothing of the kind")
     page = opened("squeezenet1_1")
-    until(page, lambda page: bool(page.error))
-    assert "thrown away" in page.error[0].value
-    until(page, lambda page: any(button.key == "classic_download" for button in page.button))
+    until(page, lambda page: bool(page.warning))
+    assert "thrown away" in page.warning[0].value
     page.button("classic_download").click().run()
     until(page, is_classified)
 

@@ -66,6 +66,10 @@ class Downloads:
             self._progress[file] = Progress()
         self._thread.submit(self._fetch, url, file)
 
+    def lost(self, file: Path) -> None:
+        """Say that a file was found damaged, and deleted, when it was to be used."""
+        self._tell(file, Progress(error=WRONG))
+
     def _fetch(self, url: str, file: Path) -> None:
         try:
             self._download(url, file)

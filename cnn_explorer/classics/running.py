@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache, partialmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -20,9 +21,10 @@ from cnn_explorer.sharing.memory import give_back_memory
 
 if TYPE_CHECKING:
     from PIL import Image
-    from torch import Tensor, nn
+    from torch import Tensor, fx, nn
 
 ANSWERS = 5
+PAGE = 24  # maps that are shown together
 ACTIVATIONS = 50.0  # megabytes that a pass takes beside the weights, at most
 MEMORY = "CNN_EXPLORER_MEMORY_MB"  # environment variable
 USUAL_MEMORY = 1000.0  # megabytes
@@ -152,6 +154,16 @@ def trained(name: str, file: Path | None = None) -> nn.Module:
     return network
 
 
+def make_room_beside(name: str) -> None:
+    """Forget other networks until a second one as large as this fits. Raises `ValueError` if it never does."""
+    megabytes = _megabytes(_KEPT[name])
+    if 2 * megabytes + ACTIVATIONS > memory_limit():
+        raise ValueError(f"The comparison needs this network twice, for which {MEMORY} leaves too little memory.")
+    for other in [one for one in _KEPT if one != name]:
+        if sum(map(_megabytes, _KEPT.values())) + memory_for(megabytes) > memory_limit():
+            del _KEPT[other]
+
+
 def _size(file: Path) -> float:
     try:
         return file.stat().st_size / 1e6
@@ -213,6 +225,109 @@ def _weights_from(state: dict[str, Tensor]) -> Iterator[None]:
     finally:
         WeightsEnum.get_state_dict = read
         nn.Module.load_state_dict = load  # type: ignore[method-assign]
+
+
+# --- inside of a network ---
+
+
+def out_of_place(network: nn.Module) -> fx.GraphModule:
+    """The graph of a network in which no step overwrites what another has computed. Its layers are the network's."""
+    from torch import fx
+
+    if network in _TRACED:
+        return _TRACED[network]
+    traced = fx.symbolic_trace(network)
+    for module in traced.modules():
+        if getattr(module, "inplace", False):
+            setattr(module, "inplace", False)  # noqa: B010  # of many classes
+    for node in traced.graph.nodes:
+        if node.kwargs.get("inplace"):
+            node.kwargs = {**node.kwargs, "inplace": False}
+    traced.recompile()
+    _TRACED[network] = traced
+    return traced
+
+
+_TRACED: WeakKeyDictionary[nn.Module, fx.GraphModule] = WeakKeyDictionary()
+
+
+def value_at(network: nn.Module, image: Tensor, place: int) -> Tensor:
+    """What the node at a place of the network's `Graph` gives for an image. Later nodes are not computed."""
+    import torch
+    from torch import fx
+
+    traced = out_of_place(network)
+    wanted = list(traced.graph.nodes)[place]
+
+    class Until(fx.Interpreter):
+        def run_node(self, node: fx.Node) -> Any:
+            value = super().run_node(node)
+            if node is wanted:
+                raise _FoundError(value)
+            return value
+
+    try:
+        with torch.no_grad():
+            Until(traced).run(image)
+    except _FoundError as found:
+        return found.value
+    raise ValueError(f"the network has no node {place}")
+
+
+class _FoundError(Exception):
+    def __init__(self, value: Tensor) -> None:
+        super().__init__()
+        self.value = value
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Some of a node's maps: `shape` of the whole output, the `channels` that these are, and their `values`, `(maps, H,
+    W)`, float16. Without height and width there are no maps.
+
+    `kernels` are those of a first layer as colour pictures, `(maps, H, W, 3)`, uint8 with 128 for zero; else None.
+    """
+
+    shape: tuple[int, ...]
+    channels: tuple[int, ...]
+    values: np.ndarray
+    kernels: np.ndarray | None
+
+
+def maps(name: str, picture: bytes, place: int, strongest: bool, page: int, file: Path | None = None) -> Maps:
+    """A page of the maps of a node, those with the largest values first if `strongest`, else by channel.
+
+    Raises `ValueError` as `classify` does.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+    network, preprocessing = trained(name, file), preprocessing_of(name)
+    image = normalised(scaled(decoded(picture), preprocessing)[1], preprocessing)
+    value = value_at(network, image, place)[0]
+    if value.dim() != 3:
+        return Maps(tuple(value.shape), (), np.zeros((0, 0, 0), np.float16), None)
+    order = value.abs().amax((1, 2)).argsort(descending=True, stable=True) if strongest else torch.arange(len(value))
+    chosen = order[page * PAGE : (page + 1) * PAGE]
+    return Maps(
+        tuple(value.shape),
+        tuple(chosen.tolist()),
+        value[chosen].clamp(-65_000, 65_000).half().numpy(),
+        _kernels(network, place, chosen),
+    )
+
+
+def _kernels(network: nn.Module, place: int, chosen: Tensor) -> np.ndarray | None:
+    from torch import nn
+
+    node = list(out_of_place(network).graph.nodes)[place]
+    layer = network.get_submodule(str(node.target)) if node.op == "call_module" else None
+    if not isinstance(layer, nn.Conv2d) or layer.weight.shape[1] != 3 or layer.groups != 1:
+        return None
+    kernels = layer.weight.detach()[chosen]
+    scaled_to_one = kernels / kernels.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-12)
+    pixels: np.ndarray = (128 + 127 * scaled_to_one).round().byte().permute(0, 2, 3, 1).numpy()
+    return pixels
 
 
 @cache

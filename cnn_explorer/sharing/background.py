@@ -12,7 +12,8 @@ from typing import Generic, TypeVar
 
 from cnn_explorer.sharing.lru_cache import LruCache
 
-FORGOTTEN = 10.0  # seconds without being asked for after which a value that is still to be computed is dropped
+# Seconds after which a value that nobody asks for any more is not computed, and a failure is forgotten.
+FORGOTTEN = 10.0
 
 Value = TypeVar("Value")
 
@@ -20,7 +21,7 @@ Value = TypeVar("Value")
 @dataclass
 class _Job(Generic[Value]):
     future: Future[Value]
-    asked: float  # when, as `time.monotonic` counts
+    asked: float  # when last, while it was not done, as `time.monotonic` counts
 
 
 class DroppedError(Exception):
@@ -40,36 +41,25 @@ class Background(Generic[Value]):
     def get(self, key: str, compute: Callable[[], Value], wait: float = 0.0) -> Value | None:
         """The value of a key, None while it is being computed; waits for it so many seconds.
 
-        What `compute` raises is raised at the next call, and the one after that computes anew.
+        What `compute` raises is raised for a while. Later calls compute anew.
         """
         known = self._values.get(key)
         if known is not None:
             return known
         with self._lock:
+            self._drop_failures()
             job = self._jobs.get(key)
             if job is None:
                 job = self._jobs[key] = _Job(self._thread.submit(self._compute, key, compute), time.monotonic())
-            job.asked = time.monotonic()
+            if not job.future.done():
+                job.asked = time.monotonic()
         try:
-            value = job.future.result(wait)
-        except NotYetError:
+            return job.future.result(wait)
+        except (NotYetError, DroppedError):
             return None
-        except DroppedError:
-            value = None
-        except BaseException:
-            self._forget(key, job)
-            raise
-        self._forget(key, job)
-        return value
-
-    def _forget(self, key: str, job: _Job[Value]) -> None:
-        with self._lock:
-            if self._jobs.get(key) is job:
-                del self._jobs[key]
 
     def _compute(self, key: str, compute: Callable[[], Value]) -> Value:
         with self._lock:
-            self._drop_failures()
             job = self._jobs[key]
             if time.monotonic() - job.asked > self._forgotten:
                 del self._jobs[key]
@@ -81,7 +71,6 @@ class Background(Generic[Value]):
         return value
 
     def _drop_failures(self) -> None:
-        """Failures that nobody has come back for."""
         now = time.monotonic()
         for key, job in list(self._jobs.items()):
             if job.future.done() and now - job.asked > self._forgotten:

@@ -83,6 +83,9 @@ def test_a_picture_is_classified(classics: Opened) -> None:
 def test_axe_finds_nothing_about_a_picture(classics: Opened, axe: str, theme: str) -> None:
     page = classics("network=efficientnet_lite0&open=layer2.0.block.1.0", {"color_scheme": theme})
     page.locator(".classified").wait_for(timeout=WORKER_PATIENCE)
+    expect(page.locator(".classic-maps figure")).to_have_count(24)
+    page.get_by_text("Where does the network look?").click()
+    expect(page.locator(".explained figure")).to_have_count(3, timeout=WORKER_PATIENCE)
     page.evaluate(axe)
     check(page, 'data-id="layer2.0"')
 
@@ -98,8 +101,8 @@ def test_axe_finds_nothing(classics: Opened, axe: str, theme: str) -> None:
 
 
 def test_a_phone_shows_all_parts_below_each_other(classics: Opened) -> None:
-    page = classics("network=efficientnet_lite0", PHONE)
-    page.locator(".classified").wait_for(timeout=WORKER_PATIENCE)
+    page = classics("network=efficientnet_lite0&open=stem.conv_stem.1", PHONE)
+    page.locator(".classic-maps").wait_for(timeout=WORKER_PATIENCE)
     assert page.evaluate(OVERFLOW) <= 0
     page = classics("network=googlenet&open=stage1.inception3a", PHONE)
     boxes = page.locator(".network-map button").evaluate_all(

@@ -9,8 +9,8 @@ from cnn_explorer.classics.catalogue import LITE0, NETWORKS
 from cnn_explorer.classics.downloads import Progress
 from cnn_explorer.ui.boundary import careful, guarded
 from cnn_explorer.ui.classics import kept, state
+from cnn_explorer.ui.classics.later import ASKED_AGAIN
 
-ASKED_AGAIN = 0.5  # seconds between two looks for what is under way in the background
 BAR = """<div style="max-width: 420px; height: 7px; background: color-mix(in srgb, currentColor 18%, transparent)">
 <div style="width: {percent:.1f}%; height: 7px; background: #2f7ed8"></div></div>"""
 

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
-from cnn_explorer.classics import running, tracing
+from cnn_explorer.classics import explaining, running, tracing
 from cnn_explorer.classics.catalogue import LITE0
 from cnn_explorer.classics.downloads import Downloads, Progress, checkpoint
 from cnn_explorer.classics.folding import Part, fold
@@ -30,11 +32,15 @@ class Folded:
     smallest: int
 
 
+Value = TypeVar("Value")
+
 _GRAPHS: LruCache[Folded] = LruCache(64)  # more than there are networks; all together take a few megabytes
 _SHAPES: LruCache[GraphShapes] = LruCache(64)
 _FACTS: dict[str, tracing.Facts] = {}
 _READING = threading.Lock()
 _CLASSIFIED: Background[running.Classified] = Background(16)  # half a megabyte each
+_MAPS: Background[running.Maps] = Background(16)  # likewise
+_EXPLAINED: Background[explaining.Explained] = Background(32)  # a few kilobytes each
 _DOWNLOADS = Downloads()
 PATIENCE = 0.3  # seconds that a page waits for an answer before it shows that one is to come
 
@@ -74,8 +80,37 @@ def classified(name: str, picture: bytes) -> running.Classified | None:
     """What a network says of a picture, a JPEG file; None while it is being computed. Raises `WorkerError`, and
     `ValueError` where its weights are missing or damaged.
     """
-    key = f"{name} {hashlib.sha256(picture).hexdigest()}"
-    return _CLASSIFIED.get(key, lambda: worker().call(running.classify, name, picture, weights_file(name)), PATIENCE)
+    return _CLASSIFIED.get(_key(name, picture), lambda: _run(name, running.classify, name, picture), PATIENCE)
+
+
+def maps(name: str, picture: bytes, place: int, strongest: bool, page: int) -> running.Maps | None:
+    """A page of the maps of a node; None while it is being computed. Raises as `classified` does."""
+    key = f"{_key(name, picture)} {place} {strongest} {page}"
+    return _MAPS.get(key, lambda: _run(name, running.maps, name, picture, place, strongest, page), PATIENCE)
+
+
+def explained(name: str, picture: bytes, place: int, label: str) -> explaining.Explained | None:
+    """Where a network looks for a class; None while it is being computed. Raises as `classified` does."""
+    key = f"{_key(name, picture)} {place} {label}"
+    return _EXPLAINED.get(key, lambda: _run(name, explaining.explain, name, picture, place, label), PATIENCE)
+
+
+def _run(name: str, function: Callable[..., Value], *args: object) -> Value:
+    """Call a function with a network's weights as the last argument, and tell if the file of them was damaged."""
+    file = weights_file(name)
+    try:
+        return worker().call(function, *args, file)
+    except ValueError:
+        if file is not None and not file.exists():
+            _DOWNLOADS.lost(file)
+        raise
+
+
+def _key(name: str, picture: bytes) -> str:
+    """Tells networks, files of weights and pictures apart."""
+    file = weights_file(name)
+    changed = file.stat().st_mtime_ns if file is not None and file.exists() else 0
+    return f"{name} {changed} {hashlib.sha256(picture).hexdigest()}"
 
 
 def weights_file(name: str) -> Path | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import html
 import io
-from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
@@ -13,13 +12,11 @@ from PIL import Image
 
 from cnn_explorer.classics.photographs import PHOTOGRAPHS, as_jpeg
 from cnn_explorer.classics.running import Classified, Colour
-from cnn_explorer.classics.worker import WorkerError
-from cnn_explorer.ui.boundary import guarded, sentence_for
 from cnn_explorer.ui.classics import kept, state
-from cnn_explorer.ui.classics.fetching import ASKED_AGAIN, fetching
+from cnn_explorer.ui.classics.fetching import fetching
+from cnn_explorer.ui.classics.later import later
 from cnn_explorer.ui.controlled import chosen
-from cnn_explorer.ui.markdown import plain, sentence
-from cnn_explorer.ui.session import remembered
+from cnn_explorer.ui.markdown import plain
 from cnn_explorer.ui.uploads import picture_camera, picture_uploader, upload_error
 
 UPLOAD, CAMERA = "classic_upload", "classic_camera"
@@ -27,6 +24,7 @@ MUST_CHOOSE = (
     "The network was trained on ImageNet, with 1,000 classes, animals and things for the most part. It must choose one "
     "of them whatever it is shown, even for a face, which is none of them."
 )
+LOADING = "Loading the network. The first picture takes some seconds."
 STYLE = """<style>
 .classified { display: flex; flex-wrap: wrap; gap: 14px 22px; align-items: flex-start; font-size: 13px; }
 .classified figure { margin: 0; max-width: 230px; }
@@ -44,36 +42,16 @@ STYLE = """<style>
 </style>"""
 
 
-@dataclass
-class _Problem:
-    """What went wrong with the last answer, as Markdown; "" for nothing."""
-
-    text: str = ""
-
-
 def your_picture() -> None:
     """The choice of a picture, and the network's answer as soon as it is there."""
     st.markdown("##### On a picture")
     name = state.network()
-    problem, remembered(_Problem).text = remembered(_Problem).text, ""
     if kept.has_weights(name):
         _choice()
-    if problem:
-        st.error(problem)
-    if not kept.has_weights(name):
+        picture = state.picture_file()
+        later(lambda: kept.classified(name, picture), _show, LOADING)
+    if not kept.has_weights(name):  # also where the file was damaged
         fetching(name)
-    elif not problem:
-        answered = _asked()
-        st.fragment(_answer, run_every=None if answered else ASKED_AGAIN)(answered)
-
-
-def _asked() -> bool:
-    """True if there is an answer, good or bad."""
-    try:
-        return kept.classified(state.network(), state.picture_file()) is not None
-    except (ValueError, WorkerError) as problem:
-        remembered(_Problem).text = sentence(problem) if isinstance(problem, ValueError) else sentence_for(problem)
-        return True
 
 
 def _choice() -> None:
@@ -108,18 +86,7 @@ def _take(picture: Image.Image) -> str:
     return ""
 
 
-@guarded()
-def _answer(answered: bool) -> None:
-    if not answered and _asked():  # from now on nothing has to be asked for
-        st.rerun()
-    problem, remembered(_Problem).text = remembered(_Problem).text, ""
-    if problem:
-        st.error(problem)
-        return
-    found = kept.classified(state.network(), state.picture_file())
-    if found is None:
-        st.markdown(":material/hourglass: Loading the network. The first picture takes some seconds.")
-        return
+def _show(found: Classified) -> None:
     st.html(STYLE + _steps(found))
     st.caption(MUST_CHOOSE)
 

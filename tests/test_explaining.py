@@ -1,0 +1,100 @@
+"""Grad-CAM against hooks on a copy of the network, covering against a loop of single passes; and the page."""
+
+import copy
+import re
+
+import numpy as np
+import pytest
+import torch
+from test_maps import network_of, opened, shown
+from torch import Tensor, nn
+
+from cnn_explorer.classics import explaining, running, tracing
+from cnn_explorer.classics.catalogue import LITE0
+from cnn_explorer.classics.photographs import decoded, photograph
+
+pytestmark = pytest.mark.usefixtures("own_visitors")
+
+
+def image_of(name: str) -> Tensor:
+    preprocessing = running.preprocessing_of(LITE0)
+    return running.normalised(running.scaled(decoded(photograph(name)), preprocessing)[1], preprocessing)
+
+
+def hooked(network: nn.Module, path: str, image: Tensor, wanted: int) -> np.ndarray:
+    """Grad-CAM as its authors' code has it: hooks for the maps and for their gradient, on a copy."""
+    network = copy.deepcopy(network)
+    for module in network.modules():
+        if hasattr(module, "inplace"):
+            module.inplace = False
+    kept: dict[str, Tensor] = {}
+    layer = network.get_submodule(path)
+    layer.register_forward_hook(lambda _, __, value: kept.update(maps=value))
+    layer.register_full_backward_hook(lambda _, __, gradient: kept.update(gradient=gradient[0]))
+    network(image.requires_grad_())[0, wanted].backward()
+    weights = kept["gradient"][0].double().mean((1, 2))
+    cam = torch.einsum("c,chw->hw", weights, kept["maps"][0].double()).clamp_min(0).detach().numpy()
+    return cam / cam.max()
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "wanted"),
+    [
+        (LITE0, "conv_head.2", 285),
+        (LITE0, "layer4.1.block.0.2", 285),
+        ("resnet18", "layer3.0.conv2", 7),
+        ("densenet121", "features.denseblock3.denselayer5.conv2", 7),
+        ("squeezenet1_1", "features.7.expand3x3", 7),
+    ],
+)
+def test_grad_cam_is_that_of_hooks_on_a_copy(name: str, path: str, wanted: int) -> None:
+    network = network_of(name)
+    expected = hooked(network, path, image_of("chelsea"), wanted)
+    place = next(place for place, node in enumerate(tracing.graph_of(name, network).nodes) if node.name == path)
+    found = explaining.grad_cam(running.out_of_place(network), image_of("chelsea"), place, wanted)
+    assert found.max() == 1
+    np.testing.assert_allclose(found, expected, atol=2e-3)
+
+
+@torch.no_grad()
+def test_covering_is_a_loop_of_single_passes() -> None:
+    network, image = network_of(LITE0), image_of("coffee")
+    found = explaining.occlusion(network, image, 967)
+    for row, column in ((0, 0), (3, 3), (6, 2)):
+        covered = image.clone()
+        for y in range(224):
+            for x in range(224):
+                if abs(y + 0.5 - (row + 0.5) * 32) < 32 and abs(x + 0.5 - (column + 0.5) * 32) < 32:
+                    covered[0, :, y, x] = 0
+        assert found[row, column] == pytest.approx(float(network(covered).softmax(1)[0, 967]), abs=1e-4)
+
+
+def test_covering_takes_probability_away_and_random_weights_give_another_map() -> None:
+    place = next(at for at, node in enumerate(tracing.trace_graph(LITE0).nodes) if node.name == "conv_head.2")
+    found = explaining.explain(LITE0, photograph("coffee"), place, "espresso")
+    assert found.probability == pytest.approx(running.classify(LITE0, photograph("coffee")).answers[0].probability)
+    assert found.covered.min() < found.probability - 0.2
+    assert found.cam.shape == found.random.shape == (7, 7)
+    assert np.abs(found.cam - found.random).max() > 0.3
+    again = explaining.explain(LITE0, photograph("coffee"), place, "espresso")
+    assert np.array_equal(again.random, found.random)
+
+
+def test_what_is_no_class_or_needs_too_much_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="none of ImageNet's"):
+        explaining.explain(LITE0, photograph("coffee"), 5, "nothing")
+    running.trained(LITE0)
+    monkeypatch.setenv(running.MEMORY, "80")
+    with pytest.raises(ValueError, match="too little memory"):
+        explaining.explain(LITE0, photograph("coffee"), 5, "espresso")
+
+
+def test_the_page_never_shows_a_heat_map_alone() -> None:
+    page = opened(picture="coffee", open="layer5")
+    shown(page, "classified")
+    page.toggle("classic_explain").set_value(True).run()
+    block = shown(page, "explained")
+    assert re.findall(r"<b>(.*?)</b>", block) == ["Grad-CAM", "The same, random weights", "The test: cover a place"]
+    assert block.count("<span") == explaining.GRID**2
+    assert "layer5.2.add" in block
+    assert any("Covering the brightest place" in caption.value for caption in page.caption)
