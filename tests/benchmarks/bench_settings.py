@@ -153,7 +153,7 @@ def main() -> None:
     test = mnist(options.data, train=False)
     _, unseen = split_writers(pen_digits(options.data / PEN_DIGITS), 6)
     pen = Digits(np.stack([render(digit.strokes) for digit in unseen]), np.array([digit.label for digit in unseen]))
-    knobs, random = one_knob_changes(), random_settings(200)
+    knobs, random = one_knob_changes(LECTURE), random_settings(200)
     if options.quick:
         test, knobs, random = (
             replace(test, images=test.images[:2000], labels=test.labels[:2000]),
