@@ -6,7 +6,6 @@ from cnn_explorer.ui import network_map, shell
 from cnn_explorer.ui.boundary import guarded
 from cnn_explorer.ui.classics import controls, kept, state
 from cnn_explorer.ui.classics.details import details
-from cnn_explorer.ui.classics.explained import explained
 from cnn_explorer.ui.classics.maps import maps
 from cnn_explorer.ui.classics.your_picture import your_picture
 from cnn_explorer.ui.controlled import listening
@@ -27,8 +26,7 @@ def page() -> None:
     controls.totals(network, shapes)
     network_map.mount(network.graph, network.parts, shapes, path)
     details(network.graph, shapes, path)
-    your_picture()
-    explained(network.graph, path[-1].nodes[-1] if path else None)
+    your_picture(network.graph, path[-1].nodes[-1] if path else None)
     maps(network.graph, path)
 
 

@@ -28,11 +28,10 @@ STYLE = """<style>
 </style>"""
 
 
-def explained(graph: Graph, open_place: int | None) -> None:
+def explained(found: Classified, graph: Graph, open_place: int | None) -> None:
     """Grad-CAM for one of the five answers, at the part that is open or at the last maps, with its tests."""
     name, picture = state.network(), state.picture_file()
-    found = kept.classified(name, picture) if kept.has_weights(name) else None
-    if found is None or not st.toggle("Where does the network look?", key="classic_explain"):
+    if not st.toggle("Where does the network look?", key="classic_explain"):
         return
     labels = [one.label for one in found.answers]
     label = st.selectbox("Class", labels, key=f"classic_class {labels}", width=250)

@@ -10,9 +10,11 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
+from cnn_explorer.classics.graph import Graph
 from cnn_explorer.classics.photographs import PHOTOGRAPHS, as_jpeg
 from cnn_explorer.classics.running import Classified, Colour
 from cnn_explorer.ui.classics import kept, state
+from cnn_explorer.ui.classics.explained import explained
 from cnn_explorer.ui.classics.fetching import fetching
 from cnn_explorer.ui.classics.later import later
 from cnn_explorer.ui.controlled import chosen
@@ -42,14 +44,21 @@ STYLE = """<style>
 </style>"""
 
 
-def your_picture() -> None:
-    """The choice of a picture, and the network's answer as soon as it is there."""
+def your_picture(graph: Graph, open_place: int | None) -> None:
+    """The choice of a picture, the network's answer as soon as it is there, and what that rests on: by the maps of the
+    node at `open_place`, if any.
+    """
     st.markdown("##### On a picture")
     name = state.network()
     if kept.has_weights(name):
         _choice()
         picture = state.picture_file()
-        later(lambda: kept.classified(name, picture), _show, LOADING)
+
+        def show(found: Classified) -> None:
+            _show(found)
+            explained(found, graph, open_place)
+
+        later(lambda: kept.classified(name, picture), show, LOADING)
     if not kept.has_weights(name):  # also where the file was damaged
         fetching(name)
 
