@@ -42,4 +42,4 @@ page()
 with guarded(stop=True):
     controls.lineage()
 comparison()
-shell.footer()
+shell.footer(shell.CLASSICS_CREDITS)

