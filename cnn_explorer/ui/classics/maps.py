@@ -17,7 +17,8 @@ from cnn_explorer.ui.classics.later import later
 from cnn_explorer.ui.widgets import NUMBER_WIDTH, data_url
 
 STRONGEST, IN_ORDER = "strongest first", "by channel"
-POSITIVE, ZERO, NEGATIVE = np.array([8, 64, 140]), np.array([243, 243, 240]), np.array([176, 70, 10])
+# The colours of values in the network view: orange above zero, blue below.
+POSITIVE, ZERO, NEGATIVE = np.array([166, 70, 0]), np.array([246, 246, 246]), np.array([16, 78, 155])
 KERNELS = "The small pictures are the kernels, in the colours that they look for; grey is zero."
 STYLE = """<style>
 .classic-maps { display: flex; flex-wrap: wrap; gap: 8px; font-size: 11px; line-height: 1.3; }
@@ -74,8 +75,8 @@ def _show(found: Maps) -> None:
     ]
     st.html(f'{STYLE}<div class="classic-maps">{"".join(tiles)}</div>')
     scale = (
-        f"{times(found.shape)} in all. Each map has a scale of its own: blue for positive values, white for zero, "
-        "brown for negative ones, full at the largest, which stands below."
+        f"{times(found.shape)} in all. Each map has a scale of its own: orange for positive values, white for zero, "
+        "blue for negative ones, full at the largest, which stands below."
     )
     st.caption(scale if found.kernels is None else f"{scale} {KERNELS}")
 
