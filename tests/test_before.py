@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import torch  # noqa: F401 - imported first, so that the page need not wait for it
 from rendered import shown
-from streamlit.testing.v1 import AppTest
 from test_network_view import decoded
 from test_pages import opened
-from widgets import address, components, control, sent
+from widgets import address, components, control, sent, tell_view
 
 from cnn_explorer.spec.network import LECTURE, parse
 from cnn_explorer.spec.shapes import infer_shapes
@@ -22,25 +21,18 @@ LECTURES = str(LECTURE)
 STRIDED = "conv10k5s2-max2-relu-conv20k5-max2-relu-fc10"
 
 
-def tell(page: AppTest, seq: int, pin: str | None = None, lacking_pin: bool = False) -> AppTest:
-    """A message of the view that is not about the drawing."""
-    message = {"seq": seq, "drawing": "", "final": False, "moving": False, "lacking": "", "drawn": False}
-    page.session_state["network_view"] = {"message": message | {"pin": pin, "lacking_pin": lacking_pin}}
-    return page.run()
-
-
 def test_a_press_pins_the_network_and_another_one_unpins_it() -> None:
     page = opened()
     assert sent(page)["pin"] == {
         "net": "", "name": "", "present": "the lecture's network", "layers": None, "classes": 0, "weights": 0,
     }  # fmt: skip
-    tell(page, 1, pin=LECTURES)
+    tell_view(page, 1, pin=LECTURES)
     assert address(page)["pin"] == LECTURES
     assert (sent(page)["pin"]["net"], sent(page)["pin"]["name"]) == (LECTURES, "the lecture's network")
     control(page.text_input, "architecture").set_value(STRIDED).run()
     assert (address(page)["pin"], address(page)["net"]) == (LECTURES, STRIDED)
     assert sent(page)["pin"]["present"] == STRIDED
-    tell(page, 2, pin="")
+    tell_view(page, 2, pin="")
     assert "pin" not in address(page)
     assert address(page)["net"] == STRIDED
     assert sent(page)["pin"]["net"] == ""
@@ -51,7 +43,7 @@ def test_a_link_pins_a_network_and_its_layers_come_once() -> None:
     assert sent(page)["pin"] | {"present": ""} == {
         "net": STRIDED, "name": STRIDED, "present": "", "layers": None, "classes": 0, "weights": 0,
     }  # fmt: skip
-    tell(page, 1, lacking_pin=True)
+    tell_view(page, 1, lacking_pin=True)
     pin = sent(page)["pin"]
     module = load_network(parse(STRIDED)).module
     expected = np.frombuffer(pack_weights(module), "<f4")
@@ -59,7 +51,7 @@ def test_a_link_pins_a_network_and_its_layers_come_once() -> None:
     assert (pin["classes"], pin["weights"]) == (10, len(expected))
     (view,) = components(page)
     np.testing.assert_array_equal(np.frombuffer(view.proto.bytes[-expected.nbytes :], "<f4"), expected)
-    tell(page, 2)
+    tell_view(page, 2)
     assert (sent(page)["pin"]["layers"], sent(page)["pin"]["weights"]) == (None, 0)
 
 
@@ -78,7 +70,7 @@ def test_a_pinned_network_that_cannot_be_shown_gets_a_sentence(pin: str, reason:
 
 def test_a_message_cannot_pin_what_an_address_cannot() -> None:
     page = opened(pin=LECTURES)
-    tell(page, 1, pin="conv10k5-nonsense")
+    tell_view(page, 1, pin="conv10k5-nonsense")
     assert (address(page)["pin"], sent(page)["pin"]["net"]) == (LECTURES, LECTURES)
     assert page.toast
 
@@ -89,7 +81,7 @@ def test_the_label_tells_how_often_the_network_before_was_right() -> None:
     control(page.text_input, "architecture").set_value(STRIDED).run()
     page.run()  # the second run measures
     assert "(99.2 % before)" in sent(page)["sentence"]
-    tell(page, 1, pin=STRIDED)
+    tell_view(page, 1, pin=STRIDED)
     assert "before" not in sent(page)["sentence"]  # it is compared with itself
     control(page.text_input, "architecture").set_value("conv10k5s3-relu-fc10").run()
     control(page.text_input, "architecture").set_value(LECTURES).run()

@@ -11,7 +11,7 @@ import streamlit as st
 import torch
 from rendered import FOREIGN, quotes_foreign_text, shown
 from streamlit.testing.v1 import AppTest
-from widgets import address, components, control, follow, record, sent, wait_for_training
+from widgets import address, components, control, follow, record, sent, tell_view, wait_for_training
 
 from cnn_explorer.sharing.lru_cache import LruCache
 from cnn_explorer.spec.network import LECTURE, PRESETS, parse
@@ -323,12 +323,6 @@ def test_weights_that_are_not_kept_any_more_get_a_sentence() -> None:
         first = first_page(net=str(LECTURE), weights=text)
         assert any("not kept any more" in warning.value for warning in first.warning)
         assert sentence(first).startswith("Trained on MNIST and pen digits.")
-
-
-def tell_view(page: AppTest, seq: int, **said: object) -> AppTest:
-    message = {"seq": seq, "drawing": "", "final": False, "moving": False, "lacking": "", "drawn": False}
-    page.session_state["network_view"] = {"message": message | said}
-    return page.run()
 
 
 def pinned_weights(page: AppTest) -> np.ndarray:

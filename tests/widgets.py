@@ -64,3 +64,10 @@ def sent(page: AppTest) -> dict[str, Any]:
     (length,) = struct.unpack_from("<I", data)
     header: dict[str, Any] = json.loads(data[4 : 4 + length])
     return header
+
+
+def tell_view(page: AppTest, seq: int, **said: object) -> AppTest:
+    """Run the first page with a message of the view that is not about the drawing."""
+    message = {"seq": seq, "drawing": "", "final": False, "moving": False, "lacking": "", "drawn": False}
+    page.session_state["network_view"] = {"message": message | said}
+    return page.run()

@@ -332,3 +332,16 @@ def test_a_browser_that_was_busy_at_first_follows_later(new_page: Callable[..., 
     before = app.page.locator(".network-view").get_attribute("data-followed")
     app.draw((60, 140), (220, 140))
     assert page.locator(".network-view").get_attribute("data-followed") != before
+
+
+def test_a_network_too_heavy_for_the_browser_is_so_after_a_light_one_too(app: Explorer) -> None:
+    usable = app.run(
+        "preview.js",
+        """
+        const preview = new m.Preview(), image = new Uint8Array(784), weights = new Float32Array(0);
+        const light = { name: "relu1", kind: "ReLU", shape: [1, 28, 28], macs: 0, parameters: 0, window: null, groups: 1 };
+        const learned = (layer) => { preview.learn({ id: "", layers: [layer], weights, image }); return preview.usable; };
+        return [learned(light), learned({ ...light, macs: 1e9 }), learned(light), learned({ ...light, kind: "Unknown" })];
+        """,
+    )
+    assert usable == [True, False, True, False]

@@ -48,6 +48,7 @@ export class Preview {
     this.difference = null;
     this.forward = known ? new Forward(layers, weights) : null;
     this.parameters = known || weightsIn(layers) === weights.length ? parametersOf(layers, weights) : layers.map(() => null);
+    this.usable = false;
     this.retries = known && layers.reduce((sum, layer) => sum + layer.macs, 0) < HEAVY ? RETRIES : 0;
     this.measure(update.image);
   }
