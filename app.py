@@ -8,7 +8,7 @@ from cnn_explorer.ui.boundary import guarded
 from cnn_explorer.ui.controlled import listening
 from cnn_explorer.ui.draw import controls
 from cnn_explorer.ui.draw.live import live_view, stages_popover
-from cnn_explorer.ui.headers import SecurityHeaders
+from cnn_explorer.ui.headers import ResponseHeaders
 from cnn_explorer.ui.loading import torch_loading
 
 
@@ -37,4 +37,4 @@ if st.runtime.exists():
         torch_loading().start()
     shell.footer()
 else:  # `streamlit run` imports this file before there is a server, looks for `app`, and serves it
-    app = st.App(__file__, middleware=[Middleware(SecurityHeaders)], lifespan=sessions.collecting)
+    app = st.App(__file__, middleware=[Middleware(ResponseHeaders)], lifespan=sessions.collecting)

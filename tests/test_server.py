@@ -141,6 +141,7 @@ def test_every_answer_has_the_security_headers(server: Server) -> None:
         assert policy["default-src"] == "'self'", path
         assert policy["object-src"] == "'none'", path
         assert "unsafe" not in policy["script-src"], path
+        assert ("immutable" in sent.get("cache-control", "")) == ("/js/" in path or view in path), path
 
 
 def test_a_path_that_is_not_there_has_them_too(server: Server) -> None:
@@ -148,6 +149,7 @@ def test_a_path_that_is_not_there_has_them_too(server: Server) -> None:
         headers(f"{server.url}/_stcore/bidi-components/nothing/index.js")
     assert missing.value.code == 404
     assert missing.value.headers["X-Content-Type-Options"] == "nosniff"
+    assert "immutable" not in missing.value.headers.get("Cache-Control", "")
 
 
 # --- what it refuses ---

@@ -1,4 +1,4 @@
-"""Security headers of every HTTP response: what a browser may load, run and frame."""
+"""Headers of HTTP responses: what a browser may load, run and frame, and which files it may keep."""
 
 from __future__ import annotations
 
@@ -17,14 +17,19 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 FRAME_ANCESTORS = "CNN_EXPLORER_FRAME_ANCESTORS"  # environment variable: who may frame the app, as CSP sources
+COMPONENT_FILES = "/_stcore/bidi-components/"
+IMMUTABLE = "public, max-age=31536000, immutable"  # a year: a browser asks for such a file once
 SELF = "'self'"
 DEFAULT_ANCESTORS = (
     f"{SELF} https://*.streamlit.app https://share.streamlit.io"  # Community Cloud shows apps in frames of its own
 )
 
 
-class SecurityHeaders:
-    """ASGI middleware that adds the headers of `security_headers` to HTTP responses; websockets pass untouched."""
+class ResponseHeaders:
+    """ASGI middleware that adds the headers of `security_headers` to HTTP responses; websockets pass untouched.
+
+    A component's files may be kept, since their path has a hash of them (`asset_hashes.py`). A page has about 50.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -37,7 +42,10 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(self.headers)
+                headers = MutableHeaders(scope=message)
+                headers.update(self.headers)
+                if COMPONENT_FILES in scope["path"] and message["status"] == 200:
+                    headers["Cache-Control"] = IMMUTABLE
             await send(message)
 
         await self.app(scope, receive, send_with_headers)

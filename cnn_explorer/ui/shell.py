@@ -97,7 +97,7 @@ def _top_bar(current: Page, correction: top_bar.Once) -> None:
     answer = None
     if wanted in [page.path for page in PAGES]:
         for key in network_view.KEYS:  # what was drawn a moment ago belongs to that address
-            state.take(network_view.view_message(key))
+            state.apply_message(network_view.view_message(key))
         answer = top_bar.Once({**_query(wanted), **top_bar.wanted_query()}, wanted)
     links = [top_bar.Link(page.path, page.label, page == current, _query(page.path)) for page in PAGES]
     top_bar.mount(NAME, links, [parameter.name for parameter in state.SHARED], answer, correction)

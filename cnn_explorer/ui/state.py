@@ -142,7 +142,7 @@ def show_pin(text: str, origin: str = "") -> None:
     set_notice(PIN.name, "")
 
 
-def take(message: ViewMessage | None) -> int:
+def apply_message(message: ViewMessage | None) -> int:
     """Apply a view's message: show its drawing and its pin. Returns the number of the last message; the view waits for
     it.
 

@@ -33,7 +33,14 @@ PHONE: dict[str, Any] = {  # options of a browser's context
     "is_mobile": True,
     "device_scale_factor": 2,
 }
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+NAMES = (  # the first has no window to draw and takes a fifth less processor time to load a page
+    "chromium-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
+)
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def test_a_pause_is_seen_at_once_and_holds_where_it_says(visit_training: VisitTr
         "performance.now() - window.pressed",
         polling="raf",
     ).json_value()
-    assert took < 1500  # until the page says so, on a machine that does much else
+    assert took < 5000  # against collapse: it takes a third of a second on a machine at rest
     train.wait_results()
     at = int(train.address().get("at", 0))
     train.press("One batch")

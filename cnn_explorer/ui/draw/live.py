@@ -31,7 +31,7 @@ STAGE_SIDE = 140  # CSS pixels
 def live_view() -> None:
     """Mount the network view for the session's drawing and network."""
     message = network_view.view_message(KEY)
-    seq = state.take(message)
+    seq = state.apply_message(message)
     shapes = caches.shapes_of(state.architecture())
     loading = torch_loading()
     if loading.error:

@@ -118,7 +118,7 @@ def learners() -> list[Learner]:
 def live() -> None:
     """Progress, curves, filters and maps. Reruns while a training goes on: the network view asks for updates."""
     message = network_view.view_message(KEY)
-    seq = state.take(message)
+    seq = state.apply_message(message)
     notices = progress.ADDRESS.notices()
     # A short training, or one on a busy machine, can begin and end before this fragment runs for the first time.
     began = any(progress.of(net).going for net in choices.networks())

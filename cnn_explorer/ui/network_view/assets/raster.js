@@ -2,12 +2,12 @@
 //
 //     strokes ─► drop specks ─► redraw in a 20×20 box with a fixed pen, at ten times the resolution ─► centre of mass to (14, 14) ─► average
 //
-// Ink of the redrawn strokes is 0 or 1. Where pixels of a disc or of a line begin and end follows Pillow, which draws them in Python.
+// A pixel of the redrawn strokes is 0 or 1. Where pixels of a disc or of a line begin and end follows Pillow, which draws them in Python.
 
 import { PEN_WIDTH, distanceToSegment } from "./drawing.js";
 
 /** @typedef {import("./drawing.js").Point} Point @typedef {import("./drawing.js").Stroke} Stroke */
-/** @typedef {{width: number, height: number, ink: Uint8Array}} Plane row by row, 0 or 1 */
+/** @typedef {{width: number, height: number, pixels: Uint8Array}} Plane row by row, 0 or 1 */
 
 const SIZE = 28; // pixels on a side of the network's image
 const BOX = 20; // the longer side of the digit in it
@@ -17,11 +17,11 @@ const DETAIL = 10; // strokes are drawn at ten times the resolution, then averag
 const SPECK = 0.06; // a stroke this much shorter than the longest, lying apart, is a slip of the pen
 const RADIUS = (PEN * DETAIL) / 2;
 const DISC = 1.0321; // radius of a disc where the centres of its outermost pixels are 1 away from its middle
-const NEAR = 0.499; // of a pixel: with its centre no farther outside a line than this it has ink
+const NEAR = 0.499; // of a pixel: with its centre no farther outside a line than this it is 1
 
 /**
  * @param {Stroke[]} strokes as the drawing string carries them, so that Python sees the same ones; pressure does not matter
- * @returns {Uint8Array} 784 pixels, 0 background to 255 ink
+ * @returns {Uint8Array} 784 pixels, 0 background to 255 stroke
  */
 export function imageOfStrokes(strokes) {
   const kept = withoutSpecks(strokes.filter((stroke) => stroke.length));
@@ -90,7 +90,7 @@ const scaleOf = (bounds) => ((BOX - PEN) / Math.max(extent(bounds), PEN_WIDTH)) 
 const pixelOf = (length) => Math.floor(length + RADIUS - 0.5);
 
 /** @param {number} width @param {number} height @returns {Plane} */
-const planeOf = (width, height) => ({ width, height, ink: new Uint8Array(width * height) });
+const planeOf = (width, height) => ({ width, height, pixels: new Uint8Array(width * height) });
 
 /** A round-ended line through whole pixels. @param {Plane} plane @param {[number, number][]} points */
 function draw(plane, points) {
@@ -141,24 +141,24 @@ function between(offset, slope, low, high) {
   return slope > 0 ? [first, last] : [last, first];
 }
 
-/** Ink for the pixels of a row from `left` to `right`, as far as they are on the plane. @param {Plane} plane @param {number} y @param {number} left @param {number} right */
-function fillRow({ width, height, ink }, y, left, right) {
+/** Sets the pixels of a row from `left` to `right`, as far as they are on the plane. @param {Plane} plane @param {number} y @param {number} left @param {number} right */
+function fillRow({ width, height, pixels }, y, left, right) {
   if (y < 0 || y >= height) return;
   const last = y * width + Math.min(width - 1, Math.floor(right));
-  for (let at = y * width + Math.max(0, Math.ceil(left)); at <= last; at++) ink[at] = 1;
+  for (let at = y * width + Math.max(0, Math.ceil(left)); at <= last; at++) pixels[at] = 1;
 }
 
 // --- centring ---
 
-/** Shifts ink until its centre of mass is on pixel (14, 14), and no part outside, and averages. @param {Plane} plane */
+/** Shifts the strokes until their centre of mass is on pixel (14, 14), and no part outside, and averages. @param {Plane} plane */
 const centred = (plane) => averaged(plane, ...shiftOf(plane));
 
 /** @param {Plane} plane @returns {[number, number]} pixels of the plane to the right and down */
-function shiftOf({ width, height, ink }) {
+function shiftOf({ width, height, pixels }) {
   let mass = 0, momentX = 0, momentY = 0;
   for (let y = 0, at = 0; y < height; y++) {
     for (let x = 0; x < width; x++, at++) {
-      if (!ink[at]) continue;
+      if (!pixels[at]) continue;
       mass++;
       momentX += x;
       momentY += y;
@@ -180,11 +180,11 @@ function roundedToEven(number) {
 }
 
 /** Each pixel of the image is the average of 10 × 10 of the plane, whose corner lies at (`left`, `top`). @param {Plane} plane @param {number} left @param {number} top */
-function averaged({ width, height, ink }, left, top) {
+function averaged({ width, height, pixels }, left, top) {
   const counts = new Uint8Array(SIZE * SIZE);
   for (let y = 0, at = 0; y < height; y++) {
     const row = SIZE * Math.floor((top + y) / DETAIL);
-    for (let x = 0; x < width; x++, at++) counts[row + Math.floor((left + x) / DETAIL)] += ink[at];
+    for (let x = 0; x < width; x++, at++) counts[row + Math.floor((left + x) / DETAIL)] += pixels[at];
   }
   return counts.map((count) => Math.ceil((255 * count) / DETAIL ** 2 - 0.5)); // a half goes down, as in Pillow
 }
