@@ -40,8 +40,8 @@ def sent(page: AppTest) -> dict[str, Any]:
     """What the grid player was sent."""
     assert not page.exception, page.exception
     (player,) = components(page)
-    data: dict[str, Any] = json.loads(player.proto.json)
-    return data
+    data: list[dict[str, Any]] = json.loads(player.proto.json)
+    return data[0]
 
 
 def outputs(page: AppTest, rule: str = "conv") -> list[Any]:

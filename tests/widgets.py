@@ -49,7 +49,7 @@ def components(page: AppTest) -> list[Any]:
 def follow(page: AppTest) -> AppTest:
     """Go to the page that the browser was told to open, by the address that it was given."""
     (bar,) = [one for one in page.get("bidi_component") if ".top_bar_" in one.proto.component_name]
-    answer = json.loads(bar.proto.json)["answer"]
+    answer = json.loads(bar.proto.json)[0]["answer"]
     page.switch_page(f"pages/{answer['path']}.py" if answer["path"] else "app.py")
     page.query_params.clear()
     page.query_params.update(answer["query"])

@@ -17,6 +17,9 @@ _MANIFEST = Path(__file__).parents[1] / "pyproject.toml"
 def component(folder: str) -> Callable[..., Any]:
     """The component in a folder of `ui/`.
 
+    Its `data` are bytes, or a list of one value that JSON can hold. In a mapping, Streamlit would look for data frames,
+    and would load pandas and pyarrow for that: 70 MB and a second of the first page.
+
     Its name in the manifest ends in a hash of its assets, so a browser never uses modules that it keeps of an older
     version.
     """

@@ -39,7 +39,7 @@ class Edit:
 
 def mount(data: Data, about: str, key: str, ack: int) -> None:
     """Show a scene with a sentence `about` it; `ack` is the number of the last edit that it contains."""
-    component("grid_player")(key=key, data={**data, "about": about, "ack": ack}, on_edits_change=nothing)
+    component("grid_player")(key=key, data=[{**data, "about": about, "ack": ack}], on_edits_change=nothing)
 
 
 def edits_of(key: str) -> list[Edit]:

@@ -50,7 +50,7 @@ def mount(graph: Graph, parts: Sequence[Part], shapes: GraphShapes, path: Sequen
         if step.inside
     ]
     data = {"rows": [whole, *rows], "selected": path[-1].id if path else ""}
-    component(KEY)(key=KEY, data=data, on_press_change=nothing)
+    component(KEY)(key=KEY, data=[data], on_press_change=nothing)
 
 
 def _row(graph: Graph, parts: Sequence[Part], shapes: GraphShapes, id: str, title: str, path: Sequence[Step]) -> Data:

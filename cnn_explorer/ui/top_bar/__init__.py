@@ -93,4 +93,4 @@ def mount(
         "answer": asdict(answer) if answer else None,
         "correction": asdict(correction),
     }
-    component(KEY)(key=KEY, data=data, on_go_change=nothing)
+    component(KEY)(key=KEY, data=[data], on_go_change=nothing)

@@ -8,8 +8,8 @@ import { Player } from "./player.js";
 /** @type {WeakMap<ShadowRoot, Player>} */
 const players = new WeakMap();
 
-/** @param {{data: Scene, parentElement: ShadowRoot, setStateValue: (name: "edits", value: Message) => void}} component */
-export default function ({ data, parentElement, setStateValue }) {
+/** @param {{data: [Scene], parentElement: ShadowRoot, setStateValue: (name: "edits", value: Message) => void}} component */
+export default function ({ data: [data], parentElement, setStateValue }) {
   let player = players.get(parentElement);
   if (!player) {
     player = new Player(part(parentElement, ".grid-player", HTMLElement));

@@ -7,8 +7,8 @@ import { NetworkMap } from "./map.js";
 /** @type {WeakMap<ShadowRoot, NetworkMap>} */
 const maps = new WeakMap();
 
-/** @param {{data: Data, parentElement: ShadowRoot, setTriggerValue: (name: "press", value: {id: string}) => void}} component */
-export default function ({ data, parentElement, setTriggerValue }) {
+/** @param {{data: [Data], parentElement: ShadowRoot, setTriggerValue: (name: "press", value: {id: string}) => void}} component */
+export default function ({ data: [data], parentElement, setTriggerValue }) {
   const host = parentElement.querySelector(".network-map");
   if (!(host instanceof HTMLElement)) return;
   let map = maps.get(parentElement);

@@ -15,8 +15,8 @@ history.pushState = (state, unused, url) => {
 /** @type {WeakMap<ShadowRoot, TopBar>} */
 const bars = new WeakMap();
 
-/** @param {{data: Data, parentElement: ShadowRoot, setTriggerValue: (name: "go", value: {path: string}) => void}} component */
-export default function ({ data, parentElement, setTriggerValue }) {
+/** @param {{data: [Data], parentElement: ShadowRoot, setTriggerValue: (name: "go", value: {path: string}) => void}} component */
+export default function ({ data: [data], parentElement, setTriggerValue }) {
   const host = parentElement.querySelector(".top-bar");
   if (!(host instanceof HTMLElement)) return;
   let bar = bars.get(parentElement);
