@@ -37,4 +37,5 @@ if st.runtime.exists():
         torch_loading().start()
     shell.footer()
 else:  # `streamlit run` imports this file before there is a server, looks for `app`, and serves it
-    app = st.App(__file__, middleware=[Middleware(ResponseHeaders)], lifespan=sessions.collecting)
+    headers = Middleware(ResponseHeaders, modules=shell.modules())
+    app = st.App(__file__, middleware=[headers], lifespan=sessions.collecting)

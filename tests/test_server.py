@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 from browser.driver import ROOT, Server, running_app
@@ -18,6 +19,8 @@ from PIL import Image
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from visits import Visit, open_visit, resident_mb
 from websockets.exceptions import ConnectionClosed
+
+from cnn_explorer.ui import shell
 
 TTL = 1  # seconds
 
@@ -142,6 +145,18 @@ def test_every_answer_has_the_security_headers(server: Server) -> None:
         assert policy["object-src"] == "'none'", path
         assert "unsafe" not in policy["script-src"], path
         assert ("immutable" in sent.get("cache-control", "")) == ("/js/" in path or view in path), path
+
+
+@pytest.mark.parametrize("page", shell.PAGES, ids=lambda page: page.label)
+def test_a_pages_modules_are_named_at_once(server: Server, page: shell.Page) -> None:
+    links = headers(f"{server.url}/{page.path}")["link"].split(", ")
+    named = {link.removeprefix("<").removesuffix(">; rel=modulepreload") for link in links}
+    folders = [Path(shell.__file__).parent / name / "assets" for name in ("top_bar", page.component)]
+    assert sorted(Path(path).name for path in named) == sorted(
+        file.name for each in folders for file in each.glob("*.js")
+    )
+    for path in named:
+        assert headers(urljoin(f"{server.url}/{page.path}", path))["content-type"] == "application/javascript", path
 
 
 def test_a_path_that_is_not_there_has_them_too(server: Server) -> None:

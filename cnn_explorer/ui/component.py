@@ -23,15 +23,25 @@ def component(folder: str) -> Callable[..., Any]:
     Its name in the manifest ends in a hash of its assets, so a browser never uses modules that it keeps of an older
     version.
     """
-    manifest = tomllib.loads(_MANIFEST.read_text(encoding="utf-8"))
-    entries = manifest["tool"]["streamlit"]["component"]["components"]
-    name = next(entry["name"] for entry in entries if entry["asset_dir"] == f"ui/{folder}/assets")
     return st.components.v2.component(
-        f"{manifest['project']['name']}.{name}",
+        _full_name(folder),
         html=f'<div class="{folder.replace("_", "-")}">\n</div>',
         css="style.css",
         js="index.js",
     )
+
+
+def module_paths(folder: str) -> list[str]:
+    """Where the server has the component's JavaScript modules, below the app's address."""
+    files = sorted((_MANIFEST.parent / "ui" / folder / "assets").glob("*.js"))
+    return [f"_stcore/bidi-components/{_full_name(folder)}/{file.name}" for file in files]
+
+
+def _full_name(folder: str) -> str:
+    manifest = tomllib.loads(_MANIFEST.read_text(encoding="utf-8"))
+    entries = manifest["tool"]["streamlit"]["component"]["components"]
+    name = next(entry["name"] for entry in entries if entry["asset_dir"] == f"ui/{folder}/assets")
+    return f"{manifest['project']['name']}.{name}"
 
 
 def nothing() -> None:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 import re
+from collections.abc import Mapping, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,11 +29,17 @@ DEFAULT_ANCESTORS = (
 class ResponseHeaders:
     """ASGI middleware that adds the headers of `security_headers` to HTTP responses; websockets pass untouched.
 
-    A component's files may be kept, since their path has a hash of them (`asset_hashes.py`). A page has about 50.
+    A component's files may be kept, since their path has a hash of them (`asset_hashes.py`).
+
+    `modules` has, by the last part of a page's path, the JavaScript modules that the page will need, as paths below the
+    app's address. A browser then fetches them while it starts Streamlit, which would name them a second later.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, modules: Mapping[str, Sequence[str]]) -> None:
         self.app = app
+        self.links = {
+            page: ", ".join(f"<{path}>; rel=modulepreload" for path in paths) for page, paths in modules.items()
+        }
         self.headers = security_headers(os.environ.get(FRAME_ANCESTORS, DEFAULT_ANCESTORS))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,6 +53,9 @@ class ResponseHeaders:
                 headers.update(self.headers)
                 if COMPONENT_FILES in scope["path"] and message["status"] == 200:
                     headers["Cache-Control"] = IMMUTABLE
+                page = scope["path"].rpartition("/")[2]
+                if page in self.links and headers.get("Content-Type", "").startswith("text/html"):
+                    headers["Link"] = self.links[page]
             await send(message)
 
         await self.app(scope, receive, send_with_headers)

@@ -57,6 +57,9 @@ def torch_loading() -> Loading:
 
 
 def _load_torch() -> None:
+    # Threads hand the interpreter over sooner: an update passes through three of them, and while PyTorch is imported
+    # the server sends a page's files.
+    sys.setswitchinterval(0.001)
     # On small networks two threads wait for each other longer than they compute. `torch.set_num_threads` alone does not
     # reach oneDNN in the threads that Streamlit starts for every rerun; the variable, read when torch is imported,
     # does.
@@ -71,7 +74,6 @@ def _load_torch() -> None:
     from cnn_explorer.weights.trace import trace_activations
 
     torch.set_num_threads(1)
-    sys.setswitchinterval(0.001)  # threads hand the interpreter over sooner: an update passes through three of them
     with suppress(AssetError):  # whatever needs the damaged file says so, and the rest works
         trace_activations(load_network(LECTURE).module, torch.zeros(1, 1, 28, 28))  # the first pass is slow
         # So is the first fit: it reads the shared weights and loads the optimiser's code.

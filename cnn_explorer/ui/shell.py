@@ -12,6 +12,7 @@ from cnn_explorer.shipped import AssetError
 from cnn_explorer.ui import network_view, state, top_bar
 from cnn_explorer.ui.address import Address
 from cnn_explorer.ui.boundary import guarded
+from cnn_explorer.ui.component import module_paths
 from cnn_explorer.ui.widgets import data_url
 
 NAME = "CNN Explorer"
@@ -19,19 +20,22 @@ NAME = "CNN Explorer"
 
 @dataclass(frozen=True)
 class Page:
-    """A page by its `path` below the app's address, its `label` in the top bar and its `title`."""
+    """A page by its `path` below the app's address, its `label` in the top bar, its `title`, and the folder of the
+    `component` that it shows beside the top bar.
+    """
 
     path: str
     label: str
     title: str
+    component: str
 
 
 PAGES = (
-    Page("", "Draw", "Draw a digit"),
-    Page("convolution", "Convolution", "Convolution, number by number"),
-    Page("pooling", "Pooling", "Pooling, number by number"),
-    Page("training", "Train", "Train"),
-    Page("classics", "Classic networks", "Classic networks"),
+    Page("", "Draw", "Draw a digit", "network_view"),
+    Page("convolution", "Convolution", "Convolution, number by number", "grid_player"),
+    Page("pooling", "Pooling", "Pooling, number by number", "grid_player"),
+    Page("training", "Train", "Train", "network_view"),
+    Page("classics", "Classic networks", "Classic networks", "network_map"),
 )
 CREDITS = (
     "The weights were trained on MNIST (Y. LeCun, C. Cortes, C. Burges; CC BY-SA 3.0) and on Pen-Based Recognition of "
@@ -117,6 +121,11 @@ def _query(path: str) -> dict[str, str]:
         "classics": CLASSICS,
     }
     return addresses[path].query()
+
+
+def modules() -> dict[str, list[str]]:
+    """The JavaScript modules of every page, by its path."""
+    return {page.path: module_paths(top_bar.KEY) + module_paths(page.component) for page in PAGES}
 
 
 def footer(credits: str = CREDITS) -> None:

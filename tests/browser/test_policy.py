@@ -1,5 +1,5 @@
-"""What the content security policy keeps a browser from doing. Every other browser test shows that the pages need
-nothing that it forbids: a violation is an error on the console."""
+"""What headers of HTTP responses do in a browser. Every other browser test shows that the pages need nothing that the
+content security policy forbids: a violation is an error on the console."""
 
 import pytest
 from browser.conftest import Visit, Watch
@@ -24,3 +24,13 @@ def test_what_is_injected_into_the_page_does_not_run(visit: Visit, watch: Watch)
     watch.forgive("Content Security Policy")
     assert app.page.evaluate(INJECTED) == "nothing"
     assert [problem for problem in watch.problems if "Content Security Policy" in problem]
+
+
+def test_modules_are_fetched_once_and_before_streamlit_names_them(visit: Visit) -> None:
+    fetched = visit().page.evaluate(
+        "() => performance.getEntriesByType('resource').map(({ name, startTime }) => [name, startTime])"
+    )
+    modules = [(name, start) for name, start in fetched if "/bidi-components/" in name and name.endswith(".js")]
+    assert len({name for name, _ in modules}) == len(modules) > 40
+    (streamlit,) = [start for name, start in fetched if "/BidiComponent." in name]
+    assert max(start for _, start in modules) < streamlit
