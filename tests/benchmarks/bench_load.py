@@ -2,13 +2,12 @@
 
     python tests/benchmarks/bench_load.py            # the scenarios of docs/measurements.md, about 8 minutes
     python tests/benchmarks/bench_load.py --visitors 400 --within 60 --rate 0.5 --seconds 60
-    python tests/benchmarks/bench_load.py --costs    # processor time of one visit, one setting, one confirmation
+    python tests/benchmarks/bench_load.py --costs    # processor time of one visit, one confirmation, one setting
     python tests/benchmarks/bench_load.py --page tests/benchmarks/pages/plotly_page.py …   # another page: opening alone
 
 Server and sessions share the machine. Each session opens the first page, then sends drawings as the browser's view
-does, at a steady rate: the next one not before the last one is confirmed. "usable" is the time from connecting to the
-maps that PyTorch made; "confirmed" is the time from a drawing that is due to its maps. A session that falls behind
-counts the time that its drawing waited.
+does: at a steady rate, and the next one not before the last one is confirmed. "usable" is the time from connecting to
+the maps that PyTorch made, "confirmed" the time from sending a drawing to its maps. Sessions come at random moments.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ import argparse
 import asyncio
 import json
 import os
+import random
 import statistics
 import struct
 import sys
@@ -33,6 +33,8 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from visits import resident_mb
 from websockets.asyncio.client import ClientConnection, connect
+
+from cnn_explorer.digits.drawing import drawing_from_strokes
 
 CLOCK = os.sysconf("SC_CLK_TCK")
 PATIENCE = 120  # seconds for one answer
@@ -52,8 +54,8 @@ class Session:
     confirmed: list[float] = field(default_factory=list)
     view: str = ""
     fragment: str = ""
-    number: str = ""
-    value: int = 0
+    number: str = ""  # widget of the first block's kernel_size
+    page: str = ""  # fragment that shows it
     query: str = ""
     seq: int = 0
     pending: bool = True
@@ -87,9 +89,8 @@ class Session:
             header = json.loads(data[4 : 4 + length])
             self.pending, self.seq = header["pending"], header["seq"]
             self.view, self.fragment = element.bidi_component.id, answer.delta.fragment_id
-        elif element.HasField("number_input") and element.number_input.label.startswith("kernel_size"):
-            self.number = self.number or element.number_input.id
-            self.value = self.value or int(element.number_input.default)
+        elif element.HasField("number_input") and "block1_kernel_size" in element.number_input.id:
+            self.number, self.page = element.number_input.id, answer.delta.fragment_id
         elif element.HasField("exception"):
             raise RuntimeError(element.exception.message)
 
@@ -106,7 +107,7 @@ class Session:
         x = 60 + 7 * seq % 160
         message = {
             "seq": seq,
-            "drawing": f"pen:{x}.60-{x + 20}.140-{x}.220" if drawn else "",
+            "drawing": drawing_from_strokes([[(x, 60), (x + 20, 140), (x, 220)]]).text if drawn else "",
             "final": False,
             "moving": drawn,
             "lacking": "",
@@ -116,6 +117,15 @@ class Session:
         await self.rerun(self.fragment)
         if self.seq < seq:
             raise RuntimeError(f"the page confirmed {self.seq} and not {seq}")
+
+
+    async def set_kernel_size(self, size: int) -> None:
+        """Change the first block's kernel_size."""
+        self.widgets = {self.number: {"int_value": size}}
+        before = self.query
+        await self.rerun(self.page)
+        if self.query == before:
+            raise RuntimeError(f"kernel_size did not become {size}")
 
 
 def processor_time(pid: int) -> float:
@@ -139,10 +149,12 @@ async def visit(url: str, delay: float, rate: float, end: float) -> Session:
         await session.open()
         session.usable = time.monotonic() - start
         due = time.monotonic()
-        while rate and session.view and (due := max(due + 1 / rate, time.monotonic() - PATIENCE)) < end:
+        while rate and session.view and due < end:
             await asyncio.sleep(max(0, due - time.monotonic()))
+            sent = time.monotonic()
             await session.draw()
-            session.confirmed.append(time.monotonic() - due)
+            session.confirmed.append(time.monotonic() - sent)
+            due = sent + 1 / rate
         await asyncio.sleep(max(0, end - time.monotonic()))
         return session
 
@@ -150,9 +162,9 @@ async def visit(url: str, delay: float, rate: float, end: float) -> Session:
 async def crowd(server: Server, name: str, visitors: int, within: float, rate: float, seconds: float) -> None:
     """Have visitors come, draw and go; print what they met."""
     memory, used, start = resident_mb(server.pid), processor_time(server.pid), time.monotonic()
-    end = start + within + seconds
+    end, chance = start + within + seconds, random.Random(0)
     results = await asyncio.gather(
-        *(visit(server.url, within * number / visitors, rate, end) for number in range(visitors)),
+        *(visit(server.url, within * chance.random(), rate, end) for _ in range(visitors)),
         return_exceptions=True,
     )
     sessions = [result for result in results if isinstance(result, Session)]
@@ -179,7 +191,7 @@ async def crowd(server: Server, name: str, visitors: int, within: float, rate: f
 
 
 async def costs(server: Server, count: int) -> None:
-    """Print the processor time of the server for one visit, one changed setting and one confirmation."""
+    """Print the processor time of the server for one visit, one confirmation and one changed setting."""
     address = f"ws://{urlsplit(server.url).netloc}/_stcore/stream"
 
     def per(used: float) -> str:
@@ -196,6 +208,12 @@ async def costs(server: Server, count: int) -> None:
         for _ in range(count):
             await session.draw()
         print(f"a confirmation       {per(used)}")
+        for size in (5, 3, 5):  # all that is computed once for these networks
+            await session.set_kernel_size(size)
+        used = processor_time(server.pid)
+        for number in range(count):
+            await session.set_kernel_size((3, 5)[number % 2])
+        print(f"a changed setting    {per(used)}")
 
 
 def main() -> None:
