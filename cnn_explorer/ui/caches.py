@@ -7,7 +7,7 @@ end everybody's trainings. Keys are architecture strings.
 from __future__ import annotations
 
 import threading
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from cnn_explorer.sharing.lru_cache import LruCache
@@ -46,6 +46,7 @@ def shapes_of(architecture: str) -> NetworkShapes:
     return _SHAPES.get_or_compute(architecture, lambda: infer_shapes(parse(architecture)))
 
 
+@lru_cache(64)
 def _unit(architecture: str) -> int:
     """Digits that pass through a network in one unit of work."""
     return digits_per_unit(shapes_of(architecture))
