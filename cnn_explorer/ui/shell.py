@@ -9,7 +9,7 @@ from PIL import Image
 
 from cnn_explorer.digits.data import bundled_digits
 from cnn_explorer.shipped import AssetError
-from cnn_explorer.ui import network_view, state, top_bar
+from cnn_explorer.ui import network_view, state, top_bar, visitors
 from cnn_explorer.ui.address import Address
 from cnn_explorer.ui.boundary import guarded
 from cnn_explorer.ui.widgets import data_url
@@ -84,6 +84,7 @@ STYLE = """<style>
 def open_page(label: str, address: Address) -> None:
     """Set a page up, read its address, show the top bar with this `label` marked; the first call of every page."""
     current = next(page for page in PAGES if page.label == label)
+    visitors.arrive(current.label)
     st.set_page_config(page_title=f"{current.title} · {NAME}", page_icon=_icon(), layout="wide")
     st.html(STYLE)
     _top_bar(current, top_bar.Once(address.read()))
