@@ -1,19 +1,24 @@
-"""A host that installs by uv gets PyTorch without CUDA, everything else from its usual index."""
+"""A host that installs by uv gets PyTorch without CUDA, everything else from its usual index; the image agrees."""
 
 import importlib.metadata
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from test_requirements import requirements, version
+
+from cnn_explorer.ui.server import ROUTES
 
 ROOT = Path(__file__).parents[1]
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
@@ -71,11 +76,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def resolved(project: Path, python: str, platform: str, *options: str) -> dict[str, str]:
-    """Versions that `uv pip install -r requirements.txt` would choose, by package."""
+def resolved(
+    project: Path, python: str, platform: str, *options: str, file: str = "requirements.txt"
+) -> dict[str, str]:
+    """Versions that `uv pip install -r` would choose, by package."""
     if shutil.which("uv") is None and "CI" not in os.environ:
         pytest.skip("needs uv: pip install -r .ci/tools.txt")
-    command = ["uv", "pip", "compile", "requirements.txt", "--quiet", "--no-header", "--no-annotate", "--no-cache"]
+    command = ["uv", "pip", "compile", file, "--quiet", "--no-header", "--no-annotate", "--no-cache"]
     command += ["--python", sys.executable, "--python-version", python, "--python-platform", platform]
     command += ["--default-index", (project / "pypi").as_uri(), *options]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("UV_")}
@@ -112,3 +119,63 @@ def test_no_file_disables_requirements_txt_on_community_cloud() -> None:
     """Community Cloud takes the first of these alone."""
     assert not [name for name in ("uv.lock", "Pipfile", "environment.yml") if (ROOT / name).exists()]
     assert (ROOT / "requirements.txt").exists()
+
+
+# --- the image ---
+
+
+def instructions() -> list[tuple[str, str]]:
+    """The instructions of the Dockerfile in order, with their arguments."""
+    text = re.sub(r"\\\n\s*", " ", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return [(name, rest) for name, _, rest in (line.partition(" ") for line in lines)]
+
+
+def arguments(name: str) -> list[str]:
+    return [rest for instruction, rest in instructions() if instruction == name]
+
+
+def image_python() -> str:
+    (image,) = {rest.split()[0] for rest in arguments("FROM")}
+    found = re.fullmatch(r"python:(\d+\.\d+)-slim", image)
+    assert found, image
+    return found[1]
+
+
+def test_the_image_has_a_python_that_the_packages_are_there_for() -> None:
+    assert image_python() in PYTHONS
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert SpecifierSet(settings["project"]["requires-python"]).contains(image_python())
+
+
+def test_the_image_has_the_packages_of_requirements_txt(project: Path) -> None:
+    (install,) = [rest for rest in arguments("RUN") if "--requirements" in rest]
+    assert "--constraint constraints.txt --requirements pyproject.toml" in install
+    options = ("--constraint", "constraints.txt")
+    of_image = resolved(project, image_python(), LINUX, *options, file="pyproject.toml")
+    assert of_image == resolved(project, image_python(), LINUX)
+    assert "uv" in {canonicalize_name(pin.name) for pin in requirements("constraints.txt")}  # the build's own tool
+
+
+def test_the_image_takes_every_file_of_the_app_and_nothing_else() -> None:
+    rules = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    taken = {rule[1:] for rule in rules if rule.startswith("!")}
+    assert "*" in rules
+    assert {".streamlit", "app.py", "cnn_explorer", "pages"} <= taken  # the app runs from these: tests/test_server.py
+    assert ".streamlit/secrets.toml" in rules
+    assert not [name for name in taken if not (ROOT / name).exists()]
+    copied = {word for rest in arguments("COPY") if "--from" not in rest for word in rest.split()[:-1]} - {"."}
+    assert copied <= taken
+    metadata = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert {metadata["readme"], *metadata["license-files"]} <= taken  # `--editable .` reads them
+
+
+def test_the_image_runs_as_nobody_and_asks_its_own_port_for_readiness() -> None:
+    assert arguments("USER") == ["10001"]
+    (port,) = arguments("EXPOSE")
+    command = json.loads(arguments("CMD")[0])
+    assert command[:3] == ["streamlit", "run", "app.py"]
+    assert command[command.index("--server.port") + 1] == port
+    (check,) = arguments("HEALTHCHECK")
+    assert [route.path for route in ROUTES] == ["/ready"]
+    assert f"http://127.0.0.1:{port}/ready" in check
