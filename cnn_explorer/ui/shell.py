@@ -15,6 +15,7 @@ from cnn_explorer.ui.boundary import guarded
 from cnn_explorer.ui.widgets import data_url
 
 NAME = "CNN Explorer"
+DAY = 86_400  # seconds
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,9 @@ def open_page(label: str, address: Address) -> None:
     _top_bar(current, top_bar.Once(address.read()))
 
 
-@st.fragment
+# A browser that has lost its server asks the next one for the page only if a fragment ran last, or runs by itself. Else
+# the new server would know none of the fragments on screen, and ignore all that the visitor does.
+@st.fragment(run_every=DAY)
 @guarded()
 def _top_bar(current: Page, correction: top_bar.Once) -> None:
     """Show the links, and answer the one that was pressed with the address of its page."""
