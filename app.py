@@ -3,8 +3,8 @@
 import streamlit as st
 from starlette.middleware import Middleware
 
-from cnn_explorer.ui import caches, sessions, shell, state, widgets
-from cnn_explorer.ui.boundary import guarded
+from cnn_explorer.ui import caches, server, shell, state, widgets
+from cnn_explorer.ui.boundary import guarded, uncaught
 from cnn_explorer.ui.controlled import listening
 from cnn_explorer.ui.draw import controls
 from cnn_explorer.ui.draw.live import live_view, stages_popover
@@ -37,5 +37,10 @@ if st.runtime.exists():
         torch_loading().start()
     shell.footer()
 else:  # `streamlit run` imports this file before there is a server, looks for `app`, and serves it
-    headers = Middleware(ResponseHeaders, modules=shell.modules())
-    app = st.App(__file__, middleware=[headers], lifespan=sessions.collecting)
+    app = st.App(
+        __file__,
+        lifespan=server.lifespan,
+        routes=server.ROUTES,
+        middleware=[Middleware(ResponseHeaders, modules=shell.modules())],
+        on_script_error=uncaught,
+    )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
-import re
 import struct
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -20,15 +19,60 @@ from websockets.sync.client import ClientConnection, connect
 
 
 class Visit:
-    """One session on the first page; `open_visit` makes it.
+    """One session on the first page, with the cookies of its browser; `open_visit` makes it.
 
     `query` is what its address says, `elements` what it was sent by the last run, by kind.
     """
 
-    def __init__(self, url: str, socket: ClientConnection) -> None:
-        self.host, self.socket = urlsplit(url).netloc, socket
-        self.session = self.query = ""
+    def __init__(self, url: str, query: str = "") -> None:
+        self.host, self.query = urlsplit(url).netloc, query
+        self.session = ""
+        self.cookies: dict[str, str] = {}
         self.elements: dict[str, list[Element]] = {}
+        self._connection = ExitStack()
+
+    def connect(self) -> None:
+        """Begin a session as a browser does: it asks whether the server is there, and keeps the cookies it gets."""
+        if self.request("GET", "/_stcore/health") != 200:
+            raise ConnectionError("the server is not there")
+        self.close()
+        connecting = connect(
+            f"ws://{self.host}/_stcore/stream",
+            subprotocols=["streamlit"],  # type: ignore[list-item]
+            additional_headers={"Cookie": self._cookie},
+            max_size=None,
+            proxy=None,
+        )
+        self.socket: ClientConnection = self._connection.enter_context(connecting)
+        assert self.socket.response
+        self._keep(self.socket.response.headers.get_all("Set-Cookie"))
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        self._connection.close()
+
+    def request(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> int:
+        """Send a request with the cookies; returns the status of the answer."""
+        connection = http.client.HTTPConnection(self.host, timeout=60)
+        try:
+            connection.request(method, path, body, {"Cookie": self._cookie, **(headers or {})})
+            answer = connection.getresponse()
+            answer.read()
+            self._keep(answer.headers.get_all("Set-Cookie", []))
+            return answer.status
+        finally:
+            connection.close()
+
+    @property
+    def _cookie(self) -> str:
+        return "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+
+    def _keep(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            name, _, value = line.partition(";")[0].partition("=")
+            self.cookies[name] = value
 
     def rerun(self, files: Mapping[str, str] | None = None) -> bool:
         """Run the page, with uploaded files by their uploader's key, and what follows; True if nothing failed."""
@@ -82,30 +126,20 @@ class Visit:
 
     def upload(self, name: str, content: bytes) -> int:
         """Send a file as `st.file_uploader` does; returns the status of the answer."""
-        connection = http.client.HTTPConnection(self.host, timeout=60)
-        connection.request("GET", "/_stcore/health")
-        answer = connection.getresponse()
-        answer.read()
-        (token,) = re.findall(r"_streamlit_xsrf=([^;]+)", answer.headers["Set-Cookie"])
         head = f'--border\r\nContent-Disposition: form-data; name="{name}"; filename="{name}.bmp"\r\n\r\n'
         headers = {
-            "Cookie": f"_streamlit_xsrf={token}",
-            "X-Xsrftoken": token,
+            "X-Xsrftoken": self.cookies["_streamlit_xsrf"],
             "Content-Type": "multipart/form-data; boundary=border",
         }
         body = head.encode() + content + b"\r\n--border--\r\n"
-        connection.request("PUT", f"/_stcore/upload_file/{self.session}/{name}", body, headers)
-        status = connection.getresponse().status
-        connection.close()
-        return status
+        return self.request("PUT", f"/_stcore/upload_file/{self.session}/{name}", body, headers)
 
 
 @contextmanager
-def open_visit(url: str) -> Iterator[Visit]:
+def open_visit(url: str, query: str = "") -> Iterator[Visit]:
     """Connect to a server's page, and run it."""
-    address = f"ws://{urlsplit(url).netloc}/_stcore/stream"
-    with connect(address, subprotocols=["streamlit"], max_size=None, proxy=None) as socket:  # type: ignore[list-item]
-        visit = Visit(url, socket)
+    with closing(Visit(url, query)) as visit:
+        visit.connect()
         assert visit.rerun()
         yield visit
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
+from cnn_explorer.ui import events
 from cnn_explorer.ui.markdown import sentence
 from cnn_explorer.ui.session import remembered
 
@@ -106,6 +107,7 @@ class Address:
         except ValueError as problem:
             if opening:
                 parameter.show({})
+            events.refusal("address")
             set_notice(parameter.name, parameter.notice(problem, opening))
         else:
             set_notice(parameter.name, "")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -14,6 +16,7 @@ from streamlit.errors import FragmentHandledException
 from cnn_explorer.classics.worker import WorkerError
 from cnn_explorer.digits.data import DataError
 from cnn_explorer.shipped import AssetError
+from cnn_explorer.ui import events, visitors
 from cnn_explorer.ui.markdown import plain
 
 UNKNOWN = (
@@ -25,6 +28,7 @@ ICON = ":material/error:"
 Arguments = ParamSpec("Arguments")
 
 _LOG = logging.getLogger(__name__)
+_RUN = threading.local()  # Streamlit gives each run of a page a thread
 
 
 @contextmanager
@@ -35,13 +39,31 @@ def guarded(*, stop: bool = False) -> Iterator[None]:
     that the run has not reached. Streamlit's own signals pass.
     """
     try:
-        yield
+        with _timed():
+            yield
     except FragmentHandledException:  # a fragment inside has shown its own failure
         raise
     except Exception as problem:  # whatever it is, the visitor reads a sentence
         st.error(sentence_for(problem), icon=ICON)
         if stop:
             st.stop()
+
+
+@contextmanager
+def _timed() -> Iterator[None]:
+    """Note a slow answer, once for a run: the outermost guarded part counts."""
+    if getattr(_RUN, "timed", False):
+        yield
+        return
+    page, began = visitors.present_page(), time.monotonic()
+    _RUN.timed = True
+    try:
+        yield
+    finally:
+        _RUN.timed = False
+        seconds = time.monotonic() - began
+        if seconds >= events.SLOW:
+            events.note("slow", page=page, seconds=round(seconds, 1))
 
 
 def careful(act: Callable[Arguments, None]) -> Callable[Arguments, None]:
@@ -60,4 +82,10 @@ def careful(act: Callable[Arguments, None]) -> Callable[Arguments, None]:
 def sentence_for(problem: Exception) -> str:
     """The sentence for a failure, as Markdown. Its details go to the log."""
     _LOG.error("a page failed", exc_info=problem)
+    events.failure(problem)
     return plain(problem) if isinstance(problem, AssetError | DataError | WorkerError) else UNKNOWN
+
+
+def uncaught(problem: Exception) -> None:
+    """A handler of `st.App` for what fails outside `guarded`. Streamlit shows a sentence and writes its own log."""
+    events.failure(problem)

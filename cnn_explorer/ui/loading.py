@@ -7,19 +7,23 @@ import logging
 import os
 import sys
 import threading
-from contextlib import suppress
+import time
 
 from cnn_explorer.shipped import AssetError
 from cnn_explorer.spec.network import LECTURE, parse
+from cnn_explorer.ui import events
 
 _LOG = logging.getLogger(__name__)
 
 
 class Loading:
-    """The import of PyTorch: `ready` once it can be used without waiting, `error` if it cannot be imported."""
+    """The import of PyTorch: `ready` once it can be used without waiting, `error` if it cannot be imported, `serving`
+    once trained weights are loaded, too.
+    """
 
     def __init__(self) -> None:
         self.ready = False
+        self.serving = False
         self.error = ""
         self._started = threading.Lock()
         self._over = threading.Event()
@@ -36,10 +40,11 @@ class Loading:
 
     def _load(self) -> None:
         try:
-            _load_torch()
+            self.serving = _load_torch()
             self.ready = True
-        except Exception:  # whatever it is, the page says so and stays alive
+        except Exception as problem:  # whatever it is, the page says so and stays alive
             _LOG.exception("PyTorch could not be loaded")
+            events.failure(problem)
             self.error = (
                 "PyTorch could not be loaded, and the reason is in the server's log. "
                 "Start the app again, or install it again."
@@ -56,7 +61,9 @@ def torch_loading() -> Loading:
     return _LOADING
 
 
-def _load_torch() -> None:
+def _load_torch() -> bool:
+    """Import PyTorch and load weights; False if their files are damaged."""
+    began = time.monotonic()
     # Threads hand the interpreter over sooner: an update passes through three of them, and while PyTorch is imported
     # the server sends a page's files.
     sys.setswitchinterval(0.001)
@@ -74,9 +81,16 @@ def _load_torch() -> None:
     from cnn_explorer.weights.trace import trace_activations
 
     torch.set_num_threads(1)
-    with suppress(AssetError):  # whatever needs the damaged file says so, and the rest works
+    try:
         trace_activations(load_network(LECTURE).module, torch.zeros(1, 1, 28, 28))  # the first pass is slow
         # So is the first fit: it reads the shared weights and loads the optimiser's code.
         load_network(parse("conv10k5-max2-relu-conv20k5-max2-tanh-fc10"))
+        weights = True
+    except AssetError as problem:  # whatever needs the damaged file says so, and the rest works
+        events.failure(problem)
+        weights = False
     gc.collect()
     gc.freeze()  # what is loaded now stays: later collections need not look at it
+    seconds = round(time.monotonic() - began, 1)
+    events.note("loaded", torch=torch.__version__, threads=torch.get_num_threads(), seconds=seconds)
+    return weights

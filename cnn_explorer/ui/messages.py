@@ -11,6 +11,8 @@ import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from cnn_explorer.ui import events
+
 LARGEST = 2**53 - 1  # a whole number in JavaScript
 
 Message = Mapping[str, Any]
@@ -35,6 +37,7 @@ def message(state: Any, name: str, read: Callable[[Message], Read]) -> Read | No
     try:
         return read(fields(sent))
     except MessageError as problem:
+        events.refusal("message")
         _LOG.debug("a message %s is left out: %s", name, problem)
         return None
 

@@ -9,13 +9,14 @@ from PIL import Image
 
 from cnn_explorer.digits.data import bundled_digits
 from cnn_explorer.shipped import AssetError
-from cnn_explorer.ui import network_view, state, top_bar
+from cnn_explorer.ui import network_view, state, top_bar, visitors
 from cnn_explorer.ui.address import Address
 from cnn_explorer.ui.boundary import guarded
 from cnn_explorer.ui.component import module_paths
 from cnn_explorer.ui.widgets import data_url
 
 NAME = "CNN Explorer"
+DAY = 86_400  # seconds
 
 
 @dataclass(frozen=True)
@@ -88,12 +89,15 @@ STYLE = """<style>
 def open_page(label: str, address: Address) -> None:
     """Set a page up, read its address, show the top bar with this `label` marked; the first call of every page."""
     current = next(page for page in PAGES if page.label == label)
+    visitors.arrive(current.label)
     st.set_page_config(page_title=f"{current.title} · {NAME}", page_icon=_icon(), layout="wide")
     st.html(STYLE)
     _top_bar(current, top_bar.Once(address.read()))
 
 
-@st.fragment
+# A browser that has lost its server asks the next one for the page only if a fragment ran last, or runs by itself. Else
+# the new server would know none of the fragments on screen, and ignore all that the visitor does.
+@st.fragment(run_every=DAY)
 @guarded()
 def _top_bar(current: Page, correction: top_bar.Once) -> None:
     """Show the links, and answer the one that was pressed with the address of its page."""

@@ -16,6 +16,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile, UploadedFileRe
 from cnn_explorer.digits.preprocessing import SIZE_LIMITS, PictureError
 from cnn_explorer.sharing.memory import give_back_memory
 from cnn_explorer.text import quoted
+from cnn_explorer.ui import events
 from cnn_explorer.ui.boundary import careful
 from cnn_explorer.ui.markdown import plain
 from cnn_explorer.ui.session import remembered
@@ -77,6 +78,7 @@ def _read(key: str, use: Callable[[Image.Image], str]) -> None:
         return
     name = quoted(file.name)
     if not _DECODING.acquire(timeout=PATIENCE):
+        events.refusal("picture")
         errors[key] = f"{name} {BUSY}"
         return
     try:
@@ -93,6 +95,7 @@ def _read(key: str, use: Callable[[Image.Image], str]) -> None:
         _DECODING.release()
         drop_content(file)
     if wrong:
+        events.refusal("picture")
         errors[key] = f"{name} {wrong}"
 
 

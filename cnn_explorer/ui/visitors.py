@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import dataclass
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from cnn_explorer.ui import events
+from cnn_explorer.ui.session import remembered
 
 
 def visitor() -> str:
     """Streamlit's name for this session."""
     context = get_script_run_ctx()
     return context.session_id if context else ""
+
+
+@dataclass
+class _Visit:
+    """The page that a visitor sees."""
+
+    page: str = ""
+
+
+def arrive(page: str) -> None:
+    """Remember which page a visitor sees; the first one of a session is noted as a visit."""
+    visit = remembered(_Visit)
+    if not visit.page:
+        events.note("visit", page=page)
+    visit.page = page
+
+
+def present_page() -> str:
+    """The page that this visitor sees, "" before the first."""
+    return remembered(_Visit).page
 
 
 def is_present(visitor: str) -> bool:

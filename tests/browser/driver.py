@@ -71,8 +71,12 @@ def running_app(
     port: int = 0,
     options: Sequence[str] = (),
     folder: Path = ROOT,
+    log: Path = Path(os.devnull),
 ) -> Iterator[Server]:
-    """Run `streamlit run script` in a folder on 127.0.0.1, on a free port unless one is given, until the block ends."""
+    """Run `streamlit run script` in a folder on 127.0.0.1, on a free port unless one is given, until the block ends.
+
+    What it writes on stderr is in `log`.
+    """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", port))
@@ -80,9 +84,8 @@ def running_app(
     command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)]
     command += ["--server.headless", "true", "--server.address", "127.0.0.1"]
     command += options
-    process = subprocess.Popen(
-        command, cwd=folder, env=os.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    with log.open("ab") as written:
+        process = subprocess.Popen(command, cwd=folder, env=os.environ, stdout=subprocess.DEVNULL, stderr=written)
     try:
         url = f"http://127.0.0.1:{port}"
         deadline = time.monotonic() + timeout

@@ -32,7 +32,7 @@ from cnn_explorer.spec.layers import (
 from cnn_explorer.spec.limits import excess_of
 from cnn_explorer.spec.network import MAX_LAYERS, NetworkSpec, parse
 from cnn_explorer.spec.shapes import NetworkShapes
-from cnn_explorer.ui import caches, own_weights, state
+from cnn_explorer.ui import caches, events, own_weights, state
 from cnn_explorer.ui.controlled import chosen, controlled
 from cnn_explorer.ui.loading import torch_loading
 from cnn_explorer.ui.markdown import plain, sentence
@@ -99,6 +99,7 @@ def _read_architecture(text: str) -> None:
     try:
         show(parse(text))
     except ValueError as problem:
+        events.refusal("network")
         rejected = remembered(_Rejected)
         rejected.text, rejected.net = text, state.architecture()
         rejected.error = f"Not yet a network for this page: {plain(problem)}."
@@ -173,6 +174,7 @@ def _edit(edit: Callable[[Blocks], Blocks]) -> None:
         with suppress(IndexError):  # the part is gone
             show(edit(split(parse(state.architecture()))).spec())
     except ValueError as problem:
+        events.refusal("network")
         st.toast(sentence(problem), icon=":material/block:", duration="long")
 
 

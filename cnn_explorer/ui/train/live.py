@@ -12,7 +12,7 @@ from cnn_explorer import figures
 from cnn_explorer.training.results import epochs, trained_at
 from cnn_explorer.training.run import CurvePoint, Run
 from cnn_explorer.training.scheduler import RunStatus
-from cnn_explorer.ui import caches, network_view, state
+from cnn_explorer.ui import caches, events, network_view, state
 from cnn_explorer.ui.boundary import guarded
 from cnn_explorer.ui.controlled import controlled
 from cnn_explorer.ui.markdown import plain
@@ -30,11 +30,13 @@ KEY = network_view.TRAIN
 class Watch:
     """`going`: networks and recipe that were in training at the last rerun, if any. `results_wait`: the results are
     hidden until the training pauses. `looked_into`: architecture string of the network whose maps are shown.
+    `problems`: why networks cannot be trained, as noted last.
     """
 
     going: tuple[str, ...] = ()
     results_wait: bool = False
     looked_into: str = ""
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,10 @@ def live() -> None:
     elif was_going:  # the training has ended
         progress.ADDRESS.write()
     watch.going = progress.shown() if going else ()
+    problems = tuple(learner.problem for learner in shown)
+    if any(problems) and problems != watch.problems:
+        events.refusal("training")
+    watch.problems = problems
     # The whole page: notices are above this fragment, and the results below it wait for the training's end.
     if progress.ADDRESS.notices() != notices or (not going and watch.results_wait):
         st.rerun()

@@ -19,7 +19,7 @@ from cnn_explorer.training.files import CONVERT, LOAD_AND_SAVE, PickleError, rea
 from cnn_explorer.training.recipe import digits_for
 from cnn_explorer.training.results import epochs
 from cnn_explorer.training.script import training_script
-from cnn_explorer.ui import caches, own_weights, state, top_bar
+from cnn_explorer.ui import caches, events, own_weights, state, top_bar
 from cnn_explorer.ui.boundary import careful, guarded
 from cnn_explorer.ui.controlled import chosen, controlled
 from cnn_explorer.ui.markdown import plain
@@ -336,6 +336,7 @@ def _read_file(net: str) -> None:
         network = own_weights.loaded(net, weights.module)
         own_weights.keep_from_file(net, network)
     except ValueError as problem:
+        events.refusal("weights")
         code = CONVERT if isinstance(problem, PickleError) else ""
         remembered(ResultsShown).note = FileNote(net, f"{name}: {plain(problem)}", refused=True, code=code)
         return
