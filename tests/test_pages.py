@@ -1,6 +1,7 @@
 """The page without a browser: widgets, address and what the network view is sent."""
 
 import re
+import time
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from rendered import FOREIGN, FOREIGN_QUOTED, quotes_foreign_text, shown
 from streamlit.testing.v1 import AppTest
 from widgets import address, components, control, name_of, record, sent, wait_for_training
 
-from cnn_explorer.digits.drawing import example_drawing, parse_drawing
+from cnn_explorer.digits.drawing import drawing_from_strokes, example_drawing, parse_drawing
 from cnn_explorer.spec.network import LECTURE, PRESETS, parse
 from cnn_explorer.spec.shapes import infer_shapes
 from cnn_explorer.ui.draw import live
@@ -572,6 +573,24 @@ def test_seconds_are_bounded(seconds: float) -> None:
     assert training["to"] == (live.MOST if seconds > 0 else live.BRIEFLY)
     assert training["going"] is (seconds > 0)
     draw(page, 2, EXAMPLE, final=False)
+
+
+def test_a_drawing_that_is_unlike_all_digits_is_told_so_while_the_pen_rests() -> None:
+    page = opened()
+    zigzag = drawing_from_strokes([[(60, 60), (220, 90), (60, 130), (220, 160), (60, 200), (220, 230)]]).text
+    assert sent(draw(page, 1, zigzag, final=False))["unlike"] is False  # nothing is worked out while the pen moves
+    for seq in range(2, 200):
+        header = sent(draw(page, seq, zigzag, final=True))
+        if not header["judging"]:
+            break
+        time.sleep(0.05)
+    assert header["unlike"] is True
+    assert sent(draw(page, 300, EXAMPLE, final=True))["unlike"] is False
+
+
+def test_an_untrained_network_is_not_judged() -> None:
+    header = sent(draw(opened(net="conv4k3-fc7"), 1, EXAMPLE, final=True))
+    assert (header["judging"], header["unlike"]) == (False, False)
 
 
 def test_sessions_with_different_networks_have_their_own_weights() -> None:

@@ -20,6 +20,7 @@ from cnn_explorer.ui.show_network import show_network
 
 if TYPE_CHECKING:
     from cnn_explorer.weights.load import TrainedNetwork
+    from cnn_explorer.weights.novelty import Novelty
 
 KEY = network_view.DRAW
 BRIEFLY, ON_THE_SPOT, MOST = 4, 10, 40  # seconds of training: on a press of the button, without one, altogether
@@ -50,7 +51,26 @@ def live_view() -> None:
     compared = pinned(shapes, message)
     if state.FIRST_PAGE.notices() != told:  # they stand above
         st.rerun()
-    show_network(KEY, seq, message, shapes, network, training, compared, label_before(shapes, network.label))
+    before = label_before(shapes, network.label)
+    going = training is not None and training.going
+    known, judging = (None, False) if going else _novelty(shapes, network, message)
+    show_network(KEY, seq, message, shapes, network, training, compared, before, known, judging)
+
+
+def _novelty(
+    shapes: NetworkShapes, network: TrainedNetwork, message: network_view.ViewMessage | None
+) -> tuple[Novelty | None, bool]:
+    """What tells drawings that are unlike all digits, and whether it is still to come. It is asked for while the pen
+    rests.
+    """
+    from cnn_explorer.weights.novelty import digits_to_know
+
+    if not network.label.trained or not digits_to_know(shapes):
+        return None, False
+    if message is None or message.moving:
+        return None, True
+    known = caches.novelty(str(shapes.spec), network)
+    return known, known is None
 
 
 def trained(

@@ -16,7 +16,7 @@ export const MARKUP = `
   </div>
   <div class="seen">
     <div class="tiles"><canvas class="image" role="img"></canvas><canvas class="outline"></canvas></div>
-    <output class="short-answer" aria-hidden="true"></output>
+    <output class="short-answer" aria-hidden="true"><strong></strong><span></span></output>
     <div><p class="about"></p>
     <button type="button" class="more" aria-expanded="false" aria-controls="gallery">Pick a digit ▾</button></div>
   </div>

@@ -163,7 +163,7 @@ export class View {
     // live view, which is what Streamlit asks a restarted server for, leaves no older drawing behind in the component's state, and
     // asks for the weights.
     if (!answered && !this.server.busy) this.server.retry(SOON);
-    else if (update.pending || update.training?.going || !update.measured) this.server.retry(AGAIN);
+    else if (update.pending || update.training?.going || !update.measured || (update.judging && !this.surface.drawingNow)) this.server.retry(AGAIN);
     else if (this.preview.lacks(update) || this.pin.lacking) this.server.retry(isLarge(update) ? REST : AGAIN);
     this.#writeTable(update);
     if (before?.sentence !== update.sentence) this.#find(".label").textContent = update.sentence;
@@ -450,7 +450,9 @@ export class View {
     if (!shown || !this.#room) return;
     paintImage(this.image, shown.image, SEEN);
     this.depth.refresh(this.columns.show(shown, { ...this.#room, theme: this.#look.theme }, this.#comparedWith(shown)));
-    if (!shown.pending) this.#find(".short-answer").textContent = this.columns.verdict(shown); // where the columns stack, the answer is far from the pen
+    if (shown.pending) return;
+    this.#find(".short-answer strong").textContent = this.columns.verdict(shown); // where the columns stack, the answer is far from the pen
+    this.#find(".short-answer span").textContent = this.columns.doubt(shown);
   }
 
   // --- tools and keys ---
