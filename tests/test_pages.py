@@ -66,6 +66,11 @@ def words(page: AppTest) -> dict[str, str | None]:
     return {name_of(widget): widget.value for widget in page.selectbox}
 
 
+def places(page: AppTest) -> list[int]:
+    """The positions in the page's fragment that something was put into, an empty element perhaps."""
+    return sorted(page.main.children[1].children)  # type: ignore[union-attr]
+
+
 def read(markdown: str) -> str:
     """As it looks on the page: without the backslashes that keep Markdown from reading it."""
     return re.sub(r"\\(.)", r"\1", markdown)
@@ -234,9 +239,9 @@ def test_a_network_of_feature_maps_offers_the_last_layer() -> None:
 @pytest.mark.parametrize(
     ("typed", "told"),
     [
-        ("conv10k5-max2-rleu-fc10", ["`rleu`", "position 14", "relu"]),
+        ("conv10k5-max2-rleuh4-fc10", ["`rleuh4`", "position 14", "relu"]),
         ("", ["nothing", "position 0"]),
-        ("conv10", ["`conv10`"]),
+        ("conv10q", ["`conv10q`"]),
         ("conv10k5-conv999k3-fc10", ["out_channels", "999"]),
         ("-".join(["relu"] * 25), ["24 layers"]),
     ],
@@ -309,9 +314,42 @@ def test_the_way_back_from_an_impossible_setting() -> None:
     shows(page, LECTURES)
 
 
-def test_an_input_takes_no_kernel_beyond_its_layers_input() -> None:
+@pytest.mark.parametrize(
+    ("knob", "value", "limit"),
+    [
+        ("block1_kernel_size", 40, "at most 28 here: the window has to fit"),
+        ("block2_kernel_size", 13, "at most 12 here: the window has to fit"),
+        ("block1_out_channels", 512, "at most 256 here: the page computes"),
+        ("block1_stride", 0, "at least 1"),
+    ],
+)
+def test_a_number_beyond_its_bounds_is_refused_in_words(knob: str, value: int, limit: str) -> None:
     page = opened()
-    assert [control(page.number_input, f"block{block}_kernel_size").max for block in (1, 2)] == [28, 12]
+    control(page.number_input, knob).set_value(value).run()
+    (toast,) = page.toast
+    assert f"= {value} cannot be. It is {limit}" in toast.value
+    shows(page, LECTURES)
+    assert numbers(page)[knob] == numbers(opened())[knob]
+
+
+def test_a_near_miss_is_said_in_words_and_repaired_by_a_press() -> None:
+    page = opened()
+    control(page.text_input, "architecture").input("conv10k5, maxpool2 -> relu dense10").run()
+    (error,) = page.error
+    assert read(error.value) == (
+        "Not yet a network for this page: `maxpool2` is written `max2` here, `dense10` is written `fc10` here."
+    )
+    page.button(key="use_meant").click().run()
+    assert not page.error
+    shows(page, "conv10k5-max2-relu-fc10")
+    assert not [button for button in page.button if button.key == "use_meant"]
+
+
+def test_a_network_of_many_blocks_leaves_no_row_behind() -> None:
+    """Every row has a place of its own, in which the next run puts something else at once."""
+    many, few = (places(opened(net="-".join(["conv8k3p1-relu"] * count) + "-fc10")) for count in (8, 1))
+    assert few == many
+    assert len(few) > 20
 
 
 def test_a_setting_too_large_for_a_live_page_is_refused_in_words() -> None:
