@@ -61,8 +61,8 @@ LIMITS = {
     "out_features": "the page computes all of them with every stroke",
 }
 ARCHITECTURE_HELP = (
-    "One word a layer, between hyphens or blanks: conv8k5x3s2p1d1g1 (out_channels, kernel_size, stride, padding, dilation, groups), max2 or "
-    "avg3s2p1, relu, tanh, sigmoid, leakyrelu, gelu, bn, drop50, flatten, fc10."
+    "One word a layer, between hyphens or blanks: conv8k5x3s2p1d1g1 (out_channels, kernel_size, stride, padding, "
+    "dilation, groups), max2 or avg3s2p1, relu, tanh, sigmoid, leakyrelu, gelu, bn, drop50, flatten, fc10."
 )
 EXPLAINED = ("block1", "linear")  # one row of question marks is enough
 UPLOAD = "upload"
