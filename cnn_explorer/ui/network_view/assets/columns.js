@@ -293,7 +293,8 @@ export class Columns {
   #column(index, layer, grid) {
     const column = element("div", "column"), canvas = element("canvas"), former = element("canvas", "former"), outline = element("canvas", "outline");
     column.style.minWidth = `${grid.width}px`;
-    canvas.setAttribute("role", "img");
+    canvas.setAttribute("role", "application");
+    canvas.setAttribute("aria-roledescription", layer.shape.length === 3 ? "feature maps" : "features");
     canvas.tabIndex = 0;
     const [channels, rows, columns] = mapsOf(layer.shape);
     canvas.setAttribute(

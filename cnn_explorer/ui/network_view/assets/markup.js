@@ -6,7 +6,7 @@ const tool = (kind, name, title, path) =>
 
 export const MARKUP = `
 <section class="draw" aria-label="Drawing">
-  <div class="surface"><canvas class="paper" tabindex="0" role="img"></canvas><canvas class="outline"></canvas><p class="hint">Draw a digit here</p></div>
+  <div class="surface"><canvas class="paper" tabindex="0" role="application" aria-roledescription="drawing surface"></canvas><canvas class="outline"></canvas><p class="hint">Draw a digit here</p></div>
   <div class="tools" role="toolbar" aria-label="Drawing tools">
     ${tool("tool", "pen", "Pen", "M4 20l1-5L16 4l4 4L9 19z M14 6l4 4")}
     ${tool("tool", "eraser", "Eraser", "M9 20l-6-6L13 4l8 8-8 8z M8 9l8 8 M9 20h12")}

@@ -172,6 +172,7 @@ export class View {
     if (update.pending) return;
     if (this.#room) this.address.updated(update.net);
     this.#agree(update);
+    if (before?.error && !update.error && update.training?.going) this.#say(update.sentence); // the error is mended: it is told no longer
     if (this.surface.drawingNow || update.training?.going) return;
     const news = [before?.training?.going ? update.sentence : "", changed && update.pin ? this.columns.change : ""];
     const answer = [...news, this.columns.answer(update)].filter(Boolean).join(" ");
@@ -392,7 +393,7 @@ export class View {
     if (this.#blank === blank) return;
     this.#blank = blank;
     this.#find(".hint").hidden = !blank;
-    this.#find(".paper").setAttribute("aria-label", blank ? "Empty drawing surface" : "Your drawing");
+    this.#find(".paper").setAttribute("aria-label", blank ? "Empty: draw a digit with mouse or finger, or pick one below" : "Your drawing. Control Z undoes, Control Y redoes");
   }
 
   // --- the address ---
