@@ -7,7 +7,7 @@ from cnn_explorer.ui import caches, sessions, shell, state, widgets
 from cnn_explorer.ui.boundary import guarded
 from cnn_explorer.ui.controlled import listening
 from cnn_explorer.ui.draw import controls
-from cnn_explorer.ui.draw.live import live_view, stages_popover
+from cnn_explorer.ui.draw.live import live_view, popovers
 from cnn_explorer.ui.headers import ResponseHeaders
 from cnn_explorer.ui.loading import torch_loading
 
@@ -22,7 +22,7 @@ def page() -> None:
         widgets.preset_choice(shapes.spec, controls.show)
         typing_error = controls.architecture_text(shapes.spec)
         controls.picture_popover()
-        stages_popover()
+        popovers(str(shapes.spec))
         controls.own_weights_button()
     controls.notices(typing_error)
     live_view()

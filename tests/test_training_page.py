@@ -268,7 +268,7 @@ def test_what_cannot_be_read_gets_a_sentence(part: str, value: str, words: str) 
     assert sent(page)["net"] == SMALL
 
 
-@pytest.mark.parametrize("part", ["net", "recipe", "beside", "at"])
+@pytest.mark.parametrize("part", ["recipe", "at"])
 def test_what_an_address_says_is_quoted(part: str) -> None:
     (warning,) = opened(**{part: FOREIGN}).warning
     assert quotes_foreign_text(warning.value), warning.value

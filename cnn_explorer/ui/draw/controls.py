@@ -52,13 +52,12 @@ HELP = {
     "out_features": "Values that come out, each a weighted sum of all that go in.",
 }
 LIMITS = {
-    "out_channels": "the page computes every channel with every stroke",
-    "kernel_size": "the window has to fit into its input. More padding makes room for a larger one",
-    "stride": "the window cannot step further than its padded input reaches. More padding, or less stride and pooling "
-    "before, makes room",
-    "padding": "more would be wider than the drawing itself. Take a smaller padding",
-    "dilation": "the window has to fit into its input. A smaller kernel, or more padding, makes room",
-    "out_features": "the page computes all of them with every stroke",
+    "out_channels": "each is computed with every stroke",
+    "kernel_size": "the window must fit into its input. Add padding for more",
+    "stride": "a longer step leaves the input. Stride or pool less before for more",
+    "padding": "as wide as the drawing itself. Take less",
+    "dilation": "the window must fit into its input. Take a smaller kernel for more",
+    "out_features": "each is computed with every stroke",
 }
 ARCHITECTURE_HELP = (
     "One word a layer, between hyphens or blanks: conv8k5x3s2p1d1g1 (out_channels, kernel_size, stride, padding, "
@@ -215,7 +214,7 @@ def _number(key: str, label: str, value: int, low: int, high: int, edit: Edit) -
             _edit(lambda now: edit(now, new))
         else:
             limit = f"at least {low}" if new < low else f"at most {high:,} here: {_of(LIMITS, label)}"
-            st.toast(f"{label} = {new:,} cannot be. It is {limit}.", icon=":material/block:", duration="long")
+            st.toast(f"{label} is {limit}.", icon=":material/block:", duration="long")
 
     widget = controlled(f"{key}_{label}", value, then_page(changed))
     explained = f"{_of(HELP, label)} {low} to {high}."

@@ -4,18 +4,21 @@ nothing else.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
 from PIL import Image
 
+from cnn_explorer.spec.codegen import network_code
 from cnn_explorer.spec.shapes import NetworkShapes
 from cnn_explorer.ui import caches, network_view, own_weights, state, visitors
 from cnn_explorer.ui.boundary import guarded
 from cnn_explorer.ui.draw.before import label_before, pinned
 from cnn_explorer.ui.loading import torch_loading
 from cnn_explorer.ui.markdown import plain
+from cnn_explorer.ui.session import remembered
 from cnn_explorer.ui.show_network import show_network
 
 if TYPE_CHECKING:
@@ -113,7 +116,14 @@ def trained(
 
 @st.fragment
 @guarded()
-def stages_popover() -> None:
+def popovers(net: str) -> None:
+    """What is looked at beside the maps: the steps to the network's image, and the network's code."""
+    with st.container(horizontal=True):
+        _stages()
+        _code(net)
+
+
+def _stages() -> None:
     """The steps from the drawing to the network's image, computed when they are looked at."""
     steps = st.popover("What the network sees", icon=":material/visibility:", on_change="rerun", key="stages")
     if not steps.open:
@@ -124,6 +134,28 @@ def stages_popover() -> None:
             with st.container(width=STAGE_SIDE):
                 st.image(picture, width=picture.width, alt=stage.caption)
                 st.caption(stage.caption)
+
+
+@dataclass
+class _Changed:
+    """The network on the page, and the one before the last change; "" for none."""
+
+    net: str = ""
+    former: str = ""
+
+
+def _code(net: str) -> None:
+    """The PyTorch code of a network, made when it is looked at; what changed last is marked."""
+    changed = remembered(_Changed)
+    if net != changed.net:
+        changed.former, changed.net = changed.net, net
+    code = st.popover("Code", icon=":material/code:", on_change="rerun", key="code")
+    if not code.open:
+        return
+    with code:
+        former = caches.shapes_of(changed.former) if changed.former else None
+        st.code(network_code(caches.shapes_of(net), former), language="python")
+        st.caption("This network in PyTorch: it runs as you paste it. An arrow marks what you changed last.")
 
 
 def _enlarged(pixels: np.ndarray) -> Image.Image:

@@ -95,7 +95,8 @@ export class Kernels {
     const [x, y] = tileAt(grid, this.#at[0] * inputs + this.#at[1]);
     context.strokeStyle = theme === "dark" ? "#fff" : "#000";
     context.lineWidth = 1;
-    context.strokeRect(x - 0.5, y - 0.5, grid.tileWidth + 1, grid.tileHeight + 1);
+    const left = Math.max(x, 1) - 0.5, top = Math.max(y, 1) - 0.5; // within the canvas
+    context.strokeRect(left, top, Math.min(x + grid.tileWidth, grid.dotsWide - 1) + 0.5 - left, Math.min(y + grid.tileHeight, grid.dotsHigh - 1) + 0.5 - top);
   }
 
   close() {
