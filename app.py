@@ -19,6 +19,7 @@ def page() -> None:
     """Everything that follows the drawing and the network; a change reruns this and leaves the page's frame alone."""
     shapes = caches.shapes_of(state.architecture())
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        controls.about_presets()
         widgets.preset_choice(shapes.spec, controls.show)
         typing_error = controls.architecture_text(shapes.spec)
         controls.picture_popover()

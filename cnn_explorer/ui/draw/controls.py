@@ -43,13 +43,16 @@ from cnn_explorer.ui.uploads import picture_uploader, upload_error
 from cnn_explorer.ui.widgets import NUMBER_WIDTH, show_notices, then_page
 
 CHOICE_WIDTH, NAME_WIDTH = 108, 52  # pixels
-HELP = {
-    "out_channels": "Feature maps that come out, each with its own kernels.",
-    "kernel_size": "Rows and columns of the window.",
-    "stride": "How far the window moves from one value to the next.",
-    "padding": "Rows and columns of zeros around the input.",
-    "dilation": "Distance between the cells of the window.",
-    "out_features": "Values that come out, each a weighted sum of all that go in.",
+HELP = {  # what a knob is for, and what to watch
+    "out_channels": "How many feature maps come out, each with its own kernels. Watch the parameters grow with them.",
+    "kernel_size": "Rows and columns of the window that slides over the input. A larger one sees more at once. Watch "
+    "the map lose its edge.",
+    "stride": "How far the window moves from one value to the next. Watch the map shrink by that factor.",
+    "padding": "Rows and columns of zeros around the input. Half of the kernel keeps the map as large as the input.",
+    "dilation": "Distance between the cells of the window: it sees farther with as many weights. Watch the gaps.",
+    "out_features": "How many values come out, each a weighted sum of all that go in. Watch the parameters.",
+    "pooling": "Makes one number of each window: the largest, or the average. Watch the maps shrink.",
+    "activation": "Bends every value by itself. Without it, two layers do no more than one. Watch what becomes zero.",
 }
 LIMITS = {
     "out_channels": "each is computed with every stroke",
@@ -63,7 +66,10 @@ ARCHITECTURE_HELP = (
     "One word a layer, between hyphens or blanks: conv8k5x3s2p1d1g1 (out_channels, kernel_size, stride, padding, "
     "dilation, groups), max2 or avg3s2p1, relu, tanh, sigmoid, leakyrelu, gelu, bn, drop50, flatten, fc10."
 )
-EXPLAINED = ("block1", "linear")  # one row of question marks is enough
+LECTURE_HELP = (
+    "“The lecture” is a PyTorch lecture on basic CNNs. Its network has two convolutions and 8,490 parameters. "
+    "After ten epochs on MNIST it was right on 98 % of the test digits, and its fully connected network on 97 %."
+)
 UPLOAD = "upload"
 
 
@@ -134,6 +140,11 @@ def show(spec: NetworkSpec) -> None:
     """Show another network."""
     state.set_network(spec)
     remembered(_Rejected).error = ""
+
+
+def about_presets() -> None:
+    """What the list of networks takes its names from."""
+    st.markdown("Network", width="content", help=LECTURE_HELP)
 
 
 def picture_popover() -> None:
@@ -218,7 +229,7 @@ def _number(key: str, label: str, value: int, low: int, high: int, edit: Edit) -
 
     widget = controlled(f"{key}_{label}", value, then_page(changed))
     explained = f"{_of(HELP, label)} {low} to {high}."
-    st.number_input(label, width=NUMBER_WIDTH, help=explained if key in EXPLAINED else None, **widget)
+    st.number_input(label, width=NUMBER_WIDTH, help=explained, **widget)
 
 
 def _of(texts: Mapping[str, str], label: str) -> str:
@@ -244,7 +255,7 @@ def _choice(key: str, label: str, value: str | None, options: tuple[str, ...], e
         _edit(lambda now: edit(now, None if new == "none" else new))
 
     widget = chosen(f"{key}_{label}", value or "none", ["none", *options], then_page(changed))
-    st.selectbox(label, width=CHOICE_WIDTH, **widget)
+    st.selectbox(label, width=CHOICE_WIDTH, help=_of(HELP, label), **widget)
 
 
 def _button(key: str, icon: str, name: str, edit: Callable[[Blocks], Blocks], *, disabled: bool = False) -> None:

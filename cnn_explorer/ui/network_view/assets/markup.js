@@ -24,6 +24,7 @@ export const MARKUP = `
 </section>
 <div class="stage">
   <div class="pin" role="group" aria-label="Compare with a pinned network" hidden></div>
+  <p class="welcome" hidden><span>Draw. Every square is what one filter sees. Point at any; open it; Escape leads back.</span><button type="button" data-close="welcome" title="Close for good" aria-label="Close for good">×</button></p>
   <section class="layers" aria-label="Layers"></section>
   <section class="detail" aria-label="Opened map" hidden></section>
   <section class="detail kernels" aria-label="Kernels" hidden></section>
@@ -32,12 +33,18 @@ export const MARKUP = `
   <div class="scale" role="group" aria-label="Colour scale">
     <span>Colours per</span>
     <button type="button" data-scale="map">map</button><button type="button" data-scale="layer">layer</button><button type="button" data-scale="network">network</button>
-    <span class="legend"><span>−</span><i></i><span>+</span></span>
+    <span class="legend values"><span>−</span><i></i><span>+</span></span>
+    <span class="legend weights" hidden><span>−</span><i></i><span>+</span></span>
   </div>
   <p class="label"></p>
   <p class="training" hidden><button type="button"></button><label><input type="checkbox">after each change</label></p>
-  <p class="agree" hidden></p>
+  <p class="agree" hidden><button type="button" class="term" data-term="agrees"></button></p>
   <details class="layer-table"><summary title="Shapes, parameters and multiply-adds, layer by layer">Layer table</summary><div class="scroll" tabindex="0"><table></table></div></details>
+  <button type="button" class="ask" aria-expanded="false" aria-controls="help" title="How this page works, and what its words mean" aria-label="Help">?</button>
 </footer>
+<section class="help" id="help" aria-label="Help" hidden>
+  <p>Draw. Every square is what one filter sees. Point at any; open it; Escape leads back. Your drawing changes no weight: the network has learned before.</p>
+  <dl></dl>
+</section>
 <div class="spoken" role="status" aria-live="polite"></div>
 <div class="card" hidden></div>`;

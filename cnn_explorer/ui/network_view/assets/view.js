@@ -7,7 +7,7 @@ import { around, part } from "./element.js";
 import { Gallery } from "./gallery.js";
 import { writeLayerTable } from "./layer_table.js";
 import { MARKUP } from "./markup.js";
-import { cssGradient, paintImage } from "./painting.js";
+import { paintImage } from "./painting.js";
 import { Preview } from "./preview.js";
 import { Pin } from "./pin.js";
 import { PinBar } from "./pin_bar.js";
@@ -15,6 +15,9 @@ import { decode } from "./protocol.js";
 import { imageOfStrokes, placementOf } from "./raster.js";
 import { ServerChannel } from "./server_channel.js";
 import { Surface } from "./surface.js";
+import { Help } from "./help.js";
+import { Legend } from "./legend.js";
+import { Terms } from "./terms.js";
 import { Training } from "./training.js";
 import { ViewAddress } from "./view_address.js";
 
@@ -99,9 +102,12 @@ export class View {
     this.card = new Card(this.#find(".card"), host);
     /** @param {string} sentence */
     const say = (sentence) => this.#say(sentence);
+    this.terms = new Terms(host, this.card, say);
+    this.help = new Help(host);
+    this.legend = new Legend(this.#find(".scale"));
     this.columns = new Columns(this.#find(".layers"), this.card, {
       say,
-      looked: (place) => this.depth.look(place),
+      looked: (place) => { this.depth.look(place); this.#writeLegend(place?.index); },
       opened: (place) => this.depth.open(place),
       kernels: (index) => this.depth.openKernels(index),
     });
@@ -159,6 +165,7 @@ export class View {
     const answered = before !== null && before.seq !== update.seq;
     this.server.acknowledge(update.seq);
     this.#adopt(update, !before);
+    if (!before) this.help.greet(update.pin !== null);
     // Not asked for from here: the page has been opened or the network changed. A message of our own makes the last run one of the
     // live view, which is what Streamlit asks a restarted server for, leaves no older drawing behind in the component's state, and
     // asks for the weights.
@@ -274,8 +281,9 @@ export class View {
     const difference = !this.#own && preview.id === last.id ? preview.difference : null;
     mark.hidden = difference === null;
     if (difference === null) return;
-    mark.textContent = preview.usable ? "✓ PyTorch agrees" : "These are PyTorch's numbers; this browser's own differ";
-    mark.title = `At rest all numbers are PyTorch's; while the pen moves, the maps are this browser's own. Largest difference: ${difference.toExponential(0)} of a layer's largest value`;
+    const words = part(mark, "button", HTMLButtonElement);
+    words.textContent = preview.usable ? "✓ PyTorch agrees" : "These are PyTorch's numbers; this browser's own differ";
+    words.dataset.more = `At rest all numbers are PyTorch's; while the pen moves, the maps are this browser's own. Largest difference: ${difference.toExponential(0)} of a layer's largest value`;
   }
 
   // --- before and after ---
@@ -426,7 +434,7 @@ export class View {
     this.surface.paint();
     this.host.dataset.theme = theme;
     this.#look = { ...this.#look, theme, ink: color, family: fontFamily };
-    this.#find(".legend i").style.background = cssGradient(theme);
+    this.legend.paint(theme);
   }
 
   /** Measure the room, which changes with the window only, and draw everything into it. */
@@ -452,8 +460,15 @@ export class View {
     paintImage(this.image, shown.image, SEEN);
     this.depth.refresh(this.columns.show(shown, { ...this.#room, theme: this.#look.theme }, this.#comparedWith(shown)));
     if (shown.pending) return;
+    if (shown.exact) this.#writeLegend();
     this.#find(".short-answer strong").textContent = this.columns.verdict(shown); // where the columns stack, the answer is far from the pen
     this.#find(".short-answer span").textContent = this.columns.doubt(shown);
+  }
+
+  /** The numbers of the colour scales: of a layer, else of the opened one, else of the first. @param {number} index */
+  #writeLegend(index = this.depth.index) {
+    const { update, parameters } = this.#scene();
+    if (!update.pending && update.layers.length) this.legend.show(update, Math.max(0, index), this.columns.scale, this.depth.index < 0 ? null : parameters);
   }
 
   // --- tools and keys ---
