@@ -2,6 +2,7 @@
 
 import re
 
+from browser.axe import check
 from browser.conftest import Visit
 from browser.driver import Server
 from browser.explorer import PATIENCE, Explorer
@@ -11,7 +12,7 @@ from cnn_explorer.spec.network import LECTURE
 from cnn_explorer.weights.load import load_network
 
 
-def test_the_first_visit_is_told_how_the_page_works_once(browser: Browser, server: Server) -> None:
+def test_the_first_visit_is_told_how_the_page_works_once(browser: Browser, server: Server, axe: str) -> None:
     context = browser.new_context(viewport={"width": 1280, "height": 720})
     try:
         page = context.new_page()
@@ -19,6 +20,8 @@ def test_the_first_visit_is_told_how_the_page_works_once(browser: Browser, serve
         Explorer(page).ready()
         line = page.locator(".welcome")
         expect(line).to_contain_text("Every square is what one filter sees", timeout=PATIENCE)
+        page.evaluate(axe)
+        check(page, 'class="welcome"')
         line.locator("button").click()
         expect(line).to_be_hidden()
         assert page.locator(".ask").evaluate("ask => ask.getRootNode().activeElement === ask")

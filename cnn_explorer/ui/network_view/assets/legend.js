@@ -6,6 +6,16 @@ import { cssGradient, reachOf } from "./painting.js";
 
 /** @import { Parameters, Scale, Theme, Update } from "../types.d.ts" */
 
+/** @type {WeakMap<Float32Array, number>} worked out once an update: the pointer asks with every movement */
+const known = new WeakMap();
+
+/** @param {Float32Array} values */
+function reachIn(values) {
+  const reach = known.get(values) ?? reachOf(values);
+  known.set(values, reach);
+  return reach;
+}
+
 export class Legend {
   /** @param {HTMLElement} element the group of the scale's buttons */
   constructor(element) {
@@ -25,13 +35,13 @@ export class Legend {
    */
   show({ layers, values }, index, scale, parameters) {
     const { name } = layers[index];
-    const reach = scale === "network" ? Math.max(...values.map((each) => reachOf(each))) : reachOf(values[index]);
+    const reach = scale === "network" ? Math.max(...values.map(reachIn)) : reachIn(values[index]);
     const whose = { network: "all layers", layer: name, map: `largest map of ${name}` }[scale];
     write(this.values, oneDecimal(reach), `Colours of values, ${whose}: blue ${oneDecimal(-reach)}, zero in the middle, orange ${oneDecimal(reach)}`);
     const weight = parameters?.[index]?.weight;
     this.weights.hidden = !weight;
     if (!weight) return;
-    const most = short(reachOf(weight));
+    const most = short(reachIn(weight));
     write(this.weights, most, `Colours of the weights of ${name}: purple −${most}, zero in the middle, green ${most}`);
   }
 }
