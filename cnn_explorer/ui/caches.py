@@ -79,12 +79,16 @@ def network_of(architecture: str) -> TrainedNetwork:
 def novelty(architecture: str, network: TrainedNetwork) -> Novelty | None:
     """What tells drawings that are unlike all digits, for a network with these weights.
 
-    None while it is being fitted in the background, which takes about a second.
+    None while it is being fitted in the background, which takes up to a second.
     """
     from cnn_explorer.weights.novelty import novelty_of
 
-    key = f"{architecture} {network.fingerprint}"
-    return _NOVELTIES.get(key, lambda: novelty_of(network.module, shapes_of(architecture)))
+    def fit() -> Novelty:
+        found = novelty_of(network.module, shapes_of(architecture))
+        give_back_memory()
+        return found
+
+    return _NOVELTIES.get(f"{architecture} {network.fingerprint}", fit)
 
 
 # --- trainings ---

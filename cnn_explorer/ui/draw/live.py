@@ -4,6 +4,7 @@ nothing else.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 KEY = network_view.DRAW
 BRIEFLY, ON_THE_SPOT, MOST = 4, 10, 40  # seconds of training: on a press of the button, without one, altogether
+SETTLED = 1.0  # seconds that weights are on the page before drawings are judged by them
 STAGE_SIDE = 140  # CSS pixels
 
 
@@ -60,17 +62,28 @@ def live_view() -> None:
     show_network(KEY, seq, message, shapes, network, training, compared, before, known, judging)
 
 
+@dataclass
+class _Judged:
+    """The fingerprint of the weights on the page, and since when they are there, as `time.monotonic` counts."""
+
+    version: str = ""
+    since: float = 0.0
+
+
 def _novelty(
     shapes: NetworkShapes, network: TrainedNetwork, message: network_view.ViewMessage | None
 ) -> tuple[Novelty | None, bool]:
     """What tells drawings that are unlike all digits, and whether it is still to come. It is asked for while the pen
-    rests.
+    rests, and once these weights have been on the page for a moment: a visitor may press a knob many times.
     """
     from cnn_explorer.weights.novelty import digits_to_know
 
     if not network.label.trained or not digits_to_know(shapes):
         return None, False
-    if message is None or message.moving:
+    judged = remembered(_Judged)
+    if judged.version != network.fingerprint:
+        judged.version, judged.since = network.fingerprint, time.monotonic()
+    if message is None or message.moving or time.monotonic() - judged.since < SETTLED:
         return None, True
     known = caches.novelty(str(shapes.spec), network)
     return known, known is None

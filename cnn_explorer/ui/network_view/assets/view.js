@@ -30,6 +30,7 @@ const CONFIRMED = 250; // ms between drawings sent while this browser's own maps
 const UNCONFIRMED = 80; // while only PyTorch's do
 const LARGE = 500_000; // parameters of a network whose weights are asked for only once the page is at rest
 const REST = 1500; // ms
+const JUDGING = 700; // ms until the server is asked again whether it can judge the drawing
 const SOON = 100; // ms: the page is to have come to its end
 const AGAIN = 250; // ms until the server is asked how far it is
 const BUSY = 1000; // ms until the browser's own pass is timed again, if it took too long
@@ -170,8 +171,9 @@ export class View {
     // live view, which is what Streamlit asks a restarted server for, leaves no older drawing behind in the component's state, and
     // asks for the weights.
     if (!answered && !this.server.busy) this.server.retry(SOON);
-    else if (update.pending || update.training?.going || !update.measured || (update.judging && !this.surface.drawingNow)) this.server.retry(AGAIN);
+    else if (update.pending || update.training?.going || !update.measured) this.server.retry(AGAIN);
     else if (this.preview.lacks(update) || this.pin.lacking) this.server.retry(isLarge(update) ? REST : AGAIN);
+    else if (update.judging && !this.surface.drawingNow) this.server.retry(JUDGING);
     this.#writeTable(update);
     if (before?.sentence !== update.sentence) this.#find(".label").textContent = update.sentence;
     this.host.dataset.trained = String(update.trained);
