@@ -33,7 +33,7 @@ export function writeHead(head, layer, difference, also = "") {
 
 /** What a shape means. @param {Layer} layer @param {string} also */
 function meaning({ shape, name }, also) {
-  if (also) return `${name} gives ${shape[0]} logits, one for each digit; ${also} makes probabilities of them`;
+  if (also) return `${name} gives ${shape[0]} logits: the score of each digit. ${also} makes probabilities of them`;
   return shape.length === 3 ? `Here: ${shape[0]} feature maps (channels) of ${shape[1]}×${shape[2]}` : `Here: ${shape[0]} values`;
 }
 
