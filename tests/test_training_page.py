@@ -710,7 +710,7 @@ def test_weights_from_a_file_are_taken_with_other_names_and_pickles_are_not() ->
     section(page, "along")
 
     def upload(name: str, content: bytes) -> None:
-        page.file_uploader(key=f"weights_file {SMALL}").upload(name, content, "application/octet-stream").run()
+        control(page.file_uploader, f"weights_file {SMALL}").upload(name, content, "application/octet-stream").run()
         assert not page.exception, page.exception
 
     upload("old.pt", b"PK\x03\x04" + bytes(100))

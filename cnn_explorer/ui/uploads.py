@@ -53,17 +53,23 @@ def picture_uploader(
     st.file_uploader(
         label,
         type=[*map(str.lower, FORMATS), "jpg"],
-        key=(shown := _shown(key)),
+        key=(shown := shown_key(key)),
         on_change=follow(careful(_read)),
         args=(key, shown, use),
         width=320,
     )
 
 
-def _shown(key: str) -> str:
-    """The key of the present widget. After a refused file it is another widget, which lists no file."""
+def shown_key(key: str) -> str:
+    """The key of an uploader's present widget. After a refused file it is another widget, which lists no file."""
     refused = remembered(_Uploads).refused.get(key, 0)
     return f"{key} v{refused}" if refused else key
+
+
+def refuse(key: str) -> None:
+    """Have an uploader list no file any more, as the last one was refused."""
+    refused = remembered(_Uploads).refused
+    refused[key] = refused.get(key, 0) + 1
 
 
 def picture_camera(label: str, key: str, use: Callable[[Image.Image], str]) -> None:
@@ -77,7 +83,7 @@ def upload_error(key: str) -> str:
 
 
 def _read(key: str, shown: str, use: Callable[[Image.Image], str]) -> None:
-    errors, refused = remembered(_Uploads).errors, remembered(_Uploads).refused
+    errors = remembered(_Uploads).errors
     errors[key] = ""
     file = st.session_state[shown]
     if not isinstance(file, UploadedFile):  # removed again, or of a session that has ended
@@ -85,7 +91,7 @@ def _read(key: str, shown: str, use: Callable[[Image.Image], str]) -> None:
     name = quoted(file.name)
     if not _DECODING.acquire(timeout=PATIENCE):
         errors[key] = f"{name} {BUSY}"
-        refused[key] = refused.get(key, 0) + 1
+        refuse(key)
         return
     try:
         with Image.open(file, formats=FORMATS) as picture:
@@ -102,7 +108,7 @@ def _read(key: str, shown: str, use: Callable[[Image.Image], str]) -> None:
         drop_content(file)
     if wrong:
         errors[key] = f"{name} {wrong}"
-        refused[key] = refused.get(key, 0) + 1
+        refuse(key)
 
 
 def drop_content(file: UploadedFile) -> None:
