@@ -78,3 +78,15 @@ def test_the_legend_has_the_numbers_of_both_scales(visit: Visit) -> None:
     app.page.keyboard.press("Escape")
     app.page.locator("[data-scale=network]").click()
     expect(values).to_have_attribute("title", re.compile("all layers"))
+
+
+def test_the_code_of_the_network_marks_what_changed_last(visit: Visit) -> None:
+    app = visit()
+    app.step("block2_stride")
+    app.wait_net(str(LECTURE).replace("20k5", "20k5s2"))
+    app.page.get_by_role("button", name="Code").click()
+    code = app.page.get_by_test_id("stCode")
+    expect(code).to_contain_text("nn.Conv2d(10, 20, kernel_size=5, stride=2)", timeout=PATIENCE)
+    expect(code).to_contain_text("# ↓ was nn.Conv2d(10, 20, kernel_size=5)")
+    code.hover()
+    expect(code.get_by_test_id("stCodeCopyButton")).to_be_visible()

@@ -59,9 +59,9 @@ export class Card {
       `${layer.kind} → ${layer.shape.join("×")}`,
       layer.formula,
       layer.unused[0] || layer.unused[1] ? `unused: ${layer.unused[0]} rows below, ${layer.unused[1]} columns right` : "",
-      layer.field[0] ? `each value sees a window of ${layer.field[0]}×${layer.field[1]} pixels${Math.max(...layer.field) > 28 ? ", the padding among them" : ""}` : "",
-      layer.parameters ? `${count(layer.parameters)} parameters` : "",
-      layer.macs ? `${count(layer.macs)} multiply-adds` : "",
+      layer.field[0] ? `receptive field: each value sees a window of ${layer.field[0]}×${layer.field[1]} pixels${Math.max(...layer.field) > 28 ? ", the padding among them" : ""}` : "",
+      layer.parameters ? `${count(layer.parameters)} parameters, set by training` : "",
+      layer.macs ? `${count(layer.macs)} multiply-adds for one drawing` : "",
       changed,
     ];
     this.element.className = "card wide";

@@ -286,6 +286,8 @@ export class View {
     const words = part(mark, "button", HTMLButtonElement);
     words.textContent = preview.usable ? "✓ PyTorch agrees" : "These are PyTorch's numbers; this browser's own differ";
     words.dataset.more = `At rest all numbers are PyTorch's; while the pen moves, the maps are this browser's own. Largest difference: ${difference.toExponential(0)} of a layer's largest value`;
+    words.dataset.title = words.textContent;
+    words.dataset.why = preview.usable ? "" : `Your browser and PyTorch came to numbers that differ by ${difference.toExponential(0)} of a layer's largest value. PyTorch's are shown, also while the pen moves.`;
   }
 
   // --- before and after ---
