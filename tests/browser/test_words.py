@@ -89,4 +89,4 @@ def test_the_code_of_the_network_marks_what_changed_last(visit: Visit) -> None:
     expect(code).to_contain_text("nn.Conv2d(10, 20, kernel_size=5, stride=2)", timeout=PATIENCE)
     expect(code).to_contain_text("# ↓ was nn.Conv2d(10, 20, kernel_size=5)")
     code.hover()
-    expect(code.get_by_test_id("stCodeCopyButton")).to_be_visible()
+    expect(code.get_by_role("button", name="Copy to clipboard")).to_be_visible()
