@@ -6,7 +6,7 @@ Everything is drawn by `numpy.random.default_rng(seed)`: the same seed gives the
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -128,6 +128,3 @@ def _rendered(strokes: Sequence[Points], rng: np.random.Generator) -> np.ndarray
         return [(float(x), float(y)) for x, y in 60 + 160 * bent]
 
     return preprocess_strokes([moved(stroke) for stroke in strokes], CANVAS, PEN_WIDTH).pixels
-
-
-NON_DIGITS: dict[str, Callable[[int, int], np.ndarray]] = {"scribbles": scribbles, "letters": letters}
