@@ -66,7 +66,7 @@ def expect(failures: Failures, kind: type[Exception], count: int = 1) -> None:
 PARTS: list[tuple[str, object, str]] = [
     ("", Address, "read"),
     ("", widgets, "preset_choice"),
-    ("", state, "take"),  # in the network view
+    ("", state, "apply_message"),  # in the network view
     ("training", Address, "read"),
     ("training", training_controls, "header"),
     ("training", training_controls, "buttons"),  # in what moves
