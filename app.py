@@ -7,7 +7,7 @@ from cnn_explorer.ui import caches, server, shell, state, widgets
 from cnn_explorer.ui.boundary import guarded, uncaught
 from cnn_explorer.ui.controlled import listening
 from cnn_explorer.ui.draw import controls
-from cnn_explorer.ui.draw.live import live_view, stages_popover
+from cnn_explorer.ui.draw.live import live_view, popovers
 from cnn_explorer.ui.headers import ResponseHeaders
 from cnn_explorer.ui.loading import torch_loading
 
@@ -19,10 +19,11 @@ def page() -> None:
     """Everything that follows the drawing and the network; a change reruns this and leaves the page's frame alone."""
     shapes = caches.shapes_of(state.architecture())
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        controls.about_presets()
         widgets.preset_choice(shapes.spec, controls.show)
         typing_error = controls.architecture_text(shapes.spec)
         controls.picture_popover()
-        stages_popover()
+        popovers(str(shapes.spec))
         controls.own_weights_button()
     controls.notices(typing_error)
     live_view()

@@ -1,5 +1,6 @@
 """Whatever fails on a page, a visitor reads one sentence and goes on with the same session."""
 
+import io
 import shutil
 import tomllib
 from collections.abc import Callable, Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch  # noqa: F401  # imported first, so that the pages need not wait for it
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 from test_shipped import flip, forget
 from widgets import address, components, control, record, sent
@@ -64,7 +66,7 @@ def expect(failures: Failures, kind: type[Exception], count: int = 1) -> None:
 PARTS: list[tuple[str, object, str]] = [
     ("", Address, "read"),
     ("", widgets, "preset_choice"),
-    ("", state, "take"),  # in the network view
+    ("", state, "apply_message"),  # in the network view
     ("training", Address, "read"),
     ("training", training_controls, "header"),
     ("training", training_controls, "buttons"),  # in what moves
@@ -105,7 +107,10 @@ def test_a_part_that_fails_leaves_the_rest_of_the_page(monkeypatch: pytest.Monke
 def test_an_uploaded_file_outlives_a_failure(monkeypatch: pytest.MonkeyPatch, failures: Failures) -> None:
     """Streamlit forgets the widgets that a run did not come to, unless the run was stopped."""
     page = opened()
-    page.file_uploader[0].upload("any.png", b"no picture", "image/png").run()
+    one, file = Image.new("L", (60, 60), 255), io.BytesIO()
+    one.paste(0, (25, 10, 35, 50))
+    one.save(file, "PNG")
+    page.file_uploader[0].upload("any.png", file.getvalue(), "image/png").run()
     with monkeypatch.context() as patch:
         patch.setattr(widgets, "preset_choice", fail)
         page.run()

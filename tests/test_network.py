@@ -32,6 +32,8 @@ def test_what_is_written_is_read(spec: NetworkSpec) -> None:
         ("max3s2p1", "max3s2p1"),
         ("drop05-flatten-fc010", "drop5-flatten-fc10"),
         (" CONV8K3-ReLU\n", "conv8k3-relu"),
+        ("conv8k3 relu, max2->fc10", "conv8k3-relu-max2-fc10"),
+        ("conv8k3 \u2192 relu ;max2 - fc10", "conv8k3-relu-max2-fc10"),
         (str(LECTURE), "conv10k5-max2-relu-conv20k5-max2-relu-fc10"),
     ],
 )

@@ -126,7 +126,8 @@ def test_the_header_of_the_lectures_network() -> None:
     assert header == {
         "seq": 3, "drawing": "d7", "net": str(LECTURE), "pending": False, "exact": True, "weights": 0,
         "trained": True,
-        "measured": True, "error": None, "classes": 10, "version": "", "training": None, "pin": None,
+        "measured": True, "unlike": False, "judging": False, "error": None, "classes": 10, "version": "",
+            "training": None, "pin": None,
     }  # fmt: skip
     assert "Trained on MNIST" in sentence
     assert [

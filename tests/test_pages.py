@@ -1,15 +1,16 @@
 """The page without a browser: widgets, address and what the network view is sent."""
 
 import re
+import time
 from typing import Any
 
 import pytest
 import torch  # imported first, so that the page need not wait for it
-from rendered import FOREIGN, FOREIGN_QUOTED, quotes_foreign_text, shown
+from rendered import FOREIGN, FOREIGN_QUOTED, shown
 from streamlit.testing.v1 import AppTest
 from widgets import address, components, control, name_of, record, sent, wait_for_training
 
-from cnn_explorer.digits.drawing import example_drawing, parse_drawing
+from cnn_explorer.digits.drawing import drawing_from_strokes, example_drawing, parse_drawing
 from cnn_explorer.spec.network import LECTURE, PRESETS, parse
 from cnn_explorer.spec.shapes import infer_shapes
 from cnn_explorer.ui.draw import live
@@ -63,6 +64,11 @@ def numbers(page: AppTest) -> dict[str, float | None]:
 
 def words(page: AppTest) -> dict[str, str | None]:
     return {name_of(widget): widget.value for widget in page.selectbox}
+
+
+def places(page: AppTest) -> list[int]:
+    """The positions in the page's fragment that something was put into, an empty element perhaps."""
+    return sorted(page.main.children[1].children)  # type: ignore[union-attr]
 
 
 def read(markdown: str) -> str:
@@ -233,9 +239,9 @@ def test_a_network_of_feature_maps_offers_the_last_layer() -> None:
 @pytest.mark.parametrize(
     ("typed", "told"),
     [
-        ("conv10k5-max2-rleu-fc10", ["`rleu`", "position 14", "relu"]),
+        ("conv10k5-max2-rleuh4-fc10", ["`rleuh4`", "position 14", "relu"]),
         ("", ["nothing", "position 0"]),
-        ("conv10", ["`conv10`"]),
+        ("conv10q", ["`conv10q`"]),
         ("conv10k5-conv999k3-fc10", ["out_channels", "999"]),
         ("-".join(["relu"] * 25), ["24 layers"]),
     ],
@@ -308,9 +314,42 @@ def test_the_way_back_from_an_impossible_setting() -> None:
     shows(page, LECTURES)
 
 
-def test_an_input_takes_no_kernel_beyond_its_layers_input() -> None:
+@pytest.mark.parametrize(
+    ("knob", "value", "limit"),
+    [
+        ("block1_kernel_size", 40, "at most 28 here: the window must fit"),
+        ("block2_kernel_size", 13, "at most 12 here: the window must fit"),
+        ("block1_out_channels", 512, "at most 256 here: each is computed"),
+        ("block1_stride", 0, "at least 1"),
+    ],
+)
+def test_a_number_beyond_its_bounds_is_refused_in_words(knob: str, value: int, limit: str) -> None:
     page = opened()
-    assert [control(page.number_input, f"block{block}_kernel_size").max for block in (1, 2)] == [28, 12]
+    control(page.number_input, knob).set_value(value).run()
+    (toast,) = page.toast
+    assert f" is {limit}" in toast.value
+    shows(page, LECTURES)
+    assert numbers(page)[knob] == numbers(opened())[knob]
+
+
+def test_a_near_miss_is_said_in_words_and_repaired_by_a_press() -> None:
+    page = opened()
+    control(page.text_input, "architecture").input("conv10k5, maxpool2 -> relu dense10").run()
+    (error,) = page.error
+    assert read(error.value) == (
+        "Not yet a network for this page: `maxpool2` is written `max2` here, `dense10` is written `fc10` here."
+    )
+    page.button(key="use_meant").click().run()
+    assert not page.error
+    shows(page, "conv10k5-max2-relu-fc10")
+    assert not [button for button in page.button if button.key == "use_meant"]
+
+
+def test_a_network_of_many_blocks_leaves_no_row_behind() -> None:
+    """Every row has a place of its own, in which the next run puts something else at once."""
+    many, few = (places(opened(net="-".join(["conv8k3p1-relu"] * count) + "-fc10")) for count in (8, 1))
+    assert few == many
+    assert len(few) > 20
 
 
 def test_a_setting_too_large_for_a_live_page_is_refused_in_words() -> None:
@@ -389,21 +428,25 @@ def test_both_broken() -> None:
 
 
 def test_what_an_address_says_is_quoted() -> None:
-    page = opened(net=FOREIGN, drawing=f"d{FOREIGN[:-1]}", weights=FOREIGN)
-    network, drawing, weights = (warning.value for warning in page.warning)
-    assert quotes_foreign_text(network)
+    page = opened(net="what", drawing=f"d{FOREIGN[:-1]}", weights=FOREIGN)
+    _, drawing, weights = (warning.value for warning in page.warning)
     assert [text for kind, text in shown(drawing) if kind == "code"] == [f"d{FOREIGN_QUOTED[:-1]}"]
     assert not [text for kind, text in shown(weights) if kind == "code" or "evil" in text]
-    assert quotes_foreign_text(opened(net=f"conv4k5-{FOREIGN}").warning[0].value)
+    for word, quoted in zip(
+        FOREIGN.split(), FOREIGN_QUOTED.split(), strict=True
+    ):  # blanks part the tokens of a network
+        for net in (word, f"conv4k5-{word}"):
+            assert quoted in [text for kind, text in shown(opened(net=net).warning[0].value) if kind == "code"]
     (first,) = opened(drawing=FOREIGN).warning
     assert "not with `'`" in first.value
 
 
 def test_what_is_typed_is_quoted() -> None:
     page = opened()
-    control(page.text_input, "architecture").set_value(FOREIGN.replace("\n", " ")).run()
-    (error,) = page.error
-    assert quotes_foreign_text(error.value)
+    for word, quoted in zip(FOREIGN.split(), FOREIGN_QUOTED.split(), strict=True):
+        control(page.text_input, "architecture").set_value(word).run()
+        (error,) = page.error
+        assert [text for kind, text in shown(error.value) if kind == "code"] == [quoted]
 
 
 def test_an_address_that_breaks_later_leaves_what_was_there() -> None:
@@ -572,6 +615,24 @@ def test_seconds_are_bounded(seconds: float) -> None:
     assert training["to"] == (live.MOST if seconds > 0 else live.BRIEFLY)
     assert training["going"] is (seconds > 0)
     draw(page, 2, EXAMPLE, final=False)
+
+
+def test_a_drawing_that_is_unlike_all_digits_is_told_so_while_the_pen_rests() -> None:
+    page = opened()
+    zigzag = drawing_from_strokes([[(60, 60), (220, 90), (60, 130), (220, 160), (60, 200), (220, 230)]]).text
+    assert sent(draw(page, 1, zigzag, final=False))["unlike"] is False  # nothing is worked out while the pen moves
+    for seq in range(2, 200):
+        header = sent(draw(page, seq, zigzag, final=True))
+        if not header["judging"]:
+            break
+        time.sleep(0.05)
+    assert header["unlike"] is True
+    assert sent(draw(page, 300, EXAMPLE, final=True))["unlike"] is False
+
+
+def test_an_untrained_network_is_not_judged() -> None:
+    header = sent(draw(opened(net="conv4k3-fc7"), 1, EXAMPLE, final=True))
+    assert (header["judging"], header["unlike"]) == (False, False)
 
 
 def test_sessions_with_different_networks_have_their_own_weights() -> None:

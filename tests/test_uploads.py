@@ -6,6 +6,7 @@ import threading
 import zlib
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch  # noqa: F401  # imported first, so that the pages need not wait for it
 from hypothesis import given
@@ -16,12 +17,14 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile, UploadedFileRe
 from streamlit.testing.v1 import AppTest
 from widgets import address
 
-from cnn_explorer.digits.drawing import example_drawing
+from cnn_explorer.digits.drawing import example_drawing, parse_drawing
 from cnn_explorer.digits.preprocessing import preprocess_picture
 from cnn_explorer.ui import uploads
 
 UNREADABLE = f"`some.png` {uploads.UNREADABLE}"
-LIMITS = r"at most 25 million are read, and at most 200,000 on a side; make it smaller."
+LIMITS = (
+    "at most 25 million are read (120 million of a camera's JPEG file), and at most 200,000 on a side; make it smaller."
+)
 
 
 def written(picture: Image.Image, kind: str, **options: object) -> bytes:
@@ -81,6 +84,31 @@ def upload(page: AppTest, content: bytes) -> list[str]:
     return [error.value.replace("\\", "") for error in page.error]
 
 
+def test_a_refused_file_is_listed_no_more() -> None:
+    page = opened("")
+    (before,) = [uploader.id for uploader in page.file_uploader]
+    assert upload(page, b"no picture") == [UNREADABLE]
+    (after,) = [uploader.id for uploader in page.file_uploader]
+    assert after != before  # another widget, which has no file
+    assert not page.file_uploader[0].value
+    assert upload(page, written(seven(), "PNG")) == []
+    assert [uploader.id for uploader in page.file_uploader] == [after]
+
+
+def test_a_photograph_of_48_million_pixels_is_read() -> None:
+    sheet = Image.new("L", (8000, 6000), 235)
+    sheet.paste(seven().convert("L").resize((2400, 3200)), (2500, 1400))
+    page = opened("")
+    assert upload(page, written(sheet, "JPEG")) == []
+    large = address(page)["drawing"]
+    assert large.startswith("p")
+    assert upload(page, written(sheet.resize((2000, 1500)), "JPEG")) == []
+    one, other = (parse_drawing(text).preprocess().pixels.astype(int) for text in (large, address(page)["drawing"]))
+    assert np.abs(one - other).mean() < 6
+    told = upload(page, written(sheet, "JPEG", progressive=True))
+    assert told == [f"`some.png` cannot be used: the picture has 8,000×6,000 pixels; {LIMITS}"]
+
+
 @pytest.mark.parametrize("name", ["", "convolution"])
 def test_a_file_that_cannot_be_read_has_one_sentence(name: str) -> None:
     page = opened(name)
@@ -98,7 +126,9 @@ def test_a_spoilt_picture_is_read_or_has_one_sentence(kind: str, data: st.DataOb
     session = Uploaded(bytes(content[: data.draw(st.integers(1, len(content)))]))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(uploads.st, "session_state", session)
-        uploads._read("upload", lambda picture: "" if preprocess_picture(picture).pixels.shape == (28, 28) else "fails")
+        uploads._read(
+            "upload", "upload", lambda picture: "" if preprocess_picture(picture).pixels.shape == (28, 28) else "fails"
+        )
         said = uploads.upload_error("upload")
     assert said in ("", UNREADABLE) or said.endswith(LIMITS)
 
@@ -165,7 +195,7 @@ def test_one_picture_is_decoded_at_a_time(monkeypatch: pytest.MonkeyPatch) -> No
         return ""
 
     monkeypatch.setattr(uploads.st, "session_state", Uploaded())
-    run_together([lambda: uploads._read("upload", use)] * 3)
+    run_together([lambda: uploads._read("upload", "upload", use)] * 3)
     assert most == 1
     assert uploads.upload_error("upload") == ""
 

@@ -80,7 +80,7 @@ class Visit:
         message.rerun_script.query_string = self.query
         for key, name in (files or {}).items():
             ids = [element.file_uploader.id for element in self.elements["file_uploader"]]
-            (uploader,) = [each for each in ids if each.endswith(f"-{key}")]
+            (uploader,) = [each for each in ids if re.search(rf"-{key}( v\d+)?$", each)]
             state = message.rerun_script.widget_states.widgets.add(id=uploader)
             state.file_uploader_state_value.uploaded_file_info.add(file_id=name, name=f"{name}.bmp")
         self.elements.clear()

@@ -11,7 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import ExifTags, Image
 
-from cnn_explorer.digits.preprocessing import MAX_PICTURE, MAX_PICTURE_SIDE, SIZE_LIMITS, PictureError
+from cnn_explorer.digits.preprocessing import (
+    MAX_PICTURE,
+    MAX_PICTURE_SIDE,
+    SIZE_LIMITS,
+    PictureError,
+    have_decoded_small,
+)
 from cnn_explorer.shipped import read_asset
 
 SIDE = 640  # pixels of the longer side; a larger picture is reduced to it
@@ -78,6 +84,7 @@ _TURNS = {
 
 
 def _check(picture: Image.Image) -> None:
+    have_decoded_small(picture)
     width, height = picture.size
     size = f"the picture has {width:,}×{height:,} pixels"
     if width * height > MAX_PICTURE or max(width, height) > MAX_PICTURE_SIDE:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import ExifTags, Image, ImageDraw, ImageFilter, ImageOps
+from PIL.JpegImagePlugin import JpegImageFile
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,8 +34,10 @@ MAX_CANVAS = 4096  # a side of the drawing surface
 FARTHEST = 1_000_000  # the largest coordinate
 MAX_PICTURE = 25_000_000  # pixels of a picture; a telephone's camera makes 12 to 24 million
 MAX_PICTURE_SIDE = 200_000  # pixels of its longer side; a panorama has 16,000
+MAX_PHOTOGRAPH = 120_000_000  # pixels of a JPEG file, which can be decoded at a half or a quarter of its sides
 SIZE_LIMITS = (
-    f"at most {MAX_PICTURE // 10**6} million are read, and at most {MAX_PICTURE_SIDE:,} on a side; make it smaller"
+    f"at most {MAX_PICTURE // 10**6} million are read ({MAX_PHOTOGRAPH // 10**6} million of a camera's JPEG file), and "
+    f"at most {MAX_PICTURE_SIDE:,} on a side; make it smaller"
 )
 STRIP = 1_000_000  # pixels of a large picture that are converted at a time
 PICTURE_SIDE = 280  # pixels; larger pictures are first reduced to this
@@ -113,8 +116,8 @@ def image_from_picture(picture: Image.Image) -> Tensor:
     """Turn a picture of one digit (any size and mode, dark on light or light on dark) into an MNIST-like image.
 
     Returns `(1, 1, 28, 28)`, float32 in [0, 1]; a picture without contrast gives a black image. Raises
-    `PictureError`, a `ValueError`, for more than 25 million pixels or 200,000 on a side, before a pixel is decoded, and
-    what Pillow raises for a file that it cannot read.
+    `PictureError`, a `ValueError`, for more than 25 million pixels (120 million in a JPEG file) or 200,000 on a side,
+    before a pixel is decoded, and what Pillow raises for a file that it cannot read.
     """
     return preprocess_picture(picture).image
 
@@ -155,6 +158,18 @@ def grey_pixels(picture: Image.Image, side: int) -> np.ndarray:
     simple = upright.turn is None and _averaging(upright.rows(0, 1)).mode == upright.picture.mode
     whole = upright.picture if simple else _stacked(upright, 1, _averaging)
     return np.asarray(_grey(_averaged(whole.resize((width, height), Image.Resampling.BOX))))
+
+
+def have_decoded_small(picture: Image.Image) -> None:
+    """Have a large photograph, not yet loaded, decoded at a half or a quarter of its sides; in place.
+
+    A progressive JPEG file is left as it is: libjpeg would hold the coefficients of all its pixels.
+    """
+    pixels = picture.width * picture.height
+    progressive = "progressive" in picture.info or "progression" in picture.info
+    if isinstance(picture, JpegImageFile) and MAX_PICTURE < pixels <= MAX_PHOTOGRAPH and not progressive:
+        part = 2 if pixels <= 4 * MAX_PICTURE else 4
+        picture.draft(None, (picture.width // part, picture.height // part))
 
 
 def _check_size(picture: Image.Image) -> None:
@@ -340,6 +355,7 @@ class _Upright:
 
 def _upright(picture: Image.Image) -> _Upright:
     """Any picture that is not too large, with at most 8 bits a channel."""
+    have_decoded_small(picture)
     _check_size(picture)
     upright = _Upright(picture)
     return _Upright(_eight_bits(upright)) if picture.mode[0] in "IF" else upright

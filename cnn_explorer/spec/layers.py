@@ -127,6 +127,10 @@ class LayerSpec:
         """Multiply-adds for one image of `shape`."""
         return 0
 
+    def arguments(self, shape: Shape) -> str:
+        """The arguments of `torch_name` in Python, for inputs of `shape`."""
+        return ""
+
     def build(self, shape: Shape) -> nn.Module:
         """The PyTorch module for inputs of `shape`."""
         raise NotImplementedError
@@ -144,6 +148,11 @@ class LayerSpec:
 
 def _side_text(value: IntOrPair) -> str:
     return "{}x{}".format(*value) if isinstance(value, tuple) else str(value)
+
+
+def _keywords(**values: tuple[IntOrPair, IntOrPair]) -> str:
+    """Keyword arguments behind others, by name: a value and its default, with which it is left out."""
+    return "".join(f", {name}={value}" for name, (value, default) in values.items() if value != default)
 
 
 def _parse_sides(text: str | None, default: IntOrPair) -> IntOrPair:
@@ -302,6 +311,11 @@ class Conv2dSpec(WindowSpec):
         channels, height, width = self.output_shape(shape)
         return channels * height * width * (shape[0] // self.groups) * kernel[0] * kernel[1]
 
+    def arguments(self, shape: Shape) -> str:
+        optional = _keywords(stride=(self.stride, 1), padding=(self.padding, 0), dilation=(self.dilation, 1))
+        groups = _keywords(groups=(self.groups, 1))
+        return f"{shape[0]}, {self.out_channels}, kernel_size={self.kernel_size}{optional}{groups}"
+
     def build(self, shape: Shape) -> nn.Module:
         from torch import nn
 
@@ -381,6 +395,10 @@ class Pool2dSpec(WindowSpec):
                     partial(_repairs, self, shape, {"padding": range(max(pair(self.padding)) - 1, -1, -1)}),
                 )
         return (shape[0], *self._fit(shape))
+
+    def arguments(self, shape: Shape) -> str:
+        optional = _keywords(stride=(self.stride, self.kernel_size), padding=(self.padding, 0))
+        return f"kernel_size={self.kernel_size}{optional}"
 
     def build(self, shape: Shape) -> nn.Module:
         from torch import nn
@@ -483,6 +501,9 @@ class BatchNorm2dSpec(LayerSpec):
     def macs(self, shape: Shape) -> int:
         return shape[0] * shape[1] * shape[2]
 
+    def arguments(self, shape: Shape) -> str:
+        return str(shape[0])
+
     def build(self, shape: Shape) -> nn.Module:
         from torch import nn
 
@@ -514,6 +535,9 @@ class DropoutSpec(LayerSpec):
 
     def formula(self, shape: Shape) -> str:
         return "x (dropout acts only while training)"
+
+    def arguments(self, shape: Shape) -> str:
+        return f"p={self.p}"
 
     def build(self, shape: Shape) -> nn.Module:
         from torch import nn
@@ -581,6 +605,9 @@ class LinearSpec(LayerSpec):
 
     def macs(self, shape: Shape) -> int:
         return self.out_features * shape[0]
+
+    def arguments(self, shape: Shape) -> str:
+        return f"{shape[0]}, {self.out_features}"
 
     def build(self, shape: Shape) -> nn.Module:
         from torch import nn

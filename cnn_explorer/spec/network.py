@@ -1,9 +1,9 @@
 """A network as data: its input shape and its layers, and the architecture string, one line of text that says the same.
 
-The architecture string joins one token a layer with hyphens. The lecture's network is
-`conv10k5-max2-relu-conv20k5-max2-relu-fc10`; other tokens are `conv8k5x3s2p1d1g1`, `avg3s2p1`, `tanh`, `sigmoid`,
-`leakyrelu`, `gelu`, `bn`, `drop50` (percent), `flatten` and `fc512`. A pair is height x width. Parameters that are left
-out have torch's defaults.
+The architecture string joins one token a layer with hyphens; `parse` takes blanks, commas and arrows as well. The
+lecture's network is `conv10k5-max2-relu-conv20k5-max2-relu-fc10`; other tokens are `conv8k5x3s2p1d1g1`, `avg3s2p1`,
+`tanh`, `sigmoid`, `leakyrelu`, `gelu`, `bn`, `drop50` (percent), `flatten` and `fc512`. A pair is height x width.
+Parameters that are left out have torch's defaults.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from cnn_explorer.spec.layers import LAYERS, FlattenSpec, LayerSpec, LinearSpec,
 from cnn_explorer.text import quoted
 
 MAX_LAYERS = 24
+SEPARATOR = re.compile(r"\s*(?:->|→|[-,;])\s*|\s+")
 IMAGE_SHAPE: Shape = (1, 28, 28)
 
 
@@ -67,19 +68,25 @@ class NetworkSpec:
 def parse(architecture: str) -> NetworkSpec:
     """Read an architecture string; the input shape is `IMAGE_SHAPE`.
 
-    `str(parse(text))` is its shortest form, and `parse(str(spec)) == spec`. Capital letters and blanks around tokens
-    are accepted. Raises `ArchitectureError` with the token, its position and
+    `str(parse(text))` is its shortest form, and `parse(str(spec)) == spec`. Capital letters are accepted, and between
+    tokens blanks, commas and arrows as well as hyphens. Raises `ArchitectureError` with the token, its position and
     what was expected.
     """
     layers: list[LayerSpec] = []
-    position = 0
-    for piece in architecture.lower().split("-"):
-        token, start = piece.strip(), position + len(piece) - len(piece.lstrip())
+    for token, start in tokens(architecture.lower()):
         if len(layers) == MAX_LAYERS:
             raise ArchitectureError(token, start, f"the end: a network has at most {MAX_LAYERS} layers")
         layers.append(_parse_token(token, start))
-        position += len(piece) + 1
     return NetworkSpec(tuple(layers))
+
+
+def tokens(architecture: str) -> Iterator[tuple[str, int]]:
+    """The tokens of an architecture string, each with its position."""
+    start, end = len(architecture) - len(architecture.lstrip()), len(architecture.rstrip())
+    for separator in SEPARATOR.finditer(architecture, start, max(start, end)):
+        yield architecture[start : separator.start()], start
+        start = separator.end()
+    yield architecture[start:end], start
 
 
 def _parse_token(token: str, position: int) -> LayerSpec:

@@ -10,6 +10,7 @@ import threading
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
+from cnn_explorer.sharing.background import Background
 from cnn_explorer.sharing.lru_cache import LruCache
 from cnn_explorer.sharing.memory import give_back_memory
 from cnn_explorer.spec.cost import affordable_digits, digits_per_unit
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from cnn_explorer.training.scheduler import Scheduler
     from cnn_explorer.weights.evaluation import Evaluation
     from cnn_explorer.weights.load import TrainedNetwork
+    from cnn_explorer.weights.novelty import Novelty
 
 
 # Nanoseconds for each of the 25 shifts, as `spec.cost` estimates them, and bounds of the number of shifted digits.
@@ -38,6 +40,7 @@ _SHAPES: LruCache[NetworkShapes] = LruCache(256)
 _NETWORKS: LruCache[TrainedNetwork] = LruCache(KEPT, lambda network: network.bytes)
 _INITIALS: LruCache[TrainedNetwork] = LruCache(KEPT // 4, lambda network: network.bytes)
 _EVALUATIONS: LruCache[Evaluation] = LruCache(12)  # of full MNIST one takes 0.8 MB
+_NOVELTIES: Background[Novelty] = Background(8)  # 1.5 MB each
 _SHIFT_ACCURACIES: LruCache[list[float]] = LruCache(32)
 
 
@@ -71,6 +74,21 @@ def network_of(architecture: str) -> TrainedNetwork:
     if network is not known:
         _NETWORKS.keep(architecture, network)
     return network
+
+
+def novelty(architecture: str, network: TrainedNetwork) -> Novelty | None:
+    """What tells drawings that are unlike all digits, for a network with these weights.
+
+    None while it is being fitted in the background, which takes up to a second.
+    """
+    from cnn_explorer.weights.novelty import novelty_of
+
+    def fit() -> Novelty:
+        found = novelty_of(network.module, shapes_of(architecture))
+        give_back_memory()
+        return found
+
+    return _NOVELTIES.get(f"{architecture} {network.fingerprint}", fit)
 
 
 # --- trainings ---

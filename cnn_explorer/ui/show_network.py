@@ -10,6 +10,7 @@ from cnn_explorer.ui import network_view, state
 if TYPE_CHECKING:
     from cnn_explorer.weights.label import Label
     from cnn_explorer.weights.load import TrainedNetwork
+    from cnn_explorer.weights.novelty import Novelty
 
 
 def show_network(
@@ -21,14 +22,18 @@ def show_network(
     training: network_view.Training | None,
     pinned: network_view.Pinned | None = None,
     before: Label | None = None,
+    novelty: Novelty | None = None,
+    judging: bool = False,
 ) -> None:
     """Mount a network view: every layer of `network` for the session's drawing, and its weights if the browser asks for
     them. With a `pinned`, the view offers a comparison; `before` is the label of the other network.
+    `novelty` tells whether the drawing is unlike all digits; `judging` while it is still to come.
     """
     from cnn_explorer.weights.trace import trace_activations
 
     drawing = state.drawing()
     seen = drawing.preprocess()
+    trace = trace_activations(network.module, seen.image)
     asked = message is not None and message.lacking == str(shapes.spec)
     network_view.mount(
         network_view.pack(
@@ -36,7 +41,7 @@ def show_network(
             drawing.text,
             shapes,
             seen.pixels,
-            trace_activations(network.module, seen.image),
+            trace,
             network.label,
             exact=message is None or not message.moving,
             weights=network_view.pack_weights(network.module) if asked else b"",
@@ -44,6 +49,8 @@ def show_network(
             training=training,
             pinned=pinned,
             before=before,
+            unlike=novelty is not None and novelty.is_unlike(trace),
+            judging=judging,
         ),
         key,
     )

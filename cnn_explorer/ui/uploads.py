@@ -37,9 +37,10 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass
 class _Uploads:
-    """What is wrong with the last upload of each uploader, by its key; "" for nothing."""
+    """By the key of an uploader: what is wrong with its last upload ("" for nothing), and how many were refused."""
 
     errors: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, int] = field(default_factory=dict)
 
 
 def picture_uploader(
@@ -53,16 +54,28 @@ def picture_uploader(
     st.file_uploader(
         label,
         type=[*map(str.lower, FORMATS), "jpg"],
-        key=key,
+        key=(shown := shown_key(key)),
         on_change=follow(careful(_read)),
-        args=(key, use),
+        args=(key, shown, use),
         width=320,
     )
 
 
+def shown_key(key: str) -> str:
+    """The key of an uploader's present widget. After a refused file it is another widget, which lists no file."""
+    refused = remembered(_Uploads).refused.get(key, 0)
+    return f"{key} v{refused}" if refused else key
+
+
+def refuse(key: str) -> None:
+    """Have an uploader list no file any more, as the last one was refused."""
+    refused = remembered(_Uploads).refused
+    refused[key] = refused.get(key, 0) + 1
+
+
 def picture_camera(label: str, key: str, use: Callable[[Image.Image], str]) -> None:
     """Take a picture with the camera. `use` is as for `picture_uploader`."""
-    st.camera_input(label, key=key, on_change=careful(_read), args=(key, use), width=320)
+    st.camera_input(label, key=key, on_change=careful(_read), args=(key, key, use), width=320)
 
 
 def upload_error(key: str) -> str:
@@ -70,16 +83,17 @@ def upload_error(key: str) -> str:
     return remembered(_Uploads).errors.get(key, "")
 
 
-def _read(key: str, use: Callable[[Image.Image], str]) -> None:
+def _read(key: str, shown: str, use: Callable[[Image.Image], str]) -> None:
     errors = remembered(_Uploads).errors
     errors[key] = ""
-    file = st.session_state[key]
+    file = st.session_state[shown]
     if not isinstance(file, UploadedFile):  # removed again, or of a session that has ended
         return
     name = quoted(file.name)
     if not _DECODING.acquire(timeout=PATIENCE):
         events.refusal("picture")
         errors[key] = f"{name} {BUSY}"
+        refuse(key)
         return
     try:
         with Image.open(file, formats=FORMATS) as picture:
@@ -97,6 +111,7 @@ def _read(key: str, use: Callable[[Image.Image], str]) -> None:
     if wrong:
         events.refusal("picture")
         errors[key] = f"{name} {wrong}"
+        refuse(key)
 
 
 def drop_content(file: UploadedFile) -> None:

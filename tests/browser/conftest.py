@@ -29,6 +29,9 @@ from playwright.sync_api import (
 )
 
 KEPT_CONTEXTS = 4
+WELCOMED = (
+    "try { localStorage.setItem('cnn-explorer-welcomed', '1'); } catch {}"  # the line of the first visit is closed
+)
 LAPTOP = {"width": 1280, "height": 720}
 
 
@@ -135,6 +138,7 @@ def context_with(browser: Browser, server: Server) -> ContextWith:
             if len(kept) == KEPT_CONTEXTS:
                 kept.popitem(last=False)[1].close()
             kept[key] = browser.new_context(**options)
+            kept[key].add_init_script(WELCOMED)
             kept[key].set_default_timeout(PATIENCE)
             kept[key].new_page().goto(f"{server.url}/_stcore/health")
         kept.move_to_end(key)
@@ -156,6 +160,7 @@ def new_page(browser: Browser, context_with: ContextWith, watch: Watch) -> Itera
         context = context_with(options)
         if context in shared:  # a second tab would cover the first, which would paint no more
             context = browser.new_context(**options)
+            context.add_init_script(WELCOMED)
             context.set_default_timeout(PATIENCE)
             own.append(context)
         else:

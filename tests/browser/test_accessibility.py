@@ -25,6 +25,10 @@ def test_the_first_page(visit: Visit, axe: str, theme: str) -> None:
     app.page.keyboard.press("Escape")
     app.page.locator(".joint").nth(3).click()
     check(app.page, '<p class="told"')
+    app.page.keyboard.press("Escape")
+    app.page.locator(".ask").click()
+    app.page.locator(".layer-table .term").first.hover()
+    check(app.page, 'class="ask"', "<dt>", 'class="term"')
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -242,6 +242,15 @@ def test_erasing_nothing_changes_nothing(visit: Visit) -> None:
     assert (three[0], three[-1], {*three} <= {*whole}) == (whole[0], whole[-1], True)
 
 
+def test_an_answer_knows_when_it_does_not_know(visit: Visit) -> None:
+    app = visit(drawing=EMPTY)
+    app.draw((60, 60), (220, 90), (60, 130), (220, 160), (60, 200), (220, 230))
+    app.page.locator(".verdict .doubt").filter(has_text="unlike all digits that it learned from").wait_for()
+    assert "unlike all digits" in app.page.locator(".spoken").inner_text()
+    app.do("clear")
+    app.page.locator(".verdict .doubt:empty").wait_for(state="attached")
+
+
 def test_a_digit_from_the_gallery(visit: Visit) -> None:
     app = visit()
     app.page.locator(".more").click()

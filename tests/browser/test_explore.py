@@ -133,7 +133,7 @@ def test_a_preset_and_a_typed_network(visit: Visit) -> None:
     assert app.layers() == ["conv1", "relu1"]
     before = app.view.element_handle()
     app.type("architecture", "conv4k3-rleu-fc10")
-    app.page.get_by_test_id("stAlert").filter(has_text="rleu at position 8").wait_for()
+    app.page.get_by_test_id("stAlert").filter(has_text="rleu is written relu here").wait_for()
     app.page.wait_for_timeout(300)  # a view built anew would be there by now
     assert before.evaluate("view => view.isConnected")
     assert app.setting("architecture").locator("input").input_value() == "conv4k3-rleu-fc10"
@@ -249,7 +249,7 @@ def test_tab_reaches_everything_in_the_view(visit: Visit) -> None:
         reached.append(focused["name"])
     assert [name for name in reached if name != "joint"] == [
         "paper", "pen", "eraser", "redo", "clear", "more", "take", "conv1", "max1", "relu1", "conv2", "max2", "relu2", "probabilities",
-        "map", "layer", "network", "",
+        "map", "layer", "network", "term", "", "ask",
     ]  # fmt: skip
     assert reached.count("joint") == 7
 
@@ -375,7 +375,7 @@ def test_an_address_cannot_make_the_page_fetch_from_elsewhere(visit: Visit) -> N
 
 
 def test_an_address_cannot_put_a_link_into_a_message(visit: Visit) -> None:
-    foreign = "please log in at www.evil.test"
+    foreign = "www.evil.test"
     app = visit(net=foreign)
     alert = app.page.get_by_test_id("stAlert")
     alert.filter(has_text=foreign).wait_for()

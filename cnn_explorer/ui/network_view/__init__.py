@@ -131,13 +131,17 @@ def pack(
     training: Training | None = None,
     pinned: Pinned | None = None,
     before: Label | None = None,
+    unlike: bool = False,
+    judging: bool = False,
 ) -> bytes:
     """One update as bytes. Without a `trace` (PyTorch is still loading) the view shows the structure alone.
 
     `version` tells one set of weights of the same network from another. Without a `pinned` (with no network, perhaps)
     the view offers no comparison. `before` is the label of the network that the present one is compared with.
+    `unlike`: the drawing is unlike all digits; `judging`: that is not known yet.
     """
     header = _header(seq, shapes, label, training, before) | {"pin": _pin_header(pinned) if pinned else None}
+    header |= {"unlike": unlike, "judging": judging}
     header |= {"pending": trace is None, "exact": exact, "version": version, "weights": len(weights) // 4}
     header["drawing"] = drawing if exact else ""  # while the pen moves, the browser knows better
     head = json.dumps(header | {"layers": _layers(shapes)}, ensure_ascii=False, separators=(",", ":")).encode()

@@ -27,6 +27,8 @@ export interface Update {
   exact: boolean; // float32 at rest; float16 while the pen moves
   trained: boolean;
   measured: boolean;
+  unlike: boolean; // the drawing is unlike all digits
+  judging: boolean; // that is not known yet
   sentence: string;
   training: { going: boolean; has: number; to: number } | null; // seconds that it has had and is to have
   layers: Layer[];

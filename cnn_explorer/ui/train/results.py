@@ -27,7 +27,7 @@ from cnn_explorer.ui.messages import Message, fields, message, several, whole
 from cnn_explorer.ui.session import remembered
 from cnn_explorer.ui.train import choices, controls, progress
 from cnn_explorer.ui.train.live import Learner, Watch, learners, looked_into
-from cnn_explorer.ui.uploads import drop_content
+from cnn_explorer.ui.uploads import drop_content, refuse, shown_key
 from cnn_explorer.ui.widgets import data_url
 from cnn_explorer.weights.evaluation import Evaluation
 
@@ -304,7 +304,7 @@ def _upload(net: str) -> None:
     st.file_uploader(
         f"Bring weights of {controls.name_of(net)} back",
         type=["safetensors", "pt", "pth"],  # the last two are refused, with the reason
-        key=f"weights_file {net}",
+        key=shown_key(_uploader(net)),
         on_change=careful(_read_file),
         args=(net,),
         width=420,
@@ -324,10 +324,14 @@ def _upload(net: str) -> None:
             top_bar.request("")
 
 
+def _uploader(net: str) -> str:
+    return f"weights_file {net}"
+
+
 def _read_file(net: str) -> None:
     """Keep the weights of an uploaded file, or note what is wrong with it."""
     remembered(ResultsShown).note = None
-    file = st.session_state[f"weights_file {net}"]
+    file = st.session_state[shown_key(_uploader(net))]
     if not isinstance(file, UploadedFile):  # removed again, or of a session that has ended
         return
     name = quoted(file.name)
@@ -339,6 +343,7 @@ def _read_file(net: str) -> None:
         events.refusal("weights")
         code = CONVERT if isinstance(problem, PickleError) else ""
         remembered(ResultsShown).note = FileNote(net, f"{name}: {plain(problem)}", refused=True, code=code)
+        refuse(_uploader(net))
         return
     finally:
         drop_content(file)

@@ -2,6 +2,7 @@
 
 import { element, part } from "./element.js";
 import { mapsOf, singleLayout } from "./geometry.js";
+import { GLOSSARY, termOf } from "./glossary.js";
 import { short } from "./numbers.js";
 import { paintLayer } from "./painting.js";
 
@@ -54,12 +55,13 @@ export class Card {
     /** @param {number} number */
     const count = (number) => number.toLocaleString("en");
     const lines = [
+      GLOSSARY[termOf(layer.kind)].says,
       `${layer.kind} → ${layer.shape.join("×")}`,
       layer.formula,
       layer.unused[0] || layer.unused[1] ? `unused: ${layer.unused[0]} rows below, ${layer.unused[1]} columns right` : "",
-      layer.field[0] ? `each value sees a window of ${layer.field[0]}×${layer.field[1]} pixels${Math.max(...layer.field) > 28 ? ", the padding among them" : ""}` : "",
-      layer.parameters ? `${count(layer.parameters)} parameters` : "",
-      layer.macs ? `${count(layer.macs)} multiply-adds` : "",
+      layer.field[0] ? `receptive field: each value sees a window of ${layer.field[0]}×${layer.field[1]} pixels${Math.max(...layer.field) > 28 ? ", the padding among them" : ""}` : "",
+      layer.parameters ? `${count(layer.parameters)} parameters, set by training` : "",
+      layer.macs ? `${count(layer.macs)} multiply-adds for one drawing` : "",
       changed,
     ];
     this.element.className = "card wide";
@@ -68,6 +70,16 @@ export class Card {
     this.element.hidden = false;
     const box = joint.getBoundingClientRect();
     this.#place(box.left, box.top + box.height / 3, box.width, 0);
+  }
+
+  /** @param {HTMLElement} anchor that is explained @param {string} title @param {string[]} lines @param {SVGElement | null} picture */
+  showWords(anchor, title, lines, picture = null) {
+    this.source = null;
+    this.element.className = "card wide words";
+    this.element.replaceChildren(element("h4", "", title), ...lines.map((line) => element("p", "", line)), ...(picture ? [picture] : []));
+    this.element.hidden = false;
+    const box = anchor.getBoundingClientRect();
+    this.#place(box.left, box.top, Math.min(box.width, 160), box.height);
   }
 
   /** @param {Enlarged} enlarged */

@@ -16,7 +16,7 @@ import { cssColour, paintLayer, reachOf } from "./painting.js";
 /** @typedef {{canvas: HTMLCanvasElement, former: HTMLCanvasElement, outline: HTMLCanvasElement, grid: Grid, column: HTMLElement}} Drawn a layer with a column of its own */
 /**
  * @typedef {{column: HTMLElement, verdict: HTMLElement, sure: HTMLElement,
- *   rows: {row: HTMLElement, logit: HTMLElement, bar: HTMLElement, was: HTMLElement, share: HTMLElement}[]}} Answer the ten probabilities
+ *   doubt: HTMLElement, rows: {row: HTMLElement, logit: HTMLElement, bar: HTMLElement, was: HTMLElement, share: HTMLElement}[]}} Answer the ten probabilities
  */
 
 const JOINT = 28; // width of a joint with its margins, CSS pixels
@@ -26,6 +26,8 @@ const WIDE_ANSWER = 290, WIDE = 1250;
 const BREAK = 212; // width of the note where the geometry breaks
 const HEAD = 34; // name and shape above the tiles
 const VERDICT = 50; // the large digit
+const CLOSE = 0.1; // probability of a runner-up that is named
+const UNLIKE = "unlike all digits that it learned from";
 const SEEN = 0.005; // difference of two probabilities that is marked
 const NEWS = 6000; // ms that headings show what a change has done
 const LETTER = 6.8; // width of a heading's letters, about
@@ -144,12 +146,21 @@ export class Columns {
     return trained ? `${best} ${percent(probabilities[best])}` : `${best}?`;
   }
 
+  /** What makes the answer doubtful: a drawing that is unlike all digits, else a close runner-up; or "". @param {Update} update */
+  doubt({ classes, probabilities, trained, image, exact, unlike }) {
+    if (!classes || !trained || !image.some((ink) => ink)) return "";
+    if (exact && unlike) return UNLIKE;
+    const best = bestOf(probabilities);
+    const second = bestOf(probabilities.map((share, digit) => (digit === best ? -1 : share)));
+    return probabilities[second] >= CLOSE ? `or ${second}, ${percent(probabilities[second])}` : "";
+  }
+
   /** What a screen reader says once the pen has been lifted. @param {Update} update */
   answer(update) {
     if (update.error) return update.error.text;
     const verdict = this.verdict(update);
     if (!verdict) return "";
-    return update.trained ? `Answer: ${verdict}` : `Untrained network, it would say ${verdict}`;
+    return update.trained ? `Answer: ${[verdict, this.doubt(update)].filter(Boolean).join(", ")}` : `Untrained network, it would say ${verdict}`;
   }
 
   // --- before and after ---
@@ -282,7 +293,8 @@ export class Columns {
   #column(index, layer, grid) {
     const column = element("div", "column"), canvas = element("canvas"), former = element("canvas", "former"), outline = element("canvas", "outline");
     column.style.minWidth = `${grid.width}px`;
-    canvas.setAttribute("role", "img");
+    canvas.setAttribute("role", "application");
+    canvas.setAttribute("aria-roledescription", layer.shape.length === 3 ? "feature maps" : "features");
     canvas.tabIndex = 0;
     const [channels, rows, columns] = mapsOf(layer.shape);
     canvas.setAttribute(
@@ -377,8 +389,9 @@ export class Columns {
   /** @param {Layer} layer @returns {Answer} */
   #answerColumn(layer) {
     const column = element("div", "column answer"), loud = element("div", "verdict");
-    const verdict = element("strong"), sure = element("span");
-    loud.append(verdict, sure);
+    const verdict = element("strong"), sure = element("span", "sure"), doubt = element("span", "doubt"), words = element("div");
+    words.append(sure, doubt);
+    loud.append(verdict, words);
     const list = element("ol", "probabilities");
     const rows = Array.from({ length: layer.shape[0] }, (_, digit) => {
       const row = element("li"), logit = element("span", "logit"), track = element("span", "bar"), bar = element("i"), share = element("span", "share");
@@ -396,7 +409,7 @@ export class Columns {
     list.onkeydown = (event) => this.#choose(event);
     list.onblur = () => this.mark(-1);
     column.append(headOf(layer, "softmax"), loud, list);
-    return { column, verdict, sure, rows };
+    return { column, verdict, sure, doubt, rows };
   }
 
   /** The place of a digit's output. @param {number} digit @returns {Place} */
@@ -424,7 +437,7 @@ export class Columns {
   }
 
   /** @param {Answer} answer @param {Update} update @param {Theme} theme */
-  #showAnswer({ column, verdict, sure, rows }, update, theme) {
+  #showAnswer({ column, verdict, sure, doubt, rows }, update, theme) {
     const before = this.#former?.pass?.probabilities.length === rows.length ? this.#former.pass : null;
     const { trained, image } = update;
     const { probabilities, logits } = this.#held && before ? before : update;
@@ -433,6 +446,8 @@ export class Columns {
     verdict.textContent = blank ? "–" : String(best);
     const certainty = trained ? percent(probabilities[best]) : "untrained";
     sure.textContent = blank ? "nothing drawn yet" : certainty;
+    doubt.textContent = this.#held ? "" : this.doubt(update);
+    column.classList.toggle("unlike", doubt.textContent === UNLIKE);
     column.classList.toggle("blank", blank);
     const reach = reachOf(logits);
     rows.forEach(({ row, logit, bar, was, share }, digit) => {

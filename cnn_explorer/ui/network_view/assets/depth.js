@@ -151,6 +151,11 @@ export class Depth {
     if (this.kernels.isOpen) this.kernels.paint(look.theme);
   }
 
+  /** The layer of what is open; −1 for nothing. */
+  get index() {
+    return this.detail.place?.index ?? this.kernels.index;
+  }
+
   /** What is open, for the address; null while it waits for weights. @returns {Pick<ViewState, "map" | "kernels"> | null} */
   get state() {
     if (this.#wanted) return null;

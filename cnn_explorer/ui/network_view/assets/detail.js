@@ -68,7 +68,7 @@ export class Detail {
       <header><h4></h4><button type="button" class="every" aria-pressed="false"></button><button type="button" class="close" title="Close (Escape)" aria-label="Close">×</button></header>
       <p class="how"></p>
       <div class="sum"><div class="parts" role="group" tabindex="0"></div>
-      <div class="pixel"><div class="comparison" hidden></div><canvas class="chain" tabindex="0" role="img"></canvas><ul class="lines"></ul><p class="softmax"></p><div class="scroll"><canvas class="numbers" role="img"></canvas></div></div></div>`;
+      <div class="pixel"><div class="comparison" hidden></div><canvas class="chain" tabindex="0" role="application" aria-roledescription="arithmetic of one pixel"></canvas><ul class="lines"></ul><p class="softmax"></p><div class="scroll"><canvas class="numbers" role="img"></canvas></div></div></div>`;
     this.title = part(panel, "h4", HTMLElement);
     this.every = part(panel, ".every", HTMLElement);
     this.how = part(panel, ".how", HTMLElement);

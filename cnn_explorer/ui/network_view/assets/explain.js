@@ -10,6 +10,8 @@ import { inputOf } from "./windows.js";
 
 /** @import { Context, Explanation, Parameters, Place, Softmax, Tile, Update } from "../types.d.ts" */
 
+const NORMALIZED = "Black counts as −0.42 and white as 2.82: (grey − 0.1307) / 0.3081, MNIST's mean and standard deviation.";
+
 /**
  * @param {Update} update @param {(Parameters | null)[]} parameters of every layer @param {Place} place
  * @param {number | null} channel whose products are written out; null for the strongest
@@ -39,6 +41,7 @@ export function explain(update, parameters, place, channel) {
     numbers: null,
     agrees: null,
     ...told,
+    how: index || !told.parts?.length ? told.how : `${told.how} ${NORMALIZED}`,
     softmax: answers ? softmaxOf(update, map) : null,
     chain: [...told.chain, ...after(update, index, map)],
   };

@@ -5,6 +5,8 @@
 
 const GAP = 3.5; // CSS pixels, about
 const MAX_SCALE = 9; // CSS pixels a map pixel
+const MAX_DOT = 16; // CSS pixels a weight
+const FINE = 2; // CSS pixels of a canvas dot under an outline, about
 const FLOORS = [20, 16, 12]; // least side of a tile
 
 /** How many values a shape has. @param {number[]} shape */
@@ -77,15 +79,24 @@ export function singleLayout([, rows, columns], side) {
 }
 
 /**
- * Kernels of a convolution: a row an output channel, a column an input channel, as large as the room allows.
+ * Kernels of a convolution: a row an output channel, a column an input channel, as large as the room allows. With one input channel there
+ * would be one column: the output channels then fill row after row.
  * @param {number[]} shape of the weights, (outputs, inputs, rows, columns) @param {number} width of the room in CSS pixels @param {number} height
  * @returns {Grid}
  */
 export function kernelsLayout([outputs, inputs, rows, columns], width, height) {
   /** @param {number} side of a kernel @param {number} count of kernels @param {number} room */
   const fits = (side, count, room) => room / count / (side + 1);
-  const dot = Math.min(10, Math.max(3, Math.floor(2 * Math.min(fits(columns, inputs, width), fits(rows, outputs, height))) / 2));
-  return { ...gridOf({ unit: 1, dot, gap: 1, tileWidth: columns, tileHeight: rows }, inputs, outputs), byRow: true };
+  /** @param {number} across @param {number} down kernels */
+  const dotOf = (across, down) => Math.min(MAX_DOT, Math.max(3, Math.floor(2 * Math.min(fits(columns, across, width), fits(rows, down, height))) / 2));
+  let across = inputs, down = outputs;
+  for (let count = 2; inputs === 1 && count <= outputs; count++) {
+    const lines = Math.ceil(outputs / count);
+    if (dotOf(count, lines) > dotOf(across, down)) [across, down] = [count, lines];
+  }
+  // Canvas dots are smaller than weights, so that an outline is thin.
+  const dot = dotOf(across, down), unit = Math.ceil(dot / FINE);
+  return { ...gridOf({ unit, dot: dot / unit, gap: unit, tileWidth: columns * unit, tileHeight: rows * unit }, across, down), byRow: true };
 }
 
 /** Corner of tile `index` in dots; tiles fill column by column, or row by row. @param {Grid} grid @param {number} index @returns {[number, number]} */

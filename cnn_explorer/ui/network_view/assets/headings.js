@@ -2,6 +2,7 @@
 
 import { shapeText } from "./compare.js";
 import { element } from "./element.js";
+import { termOf } from "./glossary.js";
 
 /** @import { Difference, Layer } from "../types.d.ts" */
 
@@ -26,7 +27,14 @@ export function writeHead(head, layer, difference, also = "") {
   shape.replaceChildren(...before(was === now ? "" : was), element("span", "now", now));
   head.dataset.change = changeOf(difference);
   Object.assign(head.dataset, { name: name.lastChild?.textContent, shape: now }); // for CSS, which keeps the width
-  head.title = difference?.changes.join(", ") ?? "";
+  head.dataset.term = also || termOf(layer.kind);
+  head.dataset.more = [meaning(layer, also), ...(difference?.changes ?? [])].join("; ");
+}
+
+/** What a shape means. @param {Layer} layer @param {string} also */
+function meaning({ shape, name }, also) {
+  if (also) return `${name} gives ${shape[0]} logits: the score of each digit. ${also} makes probabilities of them`;
+  return shape.length === 3 ? `Here: ${shape[0]} feature maps (channels) of ${shape[1]}×${shape[2]}` : `Here: ${shape[0]} values`;
 }
 
 /** @param {string} text what it was, "" for the same */

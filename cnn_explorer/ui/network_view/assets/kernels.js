@@ -42,7 +42,7 @@ export class Kernels {
       <header><h4></h4><button type="button" class="close" title="Close (Escape)" aria-label="Close">×</button></header>
       <p class="how"></p>
       <p class="axis across"></p>
-      <div class="scroll"><p class="axis down"></p><canvas tabindex="0" role="img"></canvas></div>
+      <div class="scroll"><p class="axis down"></p><canvas tabindex="0" role="application" aria-roledescription="kernels"></canvas></div>
       <p class="told"></p>`;
     this.canvas = part(panel, "canvas", HTMLCanvasElement);
     part(panel, ".close", HTMLElement).onclick = () => this.close();
@@ -77,8 +77,8 @@ export class Kernels {
     const several = `${inputs} kernels, one for each input channel${grouped ? " of its group" : ""}`;
     this.#write("h4", `${layer.name}.weight · (${[outputs, inputs, ...kernel].join(", ")})`);
     this.#write(".how", `Each output channel has ${inputs === 1 ? "one kernel" : several}: ${outputs}·${inputs}·${kernel[0]}·${kernel[1]} = ${weight.length.toLocaleString("en")} weights, and ${outputs} biases.`);
-    this.#write(".across", `${count(inputs, "input channel")}${grouped ? " a group" : ""} →`);
-    this.#write(".down", `${outputs} output channels →`);
+    this.#write(".across", inputs === 1 ? `${count(outputs, "output channel")}, one kernel each →` : `${count(inputs, "input channel")}${grouped ? " a group" : ""} →`);
+    this.#write(".down", inputs === 1 ? "" : `${outputs} output channels →`);
     this.canvas.setAttribute("aria-label", `${outputs} times ${inputs} kernels of ${kernel.join(" by ")}. Arrow keys walk through them, Enter opens a map.`);
     this.paint(theme);
     this.#write(".told", "Point at a kernel: its input and its output map light up.");
@@ -94,7 +94,9 @@ export class Kernels {
     const context = contextOf(this.canvas);
     const [x, y] = tileAt(grid, this.#at[0] * inputs + this.#at[1]);
     context.strokeStyle = theme === "dark" ? "#fff" : "#000";
-    context.strokeRect(x - 0.5, y - 0.5, grid.tileWidth + 1, grid.tileHeight + 1);
+    context.lineWidth = 1;
+    const left = Math.max(x, 1) - 0.5, top = Math.max(y, 1) - 0.5; // within the canvas
+    context.strokeRect(left, top, Math.min(x + grid.tileWidth, grid.dotsWide - 1) + 0.5 - left, Math.min(y + grid.tileHeight, grid.dotsHigh - 1) + 0.5 - top);
   }
 
   close() {
@@ -152,7 +154,10 @@ export class Kernels {
     }
     if (!step || !this.#tensor) return;
     event.preventDefault();
-    this.#look(within(this.#at[0] + step[0], this.#tensor.outputs), within(this.#at[1] + step[1], this.#tensor.inputs));
+    const { outputs, inputs, grid } = this.#tensor;
+    const [output, input] = this.#at;
+    if (inputs === 1) this.#look(within(output + step[0] * grid.columns + step[1], outputs), 0);
+    else this.#look(within(output + step[0], outputs), within(input + step[1], inputs));
     this.on.say(part(this.element, ".told", HTMLElement).textContent);
   }
 }

@@ -6,7 +6,7 @@ const tool = (kind, name, title, path) =>
 
 export const MARKUP = `
 <section class="draw" aria-label="Drawing">
-  <div class="surface"><canvas class="paper" tabindex="0" role="img"></canvas><canvas class="outline"></canvas><p class="hint">Draw a digit here</p></div>
+  <div class="surface"><canvas class="paper" tabindex="0" role="application" aria-roledescription="drawing surface"></canvas><canvas class="outline"></canvas><p class="hint">Draw a digit here</p></div>
   <div class="tools" role="toolbar" aria-label="Drawing tools">
     ${tool("tool", "pen", "Pen", "M4 20l1-5L16 4l4 4L9 19z M14 6l4 4")}
     ${tool("tool", "eraser", "Eraser", "M9 20l-6-6L13 4l8 8-8 8z M8 9l8 8 M9 20h12")}
@@ -16,7 +16,7 @@ export const MARKUP = `
   </div>
   <div class="seen">
     <div class="tiles"><canvas class="image" role="img"></canvas><canvas class="outline"></canvas></div>
-    <output class="short-answer" aria-hidden="true"></output>
+    <output class="short-answer" aria-hidden="true"><strong></strong><span></span></output>
     <div><p class="about"></p>
     <button type="button" class="more" aria-expanded="false" aria-controls="gallery">Pick a digit ▾</button></div>
   </div>
@@ -24,6 +24,7 @@ export const MARKUP = `
 </section>
 <div class="stage">
   <div class="pin" role="group" aria-label="Compare with a pinned network" hidden></div>
+  <p class="welcome" hidden><span>Draw. Every square is what one filter sees. Point at any; open it; Escape leads back.</span><button type="button" data-close="welcome" title="Close for good" aria-label="Close for good">×</button></p>
   <section class="layers" aria-label="Layers"></section>
   <section class="detail" aria-label="Opened map" hidden></section>
   <section class="detail kernels" aria-label="Kernels" hidden></section>
@@ -32,12 +33,18 @@ export const MARKUP = `
   <div class="scale" role="group" aria-label="Colour scale">
     <span>Colours per</span>
     <button type="button" data-scale="map">map</button><button type="button" data-scale="layer">layer</button><button type="button" data-scale="network">network</button>
-    <span class="legend"><span>−</span><i></i><span>+</span></span>
+    <span class="legend values"><span>−</span><i></i><span>+</span></span>
+    <span class="legend weights" hidden><span>−</span><i></i><span>+</span></span>
   </div>
   <p class="label"></p>
   <p class="training" hidden><button type="button"></button><label><input type="checkbox">after each change</label></p>
-  <p class="agree" hidden></p>
+  <p class="agree" hidden><button type="button" class="term" data-term="agrees"></button></p>
   <details class="layer-table"><summary title="Shapes, parameters and multiply-adds, layer by layer">Layer table</summary><div class="scroll" tabindex="0"><table></table></div></details>
+  <button type="button" class="ask" aria-expanded="false" aria-controls="help" title="How this page works, and what its words mean" aria-label="Help">?</button>
 </footer>
+<section class="help" id="help" aria-label="Help" hidden>
+  <p>Draw. Every square is what one filter sees. Point at any; open it; Escape leads back. Your drawing changes no weight: the network has learned before.</p>
+  <dl></dl>
+</section>
 <div class="spoken" role="status" aria-live="polite"></div>
 <div class="card" hidden></div>`;

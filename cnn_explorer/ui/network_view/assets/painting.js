@@ -4,7 +4,7 @@
 import { contextOf } from "./element.js";
 import { mapsOf, tileAt } from "./geometry.js";
 
-/** @import { Colours, Grid, Theme } from "../types.d.ts" */
+/** @import { Colours, Grid } from "../types.d.ts" */
 
 /** @type {Record<Colours, number[][]>} from −1 over 0 to 1 */
 const SCALES = {
@@ -29,9 +29,9 @@ const TABLES = {
   "dark weights": tableOf(SCALES["dark weights"]),
 };
 
-/** @param {Theme} theme */
-export function cssGradient(theme) {
-  return `linear-gradient(to right, ${SCALES[theme].map((stop) => `rgb(${stop})`).join(", ")})`;
+/** @param {Colours} colours */
+export function cssGradient(colours) {
+  return `linear-gradient(to right, ${SCALES[colours].map((stop) => `rgb(${stop})`).join(", ")})`;
 }
 
 /** Colour of one value as CSS. @param {number} value @param {number} reach the magnitude with full colour @param {Colours} colours */

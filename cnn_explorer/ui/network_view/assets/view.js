@@ -7,7 +7,7 @@ import { around, part } from "./element.js";
 import { Gallery } from "./gallery.js";
 import { writeLayerTable } from "./layer_table.js";
 import { MARKUP } from "./markup.js";
-import { cssGradient, paintImage } from "./painting.js";
+import { paintImage } from "./painting.js";
 import { Preview } from "./preview.js";
 import { Pin } from "./pin.js";
 import { PinBar } from "./pin_bar.js";
@@ -15,6 +15,9 @@ import { decode } from "./protocol.js";
 import { imageOfStrokes, placementOf } from "./raster.js";
 import { ServerChannel } from "./server_channel.js";
 import { Surface } from "./surface.js";
+import { Help } from "./help.js";
+import { Legend } from "./legend.js";
+import { Terms } from "./terms.js";
 import { Training } from "./training.js";
 import { ViewAddress } from "./view_address.js";
 
@@ -27,6 +30,7 @@ const CONFIRMED = 250; // ms between drawings sent while this browser's own maps
 const UNCONFIRMED = 80; // while only PyTorch's do
 const LARGE = 500_000; // parameters of a network whose weights are asked for only once the page is at rest
 const REST = 1500; // ms
+const JUDGING = 700; // ms until the server is asked again whether it can judge the drawing
 const SOON = 100; // ms: the page is to have come to its end
 const AGAIN = 250; // ms until the server is asked how far it is
 const BUSY = 1000; // ms until the browser's own pass is timed again, if it took too long
@@ -99,9 +103,12 @@ export class View {
     this.card = new Card(this.#find(".card"), host);
     /** @param {string} sentence */
     const say = (sentence) => this.#say(sentence);
+    this.terms = new Terms(host, this.card, say);
+    this.help = new Help(host);
+    this.legend = new Legend(this.#find(".scale"));
     this.columns = new Columns(this.#find(".layers"), this.card, {
       say,
-      looked: (place) => this.depth.look(place),
+      looked: (place) => { this.depth.look(place); this.#writeLegend(place?.index); },
       opened: (place) => this.depth.open(place),
       kernels: (index) => this.depth.openKernels(index),
     });
@@ -159,12 +166,14 @@ export class View {
     const answered = before !== null && before.seq !== update.seq;
     this.server.acknowledge(update.seq);
     this.#adopt(update, !before);
+    if (!before) this.help.greet(update.pin !== null);
     // Not asked for from here: the page has been opened or the network changed. A message of our own makes the last run one of the
     // live view, which is what Streamlit asks a restarted server for, leaves no older drawing behind in the component's state, and
     // asks for the weights.
     if (!answered && !this.server.busy) this.server.retry(SOON);
     else if (update.pending || update.training?.going || !update.measured) this.server.retry(AGAIN);
     else if (this.preview.lacks(update) || this.pin.lacking) this.server.retry(isLarge(update) ? REST : AGAIN);
+    else if (update.judging && !this.surface.drawingNow) this.server.retry(JUDGING);
     this.#writeTable(update);
     if (before?.sentence !== update.sentence) this.#find(".label").textContent = update.sentence;
     this.host.dataset.trained = String(update.trained);
@@ -172,6 +181,7 @@ export class View {
     if (update.pending) return;
     if (this.#room) this.address.updated(update.net);
     this.#agree(update);
+    if (before?.error && !update.error && update.training?.going) this.#say(update.sentence); // the error is mended: it is told no longer
     if (this.surface.drawingNow || update.training?.going) return;
     const news = [before?.training?.going ? update.sentence : "", changed && update.pin ? this.columns.change : ""];
     const answer = [...news, this.columns.answer(update)].filter(Boolean).join(" ");
@@ -273,8 +283,11 @@ export class View {
     const difference = !this.#own && preview.id === last.id ? preview.difference : null;
     mark.hidden = difference === null;
     if (difference === null) return;
-    mark.textContent = preview.usable ? "✓ PyTorch agrees" : "These are PyTorch's numbers; this browser's own differ";
-    mark.title = `At rest all numbers are PyTorch's; while the pen moves, the maps are this browser's own. Largest difference: ${difference.toExponential(0)} of a layer's largest value`;
+    const words = part(mark, "button", HTMLButtonElement);
+    words.textContent = preview.usable ? "✓ PyTorch agrees" : "These are PyTorch's numbers; this browser's own differ";
+    words.dataset.more = `At rest all numbers are PyTorch's; while the pen moves, the maps are this browser's own. Largest difference: ${difference.toExponential(0)} of a layer's largest value`;
+    words.dataset.title = words.textContent;
+    words.dataset.why = preview.usable ? "" : `Your browser and PyTorch came to numbers that differ by ${difference.toExponential(0)} of a layer's largest value. PyTorch's are shown, also while the pen moves.`;
   }
 
   // --- before and after ---
@@ -392,7 +405,7 @@ export class View {
     if (this.#blank === blank) return;
     this.#blank = blank;
     this.#find(".hint").hidden = !blank;
-    this.#find(".paper").setAttribute("aria-label", blank ? "Empty drawing surface" : "Your drawing");
+    this.#find(".paper").setAttribute("aria-label", blank ? "Empty: draw a digit with mouse or finger, or pick one below" : "Your drawing. Control Z undoes, Control Y redoes");
   }
 
   // --- the address ---
@@ -425,7 +438,7 @@ export class View {
     this.surface.paint();
     this.host.dataset.theme = theme;
     this.#look = { ...this.#look, theme, ink: color, family: fontFamily };
-    this.#find(".legend i").style.background = cssGradient(theme);
+    this.legend.paint(theme);
   }
 
   /** Measure the room, which changes with the window only, and draw everything into it. */
@@ -450,7 +463,16 @@ export class View {
     if (!shown || !this.#room) return;
     paintImage(this.image, shown.image, SEEN);
     this.depth.refresh(this.columns.show(shown, { ...this.#room, theme: this.#look.theme }, this.#comparedWith(shown)));
-    if (!shown.pending) this.#find(".short-answer").textContent = this.columns.verdict(shown); // where the columns stack, the answer is far from the pen
+    if (shown.pending) return;
+    if (shown.exact) this.#writeLegend();
+    this.#find(".short-answer strong").textContent = this.columns.verdict(shown); // where the columns stack, the answer is far from the pen
+    this.#find(".short-answer span").textContent = this.columns.doubt(shown);
+  }
+
+  /** The numbers of the colour scales: of a layer, else of the opened one, else of the first. @param {number} index */
+  #writeLegend(index = this.depth.index) {
+    const { update, parameters } = this.#scene();
+    if (!update.pending && update.layers.length) this.legend.show(update, Math.max(0, index), this.columns.scale, this.depth.index < 0 ? null : parameters);
   }
 
   // --- tools and keys ---
