@@ -7,6 +7,7 @@ import streamlit as st
 from cnn_explorer.numbers import codegen
 from cnn_explorer.numbers.examples import POOL_PRESETS
 from cnn_explorer.numbers.scenes import PoolScene
+from cnn_explorer.numbers.wording import COUNTED
 from cnn_explorer.ui import grid_player, shell
 from cnn_explorer.ui.boundary import guarded
 from cnn_explorer.ui.controlled import listening
@@ -24,10 +25,9 @@ CODE = {"compare": codegen.pooling_code, "shift": codegen.shift_code, "adaptive"
 ABOUT = {
     "compare": (
         "A window gives one number: its largest, or its mean. Every channel is pooled by itself, so their number stays."
+        f" {COUNTED}"
     ),
-    "shift": (
-        "When the input moves a little, a pooled map changes less than the input does. Changed numbers are underlined."
-    ),
+    "shift": "",  # the scene's own sentence, which has its counts
     "adaptive": "The output's size is given and the windows follow from it; 1 is global pooling: one number a channel.",
 }
 

@@ -165,8 +165,10 @@ def test_numbers_changed_in_the_grids_are_computed_and_kept_in_the_address() -> 
     control(page.number_input, "conv_one_padding").set_value(0).run()
     change(page, 4, ("bias", [0], 0))
     assert address(page)["bias"] == "0"
-    example(page).select("The lecture's example, padding 1").run()
+    page.button(key="conv_reset").click().run()
     assert outputs(page) == [PADDED]  # and not the numbers of the last message
+    assert example(page).value == "The lecture's example, padding 1"
+    assert page.button(key="conv_reset").disabled
 
 
 @pytest.mark.parametrize("edit", [("input", [0, 9, 0], 1.0), ("stride", [0], 1.0), ("input", [0, 0, 0], 1e9)])

@@ -118,7 +118,6 @@ class Session:
         if self.seq < seq:
             raise RuntimeError(f"the page confirmed {self.seq} and not {seq}")
 
-
     async def set_kernel_size(self, size: int) -> None:
         """Change the first block's kernel_size."""
         self.widgets = {self.number: {"int_value": size}}

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from cnn_explorer.numbers import arithmetic
+from cnn_explorer.numbers import arithmetic, wording
 from cnn_explorer.numbers.arithmetic import Windows
 from cnn_explorer.numbers.scenes import ConvScene, Grids, PoolScene
 from cnn_explorer.spec.layers import GeometryError
@@ -38,8 +38,12 @@ class Edit:
 
 
 def mount(data: Data, about: str, key: str, ack: int) -> None:
-    """Show a scene with a sentence `about` it; `ack` is the number of the last edit that it contains."""
-    component("grid_player")(key=key, data=[{**data, "about": about, "ack": ack}], on_edits_change=nothing)
+    """Show a scene with a sentence `about` it, "" for the scene's own; `ack` is the number of the last edit that it
+    contains.
+    """
+    component("grid_player")(
+        key=key, data=[{**data, "about": about or data["about"], "ack": ack}], on_edits_change=nothing
+    )
 
 
 def edits_of(key: str) -> list[Edit]:
@@ -85,6 +89,7 @@ def convolution_data(name: str, scene: ConvScene, *, matrix: bool = False, title
         "biases": scene.bias,
         "seen": [[*_seen(scene, out)] for out in range(scene.out_channels)],
         "axes": _axes(scene) if matrix and not titles else [],
+        "formula": "" if titles else wording.convolution_formula(scene),
     }
     try:
         scene.spec().output_shape(scene.shape)
@@ -147,6 +152,7 @@ def pooling_data(name: str, scene: PoolScene) -> Data:
     data = _scene(name, scene.input, scene.padding, "", False) | {
         "layout": "pool",
         "windows": [_windows(rows, columns), _cells(scene.shape)],
+        "formula": wording.pooling_formula(scene),
     }
     try:
         scene.spec().output_shape(scene.shape)
@@ -189,10 +195,13 @@ def shift_data(name: str, scene: PoolScene) -> Data:
     data["lines"] = [*scene.spec().formula_lines(scene.shape), *_left_over(scene.spec().unused(scene.shape))]
     data = _with_outputs(data, both, rows, columns)
     half = len(data["outputs"]) // 2
+    changed: dict[str, tuple[int, int]] = {}
     for old, new in zip(data["outputs"][:half], data["outputs"][half:], strict=True):
         differ = np.argwhere(np.array(old["values"]) != np.array(new["values"]))
         new["changed"] = differ.tolist()
         new["note"] = f"{len(differ)} of {np.size(new['values'])} changed"
+        changed[new["title"]] = (len(differ), np.size(new["values"]))
+    data["about"] = wording.shift_sentence(scene.shift, changed)
     return data
 
 
@@ -221,6 +230,8 @@ def _scene(name: str, grids: Grids | list[Any], padding: int, pad_text: str, col
         "padding": padding,
         "padText": pad_text,
         "agrees": True,
+        "formula": "",
+        "about": "",
         **empty,
     }
 

@@ -45,6 +45,7 @@ export interface Scene {
   winners: Cell[][][];
   agrees: boolean;
   axes: string[];
+  formula: string; // of one output value, with the scene's stride, padding and dilation
   about: string;
 }
 

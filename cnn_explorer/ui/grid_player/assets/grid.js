@@ -39,9 +39,7 @@ export class Grid {
     this.element.innerHTML = `<figcaption><b></b> <span></span></figcaption><div class="scroll"><table role="grid"></table></div>`;
     partOf(this.element, "b", HTMLElement).textContent = title;
     this.caption = partOf(this.element, "figcaption span", HTMLElement);
-    this.caption.textContent = note;
     this.table = partOf(this.element, "table", HTMLTableElement);
-    this.table.setAttribute("aria-label", note ? `${title}, ${note}` : title);
     if (!editable) this.table.setAttribute("aria-readonly", "true");
     this.#build(padText);
     this.update(values, note);
@@ -87,6 +85,7 @@ export class Grid {
   update(values, note = "") {
     this.values = values;
     this.caption.textContent = note;
+    this.table.setAttribute("aria-label", note ? `${this.title}, ${note}` : this.title);
     const most = Math.max(...values.flat().map(Math.abs)) || 1;
     values.forEach((line, row) => line.forEach((value, column) => {
       const cell = this.cell(row, column);

@@ -45,12 +45,12 @@ function winners(scene, channel, windows, { row, column }) {
     output.rule === "max" && output.input === channel && output.windows === windows ? [scene.winners[map][row][column]] : []);
 }
 
-/** How much of the kernel tensor is seen: 1 a row, 2 a kernel, 3 all input channels, 4 all output channels. @param {Stage} stage @param {number} axes of them @param {number} count */
-export function showAxes(stage, axes, count) {
+/** How much of the kernel tensor is seen: of each axis all indices, or the first alone. @param {Stage} stage @param {boolean[]} whole by axis */
+export function showAxes(stage, whole) {
   stage.kernels.forEach((kernel, out) => kernel.forEach((grid, at) => {
-    grid.cells.forEach((line, row) => line.forEach((cell) => {
-      const shown = count >= axes || (out === 0 && (count === 3 || (at === 0 && (count === 2 || row === 0))));
-      cell.classList.toggle("later", !shown);
+    grid.cells.forEach((line, row) => line.forEach((cell, column) => {
+      const hidden = [out, at, row, column].some((index, axis) => index > 0 && !whole[axis]);
+      cell.classList.toggle("later", hidden);
     }));
   }));
 }

@@ -21,10 +21,12 @@ const FOOT = 69; // CSS pixels: the transport, and the gaps
 const LINE = 21; // CSS pixels: a line of the sum
 const BESIDE = 350; // CSS pixels: the width of the sum beside the grids
 
+const ALL = [true, true, true, true], ROW = [false, false, false, true]; // of the kernel tensor's axes: out_channels, in_channels, rows, columns
+
 const MARKUP = `
-<header><div class="shapes"></div><p class="about"></p><div class="axes" role="group" aria-label="Axes of the kernel tensor" hidden></div></header>
+<header><div class="shapes"></div><p class="formula"></p><p class="about"></p></header>
 <div class="body"><div class="grid-area"></div><div class="sum"></div></div>
-<footer><div class="transport" role="group" aria-label="Animation"></div><p class="hint"></p></footer>
+<footer><div class="transport" role="group" aria-label="Animation"></div><div class="axes" role="group" aria-label="Axes of the kernel tensor" hidden></div><p class="hint"></p></footer>
 <div class="spoken" role="status" aria-live="polite"></div>`;
 
 export class Player {
@@ -43,7 +45,9 @@ export class Player {
   /** @type {number | null} index in the order that the animation has reached; null while the visitor selects values */
   #progress = null;
 
-  #axis = -1; // how many axes of the kernel tensor are shown; −1 before they are
+  /** @type {boolean[]} which axes of the kernel tensor are shown as a whole; of the others the first index alone */
+  #whole = [];
+
   #usual = ""; // the hint while there is no other
 
   /** @param {HTMLElement} host */
@@ -56,9 +60,10 @@ export class Player {
     this.speech = part(host, ".spoken", HTMLElement);
     this.shapes = part(host, ".shapes", HTMLElement);
     this.about = part(host, ".about", HTMLElement);
+    this.formula = part(host, ".formula", HTMLElement);
     this.axes = part(host, ".axes", HTMLElement);
     this.outbox = new Outbox((message) => this.send(message));
-    this.transport = new Transport(part(host, ".transport", HTMLElement), { step: () => this.#step(), reset: () => this.#reset() });
+    this.transport = new Transport(part(host, ".transport", HTMLElement), { step: () => this.#step(), restart: () => this.#restart() });
     this.calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     listen(this.gridArea, {
       touched: () => this.transport.pause(),
@@ -92,6 +97,7 @@ export class Player {
       if (!this.outbox.busy) before.stage.update(scene); // an answer to an older edit would undo a newer one for a moment
     }
     this.shapes.replaceChildren(...(scene.lines.length ? [scene.lead, ...scene.lines] : []).map((text) => element("p", "", text)));
+    this.formula.textContent = scene.formula;
     this.about.textContent = scene.about;
     this.#order = playOrder(scene.outputs);
     if (before?.scene.name !== scene.name) this.#open();
@@ -118,11 +124,11 @@ export class Player {
     this.axes.replaceChildren("weight: ", ...axes.map((label, at) => {
       const button = element("button", "", label);
       button.type = "button";
-      button.onclick = () => { this.transport.pause(); this.#showAxes(axes.length - at); }; // built up from the last axis to the first
+      button.title = "Pressed: all along this axis. Not pressed: the first index alone";
+      button.onclick = () => { this.transport.pause(); this.#progress = null; this.#showAxes(this.#whole.map((whole, axis) => whole !== (axis === at))); };
       return button;
     }));
-    this.#axis = -1;
-    this.#showAxes(axes.length);
+    this.#showAxes(ALL);
     if (focused) {
       const again = stage.grids.find((grid) => grid.part === focused.grid.part && String(grid.index) === String(focused.grid.index));
       again?.focus(Math.min(focused.row, again.rows - 1), Math.min(focused.column, again.columns - 1));
@@ -135,7 +141,7 @@ export class Player {
     this.select(this.#order[0] ?? null);
     this.#say("");
     if (this.calm || !this.#order.length) return;
-    this.#reset();
+    this.#restart();
     this.transport.play();
   }
 
@@ -195,9 +201,9 @@ export class Player {
 
   /** @returns {boolean} whether another step follows */
   #step() {
-    const { axes } = this.#now.scene;
-    if (this.#axis < axes.length) {
-      this.#showAxes(this.#axis + 1);
+    const next = this.#whole.lastIndexOf(false); // built up from the last axis to the first
+    if (next >= 0) {
+      this.#showAxes(this.#whole.map((whole, axis) => whole || axis === next));
       return true;
     }
     if (!this.#order.length) return false;
@@ -208,30 +214,27 @@ export class Player {
     return this.#progress < last;
   }
 
-  #reset() {
+  #restart() {
     if (!this.#order.length) return;
-    this.#showAxes(Math.min(1, this.#now.scene.axes.length));
+    if (this.#now.scene.axes.length) this.#showAxes(ROW);
     this.#progress = -1;
     this.select(this.#order[0]);
   }
 
-  /** How much of the kernel tensor is shown: 1 a row, 2 a kernel, 3 all input channels, 4 all output channels. @param {number} count */
-  #showAxes(count) {
-    if (this.#axis === count) return;
-    this.#axis = count;
-    const { scene, stage } = this.#now;
-    const { length } = this.axes.children;
-    [...this.axes.children].forEach((button, at) => button.setAttribute("aria-pressed", String(length - at <= count)));
-    showAxes(stage, scene.axes.length, count);
+  /** @param {boolean[]} whole which axes of the kernel tensor are shown as a whole */
+  #showAxes(whole) {
+    this.#whole = whole;
+    [...this.axes.children].forEach((button, at) => button.setAttribute("aria-pressed", String(whole[at])));
+    showAxes(this.#now.stage, whole);
   }
 
   // --- pointer and keys ---
 
   /** @param {Found} found */
   #look({ grid, row, column }) {
-    const { scene } = this.#now;
+    const building = this.#progress !== null;
     this.#progress = null;
-    this.#showAxes(scene.axes.length);
+    if (building) this.#showAxes(ALL);
     this.#tell("");
     const now = this.#nearest(this.#selected);
     if (!now) return;
@@ -296,7 +299,7 @@ export class Player {
     const room = { width, height: window.innerHeight - this.#above() - head - FOOT, beside: BESIDE, below: lines * LINE };
     const { side, aside, products } = narrow ? arrangeNarrow(scene) : arrange(scene, room);
     this.host.classList.toggle("beside", aside);
-    this.host.classList.toggle("tight", !products);
+    this.host.classList.toggle("stacked", products === "below");
     this.host.style.setProperty("--side", String(scene.kernels[0]?.[0].length ?? 0));
     this.host.style.setProperty("--cell", `${side}px`);
     for (const box of this.gridArea.querySelectorAll(".scroll")) box.classList.toggle("wide", box.scrollWidth > box.clientWidth);

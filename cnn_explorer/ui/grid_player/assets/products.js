@@ -1,7 +1,7 @@
 // The products of one window and one kernel, laid out like the kernel.
 
 import { element, part } from "./element.js";
-import { short, term } from "./numbers.js";
+import { bracketed, short } from "./numbers.js";
 
 export class Products {
   /** @param {string} title @param {number} side of the kernel */
@@ -10,15 +10,15 @@ export class Products {
     this.element.innerHTML = `<figcaption><b></b></figcaption><div class="scroll"><table aria-hidden="true"></table></div>`;
     part(this.element, "b", HTMLElement).textContent = title;
     const table = part(this.element, "table", HTMLTableElement);
-    /** @type {{cell: HTMLElement, factors: HTMLElement, product: HTMLElement}[]} */
+    /** @type {{cell: HTMLElement, value: HTMLElement, weight: HTMLElement, product: HTMLElement}[]} */
     this.cells = [];
     for (let row = 0; row < side; row++) {
       const line = table.insertRow();
       for (let column = 0; column < side; column++) {
         const cell = line.insertCell();
-        const factors = element("span"), product = element("b");
-        cell.append(factors, product);
-        this.cells.push({ cell, factors, product });
+        const value = element("i"), weight = element("i"), product = element("b");
+        cell.append(element("span", "", value, weight), product);
+        this.cells.push({ cell, value, weight, product });
       }
     }
   }
@@ -26,8 +26,9 @@ export class Products {
   /** @param {import("../types.d.ts").Product[]} products */
   update(products) {
     products.forEach(({ value, weight, product, padding }, index) => {
-      const { cell, factors, product: result } = this.cells[index];
-      factors.textContent = `${term(value)}·${term(weight)}`;
+      const { cell, value: left, weight: right, product: result } = this.cells[index];
+      left.textContent = bracketed(value);
+      right.textContent = `·${bracketed(weight)}`;
       result.textContent = short(product);
       cell.classList.toggle("padding", padding);
     });

@@ -81,10 +81,10 @@ export class Stage {
 
   /** One kernel: a line for each channel, and their sum. */
   #rows() {
-    const lines = this.inputs.map((input, at) => box("line", input.element, sign("∗"), this.kernels[0][at].element,
-      ...(this.products[at] ? [sign("→"), this.products[at].element] : []), ...(this.partials[at] ? [sign("Σ"), this.partials[at].element] : [])));
-    return box("stage rows", this.canvas, box("lines", ...lines), sign("Σ +"),
-      box("result", box("line", this.biases[0].element, ...this.outputs.flatMap((output) => [sign("="), output.element]))));
+    const lines = this.inputs.map((input, at) => box("line", input.element, sign("∗"),
+      box("pair", this.kernels[0][at].element, ...(this.products[at] ? [sign("→"), this.products[at].element] : [])), ...(this.partials[at] ? [sign("Σ"), this.partials[at].element] : [])));
+    return box("stage rows", this.canvas, box("lines", ...lines),
+      box("result", box("line", sign("Σ +"), this.biases[0].element, ...this.outputs.flatMap((output) => [sign("="), output.element]))));
   }
 
   /** Several kernels: the inputs, then a line for each output channel, with an empty box for a channel outside its group. @param {Scene} scene */

@@ -48,12 +48,15 @@ function poolingLines(scene, selected) {
     const result = full(output.values[selected.row][selected.column]);
     const name = scene.inputs.length > 1 ? `${title}, ${output.title}` : output.title;
     if (output.rule === "none") return [`${name}: ${result}`];
+    const padding = cells.length - inside.length;
     if (output.rule === "max") {
       const [row, column] = scene.winners[map][selected.row][selected.column];
-      return [`${name}: max(${inside.join(", ")}) = ${result}, found in row ${row}, column ${column}`];
+      const ignored = padding ? `; the ${padding} of padding ${padding > 1 ? "are" : "is"} ignored` : "";
+      return [`${name}: max(${inside.join(", ")}) = ${result}, found in row ${row}, column ${column}${ignored}`];
     }
     const summands = cells.map(([row, column]) => term(valueAt(values, row, column)));
-    return [`${name}: (${summands.join(" + ")}) / ${cells.length} = ${result}`];
+    const counted = padding ? `; the ${padding} of padding ${padding > 1 ? "count as zeros" : "counts as zero"} (count_include_pad=True)` : "";
+    return [`${name}: (${summands.join(" + ")}) / ${cells.length} = ${result}${counted}`];
   });
 }
 
