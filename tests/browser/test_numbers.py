@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser.conftest import Visit, Watch
 from browser.driver import PHONE, Server
 from browser.numbers import NumberPage
 from browser.test_screens import CONTRAST
@@ -376,6 +377,28 @@ def test_the_navigation_carries_drawing_and_network(visit_numbers: VisitNumbers)
     app.page.get_by_role("link", name="Draw").click()
     app.page.locator(".network-view[data-painted-net='conv4k5-fc10']").wait_for()
     assert app.address() == {"net": "conv4k5-fc10", "drawing": "d7"}
+
+
+def test_the_way_from_a_pixel_of_the_first_page_and_back(visit: Visit, artifacts: Path, watch: Watch) -> None:
+    """All ten input channels, the products of the one that is pointed at, and the sum beside PyTorch's value."""
+    watch.forgive("/convolution/_stcore/", "status of 404 (Not Found)")
+    app = visit(drawing="d7", view="map.conv2.6.3.4.pinned")
+    page = app.page
+    theirs = page.locator(".detail .lines li").filter(has_text="PyTorch: ").inner_text().split()[1]
+    page.get_by_role("button", name="Number by number").click()
+    numbers = NumberPage(page).ready("network")
+    assert numbers.address()["at"] == "conv2.6.3.4"
+    assert numbers.page.locator(".grid.input").count() == 10
+    assert numbers.page.locator(".products td").count() == 25
+    numbers.wait_sum(f"✓ PyTorch: {theirs}"[:18])  # the last digits are rounded in another way
+    numbers.cell("weight", 0, 0, 3).hover()
+    page.locator(".products b").filter(has_text="products of relu1 map 4").first.wait_for()
+    numbers.wait_sum("relu1 map 4: ")
+    page.screenshot(path=artifacts / "numbers-from-network.png")
+    page.get_by_role("button", name="Back to this pixel").click()
+    page.locator(".detail.pinned").wait_for()
+    assert app.address()["view"] == "map.conv2.6.3.4.pinned"
+    assert page.locator(".detail .lines li").filter(has_text=f"PyTorch: {theirs}").count() == 1
 
 
 STEPS = [("convolution", CONVOLUTION), ("pooling", POOLING)]

@@ -10,7 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-from cnn_explorer.numbers.scenes import LIMITS, ConvScene, PictureScene, PoolScene
+from cnn_explorer.numbers.scenes import LIMITS, ConvScene, PoolScene
 from cnn_explorer.spec.layers import GeometryError
 from cnn_explorer.spec.network import LECTURE_HELP
 from cnn_explorer.ui import grid_player
@@ -79,7 +79,7 @@ def value_of(scene: ConvScene | PoolScene, name: str) -> int:
 
 def _number(page: NumberPage, name: str) -> None:
     scene = page.scene
-    assert not isinstance(scene, PictureScene)
+    assert isinstance(scene, ConvScene | PoolScene)
     label = "channels" if name == "in_channels" and isinstance(scene, PoolScene) else name
     widget = controlled(page.key(f"{page.step}_{name}"), value_of(scene, name), lambda new: change(page, name, new))
     st.number_input(label, *LIMITS[name], width=NUMBER_WIDTH, **widget)
@@ -97,7 +97,7 @@ def change(page: NumberPage, name: str, value: int) -> None:
 def problem(page: NumberPage) -> None:
     """Say why the layer cannot take this input, and offer the nearest parameters with which it can."""
     scene = page.scene
-    assert not isinstance(scene, PictureScene)
+    assert isinstance(scene, ConvScene | PoolScene)
     try:
         scene.spec().output_shape(scene.shape)
         st.empty()

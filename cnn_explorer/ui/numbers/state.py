@@ -10,7 +10,15 @@ from typing import Any
 import streamlit as st
 
 from cnn_explorer.numbers.examples import CONV_PRESETS, POOL_PRESETS
-from cnn_explorer.numbers.scenes import ConvScene, LastNumbers, PictureScene, PoolScene, SceneError, with_number
+from cnn_explorer.numbers.scenes import (
+    ConvScene,
+    LastNumbers,
+    NetworkScene,
+    PictureScene,
+    PoolScene,
+    SceneError,
+    with_number,
+)
 from cnn_explorer.text import quoted
 from cnn_explorer.ui import state
 from cnn_explorer.ui.address import Address, Parameter, Query, set_notice
@@ -18,7 +26,7 @@ from cnn_explorer.ui.grid_player import edits_of
 from cnn_explorer.ui.markdown import plain, sentence
 from cnn_explorer.ui.session import remembered
 
-Scene = ConvScene | PoolScene | PictureScene
+Scene = ConvScene | PoolScene | PictureScene | NetworkScene
 STEP = "step"  # the query parameter
 
 
@@ -114,7 +122,7 @@ class NumberPage:
         self._shown.scenes[step] = scene
         if scene in self.examples[step].values():
             self._shown.originals[step] = scene
-        if not isinstance(scene, PictureScene):
+        if isinstance(scene, ConvScene | PoolScene):
             self.last_numbers.remember(scene)
 
     # --- the address ---
@@ -140,7 +148,7 @@ class NumberPage:
         """Apply the edits from the browser. A toast refuses one that does not fit the scene any more."""
         scene = self.scene
         new = [edit for edit in edits_of(self.player_key) if edit.seq > self.confirmed]
-        if not new or isinstance(scene, PictureScene):
+        if not new or not isinstance(scene, ConvScene | PoolScene):
             return
         for edit in new:
             try:
@@ -167,5 +175,6 @@ def _unflipped(part: str, index: tuple[int, ...], scene: ConvScene | PoolScene) 
     return part, (0, channel, scene.kernel_size - 1 - row, scene.kernel_size - 1 - column)
 
 
-CONVOLUTION = NumberPage("conv", {**CONV_PRESETS, "picture": {"Sobel x": PictureScene()}})
-POOLING = NumberPage("pool", POOL_PRESETS)
+NETWORK = {"network": {"": NetworkScene()}}  # the first layer that there is
+CONVOLUTION = NumberPage("conv", {**CONV_PRESETS, "picture": {"Sobel x": PictureScene()}, **NETWORK})
+POOLING = NumberPage("pool", {**POOL_PRESETS, **NETWORK})

@@ -7,6 +7,8 @@ import { short } from "./numbers.js";
 
 // CSS pixels: the smallest side of a cell, a finger's target; the largest one; a grid's title with the gap below it.
 const LEAST = 24, MOST = 52, CAPTION = 23;
+/** Input channels of one kernel that have a line each with their products; more of them share one table of products. */
+export const FEW = 4;
 const PRODUCT = 62; // CSS pixels: a column of the products, whatever the side of a cell
 
 /** Width of a grid's columns, which the longest of its numbers may stretch; as `td` in style.css. @param {number[][]} values */
@@ -26,7 +28,7 @@ function extent(scene, products) {
   const { inputs, kernels, outputs, padding, layout } = scene;
   const channels = inputs.length, lines = kernels.length;
   const input = columnsOf(inputs.flatMap(({ values }) => values));
-  const padded = inputs[0].values[0].length + 2 * padding, height = inputs[0].values.length + 2 * padding;
+  const padded = inputs[0].values[0].length + padding.left + padding.right, height = inputs[0].values.length + padding.top + padding.bottom;
   const weight = columnsOf(kernels.flat(2)), kernel = kernels[0]?.[0]?.length ?? 0;
   const first = outputs.filter((output) => layout !== "pool" || output.input === 0);
   const high = Math.max(0, ...first.map(({ values }) => values.length));
@@ -71,6 +73,7 @@ function fitting({ wide, down, over }, width, height) {
  * @returns {{side: number, aside: boolean, products: Products}}
  */
 export function arrange(scene, { width, height, beside, below }) {
+  if (scene.layout === "rows" && scene.inputs.length > FEW) return { side: LEAST, aside: false, products: "beside" };
   const all = extent(scene, "beside");
   const under = fitting(all, width, height - below), aside = fitting(all, width - beside, height);
   const several = scene.inputs.length > 1;

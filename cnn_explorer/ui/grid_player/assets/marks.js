@@ -7,7 +7,7 @@ import { productsOf } from "./sums.js";
 /** @import { Stage } from "./stage.js" */
 
 /** @param {Stage} stage @param {Scene} scene @param {Look} look */
-export function mark(stage, scene, { selected, cell, term, done }) {
+export function mark(stage, scene, { selected, cell, at: chosen, term, done }) {
   const output = scene.outputs[selected.map];
   const windows = scene.windows[output.windows];
   const cells = windowCells(windows, selected.row, selected.column);
@@ -33,8 +33,10 @@ export function mark(stage, scene, { selected, cell, term, done }) {
     grid.element.classList.toggle("active", out === selected.map);
     grid.mark("term", out === selected.map && term >= 0 ? [[Math.floor(term / grid.columns), term % grid.columns]] : []);
   }));
+  stage.lines.forEach((line, at) => line.classList.toggle("chosen", stage.shared && at === chosen));
   stage.products.forEach((products, at) => {
-    products.update(productsOf(scene, selected, at));
+    const kernel = stage.shared ? chosen : at;
+    products.update(productsOf(scene, selected, kernel), stage.shared ? `products of ${scene.inputs[kernel].title}` : "");
     products.mark(term);
   });
 }

@@ -48,6 +48,8 @@ export class Player {
   /** @type {boolean[]} which axes of the kernel tensor are shown as a whole; of the others the first index alone */
   #whole = [];
 
+  #chosen = 0; // the kernel of the selected value that was looked at last
+
   #usual = ""; // the hint while there is no other
 
   /** @param {HTMLElement} host */
@@ -100,7 +102,7 @@ export class Player {
     this.formula.textContent = scene.formula;
     this.about.textContent = scene.about;
     this.#order = playOrder(scene.outputs);
-    if (before?.scene.name !== scene.name) this.#open();
+    if (!before || placeOf(before.scene) !== placeOf(scene)) this.#open();
     else this.select(this.#nearest(this.#selected));
     this.host.dataset.ack = String(scene.ack);
     this.host.dataset.scene = scene.name;
@@ -120,6 +122,8 @@ export class Player {
     this.transport.pause();
     this.#shown = shown;
     this.gridArea.replaceChildren(stage.element);
+    const beside = stage.shared ? stage.result : null; // which stays in sight
+    (beside ?? part(this.host, ".body", HTMLElement)).append(this.sum);
     this.axes.hidden = !axes.length;
     this.axes.replaceChildren("weight: ", ...axes.map((label, at) => {
       const button = element("button", "", label);
@@ -138,9 +142,11 @@ export class Player {
   /** Begin a new scene at its first value, and play it unless the visitor prefers reduced motion. */
   #open() {
     this.#progress = null;
-    this.select(this.#order[0] ?? null);
+    const { start, partials } = this.#now.scene;
+    this.#chosen = start && partials.length ? strongest(partials[start.map], start) : 0;
+    this.select(start ?? this.#order[0] ?? null);
     this.#say("");
-    if (this.calm || !this.#order.length) return;
+    if (start || this.calm || !this.#order.length) return;
     this.#restart();
     this.transport.play();
   }
@@ -165,19 +171,20 @@ export class Player {
       this.sum.replaceChildren();
       return;
     }
-    mark(stage, scene, { selected, cell, term, done: this.#progress === null ? [] : this.#order.slice(0, this.#progress + 1) });
+    this.#chosen = Math.min(this.#chosen, (scene.kernels[selected.map]?.length ?? 1) - 1);
+    mark(stage, scene, { selected, cell, at: this.#chosen, term, done: this.#progress === null ? [] : this.#order.slice(0, this.#progress + 1) });
     stage.outputs[selected.map].stopAt(selected.row, selected.column);
     this.#showSum(scene, selected);
   }
 
   /** @param {Scene} scene @param {OutputCell} selected */
   #showSum(scene, selected) {
-    const lines = sumLines(scene, selected);
+    const lines = sumLines(scene, selected, this.#chosen);
     while (this.sum.children.length > lines.length) this.sum.lastChild?.remove();
     while (this.sum.children.length < lines.length) this.sum.append(element("p"));
     lines.forEach((line, at) => { this.sum.children[at].textContent = line; });
     const { rule, values } = scene.outputs[selected.map];
-    if (rule !== "conv") return;
+    if (rule !== "conv" && !scene.start) return;
     const value = full(values[selected.row][selected.column]);
     const check = element("span", scene.agrees ? "agrees" : "differs", scene.agrees ? `✓ PyTorch: ${value}` : `PyTorch: ${value}`);
     this.sum.lastElementChild?.append(" ", check);
@@ -189,7 +196,7 @@ export class Player {
   }
 
   #announce() {
-    if (this.#selected) this.#say(spoken(this.#now.scene, this.#selected));
+    if (this.#selected) this.#say(spoken(this.#now.scene, this.#selected, this.#chosen));
   }
 
   /** @param {string} sentence */
@@ -238,7 +245,9 @@ export class Player {
     this.#tell("");
     const now = this.#nearest(this.#selected);
     if (!now) return;
-    const [map] = grid.index;
+    const [map, at] = grid.index;
+    if (grid.part === "weight") this.#chosen = at;
+    if (grid.part === "partial") this.#chosen = map;
     if (grid.part === "output") this.select({ map, row, column });
     else if (grid.part === "partial") this.select({ map: 0, row, column });
     else if (grid.part === "weight") this.select({ ...now, map }, { term: row * grid.columns + column });
@@ -255,6 +264,7 @@ export class Player {
     /** @param {number} map */
     const fits = (map) => (outputs[map].rule === "conv" ? seen[map].includes(channel) : outputs[map].input === channel);
     const here = this.#selected?.map ?? 0;
+    this.#chosen = Math.max(0, seen[here]?.indexOf(channel) ?? 0);
     const map = fits(here) ? here : outputs.findIndex((_, at) => fits(at));
     const reached = windows[outputs[map].windows];
     const centre = centredOn(reached, row, column);
@@ -290,8 +300,7 @@ export class Player {
     const { scene } = this.#shown;
     const narrow = width < NARROW;
     const touch = matchMedia("(pointer: coarse)").matches;
-    const what = scene.kernels.length ? "input, the kernel or the bias" : "input";
-    this.#usual = touch ? "Tap or drag to look; tap a number twice to change it." : `Point at any cell. Click a number of the ${what} to change it.`;
+    this.#usual = hintFor(scene, touch);
     if (!this.hint.textContent) this.#tell("");
     this.host.classList.toggle("narrow", narrow);
     const head = part(this.host, "header", HTMLElement).offsetHeight;
@@ -309,4 +318,20 @@ export class Player {
   #above() {
     return this.host.getBoundingClientRect().top + (outside(this.host, "[data-testid=stMain]")?.scrollTop ?? 0);
   }
+}
+
+/** The kernel that adds most to a value. @param {number[][][]} partials by kernel @param {OutputCell} value */
+function strongest(partials, { row, column }) {
+  const sums = partials.map((partial) => Math.abs(partial[row][column]));
+  return sums.indexOf(Math.max(...sums));
+}
+
+/** What a scene shows, whatever its numbers are: another one opens at its own start. @param {Scene} scene */
+const placeOf = ({ name, start, outputs }) => JSON.stringify([name, start, start && outputs.map(({ title, corner }) => [title, corner])]);
+
+/** @param {Scene} scene @param {boolean} touch */
+function hintFor(scene, touch) {
+  if (!scene.inputs[0].editable) return touch ? "Tap or drag to look." : "Point at any cell.";
+  if (touch) return "Tap or drag to look; tap a number twice to change it.";
+  return `Point at any cell. Click a number of the ${scene.kernels.length ? "input, the kernel or the bias" : "input"} to change it.`;
 }

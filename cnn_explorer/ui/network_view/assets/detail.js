@@ -58,19 +58,22 @@ export class Detail {
 
   /**
    * @param {HTMLElement} panel
-   * @param {{moved: (place: Place | null) => void, marked: (digit: number) => void, closed: () => void, say: (sentence: string) => void}} on
-   *   `moved` when another pixel is looked at, `marked` a term of the softmax, −1 for none
+   * @param {{moved: (place: Place | null) => void, marked: (digit: number) => void, closed: () => void, say: (sentence: string) => void,
+   *   numbers: (place: Place) => void}} on
+   *   `moved` when another pixel is looked at, `marked` a term of the softmax, −1 for none, `numbers` when a value's page of numbers is asked for
    */
   constructor(panel, on) {
     this.element = panel;
     this.on = on;
     panel.innerHTML = `
-      <header><h4></h4><button type="button" class="every" aria-pressed="false"></button><button type="button" class="close" title="Close (Escape)" aria-label="Close">×</button></header>
+      <header><h4></h4><button type="button" class="every" aria-pressed="false"></button><button type="button" class="by-number" title="This value with its window, kernels and bias, every number to be seen">Number by number</button><button type="button" class="close" title="Close (Escape)" aria-label="Close">×</button></header>
       <p class="how"></p>
       <div class="sum"><div class="parts" role="group" tabindex="0"></div>
       <div class="pixel"><div class="comparison" hidden></div><canvas class="chain" tabindex="0" role="img"></canvas><ul class="lines"></ul><p class="softmax"></p><div class="scroll"><canvas class="numbers" role="img"></canvas></div></div></div>`;
     this.title = part(panel, "h4", HTMLElement);
     this.every = part(panel, ".every", HTMLElement);
+    this.byNumber = part(panel, ".by-number", HTMLElement);
+    this.byNumber.onclick = () => { if (this.place) this.on.numbers(this.place); };
     this.how = part(panel, ".how", HTMLElement);
     this.parts = part(panel, ".parts", HTMLElement);
     this.lines = part(panel, ".lines", HTMLElement);
@@ -159,6 +162,7 @@ export class Detail {
     this.#order = order;
     this.title.textContent = told.title;
     this.how.textContent = told.how;
+    this.byNumber.hidden = !this.#source?.().update.layers[place.index].window; // no convolution and no pooling
     this.every.hidden = told.parts.length <= FEW;
     this.every.textContent = this.#all ? `strongest ${FEW}` : `all ${told.parts.length}`;
     this.every.setAttribute("aria-pressed", String(this.#all));
