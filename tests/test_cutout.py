@@ -68,7 +68,7 @@ def test_every_number_is_pytorchs_own(net: str, at: str) -> None:
         first = out // (len(output) // module.groups) * wide
         seen = range(first, first + wide)
         np.testing.assert_array_equal(np.array(data["kernels"][0]), module.weight[out].detach().double().numpy())
-        assert data["biases"] == [float(module.bias[out])]
+        assert data["biases"] == [module.bias[out].item()]
         assert data["rest"] is None
     else:
         seen = range(out, out + 1)
