@@ -189,13 +189,16 @@ LEARNED = tuple(f"Learned {number}" for number in range(1, 11))  # kernels of a 
 
 @dataclass(frozen=True)
 class PictureScene:
-    """The name of a kernel to apply to a picture."""
+    """The name of a kernel to apply to a picture, and the `pixel` that is looked at, (row, column); None for the
+    middle.
+    """
 
     kernel: str = "Sobel x"
+    pixel: tuple[int, int] | None = None
 
     def query(self) -> dict[str, str]:
         """The scene as query parameters."""
-        return {"filter": self.kernel}
+        return {"filter": self.kernel, "pixel": f"{self.pixel[0]}.{self.pixel[1]}" if self.pixel else ""}
 
     @classmethod
     def read(cls, query: Mapping[str, str], default: PictureScene) -> PictureScene:
@@ -204,7 +207,11 @@ class PictureScene:
         if name not in (*NAMED_KERNELS, *LEARNED):
             known = f"{', '.join(NAMED_KERNELS)}, and {LEARNED[0]} to {LEARNED[-1]}"
             raise SceneError(f"there is no kernel named {quoted(name)}; there are {known}")
-        return cls(name)
+        place = query.get("pixel", "")
+        found = re.fullmatch(r"(\d{1,3})\.(\d{1,3})", place, re.ASCII)
+        if place and not found:
+            raise SceneError(f"pixel (={quoted(place)}) must be a row and a column, such as 14.9")
+        return cls(name, (int(found[1]), int(found[2])) if found else None)
 
 
 @dataclass(frozen=True)

@@ -287,7 +287,7 @@ def _cutout_output(cutout: Cutout, source: Source, rule: str, values: np.ndarray
 
 def _map_of(layer: str, channel: int) -> str:
     """As the page Draw counts: from 1."""
-    return layer if layer == "image" else f"{layer} map {channel + 1}"
+    return layer if layer in ("image", "result") else f"{layer} map {channel + 1}"
 
 
 def _border(cutout: Cutout) -> dict[str, int]:
