@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from cnn_explorer.digits.preprocessing import grey_pixels
 from cnn_explorer.numbers import codegen
@@ -31,6 +31,7 @@ SHOWN = 392  # CSS pixels: 14 for each of a digit's
 ABOUT = "One pixel of the result with its window: the picture from 0 (black) to 1 (white), no number rounded."
 UPLOAD, SOURCE = "conv_upload", "conv_source"  # keys of widgets
 DRAWING_SOURCE, PICTURE_SOURCE = "Your drawing", "Your picture"
+FRAME = (214, 51, 132)  # seen on black, on white, on blue and on orange
 # The colours of numbers that can be negative: blue below zero, orange above, as everywhere in the app.
 BELOW, ZERO, ABOVE = np.array([16, 78, 155]), np.array([246, 246, 246]), np.array([166, 70, 0])
 
@@ -63,33 +64,35 @@ def picture_step(page: NumberPage, scene: PictureScene) -> None:
         return
     kernel = kernel_of(scene)
     values = filtered(pixels, kernel)
+    wanted = scene.pixel or (pixels.shape[0] // 2, pixels.shape[1] // 2)
+    pixel = min(wanted[0], pixels.shape[0] - 1), min(wanted[1], pixels.shape[1] - 1)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         _shown(
             Image.fromarray(pixels),
             f"Before: {pixels.shape[1]}×{pixels.shape[0]} pixels",
             "The picture before the kernel",
+            pixel,
+            len(kernel),
         )
         with st.container(width=max(230, 62 * len(kernel))):
             st.caption(about(scene))
             st.latex(_matrix(kernel))
-            pixel = _pixel(page, scene, pixels.shape)
+            _pixel_choice(page, scene, pixel, pixels.shape)
         signed = is_signed(scene.kernel)
         caption = (
             f"After: from {values.min():.2f} (blue) over 0 to {values.max():.2f} (orange)".replace("-", "−")
             if signed
             else "After"
         )
-        _shown(picture_of(values, signed), caption, f"The picture after {scene.kernel}")
+        _shown(picture_of(values, signed), caption, f"The picture after {scene.kernel}", pixel, 1)
     cutout = cutout_of(pixels, kernel, values, pixel)
     source = grid_player.Source("result", 0, "image", [])
     grid_player.mount(grid_player.cutout_data("picture", cutout, source), ABOUT, page.player_key, 0)
     number_controls.show_code(codegen.picture_code(pixels, kernel))
 
 
-def _pixel(page: NumberPage, scene: PictureScene, shape: tuple[int, ...]) -> tuple[int, int]:
+def _pixel_choice(page: NumberPage, scene: PictureScene, pixel: tuple[int, int], shape: tuple[int, ...]) -> None:
     """The pixel that is looked at, to be changed."""
-    wanted = scene.pixel or (shape[0] // 2, shape[1] // 2)
-    pixel = min(wanted[0], shape[0] - 1), min(wanted[1], shape[1] - 1)
     with st.container(horizontal=True, gap="xsmall"):
         for axis, name in enumerate(("row", "column")):
 
@@ -98,7 +101,6 @@ def _pixel(page: NumberPage, scene: PictureScene, shape: tuple[int, ...]) -> tup
 
             widget = controlled(page.key(f"picture_{name}"), pixel[axis], go)
             st.number_input(name, 0, shape[axis] - 1, width=widgets.NUMBER_WIDTH, **widget)
-    return pixel
 
 
 def cutout_of(pixels: np.ndarray, kernel: Grid, values: np.ndarray, pixel: tuple[int, int]) -> Cutout:
@@ -173,11 +175,16 @@ def _matrix(kernel: Grid) -> str:
     return r"\begin{bmatrix} " + r" \\ ".join(rows) + r" \end{bmatrix}"
 
 
-def _shown(picture: Image.Image, caption: str, alt: str) -> None:
+def _shown(picture: Image.Image, caption: str, alt: str, pixel: tuple[int, int], side: int) -> None:
+    """A picture, enlarged, with a frame around `side` × `side` pixels whose middle is `pixel`."""
     scale = SHOWN / max(picture.size)
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
     with st.container(width=size[0]):
-        st.image(picture.resize(size, Image.Resampling.NEAREST), width=size[0], alt=alt)
+        large = picture.resize(size, Image.Resampling.NEAREST).convert("RGB")
+        row, column = (place - side // 2 for place in pixel)
+        frame = [round(scale * at) for at in (column, row, column + side, row + side)]
+        ImageDraw.Draw(large).rectangle(frame, outline=FRAME, width=3)
+        st.image(large, width=size[0], alt=alt)
         st.caption(caption)
 
 
