@@ -6,11 +6,13 @@ import streamlit as st
 
 from cnn_explorer.numbers import codegen
 from cnn_explorer.numbers.examples import CONV_PRESETS
-from cnn_explorer.numbers.scenes import ConvScene, PictureScene
+from cnn_explorer.numbers.scenes import ConvScene, NetworkScene, PictureScene
+from cnn_explorer.spec.layers import Conv2dSpec
 from cnn_explorer.ui import grid_player, shell, widgets
 from cnn_explorer.ui.boundary import guarded
 from cnn_explorer.ui.controlled import listening
 from cnn_explorer.ui.numbers import controls as number_controls
+from cnn_explorer.ui.numbers.network import network_step
 from cnn_explorer.ui.numbers.pictures import picture_step
 from cnn_explorer.ui.numbers.state import CONVOLUTION
 
@@ -21,6 +23,7 @@ STEPS = {
     "groups": "Groups",
     "picture": "On a picture",
     "flip": "Why cross-correlation",
+    "network": "From your network",
 }
 SLIDING = ("kernel_size", "stride", "padding", "dilation")
 PARAMETERS = {
@@ -52,6 +55,9 @@ def page() -> None:
     step, scene = CONVOLUTION.step, CONVOLUTION.scene
     if isinstance(scene, PictureScene):
         picture_step(CONVOLUTION, scene)
+        return
+    if isinstance(scene, NetworkScene):
+        network_step(CONVOLUTION, scene, Conv2dSpec, "convolution")
         return
     assert isinstance(scene, ConvScene)
     number_controls.parameters(CONVOLUTION, PARAMETERS[step], CONV_PRESETS[step])

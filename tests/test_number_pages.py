@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch  # noqa: F401  # imported first, so that the pages need not wait for it
+import torch  # imported first, so that the pages need not wait for it
 from PIL import Image
 from rendered import FOREIGN, quotes_foreign_text, shown
 from streamlit.testing.v1 import AppTest
@@ -165,8 +165,10 @@ def test_numbers_changed_in_the_grids_are_computed_and_kept_in_the_address() -> 
     control(page.number_input, "conv_one_padding").set_value(0).run()
     change(page, 4, ("bias", [0], 0))
     assert address(page)["bias"] == "0"
-    example(page).select("The lecture's example, padding 1").run()
+    page.button(key="conv_reset").click().run()
     assert outputs(page) == [PADDED]  # and not the numbers of the last message
+    assert example(page).value == "The lecture's example, padding 1"
+    assert page.button(key="conv_reset").disabled
 
 
 @pytest.mark.parametrize("edit", [("input", [0, 9, 0], 1.0), ("stride", [0], 1.0), ("input", [0, 0, 0], 1e9)])
@@ -310,14 +312,25 @@ def test_a_kernel_on_the_drawn_digit() -> None:
         assert len(page.image) == 2
 
 
-@pytest.mark.parametrize(("kernel", "padding"), [("Emboss", "1"), ("Learned 4", "2")])
-def test_the_middle_of_the_picture_number_by_number(kernel: str, padding: str) -> None:
+@pytest.mark.parametrize("kernel", ["Emboss", "Learned 4"])
+def test_a_pixel_of_the_picture_number_by_number(kernel: str) -> None:
+    """Neighbours are the picture's own, at the edge there is padding, and nothing is rounded."""
     page = opened("convolution", step="picture", drawing="d7", filter=kernel)
-    page.button(key="conv_middle").click().run()
-    assert (address(page)["step"], address(page)["padding"]) == ("one", padding)
-    shown = np.array(sent(page)["inputs"][0]["values"])
-    np.testing.assert_allclose(shown, bundled_digits().images[7][10:18, 10:18] / 255, atol=0.05)
-    assert (shown.max(), sent(page)["agrees"]) == (1, True)
+    picture = bundled_digits().images[7] / 255
+    for row, column in ((14, 14), (0, 27)):
+        if (row, column) != (14, 14):  # the middle
+            control(page.number_input, "conv_picture_row").set_value(row).run()
+            control(page.number_input, "conv_picture_column").set_value(column).run()
+            assert address(page)["pixel"] == f"{row}.{column}"
+        data = sent(page)
+        shown, (top, left) = np.array(data["inputs"][0]["values"]), data["inputs"][0]["corner"]
+        np.testing.assert_array_equal(shown, picture[top : top + shown.shape[0], left : left + shown.shape[1]])
+        weight = torch.tensor(data["kernels"][0], dtype=torch.float64)[None]
+        x = torch.from_numpy(picture)[None, None]
+        truth = torch.nn.functional.conv2d(x, weight, padding=weight.shape[-1] // 2)[0, 0, row, column].item()
+        start = data["start"]
+        assert data["outputs"][0]["values"][start["row"]][start["column"]] == pytest.approx(truth, abs=1e-12)
+        assert data["agrees"] is True
     again = opened("convolution", **address(page))
     assert sent(again)["outputs"] == sent(page)["outputs"]
 

@@ -9,6 +9,7 @@ numbers of at most 999, 4 channels and kernels of 7×7, as anybody can write an 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self, TypeVar, cast
@@ -188,13 +189,16 @@ LEARNED = tuple(f"Learned {number}" for number in range(1, 11))  # kernels of a 
 
 @dataclass(frozen=True)
 class PictureScene:
-    """The name of a kernel to apply to a picture."""
+    """The name of a kernel to apply to a picture, and the `pixel` that is looked at, (row, column); None for the
+    middle.
+    """
 
     kernel: str = "Sobel x"
+    pixel: tuple[int, int] | None = None
 
     def query(self) -> dict[str, str]:
         """The scene as query parameters."""
-        return {"filter": self.kernel}
+        return {"filter": self.kernel, "pixel": f"{self.pixel[0]}.{self.pixel[1]}" if self.pixel else ""}
 
     @classmethod
     def read(cls, query: Mapping[str, str], default: PictureScene) -> PictureScene:
@@ -203,7 +207,49 @@ class PictureScene:
         if name not in (*NAMED_KERNELS, *LEARNED):
             known = f"{', '.join(NAMED_KERNELS)}, and {LEARNED[0]} to {LEARNED[-1]}"
             raise SceneError(f"there is no kernel named {quoted(name)}; there are {known}")
-        return cls(name)
+        place = query.get("pixel", "")
+        found = re.fullmatch(r"(\d{1,3})\.(\d{1,3})", place, re.ASCII)
+        if place and not found:
+            raise SceneError(f"pixel (={quoted(place)}) must be a row and a column, such as 14.9")
+        return cls(name, (int(found[1]), int(found[2])) if found else None)
+
+
+@dataclass(frozen=True)
+class NetworkScene:
+    """A value in the network on the pages: `layer` by its name ("" for the first one that there is), `map`, `row` and
+    `column`, counted from 0; and the fingerprint of the `weights` that the network had ("" for any).
+
+    Its numbers are not in an address. They are computed again from the network and the drawing, which are.
+    """
+
+    layer: str = ""
+    map: int = 0
+    row: int = 0
+    column: int = 0
+    weights: str = ""
+
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """(map, row, column)."""
+        return self.map, self.row, self.column
+
+    def query(self) -> dict[str, str]:
+        """The scene as query parameters."""
+        at = f"{self.layer}.{self.map}.{self.row}.{self.column}" if self.layer else ""
+        return {"at": at, "of": self.weights}
+
+    @classmethod
+    def read(cls, query: Mapping[str, str], default: NetworkScene) -> NetworkScene:
+        """The scene of query parameters. Raises `SceneError`."""
+        at, weights = query.get("at", ""), query.get("of", "")
+        found = re.fullmatch(r"([a-z]{1,12}\d{0,3})\.(\d{1,4})\.(\d{1,4})\.(\d{1,4})", at, re.ASCII)
+        if at and not found:
+            raise SceneError(f"at (={quoted(at)}) must be a layer, a map, a row and a column, such as conv2.7.3.4")
+        if not re.fullmatch(r"([0-9a-f]{8})?", weights, re.ASCII):
+            raise SceneError(f"of (={quoted(weights)}) must be the eight hexadecimal digits that tell weights apart")
+        if not found:
+            return default
+        return cls(found[1], int(found[2]), int(found[3]), int(found[4]), weights)
 
 
 POOL_NUMBERS = ("kernel_size", "stride", "padding", "output_size", "shift")

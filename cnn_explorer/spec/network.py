@@ -106,6 +106,11 @@ def _parse_token(token: str, position: int) -> LayerSpec:
 
 LECTURE = parse("conv10k5-max2-relu-conv20k5-max2-relu-fc10")
 
+LECTURE_HELP = (
+    "“The lecture” is a PyTorch lecture on basic CNNs. Its network has two convolutions of 10 and 20 kernels of 5×5, "
+    "each with a max pooling and ReLU, and a linear layer; in the lecture it is right on 98 % of MNIST's test digits. "
+    "Its fully connected forerunner, with five linear layers, is right on 97 %."
+)
 PRESETS: Mapping[str, NetworkSpec] = {
     "the lecture's network": LECTURE,
     "the lecture's fully connected network": parse("fc512-relu-fc256-relu-fc128-relu-fc64-relu-fc10"),

@@ -133,10 +133,18 @@ class Address:
         known.query = (wanted,)
         known.parts |= {name: (values,) for name, values in shown.items()}
 
-    def query(self) -> dict[str, str]:
-        """All that the page shows, as query parameters; nothing of a part that this session has not shown yet."""
-        opened = remembered(Known).opened
-        return _joined({one.name: _filled(one.shown()) for one in self.parameters if one.name in opened})
+    def query(self, wanted: Query | None = None) -> dict[str, str]:
+        """All that the page shows, as query parameters; nothing of a part that this session has not shown yet.
+
+        A part of which `wanted` has any parameter is taken from there as a whole.
+        """
+        opened, wanted = remembered(Known).opened, wanted or {}
+        shown = {
+            one.name: _filled(one.shown())
+            for one in self.parameters
+            if one.name in opened and not wanted.keys() & set(one.query_names)
+        }
+        return {**_joined(shown), **wanted}
 
     def notices(self) -> list[str]:
         """A notice for every part, "" for none."""

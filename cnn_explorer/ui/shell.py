@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import streamlit as st
@@ -106,13 +107,13 @@ def _top_bar(current: Page, correction: top_bar.Once) -> None:
     if wanted in [page.path for page in PAGES]:
         for key in network_view.KEYS:  # what was drawn a moment ago belongs to that address
             state.apply_message(network_view.view_message(key))
-        answer = top_bar.Once({**_query(wanted), **top_bar.wanted_query()}, wanted)
+        answer = top_bar.Once(_query(wanted, top_bar.wanted_query()), wanted)
     links = [top_bar.Link(page.path, page.label, page == current, _query(page.path)) for page in PAGES]
     top_bar.mount(NAME, links, [parameter.name for parameter in state.SHARED], answer, correction)
 
 
-def _query(path: str) -> dict[str, str]:
-    """The whole address of a page, as its last visit left it."""
+def _query(path: str, wanted: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The whole address of a page, as its last visit left it, with what is `wanted` instead."""
     from cnn_explorer.ui.classics.state import ADDRESS as CLASSICS
     from cnn_explorer.ui.numbers.state import CONVOLUTION, POOLING
     from cnn_explorer.ui.train.progress import ADDRESS as TRAINING
@@ -124,7 +125,7 @@ def _query(path: str) -> dict[str, str]:
         "training": TRAINING,
         "classics": CLASSICS,
     }
-    return addresses[path].query()
+    return addresses[path].query(wanted)
 
 
 def modules() -> dict[str, list[str]]:

@@ -142,6 +142,11 @@ def show_pin(text: str, origin: str = "") -> None:
     set_notice(PIN.name, "")
 
 
+def is_new(message: ViewMessage | None) -> bool:
+    """True for a view's message that `apply_message` has not applied yet."""
+    return message is not None and message.seq != remembered(Shown).seq
+
+
 def apply_message(message: ViewMessage | None) -> int:
     """Apply a view's message: show its drawing and its pin. Returns the number of the last message; the view waits for
     it.
@@ -150,7 +155,7 @@ def apply_message(message: ViewMessage | None) -> int:
     """
     shown, moves = remembered(Shown), remembered(Moves).count
     moved, shown.moves = moves != shown.moves, moves
-    if message is None or message.seq == shown.seq:
+    if message is None or not is_new(message):
         return shown.seq
     if message.drawn and not moved:
         try:

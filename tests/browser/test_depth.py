@@ -664,3 +664,37 @@ def test_a_finger_goes_all_the_way_down_and_back(visit: Visit) -> None:
         assert app.page.locator(scrolled).evaluate("element => element.scrollWidth") == 390
     panel(app).locator(".close").tap()
     panel(app).wait_for(state="hidden")
+
+
+def test_a_window_walks_over_the_input_of_an_open_map(visit: Visit) -> None:
+    """Step makes value after value, beside PyTorch's own; the map fills; the pointer ends it, and the held pixel is
+    back.
+    """
+    app = visit(drawing="d7", view="map.conv2.6.3.4.pinned")
+    slide = app.page.get_by_role("group", name="The window walks over the input")
+    lines, chain = app.page.locator(".detail .lines"), app.page.locator(".detail .chain")
+    filled = """(canvas) => canvas.getContext("2d").getImageData(0, canvas.height * 0.3, canvas.width * 0.2, canvas.height * 0.6)
+      .data.filter((value, index) => index % 4 === 3 && value === 255).length"""
+    lines.filter(has_text="Pixel (3, 4)").wait_for()
+    whole = chain.evaluate(filled)
+    shares = []
+    for column in range(3):
+        slide.get_by_role("button", name="Step").click()
+        lines.filter(has_text=f"Pixel (0, {column})").wait_for()
+        assert "✓ agrees" in lines.inner_text()
+        shares.append(chain.evaluate(filled))
+    assert shares[-1] < 0.5 * whole
+    assert "(0, 2). Pixel (0, 2)" in app.page.locator(".network-view .spoken").inner_text()
+    slide.get_by_role("button", name="Slide").click()
+    lines.filter(has_text="Pixel (1, 0)").wait_for()
+    assert chain.evaluate(filled) > shares[-1]
+    app.page.locator(".detail .sum").hover(position={"x": 4, "y": 4})
+    lines.filter(has_text="Pixel (3, 4)").wait_for()
+    assert chain.evaluate(filled) == whole
+    slide.get_by_role("button", name="Slide").wait_for()
+    assert app.address()["view"] == "map.conv2.6.3.4.pinned"
+    slide.get_by_role("button", name="Slide").click()
+    app.page.get_by_role("button", name="Pause").wait_for()
+    app.page.keyboard.press("Escape")
+    app.page.keyboard.press("Escape")
+    app.page.locator(".detail:not(.kernels)").wait_for(state="hidden")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser.conftest import Visit, Watch
 from browser.driver import PHONE, Server
 from browser.numbers import NumberPage
 from browser.test_screens import CONTRAST
@@ -108,6 +109,20 @@ def test_a_group_reads_its_own_channels_only(convolution: NumberPage) -> None:
     assert [len(app.marked("window", "input", channel)) for channel in range(4)] == [0, 0, 4, 4]
 
 
+def test_a_shift_says_what_is_true_of_its_numbers(visit_numbers: VisitNumbers) -> None:
+    app = visit_numbers("pooling", "shift", step="shift")
+    about, moved = app.page.locator(".grid-player .about"), app.grid("output", 3).get_by_role("grid")
+    assert "50 % of its numbers change (underlined), 33 % of the maximum's (less), 67 % of the average's (more)" in (
+        about.inner_text()
+    )
+    assert moved.get_attribute("aria-label") == "max, 2 of 6 changed"
+    app.edit("input", 0, 1, "9")
+    about.filter(has_text="of the average's").filter(has_not_text="33 %").wait_for()
+    caption = app.grid("output", 3).locator("figcaption span").inner_text()
+    assert moved.get_attribute("aria-label") == f"max, {caption}"
+    assert not caption.startswith("2 of 6")
+
+
 def test_pooling_marks_the_winner(visit_numbers: VisitNumbers) -> None:
     app = visit_numbers("pooling", "compare")
     assert app.numbers("output", 0) == [[4, 8], [9, 8]]
@@ -150,6 +165,10 @@ def test_a_number_is_changed_where_it_stands(visit_numbers: VisitNumbers) -> Non
     app.ready("one").wait_number("output", 0, 0, "175.4")
     assert app.numbers("input")[0] == [-2.5, 4, 6, 5, 7]
     assert app.numbers("weight") == [[1, 2, 3], [4, 0.25, 6], [7, 8, 9]]
+    app.page.get_by_role("button", name="Reset").click()
+    app.wait_address("bias", "0")
+    app.wait_number("output", 0, 0, "91")
+    assert app.numbers("output") == PADDED
 
 
 def test_a_field_moves_nothing(convolution: NumberPage) -> None:
@@ -227,7 +246,7 @@ def test_it_plays_by_itself_and_yields_to_the_pointer(visit_numbers: VisitNumber
     app.cell("output", 3, 1).hover()
     app.wait_sum("✓ PyTorch: 251")
     assert app.button("play").inner_text() == "Play"
-    app.button("reset").click()
+    app.button("restart").click()
     app.wait_sum("✓ PyTorch: 91")
     for value in (91, 168, 224):
         app.button("step").click()
@@ -243,7 +262,7 @@ def test_it_plays_by_itself_and_yields_to_the_pointer(visit_numbers: VisitNumber
 def test_with_reduced_motion_it_waits(convolution: NumberPage) -> None:
     one = convolution.go("One channel", "one")
     assert one.button("play").inner_text() == "Play"
-    one.button("reset").click()
+    one.button("restart").click()
     one.button("play").click()
     one.wait_sum("✓ PyTorch: 168")
     one.cell("output", 1, 1).hover()
@@ -254,14 +273,16 @@ def test_the_kernel_tensor_is_built_axis_by_axis(convolution: NumberPage) -> Non
     app = convolution.go("Many kernels", "kernels")
     hidden = app.page.locator(".weight td.later")
     assert hidden.count() == 0
-    app.button("reset").click()
+    app.button("restart").click()
     counts = [hidden.count()]
     for _ in range(3):
         app.button("step").click()
         counts.append(hidden.count())
     assert counts == [36 - 2, 36 - 4, 36 - 12, 0]  # a row, a kernel, three channels, three output channels
-    app.page.get_by_role("button", name="rows 2").click()
-    assert hidden.count() == 36 - 4
+    for axis, shown in (("rows 2", 36 // 2), ("in_channels 3", 36 // 6), ("rows 2", 36 // 3)):
+        app.page.get_by_role("button", name=axis).click()
+        assert hidden.count() == 36 - shown
+    assert app.page.locator(".axes [aria-pressed=false]").all_inner_texts() == ["in_channels 3"]  # and no other
 
 
 # --- keys and fingers ---
@@ -358,6 +379,28 @@ def test_the_navigation_carries_drawing_and_network(visit_numbers: VisitNumbers)
     assert app.address() == {"net": "conv4k5-fc10", "drawing": "d7"}
 
 
+def test_the_way_from_a_pixel_of_the_first_page_and_back(visit: Visit, artifacts: Path, watch: Watch) -> None:
+    """All ten input channels, the products of the one that is pointed at, and the sum beside PyTorch's value."""
+    watch.forgive("/convolution/_stcore/", "status of 404 (Not Found)")
+    app = visit(drawing="d7", view="map.conv2.6.3.4.pinned")
+    page = app.page
+    theirs = page.locator(".detail .lines li").filter(has_text="PyTorch: ").inner_text().split()[1]
+    page.get_by_role("button", name="Number by number").click()
+    numbers = NumberPage(page).ready("network")
+    assert numbers.address()["at"] == "conv2.6.3.4"
+    assert numbers.page.locator(".grid.input").count() == 10
+    assert numbers.page.locator(".products td").count() == 25
+    numbers.wait_sum(f"✓ PyTorch: {theirs}"[:18])  # the last digits are rounded in another way
+    numbers.cell("weight", 0, 0, 3).hover()
+    page.locator(".products b").filter(has_text="products of relu1 map 4").first.wait_for()
+    numbers.wait_sum("relu1 map 4: ")
+    page.screenshot(path=artifacts / "numbers-from-network.png")
+    page.get_by_role("button", name="Back to this pixel").click()
+    page.locator(".detail.pinned").wait_for()
+    assert app.address()["view"] == "map.conv2.6.3.4.pinned"
+    assert page.locator(".detail .lines li").filter(has_text=f"PyTorch: {theirs}").count() == 1
+
+
 STEPS = [("convolution", CONVOLUTION), ("pooling", POOLING)]
 FITS = """([view, width, height]) => [...view.querySelectorAll(".grid, .sum, .transport")].every((each) => {
   const box = each.getBoundingClientRect();
@@ -386,6 +429,23 @@ def test_everything_is_on_a_projectors_first_screen(
             CONTRAST
         )
         assert [(text, round(ratio, 2)) for text, ratio, _ in texts if text and ratio < 4.5] == []
+
+
+@pytest.mark.parametrize("context", [PHONE, {"viewport": {"width": 1280, "height": 720}}], ids=["phone", "laptop"])
+def test_products_are_always_in_sight(visit_numbers: VisitNumbers, context: dict[str, Any]) -> None:
+    """Also those of a 5×5 kernel on an input as large as it can be."""
+    rows = ["~".join(["_".join("1234567890"[:size])] * size) for size in (5, 8)]
+    app = visit_numbers("convolution", "one", context, kernel=rows[0], input=rows[1], padding="2")
+    app.cell("output", 4, 4).hover()
+    products = app.page.locator(".products td b")
+    app.page.wait_for_function(
+        "view => view.querySelector('.products td b').textContent === '3'", arg=app.player.element_handle()
+    )  # 3·1, the corner of the window
+    expected = [str(int(value) * int(weight)) for value, weight in zip("34567", "12345", strict=True)]
+    assert products.all_inner_texts() == expected * 5
+    width = context["viewport"]["width"]
+    boxes = products.evaluate_all("all => all.map(each => each.getBoundingClientRect()).map(b => [b.left, b.right])")
+    assert all(left >= 0 and right <= width for left, right in boxes)
 
 
 @pytest.mark.parametrize(("path", "steps"), STEPS)

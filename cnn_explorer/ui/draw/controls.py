@@ -31,7 +31,7 @@ from cnn_explorer.spec.layers import (
 )
 from cnn_explorer.spec.limits import excess_of
 from cnn_explorer.spec.near_misses import near_miss
-from cnn_explorer.spec.network import MAX_LAYERS, NetworkSpec, parse
+from cnn_explorer.spec.network import LECTURE_HELP, MAX_LAYERS, NetworkSpec, parse
 from cnn_explorer.spec.shapes import NetworkShapes
 from cnn_explorer.text import quoted
 from cnn_explorer.ui import caches, events, own_weights, state
@@ -110,7 +110,7 @@ def architecture_text(spec: NetworkSpec) -> str:
         rejected.error = ""
     typed = rejected.text if rejected.error else str(spec)
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="architecture_row"):
-        st.markdown("Architecture", width="content", help=ARCHITECTURE_HELP)
+        st.markdown("Architecture", width="content", help=f"{ARCHITECTURE_HELP}\n\n{LECTURE_HELP}")
         st.text_input(
             "Architecture",
             max_chars=400,

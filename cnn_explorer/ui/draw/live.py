@@ -5,16 +5,18 @@ nothing else.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
 from PIL import Image
 
+from cnn_explorer.numbers.scenes import NetworkScene, SceneError
 from cnn_explorer.spec.codegen import network_code
+from cnn_explorer.spec.layers import Conv2dSpec, WindowSpec
 from cnn_explorer.spec.shapes import NetworkShapes
-from cnn_explorer.ui import caches, network_view, own_weights, state, visitors
+from cnn_explorer.ui import caches, network_view, own_weights, state, top_bar, visitors
 from cnn_explorer.ui.boundary import guarded
 from cnn_explorer.ui.draw.before import label_before, pinned
 from cnn_explorer.ui.loading import torch_loading
@@ -37,6 +39,7 @@ STAGE_SIDE = 140  # CSS pixels
 def live_view() -> None:
     """Mount the network view for the session's drawing and network."""
     message = network_view.view_message(KEY)
+    new = state.is_new(message)
     seq = state.apply_message(message)
     shapes = caches.shapes_of(state.architecture())
     loading = torch_loading()
@@ -53,6 +56,8 @@ def live_view() -> None:
         return
     told = state.FIRST_PAGE.notices()
     network, training = trained(shapes, message)
+    if message and message.numbers and new:
+        open_numbers(message.numbers, shapes, network)
     compared = pinned(shapes, message)
     if state.FIRST_PAGE.notices() != told:  # they stand above
         st.rerun()
@@ -87,6 +92,18 @@ def _novelty(
         return None, True
     known = caches.novelty(str(shapes.spec), network)
     return known, known is None
+
+
+def open_numbers(at: str, shapes: NetworkShapes, network: TrainedNetwork) -> None:
+    """Open the page with the numbers of one value, by its place; nothing if the network has no such layer."""
+    try:
+        place = replace(NetworkScene.read({"at": at}, NetworkScene()), weights=network.fingerprint)
+    except SceneError:
+        return
+    for layer in shapes.layers:
+        if layer.name == place.layer and isinstance(layer.spec, WindowSpec):
+            page = "convolution" if isinstance(layer.spec, Conv2dSpec) else "pooling"
+            top_bar.request(page, {"step": "network", **place.query()})
 
 
 def trained(

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from cnn_explorer.numbers import arithmetic
+from cnn_explorer.numbers import arithmetic, wording
 from cnn_explorer.numbers.arithmetic import Windows
+from cnn_explorer.numbers.cutout import Cutout
 from cnn_explorer.numbers.scenes import ConvScene, Grids, PoolScene
 from cnn_explorer.spec.layers import GeometryError
 from cnn_explorer.ui.component import component, nothing
@@ -38,8 +39,12 @@ class Edit:
 
 
 def mount(data: Data, about: str, key: str, ack: int) -> None:
-    """Show a scene with a sentence `about` it; `ack` is the number of the last edit that it contains."""
-    component("grid_player")(key=key, data=[{**data, "about": about, "ack": ack}], on_edits_change=nothing)
+    """Show a scene with a sentence `about` it, "" for the scene's own; `ack` is the number of the last edit that it
+    contains.
+    """
+    component("grid_player")(
+        key=key, data=[{**data, "about": about or data["about"], "ack": ack}], on_edits_change=nothing
+    )
 
 
 def edits_of(key: str) -> list[Edit]:
@@ -85,6 +90,7 @@ def convolution_data(name: str, scene: ConvScene, *, matrix: bool = False, title
         "biases": scene.bias,
         "seen": [[*_seen(scene, out)] for out in range(scene.out_channels)],
         "axes": _axes(scene) if matrix and not titles else [],
+        "formula": "" if titles else wording.convolution_formula(scene),
     }
     try:
         scene.spec().output_shape(scene.shape)
@@ -108,6 +114,7 @@ def convolution_data(name: str, scene: ConvScene, *, matrix: bool = False, title
             "windows": 0,
             "rule": "conv",
             "changed": None,
+            "corner": (0, 0),
         }
         for out, values in enumerate(output)
     ]
@@ -147,6 +154,7 @@ def pooling_data(name: str, scene: PoolScene) -> Data:
     data = _scene(name, scene.input, scene.padding, "", False) | {
         "layout": "pool",
         "windows": [_windows(rows, columns), _cells(scene.shape)],
+        "formula": wording.pooling_formula(scene),
     }
     try:
         scene.spec().output_shape(scene.shape)
@@ -189,11 +197,110 @@ def shift_data(name: str, scene: PoolScene) -> Data:
     data["lines"] = [*scene.spec().formula_lines(scene.shape), *_left_over(scene.spec().unused(scene.shape))]
     data = _with_outputs(data, both, rows, columns)
     half = len(data["outputs"]) // 2
+    changed: dict[str, tuple[int, int]] = {}
     for old, new in zip(data["outputs"][:half], data["outputs"][half:], strict=True):
         differ = np.argwhere(np.array(old["values"]) != np.array(new["values"]))
         new["changed"] = differ.tolist()
         new["note"] = f"{len(differ)} of {np.size(new['values'])} changed"
+        changed[new["title"]] = (len(differ), np.size(new["values"]))
+    data["about"] = wording.shift_sentence(scene.shift, changed)
     return data
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a cutout comes from: the name of the `layer` and the index of its `map`, the name of what the layer reads
+    (`reads`), and the `lines` about the size of its output.
+    """
+
+    layer: str
+    map: int
+    reads: str
+    lines: Sequence[str]
+
+
+def cutout_data(name: str, cutout: Cutout, source: Source) -> Data:
+    """A part of a layer with the layer's own float32 numbers, to be looked at and not to be changed. The outputs are
+    PyTorch's.
+
+    `agrees` is true if each of them differs by at most a millionth of the sum of all magnitudes from the sum of the
+    products: PyTorch adds float32 numbers, in another order.
+    """
+    pad_text = "0" if cutout.weight is not None else ""
+    data = _scene(name, cutout.x.astype(np.float64).tolist(), 0, pad_text, False)
+    (top, left), (height, width) = cutout.corner, cutout.x.shape[1:]
+    for channel, grid in zip(cutout.channels, data["inputs"], strict=True):
+        grid |= {"title": _map_of(source.reads, channel), "editable": False, "corner": cutout.corner}
+        grid["note"] = f"rows {top}–{top + height - 1}, columns {left}–{left + width - 1}"
+    data |= {
+        "layout": "rows" if cutout.weight is not None else "pool",
+        "editable": False,
+        "padding": _border(cutout),
+        "windows": [_windows(cutout.rows, cutout.columns)],
+        "lines": list(source.lines),
+        "start": {"map": 0, "row": cutout.chosen[0], "column": cutout.chosen[1]},
+    }
+    if cutout.weight is None:
+        return _pooled_cutout(data, cutout, source)
+    x, weight = cutout.x.astype(np.float64), cutout.weight.astype(np.float64)
+    partials = arithmetic.partial_maps(x, weight[None], cutout.rows, cutout.columns)
+    rest = cutout.rest if cutout.rest is not None else np.zeros(cutout.output.shape)
+    own = partials[0].sum(axis=0) + rest + cutout.bias
+    magnitudes = arithmetic.partial_maps(np.abs(x), np.abs(weight)[None], cutout.rows, cutout.columns)[0].sum(axis=0)
+    tolerance = 1e-6 * (magnitudes + np.abs(rest) + abs(cutout.bias))
+    return data | {
+        "kernels": [weight.tolist()],
+        "kernelTitles": [],
+        "biases": [cutout.bias],
+        "seen": [[*range(len(x))]],
+        "partials": partials.tolist(),
+        "rest": {"count": cutout.left_out, "values": rest.tolist()} if cutout.left_out else None,
+        "outputs": [_cutout_output(cutout, source, "conv", cutout.output)],
+        "agrees": bool((np.abs(own - cutout.output) <= tolerance).all()),
+    }
+
+
+def _pooled_cutout(data: Data, cutout: Cutout, source: Source) -> Data:
+    pooled = arithmetic.pool(cutout.x.astype(np.float64), cutout.rows, cutout.columns)
+    is_max = source.layer.startswith("max")
+    own, rule = (pooled.maximum[0], "max") if is_max else (pooled.average[0], "avg")
+    return data | {
+        "outputs": [_cutout_output(cutout, source, rule, cutout.output)],
+        "winners": [pooled.winners[0].tolist() if is_max else []],
+        "agrees": bool(np.allclose(own, cutout.output, rtol=1e-6, atol=0)),
+    }
+
+
+def _cutout_output(cutout: Cutout, source: Source, rule: str, values: np.ndarray) -> Data:
+    (row, column), (height, width) = cutout.first, values.shape
+    return {
+        "title": _map_of(source.layer, source.map),
+        "note": f"rows {row}–{row + height - 1}, columns {column}–{column + width - 1}",
+        "values": values.astype(np.float64).tolist(),
+        "input": 0,
+        "windows": 0,
+        "rule": rule,
+        "changed": None,
+        "corner": cutout.first,
+    }
+
+
+def _map_of(layer: str, channel: int) -> str:
+    """As the page Draw counts: from 1."""
+    return layer if layer in ("image", "result") else f"{layer} map {channel + 1}"
+
+
+def _border(cutout: Cutout) -> dict[str, int]:
+    """How many rows and columns of padding the windows reach on each side of the cutout."""
+    height, width = cutout.x.shape[1:]
+    rows = [index for window in cutout.rows for index in window]
+    columns = [index for window in cutout.columns for index in window]
+    return {
+        "top": max(0, -min(rows)),
+        "bottom": max(0, max(rows) - height + 1),
+        "left": max(0, -min(columns)),
+        "right": max(0, max(columns) - width + 1),
+    }
 
 
 def _scene(name: str, grids: Grids | list[Any], padding: int, pad_text: str, colour: bool) -> Data:
@@ -207,6 +314,7 @@ def _scene(name: str, grids: Grids | list[Any], padding: int, pad_text: str, col
             "values": grid,
             "tint": TINTS[channel] if colour else "",
             "editable": True,
+            "corner": (0, 0),
         }
         for channel, grid in enumerate(grids)
     ]
@@ -218,9 +326,14 @@ def _scene(name: str, grids: Grids | list[Any], padding: int, pad_text: str, col
         "name": name,
         "lead": "Size of the output:",
         "inputs": inputs,
-        "padding": padding,
+        "padding": {"top": padding, "bottom": padding, "left": padding, "right": padding},
+        "editable": True,
+        "start": None,
+        "rest": None,
         "padText": pad_text,
         "agrees": True,
+        "formula": "",
+        "about": "",
         **empty,
     }
 
@@ -243,6 +356,7 @@ def _with_outputs(data: Data, x: np.ndarray, rows: Windows, columns: Windows) ->
                     "windows": 1 if rule == "none" else 0,
                     "rule": rule,
                     "changed": None,
+                    "corner": (0, 0),
                 }
             )
             data["winners"].append(pooled.winners[channel].tolist() if rule == "max" else [])

@@ -13,6 +13,8 @@ export interface Input {
   values: number[][];
   tint: string;
   editable: boolean;
+  corner: Cell; // row and column of the first number in the layer that it comes from
+  note?: string; // its size if there is none
 }
 
 export interface Output {
@@ -23,17 +25,29 @@ export interface Output {
   windows: number; // an index into the scene's windows
   rule: "conv" | "max" | "avg" | "none";
   changed: Cell[] | null;
+  corner: Cell;
+}
+
+/** Rows and columns of padding around a grid. */
+export interface Border {
+  top: number;
+  bottom: number;
+  left: number;
+  right: number;
 }
 
 /** What the server sends: one small layer with all its numbers. */
 export interface Scene {
   name: string;
+  editable: boolean; // kernels and biases
+  start: OutputCell | null; // the value to open with; null to play from the first one
+  rest: { count: number; values: number[][] } | null; // input channels that are not shown, and what they add
   ack: number; // of the last message that the server has seen
   layout: "rows" | "matrix" | "pool";
   lead: string;
   lines: string[];
   inputs: Input[];
-  padding: number;
+  padding: Border;
   padText: string;
   windows: Windows[];
   kernels: number[][][][]; // by output, then by input channel as in `seen`
@@ -45,6 +59,7 @@ export interface Scene {
   winners: Cell[][][];
   agrees: boolean;
   axes: string[];
+  formula: string; // of one output value, with the scene's stride, padding and dilation
   about: string;
 }
 
@@ -73,6 +88,7 @@ export interface Message {
 export interface Look {
   selected: OutputCell;
   cell?: Cell; // of an input that the pointer is on
+  at: number; // the kernel whose products are shown where there is room for one only
   term: number; // the number of one product, or −1
   done: OutputCell[]; // the values that the animation has made
 }

@@ -38,7 +38,7 @@ HALF_MAX = 65504.0  # float16 ends here
 MAX_CLASSES = 16
 # Of a message: characters of a drawing, where one that is too long to be kept is told so on the page, and of a network;
 # seconds of training.
-MAX_DRAWING, MAX_NET, MAX_SECONDS = 100_000, 2_000, 3_600
+MAX_DRAWING, MAX_NET, MAX_SECONDS, MAX_PLACE = 100_000, 2_000, 3_600, 40
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ class ViewMessage:
 
     It is `drawn` until it has arrived. Later messages only ask, and their drawing is "". `pin` is the architecture
     string of the network that has just been pinned, "" if one has been unpinned, None for neither. `lacking_pin`: the
-    view lacks layers and weights of the pinned network.
+    view lacks layers and weights of the pinned network. `numbers` is a value whose page of numbers is to be opened, as
+    `NetworkScene` has it in the address, "" for none.
     """
 
     seq: int
@@ -62,6 +63,7 @@ class ViewMessage:
     drawn: bool = True
     pin: str | None = None
     lacking_pin: bool = False
+    numbers: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ def _view_message(sent: Message) -> ViewMessage:
         flag(sent.get("drawn", True)),
         None if sent.get("pin") is None else text(sent.get("pin"), MAX_NET),
         flag(sent.get("lacking_pin", False)),
+        text(sent.get("numbers", ""), MAX_PLACE),
     )
 
 

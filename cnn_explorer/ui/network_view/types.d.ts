@@ -52,6 +52,7 @@ export interface State {
   seconds: number;
   pin: string | null;
   lacking_pin: boolean;
+  numbers: string; // layer, map, row and column of a value whose page of numbers is to be opened, "" for none
 }
 
 export interface Message extends State {

@@ -10,8 +10,9 @@ from typing import Any
 
 import streamlit as st
 
-from cnn_explorer.numbers.scenes import LIMITS, ConvScene, PictureScene, PoolScene
+from cnn_explorer.numbers.scenes import LIMITS, ConvScene, PoolScene
 from cnn_explorer.spec.layers import GeometryError
+from cnn_explorer.spec.network import LECTURE_HELP
 from cnn_explorer.ui import grid_player
 from cnn_explorer.ui.boundary import careful
 from cnn_explorer.ui.controlled import chosen, controlled
@@ -39,11 +40,12 @@ def header(page: NumberPage, title: str, steps: Mapping[str, str]) -> None:
 
 
 def parameters(page: NumberPage, names: Sequence[str], presets: Mapping[str, Any]) -> None:
-    """The choice of an example, and the step's parameters."""
+    """The choice of an example, the step's parameters, and the way back to the example."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
         _preset(page, presets)
         for name in names:
             _number(page, name)
+        _reset(page)
 
 
 def _preset(page: NumberPage, presets: Mapping[str, Any]) -> None:
@@ -54,7 +56,18 @@ def _preset(page: NumberPage, presets: Mapping[str, Any]) -> None:
             page.show(presets[name])
 
     widget = chosen(page.key(f"preset_{page.step}"), shown, list(presets), choose)
-    st.selectbox("Example", placeholder="Your own numbers", width=290, **widget)
+    st.selectbox("Example", placeholder="Your own numbers", width=290, help=LECTURE_HELP, **widget)
+
+
+def _reset(page: NumberPage) -> None:
+    st.button(
+        "Reset",
+        icon=":material/restart_alt:",
+        key=page.key("reset"),
+        disabled=page.scene == page.original,
+        help="Undo all changes of the numbers and parameters.",
+        on_click=careful(page.reset),
+    )
 
 
 def value_of(scene: ConvScene | PoolScene, name: str) -> int:
@@ -66,7 +79,7 @@ def value_of(scene: ConvScene | PoolScene, name: str) -> int:
 
 def _number(page: NumberPage, name: str) -> None:
     scene = page.scene
-    assert not isinstance(scene, PictureScene)
+    assert isinstance(scene, ConvScene | PoolScene)
     label = "channels" if name == "in_channels" and isinstance(scene, PoolScene) else name
     widget = controlled(page.key(f"{page.step}_{name}"), value_of(scene, name), lambda new: change(page, name, new))
     st.number_input(label, *LIMITS[name], width=NUMBER_WIDTH, **widget)
@@ -84,7 +97,7 @@ def change(page: NumberPage, name: str, value: int) -> None:
 def problem(page: NumberPage) -> None:
     """Say why the layer cannot take this input, and offer the nearest parameters with which it can."""
     scene = page.scene
-    assert not isinstance(scene, PictureScene)
+    assert isinstance(scene, ConvScene | PoolScene)
     try:
         scene.spec().output_shape(scene.shape)
         st.empty()

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from cnn_explorer.digits.preprocessing import grey_pixels
 from cnn_explorer.numbers import codegen
-from cnn_explorer.numbers.scenes import LEARNED, MAX_KERNEL, NAMED_KERNELS, ConvScene, Grid, PictureScene
+from cnn_explorer.numbers.cutout import Cutout, cut_convolution
+from cnn_explorer.numbers.scenes import LEARNED, MAX_KERNEL, NAMED_KERNELS, Grid, PictureScene
+from cnn_explorer.spec.layers import Conv2dSpec
 from cnn_explorer.spec.network import LECTURE
-from cnn_explorer.ui import caches, own_weights, state, widgets
-from cnn_explorer.ui.boundary import careful
-from cnn_explorer.ui.controlled import chosen
+from cnn_explorer.ui import caches, grid_player, own_weights, state, widgets
+from cnn_explorer.ui.controlled import chosen, controlled
 from cnn_explorer.ui.markdown import plain
 from cnn_explorer.ui.numbers import controls as number_controls
 from cnn_explorer.ui.numbers.state import NumberPage
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
     from cnn_explorer.weights.load import TrainedNetwork
 
 SIDE = 280  # pixels of an uploaded picture that are kept
-MIDDLE = 8  # pixels on a side that are shown as numbers
 SHOWN = 392  # CSS pixels: 14 for each of a digit's
+ABOUT = "One pixel of the result with its window: the picture from 0 (black) to 1 (white), no number rounded."
 UPLOAD, SOURCE = "conv_upload", "conv_source"  # keys of widgets
 DRAWING_SOURCE, PICTURE_SOURCE = "Your drawing", "Your picture"
+FRAME = (214, 51, 132)  # seen on black, on white, on blue and on orange
 # The colours of numbers that can be negative: blue below zero, orange above, as everywhere in the app.
 BELOW, ZERO, ABOVE = np.array([16, 78, 155]), np.array([246, 246, 246]), np.array([166, 70, 0])
 
@@ -62,41 +64,53 @@ def picture_step(page: NumberPage, scene: PictureScene) -> None:
         return
     kernel = kernel_of(scene)
     values = filtered(pixels, kernel)
+    wanted = scene.pixel or (pixels.shape[0] // 2, pixels.shape[1] // 2)
+    pixel = min(wanted[0], pixels.shape[0] - 1), min(wanted[1], pixels.shape[1] - 1)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         _shown(
             Image.fromarray(pixels),
             f"Before: {pixels.shape[1]}×{pixels.shape[0]} pixels",
             "The picture before the kernel",
+            pixel,
+            len(kernel),
         )
-        with st.container(width=max(190, 62 * len(kernel))):
+        with st.container(width=max(230, 62 * len(kernel))):
             st.caption(about(scene))
             st.latex(_matrix(kernel))
-            st.button(
-                "See the middle number by number",
-                key=page.key("middle"),
-                on_click=careful(_show_numbers),
-                args=(page, pixels, kernel),
-            )
+            _pixel_choice(page, scene, pixel, pixels.shape)
         signed = is_signed(scene.kernel)
         caption = (
             f"After: from {values.min():.2f} (blue) over 0 to {values.max():.2f} (orange)".replace("-", "−")
             if signed
             else "After"
         )
-        _shown(picture_of(values, signed), caption, f"The picture after {scene.kernel}")
+        _shown(picture_of(values, signed), caption, f"The picture after {scene.kernel}", pixel, 1)
+    cutout = cutout_of(pixels, kernel, values, pixel)
+    source = grid_player.Source("result", 0, "image", [])
+    grid_player.mount(grid_player.cutout_data("picture", cutout, source), ABOUT, page.player_key, 0)
     number_controls.show_code(codegen.picture_code(pixels, kernel))
 
 
-def _show_numbers(page: NumberPage, pixels: np.ndarray, kernel: Grid) -> None:
-    page.show(middle_of(pixels, kernel), "one")
+def _pixel_choice(page: NumberPage, scene: PictureScene, pixel: tuple[int, int], shape: tuple[int, ...]) -> None:
+    """The pixel that is looked at, to be changed."""
+    with st.container(horizontal=True, gap="xsmall"):
+        for axis, name in enumerate(("row", "column")):
+
+            def go(value: int, axis: int = axis) -> None:
+                page.show(PictureScene(scene.kernel, (value, pixel[1]) if axis == 0 else (pixel[0], value)))
+
+            widget = controlled(page.key(f"picture_{name}"), pixel[axis], go)
+            st.number_input(name, 0, shape[axis] - 1, width=widgets.NUMBER_WIDTH, **widget)
 
 
-def middle_of(pixels: np.ndarray, kernel: Grid) -> ConvScene:
-    """A scene of a picture's middle, in [0, 1] to one decimal, and the kernel, to two. The padding keeps the size."""
-    top, left = (max(0, (side - MIDDLE) // 2) for side in pixels.shape)
-    window = np.round(pixels[top : top + MIDDLE, left : left + MIDDLE] / 255, 1)
-    weight = tuple(tuple(round(value, 2) + 0.0 for value in row) for row in kernel)
-    return ConvScene((tuple(map(tuple, window.tolist())),), ((weight,),), (0.0,), padding=len(kernel) // 2)
+def cutout_of(pixels: np.ndarray, kernel: Grid, values: np.ndarray, pixel: tuple[int, int]) -> Cutout:
+    """The numbers around a pixel: the picture in [0, 1], the kernel and the result, none of them rounded.
+
+    The padding is the convolution's own, which keeps the size.
+    """
+    spec = Conv2dSpec(1, len(kernel), padding=len(kernel) // 2)
+    weight = np.array(kernel)[None, None]
+    return cut_convolution(spec, 1, pixels[None] / 255, weight, np.zeros(1), values[None], (0, *pixel))
 
 
 def about(scene: PictureScene) -> str:
@@ -161,11 +175,16 @@ def _matrix(kernel: Grid) -> str:
     return r"\begin{bmatrix} " + r" \\ ".join(rows) + r" \end{bmatrix}"
 
 
-def _shown(picture: Image.Image, caption: str, alt: str) -> None:
+def _shown(picture: Image.Image, caption: str, alt: str, pixel: tuple[int, int], side: int) -> None:
+    """A picture, enlarged, with a frame around `side` × `side` pixels whose middle is `pixel`."""
     scale = SHOWN / max(picture.size)
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
     with st.container(width=size[0]):
-        st.image(picture.resize(size, Image.Resampling.NEAREST), width=size[0], alt=alt)
+        large = picture.resize(size, Image.Resampling.NEAREST).convert("RGB")
+        row, column = (place - side // 2 for place in pixel)
+        frame = [round(scale * at) for at in (column, row, column + side, row + side)]
+        ImageDraw.Draw(large).rectangle(frame, outline=FRAME, width=3)
+        st.image(large, width=size[0], alt=alt)
         st.caption(caption)
 
 
@@ -177,7 +196,7 @@ def _kernel_choice(page: NumberPage, scene: PictureScene) -> None:
     st.selectbox(
         "Kernel",
         width=200,
-        **chosen(page.key("filter"), scene.kernel, kernels, lambda name: page.show(PictureScene(name))),
+        **chosen(page.key("filter"), scene.kernel, kernels, lambda name: page.show(PictureScene(name, scene.pixel))),
     )
 
 

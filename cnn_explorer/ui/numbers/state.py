@@ -10,7 +10,15 @@ from typing import Any
 import streamlit as st
 
 from cnn_explorer.numbers.examples import CONV_PRESETS, POOL_PRESETS
-from cnn_explorer.numbers.scenes import ConvScene, LastNumbers, PictureScene, PoolScene, SceneError, with_number
+from cnn_explorer.numbers.scenes import (
+    ConvScene,
+    LastNumbers,
+    NetworkScene,
+    PictureScene,
+    PoolScene,
+    SceneError,
+    with_number,
+)
 from cnn_explorer.text import quoted
 from cnn_explorer.ui import state
 from cnn_explorer.ui.address import Address, Parameter, Query, set_notice
@@ -18,18 +26,19 @@ from cnn_explorer.ui.grid_player import edits_of
 from cnn_explorer.ui.markdown import plain, sentence
 from cnn_explorer.ui.session import remembered
 
-Scene = ConvScene | PoolScene | PictureScene
+Scene = ConvScene | PoolScene | PictureScene | NetworkScene
 STEP = "step"  # the query parameter
 
 
 @dataclass
 class _Shown:
-    """On one page: the `step`. By step: the `scenes` that were changed, the `last_numbers` that were shown, and the
-    number of the last edit in the grids that was applied (`confirmed`).
+    """On one page: the `step`. By step: the `scenes` that were changed, the `originals` that they were changed from,
+    the `last_numbers` that were shown, and the number of the last edit in the grids that was applied (`confirmed`).
     """
 
     step: str = ""
     scenes: dict[str, Scene] = field(default_factory=dict)
+    originals: dict[str, Scene] = field(default_factory=dict)
     last_numbers: defaultdict[str, LastNumbers] = field(default_factory=lambda: defaultdict(LastNumbers))
     confirmed: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
 
@@ -42,10 +51,15 @@ class _Pages:
 
 
 class NumberPage:
-    """A page: its `name`, which starts the keys of its widgets, and what each of its steps opens with (`first`)."""
+    """A page: its `name`, which starts the keys of its widgets, and the `examples` of each of its steps, by name.
 
-    def __init__(self, name: str, first: Mapping[str, Scene]) -> None:
-        self.name, self.first = name, first
+    A step opens with its first example.
+    """
+
+    def __init__(self, name: str, examples: Mapping[str, Mapping[str, Scene]]) -> None:
+        self.name, self.examples = name, examples
+        self.first = {step: next(iter(scenes.values())) for step, scenes in examples.items()}
+        first = self.first
         names = dict.fromkeys((STEP, *(name for scene in first.values() for name in scene.query())))
         self._scene = Parameter(name, self._read, self._query, _cannot_be_read, tuple(names))
         self.address = Address(*state.SHARED, self._scene)
@@ -69,6 +83,11 @@ class NumberPage:
         return self._shown.scenes.get(self.step, self.first[self.step])
 
     @property
+    def original(self) -> Scene:
+        """The scene that the step's own was changed from: the example that it showed last."""
+        return self._shown.originals.get(self.step, self.first[self.step])
+
+    @property
     def player_key(self) -> str:
         """Key of the step's grid player."""
         return self.key(f"player_{self.step}")
@@ -89,6 +108,10 @@ class NumberPage:
         set_notice(self._scene.name, "")
         self.address.write()
 
+    def reset(self) -> None:
+        """Undo all changes in this step."""
+        self.show(self.original)
+
     def show_step(self, step: str) -> None:
         """Go to another step, where everything is as it was left."""
         self._shown.step = step
@@ -97,7 +120,9 @@ class NumberPage:
     def _set(self, scene: Scene, step: str) -> None:
         self._shown.step = step
         self._shown.scenes[step] = scene
-        if not isinstance(scene, PictureScene):
+        if scene in self.examples[step].values():
+            self._shown.originals[step] = scene
+        if isinstance(scene, ConvScene | PoolScene):
             self.last_numbers.remember(scene)
 
     # --- the address ---
@@ -123,7 +148,7 @@ class NumberPage:
         """Apply the edits from the browser. A toast refuses one that does not fit the scene any more."""
         scene = self.scene
         new = [edit for edit in edits_of(self.player_key) if edit.seq > self.confirmed]
-        if not new or isinstance(scene, PictureScene):
+        if not new or not isinstance(scene, ConvScene | PoolScene):
             return
         for edit in new:
             try:
@@ -150,16 +175,6 @@ def _unflipped(part: str, index: tuple[int, ...], scene: ConvScene | PoolScene) 
     return part, (0, channel, scene.kernel_size - 1 - row, scene.kernel_size - 1 - column)
 
 
-def _first(presets: Mapping[str, Mapping[str, Any]]) -> dict[str, Scene]:
-    return {step: next(iter(cases.values())) for step, cases in presets.items()}
-
-
-_CONV = _first(CONV_PRESETS)
-CONVOLUTION = NumberPage(
-    "conv",
-    {
-        step: PictureScene() if step == "picture" else _CONV[step]
-        for step in ("one", "channels", "kernels", "groups", "picture", "flip")
-    },
-)
-POOLING = NumberPage("pool", _first(POOL_PRESETS))
+NETWORK = {"network": {"": NetworkScene()}}  # the first layer that there is
+CONVOLUTION = NumberPage("conv", {**CONV_PRESETS, "picture": {"Sobel x": PictureScene()}, **NETWORK})
+POOLING = NumberPage("pool", {**POOL_PRESETS, **NETWORK})

@@ -1,9 +1,12 @@
 // One grid of numbers: a table whose cells are reached by pointer and by arrow keys.
 
 import { element, part as partOf } from "./element.js";
-import { short } from "./numbers.js";
+import { full, short } from "./numbers.js";
 
-/** @import { Cell, GridPart } from "../types.d.ts" */
+/** @import { Border, Cell, GridPart } from "../types.d.ts" */
+
+/** @type {Border} */
+const NONE = { top: 0, bottom: 0, left: 0, right: 0 };
 
 /** @type {WeakMap<Element, {grid: Grid, row: number, column: number}>} */
 const positions = new WeakMap();
@@ -17,21 +20,22 @@ export function cellOf(target) {
 
 export class Grid {
   /**
-   * @param {{part: GridPart, index: number[], title: string, note?: string, values: number[][], padding?: number, padText?: string,
-   *   editable?: boolean, tint?: string}} options `part` and `index` say which numbers these are: ["input", channel], ["weight", out, in],
+   * @param {{part: GridPart, index: number[], title: string, note?: string, values: number[][], padding?: Border, padText?: string,
+   *   editable?: boolean, tint?: string, corner?: Cell}} options `part` and `index` say which numbers these are: ["input", channel], ["weight", out, in],
    *   ["bias"], ["output", map], ["partial", at]
    */
-  constructor({ part, index, title, note = "", values, padding = 0, padText = "", editable = false, tint = "" }) {
+  constructor({ part, index, title, note = "", values, padding = NONE, padText = "", editable = false, tint = "", corner = [0, 0] }) {
     this.part = part;
     this.index = index;
     this.title = title;
     this.padding = padding;
     this.editable = editable;
     this.tint = tint;
+    this.corner = corner;
     this.values = values;
     /** @type {HTMLTableCellElement | undefined} the one cell that the Tab key stops at */
     this.current = undefined;
-    /** @type {HTMLTableCellElement[][]} real cells and, around them, `padding` rows and columns */
+    /** @type {HTMLTableCellElement[][]} real cells and, around them, those of the padding */
     this.cells = [];
     /** @type {Map<string, HTMLTableCellElement[]>} */
     this.marked = new Map();
@@ -39,9 +43,7 @@ export class Grid {
     this.element.innerHTML = `<figcaption><b></b> <span></span></figcaption><div class="scroll"><table role="grid"></table></div>`;
     partOf(this.element, "b", HTMLElement).textContent = title;
     this.caption = partOf(this.element, "figcaption span", HTMLElement);
-    this.caption.textContent = note;
     this.table = partOf(this.element, "table", HTMLTableElement);
-    this.table.setAttribute("aria-label", note ? `${title}, ${note}` : title);
     if (!editable) this.table.setAttribute("aria-readonly", "true");
     this.#build(padText);
     this.update(values, note);
@@ -52,12 +54,13 @@ export class Grid {
 
   /** @param {string} padText */
   #build(padText) {
-    for (let row = -this.padding; row < this.rows + this.padding; row++) {
+    const { top, bottom, left, right } = this.padding;
+    for (let row = -top; row < this.rows + bottom; row++) {
       const line = this.table.insertRow();
       /** @type {HTMLTableCellElement[]} */
       const cells = [];
       this.cells.push(cells);
-      for (let column = -this.padding; column < this.columns + this.padding; column++) {
+      for (let column = -left; column < this.columns + right; column++) {
         const cell = line.insertCell();
         cell.setAttribute("role", "gridcell");
         cell.tabIndex = -1;
@@ -80,18 +83,20 @@ export class Grid {
 
   /** A cell, padding included. @param {number} row @param {number} column @returns {HTMLTableCellElement | undefined} */
   cell(row, column) {
-    return this.cells[row + this.padding]?.[column + this.padding];
+    return this.cells[row + this.padding.top]?.[column + this.padding.left];
   }
 
   /** Show new numbers in the same cells; a cell that is being edited keeps what is typed. @param {number[][]} values */
   update(values, note = "") {
     this.values = values;
     this.caption.textContent = note;
+    this.table.setAttribute("aria-label", note ? `${this.title}, ${note}` : this.title);
     const most = Math.max(...values.flat().map(Math.abs)) || 1;
     values.forEach((line, row) => line.forEach((value, column) => {
       const cell = this.cell(row, column);
       if (!cell) return;
       if (!cell.querySelector("input")) cell.textContent = short(value);
+      cell.title = short(value) === full(value) ? "" : full(value);
       if (this.tint) cell.style.setProperty("--share", `${Math.round(38 * Math.max(0, value) / most)}%`);
     }));
     if (this.tint) this.element.dataset.tint = this.tint;

@@ -7,6 +7,8 @@ import { short } from "./numbers.js";
 
 // CSS pixels: the smallest side of a cell, a finger's target; the largest one; a grid's title with the gap below it.
 const LEAST = 24, MOST = 52, CAPTION = 23;
+/** Input channels of one kernel that have a line each with their products; more of them share one table of products. */
+export const FEW = 4;
 const PRODUCT = 62; // CSS pixels: a column of the products, whatever the side of a cell
 
 /** Width of a grid's columns, which the longest of its numbers may stretch; as `td` in style.css. @param {number[][]} values */
@@ -16,15 +18,17 @@ function columnsOf(values) {
   return (side, columns = values[0]?.length ?? 0) => columns * Math.max(side, letters * 0.58 * Math.min(18, Math.max(12, 0.4 * side)) + 8);
 }
 
+/** @typedef {"beside" | "below"} Products where the products are: beside their kernel, or below it where that is too wide */
+
 /**
  * The size of all grids together: the width is `wide(side)` pixels, the height `down` cells and `over` pixels.
- * @param {Scene} scene @param {boolean} products whether they are shown @returns {Extent}
+ * @param {Scene} scene @param {Products} products @returns {Extent}
  */
 function extent(scene, products) {
   const { inputs, kernels, outputs, padding, layout } = scene;
   const channels = inputs.length, lines = kernels.length;
   const input = columnsOf(inputs.flatMap(({ values }) => values));
-  const padded = inputs[0].values[0].length + 2 * padding, height = inputs[0].values.length + 2 * padding;
+  const padded = inputs[0].values[0].length + padding.left + padding.right, height = inputs[0].values.length + padding.top + padding.bottom;
   const weight = columnsOf(kernels.flat(2)), kernel = kernels[0]?.[0]?.length ?? 0;
   const first = outputs.filter((output) => layout !== "pool" || output.input === 0);
   const high = Math.max(0, ...first.map(({ values }) => values.length));
@@ -32,11 +36,13 @@ function extent(scene, products) {
   const bias = columnsOf([scene.biases]), picture = inputs[0].tint ? 3 : 0;
   if (layout === "rows") {
     const partial = channels > 1 && scene.partials.length ? columnsOf(scene.partials[0].flat()) : () => 0;
+    const below = products === "below", sums = PRODUCT * kernel;
+    /** @param {number} side */
+    const pair = (side) => (below ? Math.max(weight(side, kernel), sums) : weight(side, kernel) + sums);
     return {
-      wide: (side) => input(side, padded) + weight(side, kernel) + partial(side, across) + bias(side, 1) + output(side, across) + picture * side
-        + 210 + (products ? PRODUCT * kernel : 0),
-      down: Math.max(height, kernel) * channels,
-      over: CAPTION * channels,
+      wide: (side) => input(side, padded) + pair(side) + partial(side, across) + bias(side, 1) + output(side, across) + picture * side + 210,
+      down: Math.max(height, below ? 2.6 * kernel : kernel) * channels, // a cell of the products is the higher one
+      over: CAPTION * channels * (below ? 2 : 1),
     };
   }
   if (layout === "matrix") {
@@ -61,21 +67,23 @@ function fitting({ wide, down, over }, width, height) {
 }
 
 /**
- * The side of a cell, whether the sum is beside the grids (`aside`) or below, and whether there is room for the products.
+ * The side of a cell, whether the sum is beside the grids (`aside`) or below, and where the products are.
  * @param {Scene} scene @param {{width: number, height: number, beside: number, below: number}} room pixels, with
  *   what the sum takes of the width beside the grids or of the height below
+ * @returns {{side: number, aside: boolean, products: Products}}
  */
 export function arrange(scene, { width, height, beside, below }) {
-  const all = extent(scene, true);
+  if (scene.layout === "rows" && scene.inputs.length > FEW) return { side: LEAST, aside: false, products: "beside" };
+  const all = extent(scene, "beside");
   const under = fitting(all, width, height - below), aside = fitting(all, width - beside, height);
   const several = scene.inputs.length > 1;
   const room = all.wide(LEAST) <= width - beside;
-  if (room && (aside > under || (aside === under && several))) return { side: aside, aside: true, products: true };
-  if (all.wide(LEAST) <= width) return { side: under, aside: false, products: true };
-  return { side: fitting(extent(scene, false), width, height - below), aside: false, products: false };
+  if (room && (aside > under || (aside === under && several))) return { side: aside, aside: true, products: "beside" };
+  if (all.wide(LEAST) <= width) return { side: under, aside: false, products: "beside" };
+  return { side: fitting(extent(scene, "below"), width, height - below), aside: false, products: "below" };
 }
 
-/** On a phone grids wrap: cells are as large as height alone allows, and the sum has the products. @param {Scene} scene */
+/** On a phone grids wrap: cells are as large as height alone allows. @param {Scene} scene @returns {ReturnType<typeof arrange>} */
 export function arrangeNarrow(scene) {
-  return { side: Math.min(32, fitting(extent(scene, false), Infinity, 330)), aside: false, products: false };
+  return { side: Math.min(32, fitting(extent(scene, "beside"), Infinity, 330)), aside: false, products: "beside" };
 }

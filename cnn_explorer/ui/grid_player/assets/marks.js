@@ -7,7 +7,7 @@ import { productsOf } from "./sums.js";
 /** @import { Stage } from "./stage.js" */
 
 /** @param {Stage} stage @param {Scene} scene @param {Look} look */
-export function mark(stage, scene, { selected, cell, term, done }) {
+export function mark(stage, scene, { selected, cell, at: chosen, term, done }) {
   const output = scene.outputs[selected.map];
   const windows = scene.windows[output.windows];
   const cells = windowCells(windows, selected.row, selected.column);
@@ -33,8 +33,10 @@ export function mark(stage, scene, { selected, cell, term, done }) {
     grid.element.classList.toggle("active", out === selected.map);
     grid.mark("term", out === selected.map && term >= 0 ? [[Math.floor(term / grid.columns), term % grid.columns]] : []);
   }));
+  stage.lines.forEach((line, at) => line.classList.toggle("chosen", stage.shared && at === chosen));
   stage.products.forEach((products, at) => {
-    products.update(productsOf(scene, selected, at));
+    const kernel = stage.shared ? chosen : at;
+    products.update(productsOf(scene, selected, kernel), stage.shared ? `products of ${scene.inputs[kernel].title}` : "");
     products.mark(term);
   });
 }
@@ -45,12 +47,12 @@ function winners(scene, channel, windows, { row, column }) {
     output.rule === "max" && output.input === channel && output.windows === windows ? [scene.winners[map][row][column]] : []);
 }
 
-/** How much of the kernel tensor is seen: 1 a row, 2 a kernel, 3 all input channels, 4 all output channels. @param {Stage} stage @param {number} axes of them @param {number} count */
-export function showAxes(stage, axes, count) {
+/** How much of the kernel tensor is seen: of each axis all indices, or the first alone. @param {Stage} stage @param {boolean[]} whole by axis */
+export function showAxes(stage, whole) {
   stage.kernels.forEach((kernel, out) => kernel.forEach((grid, at) => {
-    grid.cells.forEach((line, row) => line.forEach((cell) => {
-      const shown = count >= axes || (out === 0 && (count === 3 || (at === 0 && (count === 2 || row === 0))));
-      cell.classList.toggle("later", !shown);
+    grid.cells.forEach((line, row) => line.forEach((cell, column) => {
+      const hidden = [out, at, row, column].some((index, axis) => index > 0 && !whole[axis]);
+      cell.classList.toggle("later", hidden);
     }));
   }));
 }

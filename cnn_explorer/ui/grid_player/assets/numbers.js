@@ -9,6 +9,11 @@ export function short(value) {
   return signed(String(Number(value.toFixed(digits))));
 }
 
+/** Short, and in brackets if it is negative. @param {number} value */
+export function bracketed(value) {
+  return value < 0 ? `(${short(value)})` : short(value);
+}
+
 /** In full, without the last bits' noise. @param {number} value */
 export function full(value) {
   return signed(String(Number(value.toPrecision(10))));

@@ -21,10 +21,12 @@ const FOOT = 69; // CSS pixels: the transport, and the gaps
 const LINE = 21; // CSS pixels: a line of the sum
 const BESIDE = 350; // CSS pixels: the width of the sum beside the grids
 
+const ALL = [true, true, true, true], ROW = [false, false, false, true]; // of the kernel tensor's axes: out_channels, in_channels, rows, columns
+
 const MARKUP = `
-<header><div class="shapes"></div><p class="about"></p><div class="axes" role="group" aria-label="Axes of the kernel tensor" hidden></div></header>
+<header><div class="shapes"></div><p class="formula"></p><p class="about"></p></header>
 <div class="body"><div class="grid-area"></div><div class="sum"></div></div>
-<footer><div class="transport" role="group" aria-label="Animation"></div><p class="hint"></p></footer>
+<footer><div class="transport" role="group" aria-label="Animation"></div><div class="axes" role="group" aria-label="Axes of the kernel tensor" hidden></div><p class="hint"></p></footer>
 <div class="spoken" role="status" aria-live="polite"></div>`;
 
 export class Player {
@@ -43,7 +45,11 @@ export class Player {
   /** @type {number | null} index in the order that the animation has reached; null while the visitor selects values */
   #progress = null;
 
-  #axis = -1; // how many axes of the kernel tensor are shown; −1 before they are
+  /** @type {boolean[]} which axes of the kernel tensor are shown as a whole; of the others the first index alone */
+  #whole = [];
+
+  #chosen = 0; // the kernel of the selected value that was looked at last
+
   #usual = ""; // the hint while there is no other
 
   /** @param {HTMLElement} host */
@@ -56,9 +62,10 @@ export class Player {
     this.speech = part(host, ".spoken", HTMLElement);
     this.shapes = part(host, ".shapes", HTMLElement);
     this.about = part(host, ".about", HTMLElement);
+    this.formula = part(host, ".formula", HTMLElement);
     this.axes = part(host, ".axes", HTMLElement);
     this.outbox = new Outbox((message) => this.send(message));
-    this.transport = new Transport(part(host, ".transport", HTMLElement), { step: () => this.#step(), reset: () => this.#reset() });
+    this.transport = new Transport(part(host, ".transport", HTMLElement), { step: () => this.#step(), restart: () => this.#restart() });
     this.calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     listen(this.gridArea, {
       touched: () => this.transport.pause(),
@@ -92,9 +99,10 @@ export class Player {
       if (!this.outbox.busy) before.stage.update(scene); // an answer to an older edit would undo a newer one for a moment
     }
     this.shapes.replaceChildren(...(scene.lines.length ? [scene.lead, ...scene.lines] : []).map((text) => element("p", "", text)));
+    this.formula.textContent = scene.formula;
     this.about.textContent = scene.about;
     this.#order = playOrder(scene.outputs);
-    if (before?.scene.name !== scene.name) this.#open();
+    if (!before || placeOf(before.scene) !== placeOf(scene)) this.#open();
     else this.select(this.#nearest(this.#selected));
     this.host.dataset.ack = String(scene.ack);
     this.host.dataset.scene = scene.name;
@@ -114,15 +122,17 @@ export class Player {
     this.transport.pause();
     this.#shown = shown;
     this.gridArea.replaceChildren(stage.element);
+    const beside = stage.shared ? stage.result : null; // which stays in sight
+    (beside ?? part(this.host, ".body", HTMLElement)).append(this.sum);
     this.axes.hidden = !axes.length;
     this.axes.replaceChildren("weight: ", ...axes.map((label, at) => {
       const button = element("button", "", label);
       button.type = "button";
-      button.onclick = () => { this.transport.pause(); this.#showAxes(axes.length - at); }; // built up from the last axis to the first
+      button.title = "Pressed: all along this axis. Not pressed: the first index alone";
+      button.onclick = () => { this.transport.pause(); this.#progress = null; this.#showAxes(this.#whole.map((whole, axis) => whole !== (axis === at))); };
       return button;
     }));
-    this.#axis = -1;
-    this.#showAxes(axes.length);
+    this.#showAxes(ALL);
     if (focused) {
       const again = stage.grids.find((grid) => grid.part === focused.grid.part && String(grid.index) === String(focused.grid.index));
       again?.focus(Math.min(focused.row, again.rows - 1), Math.min(focused.column, again.columns - 1));
@@ -132,10 +142,12 @@ export class Player {
   /** Begin a new scene at its first value, and play it unless the visitor prefers reduced motion. */
   #open() {
     this.#progress = null;
-    this.select(this.#order[0] ?? null);
+    const { start, partials } = this.#now.scene;
+    this.#chosen = start && partials.length ? strongest(partials[start.map], start) : 0;
+    this.select(start ?? this.#order[0] ?? null);
     this.#say("");
-    if (this.calm || !this.#order.length) return;
-    this.#reset();
+    if (start || this.calm || !this.#order.length) return;
+    this.#restart();
     this.transport.play();
   }
 
@@ -159,19 +171,20 @@ export class Player {
       this.sum.replaceChildren();
       return;
     }
-    mark(stage, scene, { selected, cell, term, done: this.#progress === null ? [] : this.#order.slice(0, this.#progress + 1) });
+    this.#chosen = Math.min(this.#chosen, (scene.kernels[selected.map]?.length ?? 1) - 1);
+    mark(stage, scene, { selected, cell, at: this.#chosen, term, done: this.#progress === null ? [] : this.#order.slice(0, this.#progress + 1) });
     stage.outputs[selected.map].stopAt(selected.row, selected.column);
     this.#showSum(scene, selected);
   }
 
   /** @param {Scene} scene @param {OutputCell} selected */
   #showSum(scene, selected) {
-    const lines = sumLines(scene, selected);
+    const lines = sumLines(scene, selected, this.#chosen);
     while (this.sum.children.length > lines.length) this.sum.lastChild?.remove();
     while (this.sum.children.length < lines.length) this.sum.append(element("p"));
     lines.forEach((line, at) => { this.sum.children[at].textContent = line; });
     const { rule, values } = scene.outputs[selected.map];
-    if (rule !== "conv") return;
+    if (rule !== "conv" && !scene.start) return;
     const value = full(values[selected.row][selected.column]);
     const check = element("span", scene.agrees ? "agrees" : "differs", scene.agrees ? `✓ PyTorch: ${value}` : `PyTorch: ${value}`);
     this.sum.lastElementChild?.append(" ", check);
@@ -183,7 +196,7 @@ export class Player {
   }
 
   #announce() {
-    if (this.#selected) this.#say(spoken(this.#now.scene, this.#selected));
+    if (this.#selected) this.#say(spoken(this.#now.scene, this.#selected, this.#chosen));
   }
 
   /** @param {string} sentence */
@@ -195,9 +208,9 @@ export class Player {
 
   /** @returns {boolean} whether another step follows */
   #step() {
-    const { axes } = this.#now.scene;
-    if (this.#axis < axes.length) {
-      this.#showAxes(this.#axis + 1);
+    const next = this.#whole.lastIndexOf(false); // built up from the last axis to the first
+    if (next >= 0) {
+      this.#showAxes(this.#whole.map((whole, axis) => whole || axis === next));
       return true;
     }
     if (!this.#order.length) return false;
@@ -208,34 +221,33 @@ export class Player {
     return this.#progress < last;
   }
 
-  #reset() {
+  #restart() {
     if (!this.#order.length) return;
-    this.#showAxes(Math.min(1, this.#now.scene.axes.length));
+    if (this.#now.scene.axes.length) this.#showAxes(ROW);
     this.#progress = -1;
     this.select(this.#order[0]);
   }
 
-  /** How much of the kernel tensor is shown: 1 a row, 2 a kernel, 3 all input channels, 4 all output channels. @param {number} count */
-  #showAxes(count) {
-    if (this.#axis === count) return;
-    this.#axis = count;
-    const { scene, stage } = this.#now;
-    const { length } = this.axes.children;
-    [...this.axes.children].forEach((button, at) => button.setAttribute("aria-pressed", String(length - at <= count)));
-    showAxes(stage, scene.axes.length, count);
+  /** @param {boolean[]} whole which axes of the kernel tensor are shown as a whole */
+  #showAxes(whole) {
+    this.#whole = whole;
+    [...this.axes.children].forEach((button, at) => button.setAttribute("aria-pressed", String(whole[at])));
+    showAxes(this.#now.stage, whole);
   }
 
   // --- pointer and keys ---
 
   /** @param {Found} found */
   #look({ grid, row, column }) {
-    const { scene } = this.#now;
+    const building = this.#progress !== null;
     this.#progress = null;
-    this.#showAxes(scene.axes.length);
+    if (building) this.#showAxes(ALL);
     this.#tell("");
     const now = this.#nearest(this.#selected);
     if (!now) return;
-    const [map] = grid.index;
+    const [map, at] = grid.index;
+    if (grid.part === "weight") this.#chosen = at;
+    if (grid.part === "partial") this.#chosen = map;
     if (grid.part === "output") this.select({ map, row, column });
     else if (grid.part === "partial") this.select({ map: 0, row, column });
     else if (grid.part === "weight") this.select({ ...now, map }, { term: row * grid.columns + column });
@@ -252,6 +264,7 @@ export class Player {
     /** @param {number} map */
     const fits = (map) => (outputs[map].rule === "conv" ? seen[map].includes(channel) : outputs[map].input === channel);
     const here = this.#selected?.map ?? 0;
+    this.#chosen = Math.max(0, seen[here]?.indexOf(channel) ?? 0);
     const map = fits(here) ? here : outputs.findIndex((_, at) => fits(at));
     const reached = windows[outputs[map].windows];
     const centre = centredOn(reached, row, column);
@@ -287,8 +300,7 @@ export class Player {
     const { scene } = this.#shown;
     const narrow = width < NARROW;
     const touch = matchMedia("(pointer: coarse)").matches;
-    const what = scene.kernels.length ? "input, the kernel or the bias" : "input";
-    this.#usual = touch ? "Tap or drag to look; tap a number twice to change it." : `Point at any cell. Click a number of the ${what} to change it.`;
+    this.#usual = hintFor(scene, touch);
     if (!this.hint.textContent) this.#tell("");
     this.host.classList.toggle("narrow", narrow);
     const head = part(this.host, "header", HTMLElement).offsetHeight;
@@ -296,7 +308,7 @@ export class Player {
     const room = { width, height: window.innerHeight - this.#above() - head - FOOT, beside: BESIDE, below: lines * LINE };
     const { side, aside, products } = narrow ? arrangeNarrow(scene) : arrange(scene, room);
     this.host.classList.toggle("beside", aside);
-    this.host.classList.toggle("tight", !products);
+    this.host.classList.toggle("stacked", products === "below");
     this.host.style.setProperty("--side", String(scene.kernels[0]?.[0].length ?? 0));
     this.host.style.setProperty("--cell", `${side}px`);
     for (const box of this.gridArea.querySelectorAll(".scroll")) box.classList.toggle("wide", box.scrollWidth > box.clientWidth);
@@ -306,4 +318,20 @@ export class Player {
   #above() {
     return this.host.getBoundingClientRect().top + (outside(this.host, "[data-testid=stMain]")?.scrollTop ?? 0);
   }
+}
+
+/** The kernel that adds most to a value. @param {number[][][]} partials by kernel @param {OutputCell} value */
+function strongest(partials, { row, column }) {
+  const sums = partials.map((partial) => Math.abs(partial[row][column]));
+  return sums.indexOf(Math.max(...sums));
+}
+
+/** What a scene shows, whatever its numbers are: another one opens at its own start. @param {Scene} scene */
+const placeOf = ({ name, start, outputs }) => JSON.stringify([name, start, start && outputs.map(({ title, corner }) => [title, corner])]);
+
+/** @param {Scene} scene @param {boolean} touch */
+function hintFor(scene, touch) {
+  if (!scene.inputs[0].editable) return touch ? "Tap or drag to look." : "Point at any cell.";
+  if (touch) return "Tap or drag to look; tap a number twice to change it.";
+  return `Point at any cell. Click a number of the ${scene.kernels.length ? "input, the kernel or the bias" : "input"} to change it.`;
 }

@@ -1,33 +1,35 @@
 // The products of one window and one kernel, laid out like the kernel.
 
 import { element, part } from "./element.js";
-import { short, term } from "./numbers.js";
+import { bracketed, short } from "./numbers.js";
 
 export class Products {
-  /** @param {string} title @param {number} side of the kernel */
-  constructor(title, side) {
+  /** @param {string} title @param {number[][]} kernel */
+  constructor(title, kernel) {
     this.element = element("figure", "grid products");
     this.element.innerHTML = `<figcaption><b></b></figcaption><div class="scroll"><table aria-hidden="true"></table></div>`;
     part(this.element, "b", HTMLElement).textContent = title;
     const table = part(this.element, "table", HTMLTableElement);
-    /** @type {{cell: HTMLElement, factors: HTMLElement, product: HTMLElement}[]} */
+    /** @type {{cell: HTMLElement, value: HTMLElement, weight: HTMLElement, product: HTMLElement}[]} */
     this.cells = [];
-    for (let row = 0; row < side; row++) {
+    for (let row = 0; row < kernel.length; row++) {
       const line = table.insertRow();
-      for (let column = 0; column < side; column++) {
+      for (let column = 0; column < kernel[0].length; column++) {
         const cell = line.insertCell();
-        const factors = element("span"), product = element("b");
-        cell.append(factors, product);
-        this.cells.push({ cell, factors, product });
+        const value = element("i"), weight = element("i"), product = element("b");
+        cell.append(element("span", "", value, weight), product);
+        this.cells.push({ cell, value, weight, product });
       }
     }
   }
 
-  /** @param {import("../types.d.ts").Product[]} products */
-  update(products) {
+  /** @param {import("../types.d.ts").Product[]} products @param {string} title "" for the same as before */
+  update(products, title = "") {
+    if (title) part(this.element, "b", HTMLElement).textContent = title;
     products.forEach(({ value, weight, product, padding }, index) => {
-      const { cell, factors, product: result } = this.cells[index];
-      factors.textContent = `${term(value)}·${term(weight)}`;
+      const { cell, value: left, weight: right, product: result } = this.cells[index];
+      left.textContent = bracketed(value);
+      right.textContent = `·${bracketed(weight)}`;
       result.textContent = short(product);
       cell.classList.toggle("padding", padding);
     });

@@ -2,6 +2,7 @@
 
 import { element, contextOf } from "./element.js";
 import { Grid } from "./grid.js";
+import { FEW } from "./layout.js";
 import { Products } from "./products.js";
 
 /** @import { Cell, Scene, Windows } from "../types.d.ts" */
@@ -23,16 +24,24 @@ export class Stage {
   /** @param {Scene} scene */
   constructor(scene) {
     const { inputs, kernels, biases, outputs, partials } = scene;
-    this.inputs = inputs.map(({ title, values, tint, editable }, channel) =>
-      new Grid({ part: "input", index: [channel], title, note: sizeOf(values), values, tint, editable, padding: scene.padding, padText: scene.padText }));
+    this.inputs = inputs.map(({ title, note, values, tint, editable, corner }, channel) =>
+      new Grid({ part: "input", index: [channel], title, note: note ?? sizeOf(values), values, tint, editable, corner, padding: scene.padding, padText: scene.padText }));
     this.kernels = kernels.map((kernel, out) => kernel.map((values, at) =>
-      new Grid({ part: "weight", index: [out, at], title: this.#kernelTitle(scene, out, at), values, editable: true })));
-    this.biases = biases.map((bias, out) => new Grid({ part: "bias", index: [out], title: "bias", values: [[bias]], editable: true }));
-    this.outputs = outputs.map(({ title, note, values }, map) => new Grid({ part: "output", index: [map], title, note, values }));
+      new Grid({ part: "weight", index: [out, at], title: this.#kernelTitle(scene, out, at), values, editable: scene.editable })));
+    this.biases = biases.map((bias, out) => new Grid({ part: "bias", index: [out], title: "bias", values: [[bias]], editable: scene.editable }));
+    this.outputs = outputs.map(({ title, note, values, corner }, map) => new Grid({ part: "output", index: [map], title, note, values, corner }));
     const single = scene.layout === "rows";
-    this.products = single && outputs.length ? kernels[0].map((values) => new Products(kernels[0].length > 1 ? "products" : "window · kernel", values.length)) : [];
+    /** Whether all kernels share one table of products: that of the one looked at. */
+    this.shared = single && kernels[0].length > FEW;
+    const withProducts = this.shared ? kernels[0].slice(0, 1) : kernels[0];
+    this.products = single && outputs.length ? withProducts.map((values) => new Products(kernels[0].length > 1 ? "products" : "window · kernel", values)) : [];
+    const corner = outputs[0]?.corner;
     this.partials = single && kernels[0].length > 1 && outputs.length
-      ? partials[0].map((values, at) => new Grid({ part: "partial", index: [at], title: "partial result", values })) : [];
+      ? partials[0].map((values, at) => new Grid({ part: "partial", index: [at], title: "partial result", values, corner })) : [];
+    /** @type {HTMLElement | null} of a single kernel: bias and output */
+    this.result = null;
+    /** @type {HTMLElement[]} of a single kernel: a line for each input channel */
+    this.lines = [];
     /** @type {HTMLCanvasElement | null} */
     this.canvas = null;
     if (inputs[0].tint) {
@@ -64,7 +73,7 @@ export class Stage {
   /** New numbers. @param {Scene} scene */
   update(scene) {
     this.#paint(scene);
-    this.inputs.forEach((grid, channel) => grid.update(scene.inputs[channel].values, sizeOf(scene.inputs[channel].values)));
+    this.inputs.forEach((grid, channel) => grid.update(scene.inputs[channel].values, scene.inputs[channel].note ?? sizeOf(scene.inputs[channel].values)));
     this.kernels.forEach((kernel, out) => kernel.forEach((grid, at) => grid.update(scene.kernels[out][at])));
     this.biases.forEach((grid, out) => grid.update([[scene.biases[out]]]));
     this.outputs.forEach((grid, map) => grid.update(scene.outputs[map].values, scene.outputs[map].note));
@@ -75,16 +84,20 @@ export class Stage {
 
   /** @param {Scene} scene @param {number} out @param {number} at */
   #kernelTitle(scene, out, at) {
+    if (scene.start) return "kernel"; // a part of a larger layer, whose kernels have other numbers
     if (scene.kernelTitles.length) return scene.kernelTitles[out];
     return scene.kernels[0].length === 1 && scene.kernels.length === 1 ? "kernel" : `weight[${out}, ${at}]`;
   }
 
   /** One kernel: a line for each channel, and their sum. */
   #rows() {
-    const lines = this.inputs.map((input, at) => box("line", input.element, sign("∗"), this.kernels[0][at].element,
-      ...(this.products[at] ? [sign("→"), this.products[at].element] : []), ...(this.partials[at] ? [sign("Σ"), this.partials[at].element] : [])));
-    return box("stage rows", this.canvas, box("lines", ...lines), sign("Σ +"),
-      box("result", box("line", this.biases[0].element, ...this.outputs.flatMap((output) => [sign("="), output.element]))));
+    const { shared } = this;
+    this.lines = this.inputs.map((input, at) => box("line", input.element, sign("∗"),
+      box("pair", this.kernels[0][at].element, ...(this.products[at] && !shared ? [sign("→"), this.products[at].element] : [])), ...(this.partials[at] ? [sign("Σ"), this.partials[at].element] : [])));
+    const products = shared ? this.products.map(({ element: table }) => table) : [];
+    const outputs = this.outputs.flatMap((output) => [sign("="), output.element]);
+    this.result = box("result", box("line", ...products, sign("Σ +"), this.biases[0].element, ...outputs));
+    return box(`stage rows${shared ? " shared" : ""}`, this.canvas, box("lines", ...this.lines), this.result);
   }
 
   /** Several kernels: the inputs, then a line for each output channel, with an empty box for a channel outside its group. @param {Scene} scene */
@@ -109,8 +122,9 @@ function unreached(grid, windows) {
   const rows = new Set(windows.rows.flat()), columns = new Set(windows.columns.flat());
   /** @type {Cell[]} */
   const cells = [];
-  for (let row = -grid.padding; row < grid.rows + grid.padding; row++) {
-    for (let column = -grid.padding; column < grid.columns + grid.padding; column++) {
+  const { top, bottom, left, right } = grid.padding;
+  for (let row = -top; row < grid.rows + bottom; row++) {
+    for (let column = -left; column < grid.columns + right; column++) {
       if (!rows.has(row) || !columns.has(column)) cells.push([row, column]);
     }
   }

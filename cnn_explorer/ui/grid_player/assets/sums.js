@@ -1,5 +1,6 @@
 // The arithmetic of one output value as text. No DOM.
 
+import { FEW } from "./layout.js";
 import { full, term } from "./numbers.js";
 import { isInside, valueAt, windowCells } from "./scene.js";
 
@@ -19,28 +20,32 @@ export function productsOf(scene, selected, at) {
 
 /**
  * Lines of the sum that makes one output value; the last one ends in the value.
- * @param {Scene} scene @param {OutputCell} selected @returns {string[]}
+ * @param {Scene} scene @param {OutputCell} selected @param {number} chosen the kernel whose products are written out where there are many
+ * @returns {string[]}
  */
-export function sumLines(scene, selected) {
-  const output = scene.outputs[selected.map];
-  const value = output.values[selected.row][selected.column];
-  return output.rule === "conv" ? convolutionLines(scene, selected, value) : poolingLines(scene, selected);
+export function sumLines(scene, selected, chosen = 0) {
+  return scene.outputs[selected.map].rule === "conv" ? convolutionLines(scene, selected, chosen) : poolingLines(scene, selected);
 }
 
-/** @param {Scene} scene @param {OutputCell} selected @param {number} value */
-function convolutionLines(scene, selected, value) {
-  const channels = scene.kernels[selected.map].map((_, at) => productsOf(scene, selected, at).map(({ value, weight }) => `${term(value)}·${term(weight)}`).join(" + "));
-  const sums = scene.partials[selected.map].map((map) => map[selected.row][selected.column]);
-  const bias = scene.biases[selected.map];
-  const total = `${sums.map(term).join(" + ")} + bias ${term(bias)} = ${full(value)}`;
-  if (channels.length === 1) return [`${channels[0]} = ${full(sums[0])}`, total];
-  return [...channels.map((products, at) => `${scene.inputs[scene.seen[selected.map][at]].title}: ${products} = ${full(sums[at])}`), total];
+/** @param {Scene} scene @param {OutputCell} selected @param {number} chosen the kernel whose products are written out where there are many */
+function convolutionLines(scene, selected, chosen) {
+  const { map, row, column } = selected;
+  const sums = scene.partials[map].map((partial) => partial[row][column]);
+  const shown = sums.length > FEW ? [chosen] : sums.map((_, at) => at);
+  const products = shown.map((at) => {
+    const title = sums.length > 1 ? `${scene.inputs[scene.seen[map][at]].title}: ` : "";
+    return `${title}${productsOf(scene, selected, at).map(({ value, weight }) => `${term(value)}·${term(weight)}`).join(" + ")} = ${full(sums[at])}`;
+  });
+  const bias = scene.biases[map], rest = scene.rest;
+  const others = rest ? ` + ${rest.count} other channels ${term(rest.values[row][column])}` : "";
+  const total = sums.reduce((sum, each) => sum + each, rest?.values[row][column] ?? 0) + bias;
+  return [...products, `${sums.map(term).join(" + ")}${others} + bias ${term(bias)} = ${full(total)}`];
 }
 
 /** All outputs of the same input at the same row and column: max, average and none. @param {Scene} scene @param {OutputCell} selected */
 function poolingLines(scene, selected) {
   const chosen = scene.outputs[selected.map];
-  const { values, title } = scene.inputs[chosen.input];
+  const { values, title, corner: [top, left] } = scene.inputs[chosen.input];
   return scene.outputs.flatMap((output, map) => {
     if (output.input !== chosen.input || output.windows !== chosen.windows) return [];
     const cells = windowCells(scene.windows[output.windows], selected.row, selected.column);
@@ -48,17 +53,20 @@ function poolingLines(scene, selected) {
     const result = full(output.values[selected.row][selected.column]);
     const name = scene.inputs.length > 1 ? `${title}, ${output.title}` : output.title;
     if (output.rule === "none") return [`${name}: ${result}`];
+    const padding = cells.length - inside.length;
     if (output.rule === "max") {
       const [row, column] = scene.winners[map][selected.row][selected.column];
-      return [`${name}: max(${inside.join(", ")}) = ${result}, found in row ${row}, column ${column}`];
+      const ignored = padding ? `; the ${padding} of padding ${padding > 1 ? "are" : "is"} ignored` : "";
+      return [`${name}: max(${inside.join(", ")}) = ${result}, found in row ${row + top}, column ${column + left}${ignored}`];
     }
     const summands = cells.map(([row, column]) => term(valueAt(values, row, column)));
-    return [`${name}: (${summands.join(" + ")}) / ${cells.length} = ${result}`];
+    const counted = padding ? `; the ${padding} of padding ${padding > 1 ? "count as zeros" : "counts as zero"} (count_include_pad=True)` : "";
+    return [`${name}: (${summands.join(" + ")}) / ${cells.length} = ${result}${counted}`];
   });
 }
 
-/** The same for a screen reader: where the value is, then its sum. @param {Scene} scene @param {OutputCell} selected */
-export function spoken(scene, selected) {
-  const { title } = scene.outputs[selected.map];
-  return `${title}, row ${selected.row}, column ${selected.column}. ${sumLines(scene, selected).join(". ")}`;
+/** The same for a screen reader: where the value is, then its sum. @param {Scene} scene @param {OutputCell} selected @param {number} chosen as above */
+export function spoken(scene, selected, chosen = 0) {
+  const { title, corner: [top, left] } = scene.outputs[selected.map];
+  return `${title}, row ${selected.row + top}, column ${selected.column + left}. ${sumLines(scene, selected, chosen).join(". ")}`;
 }

@@ -1,4 +1,4 @@
-// The buttons play, step and reset. They ask an animation for its next step until there is none.
+// The buttons play, step and restart. They ask an animation for its next step until there is none.
 
 import { part } from "./element.js";
 
@@ -8,17 +8,17 @@ export class Transport {
   playing = false;
   #timer = 0;
 
-  /** @param {HTMLElement} element @param {{step: () => boolean, reset: () => void}} animation `step` says whether another one follows */
+  /** @param {HTMLElement} element @param {{step: () => boolean, restart: () => void}} animation `step` says whether another one follows */
   constructor(element, animation) {
     this.animation = animation;
     element.innerHTML = `
       <button type="button" data-do="play"></button>
       <button type="button" data-do="step">Step</button>
-      <button type="button" data-do="reset">Reset</button>`;
+      <button type="button" data-do="restart">Restart</button>`;
     this.button = part(element, "[data-do=play]", HTMLElement);
     this.button.onclick = () => (this.playing ? this.pause() : this.play());
     part(element, "[data-do=step]", HTMLElement).onclick = () => { this.pause(); this.animation.step(); };
-    part(element, "[data-do=reset]", HTMLElement).onclick = () => { this.pause(); this.animation.reset(); };
+    part(element, "[data-do=restart]", HTMLElement).onclick = () => { this.pause(); this.animation.restart(); };
     this.pause();
   }
 

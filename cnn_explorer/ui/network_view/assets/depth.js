@@ -26,9 +26,9 @@ export class Depth {
 
   /**
    * @param {HTMLElement} host @param {import("./columns.js").Columns} columns @param {() => Scene} scene as it is now
-   * @param {(sentence: string) => void} say
+   * @param {(sentence: string) => void} say @param {(place: Place) => void} numbers asks for the page with a value's numbers
    */
-  constructor(host, columns, scene, say) {
+  constructor(host, columns, scene, say, numbers) {
     this.layers = part(host, ".layers", HTMLElement);
     this.columns = columns;
     this.scene = scene;
@@ -38,6 +38,7 @@ export class Depth {
       closed: () => this.#closed(),
       moved: (place) => this.look(place),
       marked: (digit) => this.columns.mark(digit),
+      numbers,
     });
     this.kernels = new Kernels(part(host, ".kernels", HTMLElement), {
       say,

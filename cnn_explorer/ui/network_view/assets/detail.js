@@ -7,6 +7,7 @@ import { mapsOf } from "./geometry.js";
 import { ARROWS, within } from "./keys.js";
 import { short } from "./numbers.js";
 import { reachOf, sized } from "./painting.js";
+import { Slide } from "./slide.js";
 import { boxOf, drawNumbers, drawTile, numbersSize, paintedTile, write } from "./picture.js";
 
 /** @import { Explanation, Look, Numbers, Part, Place, Scene, Softmax, Theme, Tile, Update } from "../types.d.ts" */
@@ -58,19 +59,22 @@ export class Detail {
 
   /**
    * @param {HTMLElement} panel
-   * @param {{moved: (place: Place | null) => void, marked: (digit: number) => void, closed: () => void, say: (sentence: string) => void}} on
-   *   `moved` when another pixel is looked at, `marked` a term of the softmax, −1 for none
+   * @param {{moved: (place: Place | null) => void, marked: (digit: number) => void, closed: () => void, say: (sentence: string) => void,
+   *   numbers: (place: Place) => void}} on
+   *   `moved` when another pixel is looked at, `marked` a term of the softmax, −1 for none, `numbers` when a value's page of numbers is asked for
    */
   constructor(panel, on) {
     this.element = panel;
     this.on = on;
     panel.innerHTML = `
-      <header><h4></h4><button type="button" class="every" aria-pressed="false"></button><button type="button" class="close" title="Close (Escape)" aria-label="Close">×</button></header>
+      <header><h4></h4><div class="slide" role="group" aria-label="The window walks over the input"></div><button type="button" class="every" aria-pressed="false"></button><button type="button" class="by-number" title="This value with its window, kernels and bias, every number to be seen">Number by number</button><button type="button" class="close" title="Close (Escape)" aria-label="Close">×</button></header>
       <p class="how"></p>
       <div class="sum"><div class="parts" role="group" tabindex="0"></div>
       <div class="pixel"><div class="comparison" hidden></div><canvas class="chain" tabindex="0" role="application" aria-roledescription="arithmetic of one pixel"></canvas><ul class="lines"></ul><p class="softmax"></p><div class="scroll"><canvas class="numbers" role="img"></canvas></div></div></div>`;
     this.title = part(panel, "h4", HTMLElement);
     this.every = part(panel, ".every", HTMLElement);
+    this.byNumber = part(panel, ".by-number", HTMLElement);
+    this.byNumber.onclick = () => { if (this.place) this.on.numbers(this.place); };
     this.how = part(panel, ".how", HTMLElement);
     this.parts = part(panel, ".parts", HTMLElement);
     this.lines = part(panel, ".lines", HTMLElement);
@@ -78,6 +82,13 @@ export class Detail {
     this.chain = part(panel, ".chain", HTMLCanvasElement);
     this.numbers = part(panel, ".numbers", HTMLCanvasElement);
     this.comparison = new Comparison(part(panel, ".comparison", HTMLElement));
+    this.slide = new Slide(part(panel, ".slide", HTMLElement), {
+      size: () => this.#size,
+      go: (row, column) => this.#slideTo(row, column),
+      whole: () => this.#showWhole(),
+      say: () => this.on.say(this.words),
+    });
+    part(panel, ".sum", HTMLElement).onpointerenter = () => this.slide.end();
     part(panel, ".close", HTMLElement).onclick = () => this.close();
     this.every.onclick = () => this.#showAll(this.every.getAttribute("aria-pressed") !== "true");
     this.parts.onscroll = () => this.#paintParts();
@@ -97,6 +108,7 @@ export class Detail {
    * @param {boolean} pinned whether the pixel is held
    */
   open(place, source, channel = null, pinned = false) {
+    this.slide.drop();
     this.#source = source;
     this.place = place;
     this.channel = channel;
@@ -120,6 +132,7 @@ export class Detail {
   close() {
     if (!this.isOpen) return;
     this.place = null;
+    this.slide.drop();
     this.chosen = null;
     this.element.hidden = true;
     this.on.closed();
@@ -159,6 +172,7 @@ export class Detail {
     this.#order = order;
     this.title.textContent = told.title;
     this.how.textContent = told.how;
+    this.slide.element.hidden = this.byNumber.hidden = !this.#source?.().update.layers[place.index].window; // no convolution and no pooling
     this.every.hidden = told.parts.length <= FEW;
     this.every.textContent = this.#all ? `strongest ${FEW}` : `all ${told.parts.length}`;
     this.every.setAttribute("aria-pressed", String(this.#all));
@@ -200,6 +214,7 @@ export class Detail {
       shown.tiles.forEach((tile, place) => {
         const box = boxOf(tile.size, place * (PART + SIGN) + 1, 2, PART - 2);
         drawTile(context, box, tile, this.#image(`${shown.channel} ${place}`, tile, reaches[place]), look.theme);
+        if (tile.output) this.#cover(context, box, tile.size);
         if (place === 2) return;
         const product = shown.tiles[2].output ? "∗" : "·";
         write(context, place ? "→" : product, (place + 1) * (PART + SIGN) - SIGN / 2, PART / 2, look, "center");
@@ -226,11 +241,45 @@ export class Detail {
     this.#boxes = chain.map((tile, at) => {
       const box = boxOf(tile.size, at * (side + SIGN) + 1, 19, Math.max(24, (side - 2) * Math.max(...tile.size) / largest));
       drawTile(context, box, tile, this.#image(`chain ${at}`, tile, reachOf(tile.values)), look.theme);
+      if (tile.output) this.#cover(context, box, tile.size);
       write(context, tile.label, box.x, 8, look);
       if (at) write(context, "→", box.x - SIGN / 2 - 1, 19 + side / 2, look, "center");
       return box;
     });
     this.chain.setAttribute("aria-label", `${chain.map(({ label }) => label).join(", then ")}. Arrow keys choose a pixel, Enter holds it.`);
+  }
+
+  /** Hide the values that the walking window has not made yet. @param {CanvasRenderingContext2D} context @param {Box} box @param {[number, number]} size rows and columns */
+  #cover(context, { x, y, dot }, [rows, columns]) {
+    const { made } = this.slide;
+    if (made === null) return;
+    const row = Math.floor(made / columns), column = made % columns;
+    context.clearRect(x + column * dot, y + row * dot, (columns - column) * dot, dot);
+    context.clearRect(x, y + (row + 1) * dot, columns * dot, (rows - row - 1) * dot);
+  }
+
+  /** Rows and columns of the opened map. @returns {[number, number]} */
+  get #size() {
+    const { place } = this;
+    if (!place || !this.#source) return [1, 1];
+    const [, rows, columns] = mapsOf(this.#source().update.layers[place.index].shape);
+    return [rows, columns];
+  }
+
+  /** The walking window shows another value; the one that was chosen stays chosen. @param {number} row @param {number} column */
+  #slideTo(row, column) {
+    if (!this.place) return;
+    this.place = { ...this.place, row, column };
+    this.show();
+    this.on.moved(this.place);
+  }
+
+  /** The walk has ended: a pixel that was held is shown again. */
+  #showWhole() {
+    if (!this.place) return;
+    if (this.pinned && this.chosen) this.place = this.chosen.place;
+    this.show();
+    this.on.moved(this.place);
   }
 
   /** @param {Numbers | null} numbers @param {Look} look */
@@ -317,6 +366,7 @@ export class Detail {
   /** @param {[number, number]} cell */
   #go([row, column]) {
     if (!this.place) return; // a last movement of the pointer after closing
+    this.slide.end();
     this.place = { ...this.place, row, column };
     this.#choose();
     this.show();
@@ -339,7 +389,7 @@ export class Detail {
     if (!step || !this.place || !this.#source) return;
     event.preventDefault();
     event.stopPropagation();
-    const [, rows, columns] = mapsOf(this.#source().update.layers[this.place.index].shape);
+    const [rows, columns] = this.#size;
     this.#go([within(this.place.row + step[0], rows), within(this.place.column + step[1], columns)]);
     this.on.say(this.words);
   }

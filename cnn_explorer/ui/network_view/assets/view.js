@@ -21,7 +21,7 @@ import { Terms } from "./terms.js";
 import { Training } from "./training.js";
 import { ViewAddress } from "./view_address.js";
 
-/** @import { Former, Layer, Look, Message, Placement, Scale, Scene, State, Update, ViewState } from "../types.d.ts" */
+/** @import { Former, Layer, Look, Message, Place, Placement, Scale, Scene, State, Update, ViewState } from "../types.d.ts" */
 /** @import { Drawing } from "./surface.js" */
 
 const NARROW = 700; // below, the columns stack
@@ -71,6 +71,8 @@ export class View {
   /** @type {{net: string, former: Layer[] | null} | null} what the layer table shows */
   #table = null;
 
+  #numbers = ""; // the value whose numbers are asked for
+
   #pinningSince = Infinity; // number of the message that told it
   #held = false; // the pinned network's maps are shown
 
@@ -112,7 +114,7 @@ export class View {
       opened: (place) => this.depth.open(place),
       kernels: (index) => this.depth.openKernels(index),
     });
-    this.depth = new Depth(host, this.columns, () => this.#scene(), say);
+    this.depth = new Depth(host, this.columns, () => this.#scene(), say, (place) => this.#askNumbers(place));
     this.pin = new Pin();
     this.pinBar = new PinBar(this.#find(".pin"), {
       pin: () => this.#setPin(this.#last?.net ?? ""),
@@ -220,8 +222,17 @@ export class View {
   #state() {
     if (this.#pinning !== null) this.#pinningSince = Math.min(this.#pinningSince, this.server.seq);
     return {
-      drawing: this.surface.text, moving: this.surface.drawingNow, lacking: this.#lacking, pin: this.#pinning, lacking_pin: this.pin.lacking, ...this.training.asked,
+      drawing: this.surface.text, moving: this.surface.drawingNow, lacking: this.#lacking, pin: this.#pinning, lacking_pin: this.pin.lacking, numbers: this.#numbers, ...this.training.asked,
     };
+  }
+
+  /** Have the server open the page with a value's numbers. @param {Place} place */
+  #askNumbers({ index, map, row, column }) {
+    const update = this.#own ?? this.#last;
+    if (!update) return;
+    this.address.flush(); // the way back leads here
+    this.#numbers = [update.layers[index].name, map, row, column].join(".");
+    this.server.ask();
   }
 
   /** The network whose weights are to come with the next update, "" for none. While it is trained, they change with every update. */
