@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import struct
 import time
 from collections.abc import Iterable, Iterator, Mapping

@@ -66,10 +66,6 @@ ARCHITECTURE_HELP = (
     "One word a layer, between hyphens or blanks: conv8k5x3s2p1d1g1 (out_channels, kernel_size, stride, padding, "
     "dilation, groups), max2 or avg3s2p1, relu, tanh, sigmoid, leakyrelu, gelu, bn, drop50, flatten, fc10."
 )
-LECTURE_HELP = (
-    "“The lecture” is a PyTorch lecture on basic CNNs. Its network has two convolutions and 8,490 parameters. "
-    "After ten epochs on MNIST it was right on 98 % of the test digits, and its fully connected network on 97 %."
-)
 UPLOAD = "upload"
 
 
