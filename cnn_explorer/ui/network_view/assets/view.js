@@ -21,7 +21,7 @@ import { ViewAddress } from "./view_address.js";
 /** @import { Former, Layer, Look, Message, Placement, Scale, Scene, State, Update, ViewState } from "../types.d.ts" */
 /** @import { Drawing } from "./surface.js" */
 
-const NARROW = 700; // below, the columns stack
+const NARROW = 900; // below, the columns stack
 const SEEN = 84; // CSS pixels of the 28×28 image: 3 each
 const CONFIRMED = 250; // ms between drawings sent while this browser's own maps follow the pen
 const UNCONFIRMED = 80; // while only PyTorch's do
