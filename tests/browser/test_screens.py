@@ -130,6 +130,10 @@ def test_maps_are_large_enough_on_every_small_screen(visit: Visit, artifacts: Pa
         assert [box for box in shown if box[0] < 0 or box[2] > width] == []
         columns = boxes(app, ".layers > .column")
         assert [above[3] <= below[1] for above, below in pairwise(columns)] == [True] * 6
+        if width >= 768:  # the maps stand beside the drawing, not below it
+            (paper,) = boxes(app, ".paper")
+            assert columns[0][0] >= paper[2]
+            assert columns[0][1] < paper[3]
         for layer in app.layers():
             assert min(min(tile.width, tile.height) for tile in app.tiles(layer)) >= 39.9, (width, layer)
 
