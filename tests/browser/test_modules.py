@@ -3,6 +3,7 @@ numbers worked here.
 """
 
 import base64
+import itertools
 import math
 import random
 from typing import Any
@@ -281,6 +282,23 @@ def test_columns_fit_and_keep_proportions(app: Explorer, net: str, width: int, h
     assert len(scales) <= 1
 
 
+@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize("width", [300, 366, 760, 1300])
+def test_a_channel_keeps_its_place_within_a_block(app: Explorer, net: str, width: int) -> None:
+    shapes = [layer.output_shape for layer in infer_shapes(parse(net)).layers if layer.spec.torch_name != "Flatten"]
+    layouts = app.run(
+        "geometry.js",
+        """const [shapes, width] = a;
+        const layouts = [m.columnsLayout(shapes, shapes.map(() => 60), width, 380), m.stackedLayout(shapes, width)];
+        return layouts.map((grids) => grids.map(({ columns, rows }) => [columns, rows]));""",
+        [shapes, width],
+    )
+    for grids in layouts:
+        for (before, neighbour), (shape, grid) in itertools.pairwise(zip(shapes, grids, strict=True)):
+            if len(shape) == len(before) == 3 and shape[0] == before[0]:
+                assert grid == neighbour
+
+
 @pytest.mark.parametrize("shape", [(4, 28, 1), (4, 1, 28), (2, 28, 9), (2, 3, 28)])
 def test_a_narrow_map_fits_as_well(app: Explorer, shape: tuple[int, ...]) -> None:
     (grid,) = app.run("geometry.js", "return m.columnsLayout(...a)", [[shape], [40], 760, 340])
@@ -294,7 +312,7 @@ def test_a_narrow_map_fits_as_well(app: Explorer, shape: tuple[int, ...]) -> Non
     [((10, 24, 24), 366), ((20, 4, 4), 366), ((6, 20, 10), 300), ((120,), 366), ((1, 28, 28), 280), ((256, 1, 1), 366)],
 )
 def test_stacked_tiles_are_large_enough_for_a_finger(app: Explorer, shape: tuple[int, ...], width: int) -> None:
-    grid = app.run("geometry.js", "return m.stackedLayout(...a)", [shape, width, 28])
+    (grid,) = app.run("geometry.js", "return m.stackedLayout(...a)", [[shape], width])
     assert grid["width"] <= width + 1e-6
     assert grid["columns"] * grid["rows"] >= shape[0]
     if len(shape) == 3:

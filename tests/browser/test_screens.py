@@ -9,6 +9,7 @@ import pytest
 from browser.conftest import Visit
 from browser.driver import PHONE
 from browser.explorer import Explorer
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 
@@ -113,6 +114,28 @@ def test_on_a_phone_the_columns_stack(visit: Visit, artifacts: Path, theme: str)
     readable(app, theme)
     app.canvas("conv2").scroll_into_view_if_needed()
     app.page.screenshot(path=artifacts / f"page-phone-{theme}-layers.png")
+
+
+def test_maps_are_large_enough_on_every_small_screen(visit: Visit, artifacts: Path) -> None:
+    """Tablets, a phone on its side and a page at 150 %: maps of 40 pixels or more, nothing cut off at the side."""
+    app = visit({"viewport": {"width": 820, "height": 1180}})
+    for width, height in [(820, 1180), (768, 1024), (844, 390), (390, 844), (853, 480)]:
+        app.page.set_viewport_size({"width": width, "height": height})
+        expect(app.page.locator(".network-view.narrow")).to_have_count(1)
+        app.page.wait_for_function("width => document.documentElement.clientWidth === width", arg=width)
+        app.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        app.page.screenshot(path=artifacts / f"page-{width}x{height}.png")
+        assert app.page.locator("[data-testid=stMain]").evaluate("element => element.scrollWidth") == width
+        shown = boxes(app, ".layers canvas[data-layer], .paper, .probabilities li, .tools button, .joint")
+        assert [box for box in shown if box[0] < 0 or box[2] > width] == []
+        columns = boxes(app, ".layers > .column")
+        assert [above[3] <= below[1] for above, below in pairwise(columns)] == [True] * 6
+        if width >= 768:  # the maps stand beside the drawing, not below it
+            (paper,) = boxes(app, ".paper")
+            assert columns[0][0] >= paper[2]
+            assert columns[0][1] < paper[3]
+        for layer in app.layers():
+            assert min(min(tile.width, tile.height) for tile in app.tiles(layer)) >= 39.9, (width, layer)
 
 
 def readable(app: Explorer, theme: str) -> None:

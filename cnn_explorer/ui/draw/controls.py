@@ -106,7 +106,7 @@ def architecture_text(spec: NetworkSpec) -> str:
         rejected.error = ""
     typed = rejected.text if rejected.error else str(spec)
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="architecture_row"):
-        st.markdown("Architecture", width="content", help=f"{ARCHITECTURE_HELP}\n\n{LECTURE_HELP}")
+        st.markdown("Architecture", width="content", help=ARCHITECTURE_HELP)
         st.text_input(
             "Architecture",
             max_chars=400,

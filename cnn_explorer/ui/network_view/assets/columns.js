@@ -251,7 +251,7 @@ export class Columns {
     const alone = pin && !classes && !error ? answer : 0; // for the pin, which else stands above the answer or the break
     const tail = (classes ? answer : 0) + (error ? BREAK + 8 : 0) + alone;
     const grids = narrow
-      ? shapes.map((shape) => stackedLayout(shape, width, Math.max(...shapes.map((each) => Math.max(...mapsOf(each).slice(1))))))
+      ? stackedLayout(shapes, width)
       : columnsLayout(shapes, shown.map(headWidth), width - joints * JOINT - tail - 12, height - HEAD);
     this.card.hide();
     this.element.classList.remove("news");

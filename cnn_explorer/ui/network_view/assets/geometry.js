@@ -27,31 +27,46 @@ export function columnsLayout(shapes, least, width, height) {
   let grids = [];
   for (const floor of FLOORS) {
     for (let scale = MAX_SCALE; scale >= 0.5; scale -= 0.25) {
-      grids = shapes.map((shape) => columnGrid(shape, scale, height, floor));
+      grids = columnGrids(shapes, scale, height, floor);
       if (grids.reduce((sum, grid, index) => sum + Math.max(grid.width, least[index]), 0) <= width) return grids;
     }
   }
   return grids;
 }
 
-/** @param {number[]} shape @param {number} scale CSS pixels a map pixel @param {number} height @param {number} floor least side of a tile */
-function columnGrid(shape, scale, height, floor) {
-  const [channels, rows] = mapsOf(shape);
-  const tile = tileOf(shape, Math.min(scale, height / rows), floor, height);
-  const perColumn = Math.max(1, Math.min(channels, Math.floor((height / tile.dot + tile.gap) / (tile.tileHeight + tile.gap))));
-  const columns = Math.ceil(channels / perColumn);
-  return gridOf(tile, columns, Math.ceil(channels / columns));
+/** @param {number[][]} shapes @param {number} scale CSS pixels a map pixel @param {number} height @param {number} floor least side of a tile */
+function columnGrids(shapes, scale, height, floor) {
+  const tiles = shapes.map((shape) => tileOf(shape, Math.min(scale, height / mapsOf(shape)[1]), floor, height));
+  const most = sharedMost(shapes, tiles.map((tile) => (height / tile.dot + tile.gap) / (tile.tileHeight + tile.gap)));
+  return tiles.map((tile, index) => {
+    const [channels] = mapsOf(shapes[index]);
+    const columns = Math.ceil(channels / most[index]);
+    return gridOf(tile, columns, Math.ceil(channels / columns));
+  });
 }
 
 /**
- * The same layer on a phone: rows of tiles, none below 40 pixels.
- * @param {number[]} shape @param {number} width of the page @param {number} largest side of any map @returns {Grid}
+ * The same layers on a phone: rows of tiles, none below 40 pixels.
+ * @param {number[][]} shapes @param {number} width of the page @returns {Grid[]}
  */
-export function stackedLayout(shape, width, largest) {
-  const [channels, , columns] = mapsOf(shape);
-  const tile = tileOf(shape, Math.min(width / columns, 72 / largest), 40, width);
-  const perRow = Math.max(1, Math.min(channels, Math.floor((width / tile.dot + tile.gap) / (tile.tileWidth + tile.gap))));
-  return gridOf(tile, perRow, Math.ceil(channels / perRow));
+export function stackedLayout(shapes, width) {
+  const largest = Math.max(...shapes.map((shape) => Math.max(...mapsOf(shape).slice(1))));
+  const tiles = shapes.map((shape) => tileOf(shape, Math.min(width / mapsOf(shape)[2], 72 / largest), 40, width));
+  const most = sharedMost(shapes, tiles.map((tile) => (width / tile.dot + tile.gap) / (tile.tileWidth + tile.gap)));
+  return tiles.map((tile, index) => gridOf(tile, most[index], Math.ceil(mapsOf(shapes[index])[0] / most[index])));
+}
+
+/**
+ * How many tiles of every layer stand in a line. Neighbours with as many maps share the number, so that a channel keeps its place.
+ * @param {number[][]} shapes @param {number[]} room how many tiles fit in a line, by layer
+ */
+function sharedMost(shapes, room) {
+  const most = shapes.map(([channels], index) => Math.max(1, Math.min(channels, Math.floor(room[index]))));
+  /** @param {number} index @param {number} next */
+  const together = (index, next) => shapes[index].length === 3 && shapes[next].length === 3 && shapes[index][0] === shapes[next][0];
+  for (let index = 1; index < most.length; index += 1) if (together(index, index - 1)) most[index] = Math.min(most[index], most[index - 1]);
+  for (let index = most.length - 2; index >= 0; index -= 1) if (together(index, index + 1)) most[index] = Math.min(most[index], most[index + 1]);
+  return most;
 }
 
 /**

@@ -24,7 +24,9 @@ import { ViewAddress } from "./view_address.js";
 /** @import { Former, Layer, Look, Message, Place, Placement, Scale, Scene, State, Update, ViewState } from "../types.d.ts" */
 /** @import { Drawing } from "./surface.js" */
 
-const NARROW = 700; // below, the columns stack
+const NARROW = 900; // below, the columns stack
+const BESIDE = 700; // from here on, beside the drawing, which stays in sight
+const BELOW = 170; // CSS pixels of the tools and the image under the drawing
 const SEEN = 84; // CSS pixels of the 28×28 image: 3 each
 const CONFIRMED = 250; // ms between drawings sent while this browser's own maps follow the pen
 const UNCONFIRMED = 80; // while only PyTorch's do
@@ -457,15 +459,18 @@ export class View {
     const width = this.host.clientWidth;
     if (!width) return;
     const narrow = width < NARROW;
+    const beside = narrow && width >= BESIDE;
     this.host.classList.toggle("narrow", narrow);
+    this.host.classList.toggle("beside", beside);
     // What the page keeps below the view (controls) stays on the first screen where there is room.
     const height = Math.min(720, Math.max(340, window.innerHeight - 338));
-    const size = narrow ? Math.min(360, width - 2) : Math.min(360, height - SEEN - 46);
+    const stacked = beside ? Math.min(280, Math.max(200, window.innerHeight - BELOW)) : Math.min(360, width - 2);
+    const size = narrow ? stacked : Math.min(360, height - SEEN - 46);
     this.host.style.setProperty("--height", `${height}px`);
     this.host.style.setProperty("--surface", `${size}px`);
     this.surface.size = size;
     this.surface.paint();
-    this.#room = { narrow, width: narrow ? width : width - size - 24, height };
+    this.#room = { narrow, width: narrow && !beside ? width : width - size - 24, height };
     this.#paint();
   }
 
