@@ -49,7 +49,7 @@ CLASSICS_CREDITS = (
 )
 
 STYLE = """<style>
-[data-testid="stMainBlockContainer"] { padding: 0.4rem 1.6rem 0.4rem; max-width: 1800px; }
+[data-testid="stMainBlockContainer"] { padding: 0.4rem 1.6rem 0.4rem; max-width: 2600px; }
 /* the page, and the fragments in it */
 :is([data-testid="stMainBlockContainer"], [data-testid="stMainBlockContainer"] > * > [data-testid="stLayoutWrapper"])
   > [data-testid="stVerticalBlock"] { gap: 0.6rem; }

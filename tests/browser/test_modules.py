@@ -257,10 +257,11 @@ def small(shape: tuple[int, ...], grid: dict[str, float]) -> bool:
 
 @pytest.mark.parametrize("net", NETS)
 @pytest.mark.parametrize(("width", "height"), [(300, 340), (760, 340), (1300, 560)])
-def test_columns_fit_and_keep_proportions(app: Explorer, net: str, width: int, height: int) -> None:
+@pytest.mark.parametrize("to_scale", [False, True])
+def test_columns_fit_and_keep_proportions(app: Explorer, net: str, width: int, height: int, to_scale: bool) -> None:
     shapes = [layer.output_shape for layer in infer_shapes(parse(net)).layers if layer.spec.torch_name != "Flatten"]
     heads = [40 + 7 * number for number in range(len(shapes))]
-    grids = app.run("geometry.js", "return m.columnsLayout(...a)", [shapes, heads, width, height])
+    grids = app.run("geometry.js", "return m.columnsLayout(...a)", [shapes, heads, width, height, to_scale])
     assert len(grids) == len(shapes)
     fits = sum(max(grid["width"], head) for grid, head in zip(grids, heads, strict=True)) <= width
     assert fits or {*map(small, shapes, grids)} == {True}
@@ -277,9 +278,25 @@ def test_columns_fit_and_keep_proportions(app: Explorer, net: str, width: int, h
         if len(shape) == 3:
             least = min(grid["tileWidth"], grid["tileHeight"]) * grid["dot"]
             assert least >= LEAST - 1e-6
-            if least > 20 + 1e-6:  # above the floor, one scale for all: a map with half the rows is half as high
+            if (
+                to_scale and least > 20 + 1e-6
+            ):  # above the floor, one scale for all: a map with half the rows is half as high
                 scales.add(round(grid["unit"] * grid["dot"], 6))
     assert len(scales) <= 1
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_the_smallest_map_is_at_least_as_large_as_to_scale(app: Explorer, net: str) -> None:
+    shapes = [layer.output_shape for layer in infer_shapes(parse(net)).layers if layer.spec.torch_name != "Flatten"]
+    large, to_scale = app.run(
+        "geometry.js",
+        """const [shapes] = a;
+        const least = (toScale) => Math.min(...m.columnsLayout(shapes, shapes.map(() => 60), 760, 380, toScale)
+          .map(({ tileWidth, tileHeight, dot }) => Math.min(tileWidth, tileHeight) * dot));
+        return [least(false), least(true)];""",
+        [shapes],
+    )
+    assert large >= to_scale - 1e-6
 
 
 @pytest.mark.parametrize("net", NETS)

@@ -138,6 +138,28 @@ def test_maps_are_large_enough_on_every_small_screen(visit: Visit, artifacts: Pa
             assert min(min(tile.width, tile.height) for tile in app.tiles(layer)) >= 39.9, (width, layer)
 
 
+def test_maps_fill_every_large_screen(visit: Visit, artifacts: Path) -> None:
+    """All of the lecture's network without scrolling, no map below 40 pixels, and a map to scale half as high."""
+    app = visit()
+    for width, height in [(1280, 720), (1920, 1080), (2560, 1440)]:
+        app.page.set_viewport_size({"width": width, "height": height})
+        app.page.wait_for_function("width => document.documentElement.clientWidth === width", arg=width)
+        app.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        app.page.screenshot(path=artifacts / f"page-{width}x{height}.png")
+        columns = app.page.locator(".layers").evaluate("({ scrollWidth, clientWidth }) => scrollWidth - clientWidth")
+        assert columns <= 0, width
+        tiles = [tile for layer in app.layers() for tile in app.tiles(layer)]
+        assert min(min(tile.width, tile.height) for tile in tiles) >= 39.9, width
+        assert max(tile.y + tile.height for tile in tiles) <= height, width
+        assert max(tile.x + tile.width for tile in tiles) >= 0.7 * width, width  # no empty third
+    app.page.locator("[data-sizes=toscale]").click()
+    app.page.wait_for_function("() => new URLSearchParams(location.search).get('view') === 'toscale'")
+    app.page.reload()
+    app.ready()
+    expect(app.page.locator("[data-sizes=toscale]")).to_have_attribute("aria-pressed", "true")
+    assert app.tiles("conv1")[0].height == pytest.approx(2 * app.tiles("max1")[0].height)
+
+
 def readable(app: Explorer, theme: str) -> None:
     """Background as the theme says, every text with WCAG's 4.5 to 1."""
     texts = app.page.locator(TEXTS).evaluate_all(CONTRAST)

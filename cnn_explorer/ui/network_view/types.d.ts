@@ -201,6 +201,7 @@ export interface ViewState {
   map: { layer: string; map: number; row: number; column: number; channel: number | null; pinned: boolean } | null;
   kernels: string | null; // name of the layer whose kernels are open
   scale: Scale;
+  toScale: boolean; // whether a map half as high is drawn half as high
   table: boolean; // whether the layer table is open
 }
 

@@ -19,8 +19,8 @@ import { cssColour, paintLayer, reachOf } from "./painting.js";
  *   doubt: HTMLElement, rows: {row: HTMLElement, logit: HTMLElement, bar: HTMLElement, was: HTMLElement, share: HTMLElement}[]}} Answer the ten probabilities
  */
 
-const JOINT = 28; // width of a joint with its margins, CSS pixels
-const MARGIN = 4; // of these, at each side
+const JOINT = 19; // width of a joint with its margins, CSS pixels
+const MARGIN = 1; // of these, at each side
 const ANSWER = 176; // width of the probabilities, on a laptop and on a wide screen
 const WIDE_ANSWER = 290, WIDE = 1250;
 const BREAK = 212; // width of the note where the geometry breaks
@@ -35,6 +35,8 @@ const LETTER = 6.8; // width of a heading's letters, about
 export class Columns {
   /** @type {Scale} what the colours of a map are relative to */
   scale = "layer";
+
+  toScale = false; // a map half as high is drawn half as high; else all are as large as they can be
 
   /** While a map is open, pointing at another one shows no card. */
   quiet = false;
@@ -106,7 +108,7 @@ export class Columns {
     this.#update = update;
     this.#room = room;
     this.#former = former;
-    const signature = [update.net, update.pending, room.narrow, room.width, room.height, update.pin !== null].join(" ");
+    const signature = [update.net, update.pending, room.narrow, room.width, room.height, this.toScale, update.pin !== null].join(" ");
     const rebuilt = signature !== this.#built;
     if (rebuilt) {
       this.#build(update, room);
@@ -252,7 +254,7 @@ export class Columns {
     const tail = (classes ? answer : 0) + (error ? BREAK + 8 : 0) + alone;
     const grids = narrow
       ? stackedLayout(shapes, width)
-      : columnsLayout(shapes, shown.map(headWidth), width - joints * JOINT - tail - 12, height - HEAD);
+      : columnsLayout(shapes, shown.map(headWidth), width - joints * JOINT - tail - 12, height - HEAD, this.toScale);
     this.card.hide();
     this.element.classList.remove("news");
     this.element.replaceChildren();

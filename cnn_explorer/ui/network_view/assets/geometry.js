@@ -4,10 +4,11 @@
 /** @typedef {Pick<Grid, "tileWidth" | "tileHeight" | "gap" | "unit" | "dot">} TileSize */
 
 const GAP = 3.5; // CSS pixels, about
-const MAX_SCALE = 9; // CSS pixels a map pixel
+const MAX_SCALE = 9, LEAST_SCALE = 0.5; // CSS pixels a map pixel
 const MAX_DOT = 16; // CSS pixels a weight
 const FINE = 2; // CSS pixels of a canvas dot under an outline, about
-const FLOORS = [20, 16, 12]; // least side of a tile
+const FLOORS = [128, 112, 96, 88, 80, 72, 64, 56, 52, 48, 44, 40, 36, 32, 28, 24, 20, 16, 12]; // least side of a tile
+const TO_SCALE_FLOORS = FLOORS.slice(-3);
 
 /** How many values a shape has. @param {number[]} shape */
 export const product = (shape) => shape.reduce((whole, side) => whole * side, 1);
@@ -16,22 +17,23 @@ export const product = (shape) => shape.reduce((whole, side) => whole * side, 1)
 export const mapsOf = ([channels, rows, columns]) => [channels, rows ?? 1, columns ?? 1];
 
 /**
- * One scale for all layers, so that a map half as high is drawn half as high, as large as the room allows. Where even small tiles do
- * not fit, all get smaller still, and the rest is scrolled to.
+ * The smallest maps as large as the room allows, and then all. `toScale`: a map half as high is drawn half as high, as far as small maps
+ * can still be seen. Where even small tiles do not fit, all get smaller still, and the rest is scrolled to.
  * @param {number[][]} shapes @param {number[]} least widths of the columns, for their headings @param {number} width for all columns together
- * @param {number} height of a column
+ * @param {number} height of a column @param {boolean} [toScale]
  * @returns {Grid[]}
  */
-export function columnsLayout(shapes, least, width, height) {
-  /** @type {Grid[]} */
-  let grids = [];
-  for (const floor of FLOORS) {
-    for (let scale = MAX_SCALE; scale >= 0.5; scale -= 0.25) {
-      grids = columnGrids(shapes, scale, height, floor);
-      if (grids.reduce((sum, grid, index) => sum + Math.max(grid.width, least[index]), 0) <= width) return grids;
+export function columnsLayout(shapes, least, width, height, toScale = false) {
+  /** @param {Grid[]} grids */
+  const fits = (grids) => grids.reduce((sum, grid, index) => sum + Math.max(grid.width, least[index]), 0) <= width;
+  for (const floor of toScale ? TO_SCALE_FLOORS : FLOORS) {
+    if (!fits(columnGrids(shapes, LEAST_SCALE, height, floor))) continue;
+    for (let scale = MAX_SCALE; ; scale -= 0.25) {
+      const grids = columnGrids(shapes, scale, height, floor);
+      if (scale <= LEAST_SCALE || fits(grids)) return grids;
     }
   }
-  return grids;
+  return columnGrids(shapes, LEAST_SCALE, height, FLOORS[FLOORS.length - 1]);
 }
 
 /** @param {number[][]} shapes @param {number} scale CSS pixels a map pixel @param {number} height @param {number} floor least side of a tile */

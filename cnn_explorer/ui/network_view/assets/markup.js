@@ -36,6 +36,10 @@ export const MARKUP = `
     <span class="legend values"><span>−</span><i></i><span>+</span></span>
     <span class="legend weights" hidden><span>−</span><i></i><span>+</span></span>
   </div>
+  <div class="sizes" role="group" aria-label="Size of the maps">
+    <span>Maps</span>
+    <button type="button" data-sizes="large" title="Every map as large as the page allows">large</button><button type="button" data-sizes="toscale" title="A map half as high is drawn half as high">to scale</button>
+  </div>
   <p class="label"></p>
   <p class="training" hidden><button type="button"></button><label><input type="checkbox">after each change</label></p>
   <p class="agree" hidden><button type="button" class="term" data-term="agrees"></button></p>

@@ -426,7 +426,7 @@ export class View {
   /** What is looked at; null while it is being restored. @returns {ViewState | null} */
   #viewed() {
     const open = this.#last && this.#room && this.depth.state;
-    return open && { ...open, scale: this.columns.scale, table: part(this.host, "details", HTMLDetailsElement).open };
+    return open && { ...open, scale: this.columns.scale, toScale: this.columns.toScale, table: part(this.host, "details", HTMLDetailsElement).open };
   }
 
   /** @param {ViewState} wanted */
@@ -434,6 +434,7 @@ export class View {
     if (!this.#last || this.#last.pending || !this.#room) return;
     part(this.host, "details", HTMLDetailsElement).open = wanted.table;
     this.#setScale(wanted.scale);
+    this.#setSizes(wanted.toScale);
     this.depth.restore(wanted);
   }
 
@@ -463,7 +464,7 @@ export class View {
     this.host.classList.toggle("narrow", narrow);
     this.host.classList.toggle("beside", beside);
     // What the page keeps below the view (controls) stays on the first screen where there is room.
-    const height = Math.min(720, Math.max(340, window.innerHeight - 338));
+    const height = Math.min(1100, Math.max(340, window.innerHeight - 338));
     const stacked = beside ? Math.min(280, Math.max(200, window.innerHeight - BELOW)) : Math.min(360, width - 2);
     const size = narrow ? stacked : Math.min(360, height - SEEN - 46);
     this.host.style.setProperty("--height", `${height}px`);
@@ -523,12 +524,13 @@ export class View {
         if (around(event, ".stage")) this.depth.close(); // a click on empty space
         return;
       }
-      const { tool, scale, digit, do: action } = button.dataset;
+      const { tool, scale, sizes, digit, do: action } = button.dataset;
       if (button === gallery.button) gallery.open(!gallery.isOpen);
       else if (tool === "pen" || tool === "eraser") surface.setTool(tool);
       else if (action === "undo" || action === "redo" || action === "clear") surface[action]();
       else if (digit) { surface.pick(digit); gallery.open(false); }
       else if (scale === "map" || scale === "layer" || scale === "network") this.#setScale(scale);
+      else if (sizes) this.#setSizes(sizes === "toscale");
     };
     /** @param {PointerEvent} event */
     const seen = (event) => {
@@ -550,7 +552,15 @@ export class View {
     };
     for (const event of ["click", "keyup"]) this.host.addEventListener(event, () => this.address.touched(), true);
     this.#setScale("layer");
+    this.#setSizes(false);
     this.#tools();
+  }
+
+  /** @param {boolean} toScale */
+  #setSizes(toScale) {
+    this.columns.toScale = toScale;
+    this.#press("sizes", toScale ? "toscale" : "large");
+    this.#paint();
   }
 
   /** @param {Scale} scale */

@@ -5,6 +5,7 @@
 //     map.conv2.7.3.4.pinned   the same pixel, held
 //     kernels.conv2            the kernels of conv2
 //     scale.network            colours per network; per map with scale.map
+//     toscale                  a map half as high drawn half as high
 //     table                    the layer table
 //
 // Parts are joined by "_". What is as the page opens is left out.
@@ -12,7 +13,7 @@
 /** @import { ViewState } from "../types.d.ts" */
 
 /** @type {ViewState} as the page opens */
-const DEFAULT = { map: null, kernels: null, scale: "layer", table: false };
+const DEFAULT = { map: null, kernels: null, scale: "layer", toScale: false, table: false };
 
 const NUMBER = "(0|[1-9]\\d{0,3})";
 const MAP = new RegExp(`^map\\.([a-z]+\\d*)\\.${NUMBER}\\.${NUMBER}\\.${NUMBER}(?:\\.${NUMBER})?(\\.pinned)?$`);
@@ -20,7 +21,7 @@ const KERNELS = /^kernels\.([a-z]+\d*)$/;
 const SCALE = /^scale\.(map|network)$/;
 
 /** @param {ViewState} state @returns {string} "" where all is as the page opens */
-export function encodeView({ map, kernels, scale, table }) {
+export function encodeView({ map, kernels, scale, toScale, table }) {
   const parts = [];
   if (map) {
     const channel = map.channel === null ? [] : [map.channel];
@@ -28,6 +29,7 @@ export function encodeView({ map, kernels, scale, table }) {
   }
   if (kernels) parts.push(`kernels.${kernels}`);
   if (scale !== DEFAULT.scale) parts.push(`scale.${scale}`);
+  if (toScale) parts.push("toscale");
   if (table) parts.push("table");
   return parts.join("_");
 }
@@ -45,6 +47,8 @@ export function decodeView(text) {
       state.kernels = kernels[1];
     } else if (scale) {
       state.scale = scale[1] === "map" ? "map" : "network";
+    } else if (each === "toscale") {
+      state.toScale = true;
     } else if (each === "table") {
       state.table = true;
     } else {
