@@ -51,8 +51,11 @@ def settle(app: Explorer) -> None:
 
 
 def rest(app: Explorer) -> Explorer:
-    """Wait until the browser has the weights, and PyTorch's numbers are on screen and agreed with."""
+    """Wait until the browser has the weights, PyTorch's numbers are on screen and agreed with, and the drawing is
+    judged.
+    """
     app.page.locator(".agree").filter(has_text="✓ PyTorch agrees").wait_for()
+    app.page.locator(".network-view[data-judging=false]").wait_for()
     return app
 
 

@@ -181,6 +181,7 @@ export class View {
     this.#writeTable(update);
     if (before?.sentence !== update.sentence) this.#find(".label").textContent = update.sentence;
     this.host.dataset.trained = String(update.trained);
+    this.host.dataset.judging = String(update.judging);
     this.training.show(update);
     if (update.pending) return;
     if (this.#room) this.address.updated(update.net);
