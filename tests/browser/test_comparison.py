@@ -135,7 +135,7 @@ def test_a_change_shows_what_it_did(visit: Visit) -> None:
 
 
 def test_the_pinned_network_comes_back_while_a_key_is_held(visit: Visit, axe: str) -> None:
-    app = rest(visit())
+    app = rest(visit({"viewport": {"width": 1920, "height": 1080}}))  # every value several dots of the screen wide
     page, hold = app.page, app.page.locator(".pin .hold")
     maps, answer = screen(app, "conv1", 24), app.probabilities()
     page.get_by_role("button", name="Pin this network").click()
