@@ -2,11 +2,13 @@
 
 FROM python:3.12-slim AS packages
 WORKDIR /app
-COPY constraints.txt pyproject.toml ./
-# uv takes torch from PyTorch's own index, as pyproject.toml says. This layer stays until one of the two files changes.
+COPY constraints.txt pyproject.toml requirements.txt ./
+# uv takes torch from PyTorch's own index, as pyproject.toml says. This layer stays until one of these files changes.
 RUN pip install --no-cache-dir --constraint constraints.txt uv \
  && python -m venv --without-pip /venv \
- && uv pip install --python /venv --no-cache --compile-bytecode --constraint constraints.txt --requirements pyproject.toml
+ && grep -v '^-' requirements.txt > packages.txt \
+ && uv pip install --python /venv --no-cache --compile-bytecode --constraint constraints.txt \
+    --requirements packages.txt --requirements pyproject.toml
 COPY . .
 RUN uv pip install --python /venv --no-cache --no-deps --no-build-isolation --editable . \
  && python -m compileall -q app.py pages cnn_explorer

@@ -126,7 +126,7 @@ def test_no_file_disables_requirements_txt_on_community_cloud() -> None:
 
 def instructions() -> list[tuple[str, str]]:
     """The instructions of the Dockerfile in order, with their arguments."""
-    text = re.sub(r"\\\n\s*", " ", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
+    text = re.sub(r"\s*\\\n\s*", " ", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     return [(name, rest) for name, _, rest in (line.partition(" ") for line in lines)]
 
@@ -150,9 +150,12 @@ def test_the_image_has_a_python_that_the_packages_are_there_for() -> None:
 
 def test_the_image_has_the_packages_of_requirements_txt(project: Path) -> None:
     (install,) = [rest for rest in arguments("RUN") if "--requirements" in rest]
-    assert "--constraint constraints.txt --requirements pyproject.toml" in install
-    options = ("--constraint", "constraints.txt")
-    of_image = resolved(project, image_python(), LINUX, *options, file="pyproject.toml")
+    assert "--constraint constraints.txt --requirements packages.txt --requirements pyproject.toml" in install
+    assert "grep -v '^-' requirements.txt > packages.txt" in install  # without `-e .`: the code is not there yet
+    packages = [line for line in (project / "requirements.txt").read_text().splitlines() if not line.startswith("-")]
+    (project / "packages.txt").write_text("\n".join(packages))
+    options = ("--constraint", "constraints.txt", "pyproject.toml")
+    of_image = resolved(project, image_python(), LINUX, *options, file="packages.txt")
     assert of_image == resolved(project, image_python(), LINUX)
     assert "uv" in {canonicalize_name(pin.name) for pin in requirements("constraints.txt")}  # the build's own tool
 
