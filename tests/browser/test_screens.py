@@ -215,7 +215,7 @@ def test_a_window_that_changes_its_size(visit: Visit) -> None:
     answer = app.probabilities()
     large = app.canvas("conv1").bounding_box()
     assert large
-    app.page.set_viewport_size({"width": 800, "height": 600})
+    app.page.set_viewport_size({"width": 1000, "height": 600})
     app.page.wait_for_function(
         "([view, before]) => view.querySelector('canvas[data-layer=conv1]').getBoundingClientRect().width < before - 1",
         arg=[app.view.element_handle(), large["width"]],
