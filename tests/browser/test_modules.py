@@ -392,3 +392,25 @@ def test_the_reach_is_the_largest_magnitude(app: Explorer) -> None:
         2,
         0,
     ]
+
+
+# --- server_channel.js ---
+
+
+def test_a_slow_server_is_asked_less_often(app: Explorer) -> None:
+    pauses = app.run(
+        "server_channel.js",
+        """const channel = new m.ServerChannel(() => ({ drawing: "s" }), () => {});
+        channel.interval = 250;
+        const pauses = a.map((took) => {
+          channel.push(true); // the end of a stroke is sent at once
+          channel.sentAt = performance.now() - took;
+          channel.acknowledge(channel.seq);
+          return channel.pause;
+        });
+        channel.close();
+        return pauses;""",
+        [10, 900, 700, 900, 9000, 9000, 10, 10],
+    )
+    expected = [250, 250, 1400, 1400, 1800, 3000, 250, 250]  # twice the quicker one of the last two, at most 3 s
+    assert pauses == pytest.approx(expected, abs=100)

@@ -1,9 +1,11 @@
 // Drawings to the server with back-pressure: one update in flight, none sooner than `interval` after the last, the latest wins, the last
-// is never lost.
+// is never lost. The longer a server takes to answer, the less often it is asked. The end of a stroke does not wait.
 
 /** @import { Message, State } from "../types.d.ts" */
 
 const PATIENCE = 3000; // ms without an answer (a restart, a lost connection) until the drawing is sent again
+const REST = 2; // times as long as an answer takes: until the next question
+const LONGEST = 3000; // ms
 const SETTLED = 1000; // ms after which the server has long followed the browser to another address
 
 export class ServerChannel {
@@ -21,6 +23,7 @@ export class ServerChannel {
     this.waiting = false; // something is to be told
     this.final = false;
     this.sentAt = -Infinity;
+    this.took = [0, 0]; // ms that the last two answers took
     this.timer = 0;
     this.later = 0;
   }
@@ -33,6 +36,11 @@ export class ServerChannel {
   /** True while the server has yet to see what was drawn here. */
   get drawn() {
     return this.outdates(this.acknowledged);
+  }
+
+  /** Milliseconds from one question to the next. One slow answer among quick ones changes nothing. */
+  get pause() {
+    return Math.max(this.interval, Math.min(LONGEST, REST * Math.min(...this.took)));
   }
 
   /** The server's answer to `seq` is not about the drawing as it is now. @param {number} seq */
@@ -68,6 +76,7 @@ export class ServerChannel {
 
   /** The server has seen everything up to `seq`. @param {number} seq */
   acknowledge(seq) {
+    if (this.acknowledged < this.seq && seq === this.seq) this.took = [this.took[1], performance.now() - this.sentAt];
     this.seq = Math.max(this.seq, seq); // a page that was just mounted goes on counting where the session stands
     this.acknowledged = Math.max(this.acknowledged, seq);
     this.#next();
@@ -90,7 +99,7 @@ export class ServerChannel {
     const now = performance.now();
     const inFlight = this.acknowledged < this.seq;
     if (!this.waiting && !inFlight) return;
-    const pause = this.final ? 0 : this.interval;
+    const pause = this.final ? 0 : this.pause;
     const due = this.sentAt + (inFlight ? PATIENCE : pause);
     if (now < due) {
       this.timer = setTimeout(() => this.#next(), due - now);
