@@ -305,7 +305,7 @@ def offered(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host
     known: dict[str, tracing.Facts] = dict(kept.facts())
     known["squeezenet1_1"] = replace(known["squeezenet1_1"], url=f"{host.url}/{file.name}")
     monkeypatch.setattr(kept, "_FACTS", known)
-    monkeypatch.setattr(kept, "_CLASSIFIED", Background(4))
+    monkeypatch.setattr(kept, "_BACKGROUND", Background(4))
     kept.worker().close()  # it may have the weights of another test
     return host
 

@@ -1,13 +1,17 @@
 """Grad-CAM against hooks on a copy of the network, covering against a loop of single passes; and the page."""
 
 import copy
-import re
+import json
+import time
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from streamlit.testing.v1 import AppTest
 from test_maps import network_of, opened, shown
 from torch import Tensor, nn
+from widgets import components
 
 from cnn_explorer.classics import explaining, running, tracing
 from cnn_explorer.classics.catalogue import LITE0
@@ -57,23 +61,36 @@ def test_grad_cam_is_that_of_hooks_on_a_copy(name: str, path: str, wanted: int) 
 
 
 @torch.no_grad()
-def test_covering_is_a_loop_of_single_passes() -> None:
+@pytest.mark.parametrize("grid", explaining.GRIDS)
+def test_covering_is_a_loop_of_single_passes(grid: int) -> None:
     network, image = network_of(LITE0), image_of("coffee")
-    found = explaining.occlusion(network, image, 967)
-    for row, column in ((0, 0), (3, 3), (6, 2)):
+    places = [0, grid * (grid // 2) + grid // 2, grid * grid - 3]
+    found = explaining.occlusion(network, image, 967, grid, places)
+    for value, place in zip(found, places, strict=True):
+        middle_y, middle_x = ((one + 0.5) * 224 / grid for one in divmod(place, grid))
         covered = image.clone()
         for y in range(224):
             for x in range(224):
-                if abs(y + 0.5 - (row + 0.5) * 32) < 32 and abs(x + 0.5 - (column + 0.5) * 32) < 32:
+                if abs(y + 0.5 - middle_y) < 32 and abs(x + 0.5 - middle_x) < 32:
                     covered[0, :, y, x] = 0
-        assert found[row, column] == pytest.approx(float(network(covered).softmax(1)[0, 967]), abs=1e-4)
+        assert value == pytest.approx(float(network(covered).softmax(1)[0, 967]), abs=1e-4)
+
+
+def test_parts_make_up_the_grid() -> None:
+    network, image = network_of(LITE0), image_of("coffee")
+    parts = [explaining.covered(LITE0, photograph("coffee"), "espresso", 7, part) for part in (2, 6)]
+    assert np.concatenate(parts) == pytest.approx(
+        explaining.occlusion(network, image, 967, 7, [*range(14, 21), *range(42, 49)]), abs=1e-4
+    )
+    assert all(grid * grid % explaining.PART == 0 for grid in explaining.GRIDS)
 
 
 def test_covering_takes_probability_away_and_random_weights_give_another_map() -> None:
     place = next(at for at, node in enumerate(tracing.trace_graph(LITE0).nodes) if node.name == "conv_head.2")
     found = explaining.explain(LITE0, photograph("coffee"), place, "espresso")
     assert found.probability == pytest.approx(running.classify(LITE0, photograph("coffee")).answers[0].probability)
-    assert found.covered.min() < found.probability - 0.2
+    middle = explaining.covered(LITE0, photograph("coffee"), "espresso", 7, 2)
+    assert middle.min() < found.probability - 0.1
     assert found.cam.shape == found.random.shape == (7, 7)
     assert np.abs(found.cam - found.random).max() > 0.3
     again = explaining.explain(LITE0, photograph("coffee"), place, "espresso")
@@ -89,12 +106,29 @@ def test_what_is_no_class_or_needs_too_much_memory_is_refused(monkeypatch: pytes
         explaining.explain(LITE0, photograph("coffee"), 5, "espresso")
 
 
-def test_the_page_never_shows_a_heat_map_alone() -> None:
+def cover_test(page: AppTest) -> dict[str, Any]:
+    """What the picture view was sent, {} while there is none."""
+    sent: list[dict[str, Any]] = [json.loads(found.proto.json)[0] for found in components(page)]
+    return next((data for data in sent if "heatMaps" in data), {})
+
+
+def test_the_page_never_shows_a_heat_map_alone_and_its_grids_fill() -> None:
     page = opened(picture="coffee", open="layer5")
     shown(page, "classified")
     page.toggle("classic_explain").set_value(True).run()
-    block = shown(page, "explained")
-    assert re.findall(r"<b>(.*?)</b>", block) == ["Grad-CAM", "The same, random weights", "The test: cover a place"]
-    assert block.count("<span") == explaining.GRID**2
-    assert "layer5.2.add" in block
+    deadline, counts = time.monotonic() + 120, []
+    while not counts or counts[-1] < 49 + 196:
+        assert time.monotonic() < deadline
+        page.run()
+        data = cover_test(page)
+        if data:
+            assert [figure["title"] for figure in data["heatMaps"]] == ["Grad-CAM", "The same, random weights"]
+            assert "layer5.2.add" in data["heatMaps"][0]["caption"]
+            counts.append(sum(value is not None for grid in data["grids"] for value in grid["values"]))
+    assert counts == sorted(counts)
     assert any("Covering the brightest place" in caption.value for caption in page.caption)
+    coarse, fine = (grid["values"] for grid in data["grids"])
+    assert coarse[3] == pytest.approx(
+        explaining.occlusion(network_of(LITE0), image_of("coffee"), 967, 7, [3])[0], abs=1e-3
+    )
+    assert min(fine) < data["probability"] - 0.1

@@ -6,6 +6,7 @@ probability tests that. The same map of a network with random weights shows how 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,9 +20,9 @@ from cnn_explorer.classics.tracing import build
 if TYPE_CHECKING:
     from torch import Tensor, fx, nn
 
-GRID = 7  # places in a row that are covered, one after the other
+GRIDS = (7, 14)  # places in a row that are covered, one after the other: a coarse grid first, then a finer one
 COVER = 64  # pixels on a side of what covers
-BATCH = 7
+PART = 7  # places that are covered in one call, which others wait for
 SEED = 0
 
 
@@ -30,14 +31,13 @@ class Explained:
     """A class by its `label`, with its `probability`.
 
     `cam` and `random` are Grad-CAM's maps, `(H, W)`, float32 from 0 to 1, of the trained network and of one with random
-    weights. `covered` is the probability with each place covered, `(GRID, GRID)`, float32.
+    weights.
     """
 
     label: str
     probability: float
     cam: np.ndarray
     random: np.ndarray
-    covered: np.ndarray
 
 
 def explain(name: str, picture: bytes, place: int, label: str, file: Path | None = None) -> Explained:
@@ -48,12 +48,7 @@ def explain(name: str, picture: bytes, place: int, label: str, file: Path | None
     """
     import torch
 
-    torch.set_num_threads(1)
-    if label not in running.categories():
-        raise ValueError("This is none of ImageNet's classes.")
-    wanted = running.categories().index(label)
-    network, preprocessing = running.trained(name, file), running.preprocessing_of(name)
-    image = running.normalised(running.scaled(decoded(picture), preprocessing)[1], preprocessing)
+    network, image, wanted = _asked(name, picture, label, file)
     running.make_room_beside(name)
     with torch.no_grad():
         probability = float(network(image).softmax(1)[0, wanted])
@@ -62,8 +57,28 @@ def explain(name: str, picture: bytes, place: int, label: str, file: Path | None
         probability,
         grad_cam(running.out_of_place(network), image, place, wanted),
         grad_cam(running.out_of_place(_random(name)), image, place, wanted),
-        occlusion(network, image, wanted),
     )
+
+
+def covered(name: str, picture: bytes, label: str, grid: int, part: int, file: Path | None = None) -> np.ndarray:
+    """Some values of `occlusion`: those of the `PART` places from `part * PART` on, row by row.
+
+    Raises as `explain` does.
+    """
+    network, image, wanted = _asked(name, picture, label, file)
+    return occlusion(network, image, wanted, grid, range(part * PART, (part + 1) * PART))
+
+
+def _asked(name: str, picture: bytes, label: str, file: Path | None) -> tuple[nn.Module, Tensor, int]:
+    """The network, what it gets, and the number of the class."""
+    import torch
+
+    torch.set_num_threads(1)
+    if label not in running.categories():
+        raise ValueError("This is none of ImageNet's classes.")
+    network, preprocessing = running.trained(name, file), running.preprocessing_of(name)
+    image = running.normalised(running.scaled(decoded(picture), preprocessing)[1], preprocessing)
+    return network, image, running.categories().index(label)
 
 
 def grad_cam(graph: fx.GraphModule, image: Tensor, place: int, wanted: int) -> np.ndarray:
@@ -96,24 +111,26 @@ def grad_cam(graph: fx.GraphModule, image: Tensor, place: int, wanted: int) -> n
     return scaled
 
 
-def occlusion(network: nn.Module, image: Tensor, wanted: int) -> np.ndarray:
-    """The probability of a class with a grey square over each of `GRID` × `GRID` places, float32."""
+def occlusion(network: nn.Module, image: Tensor, wanted: int, grid: int, places: Iterable[int]) -> np.ndarray:
+    """The probability of a class with a grey square over each of some `places` of a grid, counted row by row, float32.
+
+    One pass a place: on one thread a batch is no faster, and takes more memory.
+    """
     import torch
 
-    side = image.shape[2]
-    covered = image.repeat(GRID * GRID, 1, 1, 1)
-    for number in range(GRID * GRID):
-        (top, bottom), (left, right) = (_reach(place, side) for place in divmod(number, GRID))
-        covered[number, :, top:bottom, left:right] = 0  # the mean of all training pictures
-    with torch.no_grad():
-        parts = [network(part).softmax(1)[:, wanted] for part in torch.split(covered, BATCH)]
-    result: np.ndarray = torch.cat(parts).reshape(GRID, GRID).numpy()
-    return result
+    side, found = image.shape[2], []
+    for place in places:
+        (top, bottom), (left, right) = (_reach(one, grid, side) for one in divmod(place, grid))
+        covered = image.clone()
+        covered[..., top:bottom, left:right] = 0  # the mean of all training pictures
+        with torch.no_grad():
+            found.append(float(network(covered).softmax(1)[0, wanted]))
+    return np.array(found, np.float32)
 
 
-def _reach(place: int, side: int) -> tuple[int, int]:
+def _reach(place: int, grid: int, side: int) -> tuple[int, int]:
     """From which pixel to which a square around a place reaches, within the picture."""
-    middle = (place + 0.5) * side / GRID
+    middle = (place + 0.5) * side / grid
     return max(0, round(middle - COVER / 2)), min(side, round(middle + COVER / 2))
 
 

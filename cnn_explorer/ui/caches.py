@@ -40,7 +40,7 @@ _SHAPES: LruCache[NetworkShapes] = LruCache(256)
 _NETWORKS: LruCache[TrainedNetwork] = LruCache(KEPT, lambda network: network.bytes)
 _INITIALS: LruCache[TrainedNetwork] = LruCache(KEPT // 4, lambda network: network.bytes)
 _EVALUATIONS: LruCache[Evaluation] = LruCache(12)  # of full MNIST one takes 0.8 MB
-_NOVELTIES: Background[Novelty] = Background(8)  # 1.5 MB each
+_NOVELTIES = Background(8)  # 1.5 MB each
 _SHIFT_ACCURACIES: LruCache[list[float]] = LruCache(32)
 
 

@@ -74,3 +74,10 @@ def data_url(picture: Image.Image) -> str:
     file = BytesIO()
     picture.save(file, "PNG")
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def jpeg_url(picture: Image.Image) -> str:
+    """The same for a photograph, which is smaller as a JPEG file."""
+    file = BytesIO()
+    picture.save(file, "JPEG", quality=88)
+    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"

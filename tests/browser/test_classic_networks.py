@@ -85,9 +85,33 @@ def test_axe_finds_nothing_about_a_picture(classics: Opened, axe: str, theme: st
     page.locator(".classified").wait_for(timeout=WORKER_PATIENCE)
     expect(page.locator(".classic-maps figure")).to_have_count(24)
     page.get_by_text("Where does the network look?").click()
-    expect(page.locator(".explained figure")).to_have_count(3, timeout=WORKER_PATIENCE)
+    expect(page.locator(".picture-view figure")).to_have_count(4, timeout=WORKER_PATIENCE)
+    cover_places(page)
     page.evaluate(axe)
     check(page, 'data-id="layer2.0"')
+
+
+def cover_places(page: Page) -> None:
+    """By pointer on the finer grid once it is complete, then by keyboard."""
+    view, picture = page.locator(".picture-view"), page.locator(".picture-view [role=application]")
+    number, said = page.locator(".picture-view .number"), page.locator(".picture-view .said")
+    expect(view).to_have_attribute("data-covered", "196", timeout=WORKER_PATIENCE)
+    before = number.inner_text()
+    picture.hover(position={"x": 120, "y": 56})
+    expect(view).to_have_attribute("data-shown", "14 3 7")
+    expect(said).to_have_text(f"Row 4, column 8 of 14. Without the square: {before}.")
+    expect(number).not_to_have_text(before)
+    square, whole = page.locator(".square.grey").bounding_box(), picture.bounding_box()
+    assert square
+    assert whole
+    assert (square["width"], square["height"]) == pytest.approx((64, 64), abs=0.5)
+    assert square["x"] - whole["x"] == pytest.approx(7.5 * 16 - 32, abs=0.5)
+    assert square["y"] - whole["y"] == pytest.approx(3.5 * 16 - 32, abs=0.5)
+    picture.press("ArrowDown")
+    expect(view).to_have_attribute("data-shown", "14 4 7")
+    picture.press("Escape")
+    expect(view).to_have_attribute("data-shown", "")
+    expect(number).to_have_text(before)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import html
-
 import numpy as np
 import streamlit as st
 from PIL import Image
 
-from cnn_explorer.classics.explaining import COVER, GRID, Explained
+from cnn_explorer.classics.explaining import COVER, GRIDS, Explained
 from cnn_explorer.classics.graph import Graph
 from cnn_explorer.classics.running import Classified
+from cnn_explorer.classics.worker import WorkerError
+from cnn_explorer.ui.boundary import guarded
 from cnn_explorer.ui.classics import kept, state
-from cnn_explorer.ui.classics.later import later
-from cnn_explorer.ui.widgets import data_url
+from cnn_explorer.ui.classics.later import ASKED_AGAIN, later
+from cnn_explorer.ui.picture_view import Figure, mount_cover_test
+from cnn_explorer.ui.widgets import jpeg_url
 
 SIDE = 224  # pixels of each picture
 NOTHING_LEARNED = "A network that has learned nothing. What looks alike in both says nothing about learning."
-STYLE = """<style>
-.explained { display: flex; flex-wrap: wrap; gap: 14px 22px; font-size: 13px; }
-.explained figure { margin: 0; width: 224px; }
-.explained figure b { display: block; margin-bottom: 4px; }
-.explained :is(img, .covers) { display: block; width: 224px; height: 224px; }
-.explained .covers { display: grid; grid-template: repeat(7, 1fr) / repeat(7, 1fr); }
-.explained .covers span { display: grid; place-items: center; font-size: 11px; color: #10151d; }
-.explained figcaption { margin-top: 4px; opacity: 0.85; }
-</style>"""
 
 
 def explained(found: Classified, graph: Graph, open_place: int | None) -> None:
@@ -36,11 +28,16 @@ def explained(found: Classified, graph: Graph, open_place: int | None) -> None:
     labels = [one.label for one in found.answers]
     label = st.selectbox("Class", labels, key=f"classic_class {labels}", width=250)
     place = _place(graph, open_place)
-    later(
-        lambda: kept.explained(name, picture, place, label),
-        lambda value: _show(value, found, graph.nodes[place].name),
-        f"Covering {GRID * GRID} places, one after the other.",
-    )
+
+    def ask() -> tuple[Explained, bool] | None:
+        value = kept.explained(name, picture, place, label)
+        return None if value is None else (value, bool(np.isnan(_grids(name, picture, label)[-1]).any()))
+
+    def show(value: tuple[Explained, bool]) -> None:
+        going = value[1]
+        st.fragment(_test, run_every=ASKED_AGAIN if going else None)(value[0], found, graph.nodes[place].name, going)
+
+    later(ask, show, "Computing the heat map.")
 
 
 def _place(graph: Graph, wanted: int | None) -> int:
@@ -50,60 +47,64 @@ def _place(graph: Graph, wanted: int | None) -> int:
     return wanted if wanted in with_maps else with_maps[-1]
 
 
-def _show(found: Explained, seen: Classified, node: str) -> None:
-    maps = (
-        ("Grad-CAM", found.cam, f"What the maps of {node} say for “{found.label}”: red for much."),
-        (
-            "The same, random weights",
-            found.random,
-            NOTHING_LEARNED,
-        ),
+def _grids(name: str, picture: bytes, label: str) -> list[np.ndarray]:
+    """The probability with each place covered, on the coarse grid and on the fine one; the fine one comes after."""
+    coarse, fine = GRIDS
+    first = kept.covered(name, picture, label, coarse)
+    if np.isnan(first).any():
+        return [first, np.full((fine, fine), np.nan, np.float32)]
+    return [first, kept.covered(name, picture, label, fine)]
+
+
+@guarded()
+def _test(explained: Explained, seen: Classified, node: str, going: bool) -> None:
+    """The heat maps, and the picture to cover: its grids fill while the visitor looks on, and stop when nobody does."""
+    try:
+        grids = _grids(state.network(), state.picture_file(), explained.label)
+    except (ValueError, WorkerError):
+        st.rerun()  # the run of the whole page shows it
+    if going and not np.isnan(grids[-1]).any():
+        st.rerun()
+    says = f"What the maps of {node} say for “{explained.label}”: red for much."
+    mount_cover_test(
+        "classic_cover_test",
+        [
+            Figure("Grad-CAM", jpeg_url(_overlaid(seen.cropped, explained.cam)), says),
+            Figure("The same, random weights", jpeg_url(_overlaid(seen.cropped, explained.random)), NOTHING_LEARNED),
+        ],
+        Figure("The test: cover a place", jpeg_url(Image.fromarray(seen.cropped)), ""),
+        COVER / seen.preprocessing.crop,
+        explained.label,
+        explained.probability,
+        grids,
     )
-    figures = [
-        f'<figure><b>{title}</b><img alt="{title}" src="{data_url(_overlaid(seen.cropped, cam))}">'
-        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
-        for title, cam, caption in maps
-    ]
-    st.html(f'{STYLE}<div class="explained">{"".join(figures)}{_covers(found)}</div>')
-    st.caption(_verdict(found))
+    st.caption(_verdict(explained, grids))
 
 
-def _covers(found: Explained) -> str:
-    cells = "".join(
-        f'<span style="background: rgb({_shade(float(value), found.probability)})">{100 * value:.0f}</span>'
-        for value in found.covered.ravel()
-    )
-    caption = (
-        f"The probability in percent when a grey square of {COVER} pixels covers this place. Without it: "
-        f"{100 * found.probability:.1f} %. Red where covering lowers it."
-    )
-    grid = f'<div class="covers">{cells}</div>'
-    return f"<figure><b>The test: cover a place</b>{grid}<figcaption>{caption}</figcaption></figure>"
-
-
-def _shade(value: float, uncovered: float) -> str:
-    """White where covering changes nothing, red where it takes all of the probability, blue where it adds to it."""
-    lost = (uncovered - value) / max(uncovered, 1e-6)
-    full = (240, 110, 90) if lost > 0 else (120, 165, 235)
-    share = min(1.0, abs(lost))
-    return ", ".join(f"{246 + share * (channel - 246):.0f}" for channel in full)
-
-
-def _verdict(found: Explained) -> str:
-    """What covering the place says that the map is brightest at."""
-    reduced = Image.fromarray(found.cam).resize((GRID, GRID), Image.Resampling.BOX)
-    row, column = np.unravel_index(int(np.asarray(reduced).argmax()), (GRID, GRID))
-    after = float(found.covered[row, column])
-    lower = int((found.covered < after).sum())
-    others = (
-        "No other place lowers it more."
-        if not lower
-        else f"{lower} of the other {GRID * GRID - 1} places lower it more."
-    )
-    return (
+def _verdict(found: Explained, grids: list[np.ndarray]) -> str:
+    """What covering the place says that the map is brightest at; how far the test is."""
+    coarse, fine = grids
+    if np.isnan(coarse).any():
+        return f"Covering {coarse.size} places, one after the other: {_done(coarse)} are done."
+    places = len(coarse)
+    reduced = Image.fromarray(found.cam).resize((places, places), Image.Resampling.BOX)
+    row, column = np.unravel_index(int(np.asarray(reduced).argmax()), coarse.shape)
+    after = float(coarse[row, column])
+    lower = int((coarse < after).sum())
+    others = f"{lower} of the other {coarse.size - 1} places of a grid of {places} × {places} lower it more."
+    if not lower:
+        others = f"No other place of a grid of {places} × {places} lowers it more."
+    verdict = (
         f"Covering the brightest place of the map takes the probability from {100 * found.probability:.1f} to "
         f"{100 * after:.1f} %. {others}"
     )
+    if np.isnan(fine).any():
+        verdict += f" A finer grid follows: {_done(fine)} of {fine.size} places are done."
+    return verdict
+
+
+def _done(grid: np.ndarray) -> int:
+    return int(np.isfinite(grid).sum())
 
 
 def _overlaid(pixels: np.ndarray, cam: np.ndarray) -> Image.Image:

@@ -10,7 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import numpy as np
 
 from cnn_explorer.classics import explaining, running, tracing
 from cnn_explorer.classics.catalogue import LITE0
@@ -21,6 +23,7 @@ from cnn_explorer.classics.recorded import records
 from cnn_explorer.classics.worker import Worker
 from cnn_explorer.sharing.background import Background
 from cnn_explorer.sharing.lru_cache import LruCache
+from cnn_explorer.ui import visitors
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,8 @@ _GRAPHS: LruCache[Folded] = LruCache(64)  # more than there are networks; all to
 _SHAPES: LruCache[GraphShapes] = LruCache(64)
 _FACTS: dict[str, tracing.Facts] = {}
 _READING = threading.Lock()
-_CLASSIFIED: Background[running.Classified] = Background(16)  # half a megabyte each
-_MAPS: Background[running.Maps] = Background(16)  # likewise
-_EXPLAINED: Background[explaining.Explained] = Background(32)  # a few kilobytes each
 _DOWNLOADS = Downloads()
+KEPT = 40_000_000  # bytes of answers and maps, for all visitors
 PATIENCE = 0.3  # seconds that a page waits for an answer before it shows that one is to come
 
 
@@ -80,19 +81,50 @@ def classified(name: str, picture: bytes) -> running.Classified | None:
     """What a network says of a picture, a JPEG file; None while it is being computed. Raises `WorkerError`, and
     `ValueError` where its weights are missing or damaged.
     """
-    return _CLASSIFIED.get(_key(name, picture), lambda: _run(name, running.classify, name, picture), PATIENCE)
+    return _later(f"classified {_key(name, picture)}", lambda: _run(name, running.classify, name, picture))
 
 
 def maps(name: str, picture: bytes, place: int, strongest: bool, page: int) -> running.Maps | None:
     """A page of the maps of a node; None while it is being computed. Raises as `classified` does."""
-    key = f"{_key(name, picture)} {place} {strongest} {page}"
-    return _MAPS.get(key, lambda: _run(name, running.maps, name, picture, place, strongest, page), PATIENCE)
+    key = f"maps {_key(name, picture)} {place} {strongest} {page}"
+    return _later(key, lambda: _run(name, running.maps, name, picture, place, strongest, page))
 
 
 def explained(name: str, picture: bytes, place: int, label: str) -> explaining.Explained | None:
     """Where a network looks for a class; None while it is being computed. Raises as `classified` does."""
-    key = f"{_key(name, picture)} {place} {label}"
-    return _EXPLAINED.get(key, lambda: _run(name, explaining.explain, name, picture, place, label), PATIENCE)
+    key = f"explained {_key(name, picture)} {place} {label}"
+    return _later(key, lambda: _run(name, explaining.explain, name, picture, place, label))
+
+
+def covered(name: str, picture: bytes, label: str, grid: int) -> np.ndarray:
+    """The probability of a class with each place of a grid covered, `(grid, grid)`, float32; NaN for places that are
+    still to come. They come row by row, after all else that this visitor waits for, and only while the visitor asks.
+    Raises as `classified` does.
+    """
+    key = f"covered {_key(name, picture)} {label} {grid}"
+
+    def part(number: int) -> np.ndarray:
+        def compute() -> np.ndarray:
+            return _run(name, explaining.covered, name, picture, label, grid, number)
+
+        found = _later(f"{key} {number}", compute, wait=0, last=True)
+        return np.full(explaining.PART, np.nan, np.float32) if found is None else found
+
+    return np.concatenate([part(number) for number in range(grid * grid // explaining.PART)]).reshape(grid, grid)
+
+
+def _later(key: str, compute: Callable[[], Value], wait: float = PATIENCE, last: bool = False) -> Value | None:
+    """Compute something in the background, in the visitor's turn."""
+    visitor = visitors.visitor()
+    return _BACKGROUND.get(key, compute, wait, visitor, visitors.address_of(visitor), last)
+
+
+def _bytes_of(value: Any) -> int:
+    arrays = [value] if isinstance(value, np.ndarray) else vars(value).values()
+    return 1000 + sum(array.nbytes for array in arrays if isinstance(array, np.ndarray))
+
+
+_BACKGROUND = Background(KEPT, _bytes_of)
 
 
 def _run(name: str, function: Callable[..., Value], *args: object) -> Value:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 
 import numpy as np
 import streamlit as st
@@ -20,6 +18,7 @@ from cnn_explorer.ui.classics.later import later
 from cnn_explorer.ui.controlled import chosen
 from cnn_explorer.ui.markdown import plain
 from cnn_explorer.ui.uploads import picture_camera, picture_uploader, upload_error
+from cnn_explorer.ui.widgets import jpeg_url
 
 UPLOAD, CAMERA = "classic_upload", "classic_camera"
 MUST_CHOOSE = (
@@ -117,7 +116,7 @@ def _steps(found: Classified) -> str:
 
 
 def _figure(title: str, pixels: np.ndarray, caption: str) -> str:
-    image = f'<img alt="{title}" src="{_jpeg_url(pixels)}">'
+    image = f'<img alt="{title}" src="{jpeg_url(Image.fromarray(pixels))}">'
     return f"<figure><b>{title}</b>{image}<figcaption>{caption}</figcaption></figure>"
 
 
@@ -138,10 +137,3 @@ def _answers(found: Classified) -> str:
         for one in found.answers
     ]
     return f'<div class="answers"><b>The five most probable of 1,000 classes</b><ol>{"".join(items)}</ol></div>'
-
-
-def _jpeg_url(pixels: np.ndarray) -> str:
-    """A picture inside an address, as `widgets.data_url`, but small."""
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=88)
-    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
