@@ -227,7 +227,7 @@ def test_a_joint_tells_what_its_layer_costs(visit: Visit) -> None:
 FOCUSED = """() => {
   let at = document.activeElement;
   while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
-  return at ? { tag: at.tagName, name: at.dataset.tool || at.dataset.do || at.dataset.scale || at.dataset.layer || at.className,
+  return at ? { tag: at.tagName, name: at.dataset.tool || at.dataset.do || at.dataset.scale || at.dataset.sizes || at.dataset.layer || at.className,
     outline: at.matches(":focus-visible"), inside: !!at.getRootNode().host } : null;
 }"""
 
@@ -249,7 +249,7 @@ def test_tab_reaches_everything_in_the_view(visit: Visit) -> None:
         reached.append(focused["name"])
     assert [name for name in reached if name != "joint"] == [
         "paper", "pen", "eraser", "redo", "clear", "more", "take", "conv1", "max1", "relu1", "conv2", "max2", "relu2", "probabilities",
-        "map", "layer", "network", "term", "", "ask",
+        "map", "layer", "network", "large", "toscale", "term", "", "ask",
     ]  # fmt: skip
     assert reached.count("joint") == 7
 
