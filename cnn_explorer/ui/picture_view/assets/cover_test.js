@@ -6,7 +6,7 @@ import { arrowOf, follow } from "./pointing.js";
 /** @import { Covered, CoverGrid, CoverTestData, Figure, Place } from "../types.d.ts" */
 
 const WITH_NUMBERS = 7; // the most places in a row that have room for a number each
-const ALL_PLACES = { title: "Every place, covered in turn", image: "", caption: "The probability in percent when the square covers a place. Red where covering lowers it." };
+const ALL_PLACES = { title: "Every place, covered in turn", image: "", caption: "Red where covering a place lowers the probability, blue where it raises it. A number is the probability then, in percent." };
 
 export class CoverTest {
   /** @type {CoverTestData | undefined} */
