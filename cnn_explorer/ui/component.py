@@ -24,7 +24,7 @@ def component(folder: str) -> Callable[..., Any]:
     version.
     """
     return st.components.v2.component(
-        _full_name(folder),
+        _full_names()[folder],
         html=f'<div class="{folder.replace("_", "-")}">\n</div>',
         css="style.css",
         js="index.js",
@@ -34,14 +34,15 @@ def component(folder: str) -> Callable[..., Any]:
 def module_paths(folder: str) -> list[str]:
     """Where the server has the component's JavaScript modules, below the app's address."""
     files = sorted((_MANIFEST.parent / "ui" / folder / "assets").glob("*.js"))
-    return [f"_stcore/bidi-components/{_full_name(folder)}/{file.name}" for file in files]
+    return [f"_stcore/bidi-components/{_full_names()[folder]}/{file.name}" for file in files]
 
 
-def _full_name(folder: str) -> str:
+@cache
+def _full_names() -> dict[str, str]:
+    """The components' names, by folder. The manifest is read once."""
     manifest = tomllib.loads(_MANIFEST.read_text(encoding="utf-8"))
     entries = manifest["tool"]["streamlit"]["component"]["components"]
-    name = next(entry["name"] for entry in entries if entry["asset_dir"] == f"ui/{folder}/assets")
-    return f"{manifest['project']['name']}.{name}"
+    return {entry["asset_dir"].split("/")[1]: f"{manifest['project']['name']}.{entry['name']}" for entry in entries}
 
 
 def nothing() -> None:

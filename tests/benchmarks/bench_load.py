@@ -138,12 +138,17 @@ def at(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
+def connected(url: str) -> connect:
+    """A connection to a server's page, as a context manager."""
+    address = f"ws://{urlsplit(url).netloc}/_stcore/stream"
+    return connect(address, subprotocols=["streamlit"], max_size=None, proxy=None, open_timeout=PATIENCE)  # type: ignore[list-item]
+
+
 async def visit(url: str, delay: float, rate: float, end: float) -> Session:
     """One session from its coming to the end, both in seconds of `time.monotonic`."""
     await asyncio.sleep(delay)
     start = time.monotonic()
-    address = f"ws://{urlsplit(url).netloc}/_stcore/stream"
-    async with connect(address, subprotocols=["streamlit"], max_size=None, proxy=None, open_timeout=PATIENCE) as socket:  # type: ignore[list-item]
+    async with connected(url) as socket:
         session = Session(socket)
         await session.open()
         session.usable = time.monotonic() - start
@@ -191,12 +196,11 @@ async def crowd(server: Server, name: str, visitors: int, within: float, rate: f
 
 async def costs(server: Server, count: int) -> None:
     """Print the processor time of the server for one visit, one confirmation and one changed setting."""
-    address = f"ws://{urlsplit(server.url).netloc}/_stcore/stream"
 
     def per(used: float) -> str:
         return f"{(processor_time(server.pid) - used) / count * 1000:6.1f} ms"
 
-    async with connect(address, subprotocols=["streamlit"], max_size=None, proxy=None) as socket:  # type: ignore[list-item]
+    async with connected(server.url) as socket:
         session = Session(socket)
         await session.open()
         used = processor_time(server.pid)

@@ -4,6 +4,8 @@
 const tool = (kind, name, title, path) =>
   `<button type="button" data-${kind}="${name}" title="${title}" aria-label="${title}"><svg viewBox="0 0 24 24" aria-hidden="true"><path d="${path}"/></svg></button>`;
 
+const FIRST_WORDS = "Draw. Every square is what one filter sees. Point at any; open it; Escape leads back."; // at the first visit, and in the help
+
 export const MARKUP = `
 <section class="draw" aria-label="Drawing">
   <div class="surface"><canvas class="paper" tabindex="0" role="application" aria-roledescription="drawing surface"></canvas><canvas class="outline"></canvas><p class="hint">Draw a digit here</p></div>
@@ -24,7 +26,7 @@ export const MARKUP = `
 </section>
 <div class="stage">
   <div class="pin" role="group" aria-label="Compare with a pinned network" hidden></div>
-  <p class="welcome" hidden><span>Draw. Every square is what one filter sees. Point at any; open it; Escape leads back.</span><button type="button" data-close="welcome" title="Close for good" aria-label="Close for good">×</button></p>
+  <p class="welcome" hidden><span>${FIRST_WORDS}</span><button type="button" data-close="welcome" title="Close for good" aria-label="Close for good">×</button></p>
   <section class="layers" aria-label="Layers"></section>
   <section class="detail" aria-label="Opened map" hidden></section>
   <section class="detail kernels" aria-label="Kernels" hidden></section>
@@ -47,7 +49,7 @@ export const MARKUP = `
   <button type="button" class="ask" aria-expanded="false" aria-controls="help" title="How this page works, and what its words mean" aria-label="Help">?</button>
 </footer>
 <section class="help" id="help" aria-label="Help" hidden>
-  <p>Draw. Every square is what one filter sees. Point at any; open it; Escape leads back. Your drawing changes no weight: the network has learned before.</p>
+  <p>${FIRST_WORDS} Your drawing changes no weight: the network has learned before.</p>
   <dl></dl>
 </section>
 <div class="spoken" role="status" aria-live="polite"></div>
