@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import zlib
 from collections import OrderedDict
 
@@ -13,6 +14,11 @@ from cnn_explorer.spec.network import NetworkSpec
 from cnn_explorer.spec.shapes import NetworkShapes, infer_shapes
 
 MNIST_MEAN, MNIST_STD = 0.1307, 0.3081  # of MNIST's 60,000 training images, in [0, 1]
+
+
+# Torch's global generator has a lock, and torch waits for it without letting other threads run. A thread that holds it
+# and comes to Python code, as a garbage collection may, then waits for ever. So one thread at a time uses the generator.
+_BUILDING = threading.Lock()
 
 
 class Normalize(nn.Module):
@@ -45,7 +51,7 @@ def build_layers(shapes: NetworkShapes, seed: int = 0) -> nn.Sequential:
     """As `build_network`, up to the first layer that cannot take its input."""
     children: OrderedDict[str, nn.Module] = OrderedDict(normalize=Normalize())
     # Building a layer also initialises it, from torch's global generator: the fork leaves that as it was.
-    with torch.random.fork_rng(devices=[]):
+    with _BUILDING, torch.random.fork_rng(devices=[]):
         for layer in shapes.layers:
             children[layer.name] = layer.spec.build(layer.input_shape)
             initialise(children[layer.name], layer.name, seed)
