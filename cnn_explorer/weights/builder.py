@@ -17,7 +17,7 @@ MNIST_MEAN, MNIST_STD = 0.1307, 0.3081  # of MNIST's 60,000 training images, in 
 
 
 # Torch's global generator has a lock, and torch waits for it without letting other threads run. A thread that holds it
-# and comes to Python code, as a garbage collection may, then waits for ever. So one thread at a time uses the generator.
+# and comes to Python code, as a garbage collection may, then waits for ever. So one thread at a time builds.
 _BUILDING = threading.Lock()
 
 
