@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,8 +40,53 @@ TILES = """(canvas) => {
     width: (w * box.width) / width, height: (h * box.height) / height, dots: [x, y, w, h],
   })));
 }"""
-PIXELS = """(canvas) => [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data]"""
+PIXELS = """(canvas) => {  // [width, height, RGBA in base64]
+  const { width, height } = canvas, { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+  let text = "";
+  for (const byte of data) text += String.fromCharCode(byte);
+  return [width, height, btoa(text)];
+}"""
 COLOURS = """(canvas) => canvas.toDataURL()"""
+
+
+# Argument and result travel as JSON: Playwright looks at every single value of a list, on both sides and on the way.
+# JSON has no word for these four numbers.
+IN_JSON = """
+const NUMBERS = { "NaN": NaN, "Infinity": Infinity, "-Infinity": -Infinity, "-0": -0 };
+const name = (value) => Object.is(value, -0) ? "-0" : String(value);
+const packed = (key, value) => {
+  if (typeof value === "number") return Object.is(value, -0) || !Number.isFinite(value) ? { number: name(value) } : value;
+  return ArrayBuffer.isView(value) ? Array.from(value) : value;
+};
+const unpacked = (key, value) => typeof value?.number === "string" ? NUMBERS[value.number] : value;
+"""
+
+
+def run_module(page: Page, url: str, body: str, argument: Any = None) -> Any:
+    """Run `body`, JavaScript that sees the module at `url` as `m` and an argument as `a`. `undefined` becomes None."""
+    result = page.evaluate(
+        f"""async ([url, sent]) => {{
+          {IN_JSON}
+          const m = await import(url), a = JSON.parse(sent, unpacked);
+          const result = await (async () => {{ {body} }})();
+          return JSON.stringify(result, packed);
+        }}""",
+        [url, json.dumps(_packed(argument))],
+    )
+    return None if result is None else json.loads(result, object_hook=_unpacked)
+
+
+def _packed(value: Any) -> Any:
+    """With the numbers that JSON has no word for as objects."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"number": {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[str(value)]}
+    if isinstance(value, dict):
+        return {key: _packed(each) for key, each in value.items()}
+    return [_packed(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _unpacked(value: dict[str, Any]) -> Any:
+    return float(value["number"]) if value.keys() == {"number"} else value
 
 
 @dataclass(frozen=True)
@@ -206,10 +253,7 @@ class Explorer:
 
     def run(self, module: str, body: str, argument: Any = None) -> Any:
         """Run `body`, JavaScript that sees a module of the view as `m` and an argument as `a`."""
-        return self.page.evaluate(
-            f"async ([url, a]) => {{ const m = await import(url); {body} }}",
-            [self.module(module), argument],
-        )
+        return run_module(self.page, self.module(module), body, argument)
 
     # --- acting ---
 

@@ -1,5 +1,6 @@
 """Changing the network, reading the maps and finding one's way with mouse and keyboard, in a real browser."""
 
+import base64
 import io
 import re
 from typing import Any
@@ -32,8 +33,8 @@ def computed(net: str, drawing: str) -> dict[str, np.ndarray]:
 
 def pixels(app: Explorer, canvas: Any) -> np.ndarray:
     """`(height, width, 4)` of a canvas."""
-    width, height = canvas.evaluate("canvas => [canvas.width, canvas.height]")
-    return np.array(canvas.evaluate(PIXELS), np.uint8).reshape(height, width, 4)
+    width, height, text = canvas.evaluate(PIXELS)
+    return np.frombuffer(base64.b64decode(text), np.uint8).reshape(height, width, 4)
 
 
 def colours(app: Explorer, values: np.ndarray, reach: float, theme: str) -> np.ndarray:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from browser.driver import Server
+from browser.explorer import run_module
 from browser.numbers import NumberPage
 from playwright.sync_api import Browser
 
@@ -28,10 +29,7 @@ def run(app: NumberPage, module: str, body: str, argument: Any = None) -> Any:
     entry = app.page.evaluate(
         "() => performance.getEntriesByType('resource').map(e => e.name).find(n => n.endsWith('/transport.js'))"
     )
-    return app.page.evaluate(
-        f"async ([url, a]) => {{ const m = await import(url); {body} }}",
-        [entry.replace("transport.js", module), argument],
-    )
+    return run_module(app.page, entry.replace("transport.js", module), body, argument)
 
 
 def test_which_outputs_a_cell_reaches(app: NumberPage) -> None:

@@ -9,7 +9,7 @@ import pytest
 from browser.axe import check
 from browser.conftest import Visit, VisitTraining, Watch
 from browser.driver import PHONE
-from browser.explorer import PATIENCE, Explorer
+from browser.explorer import PATIENCE, Explorer, run_module
 from playwright.sync_api import Page, expect
 
 from cnn_explorer.digits.drawing import parse_drawing
@@ -276,7 +276,7 @@ def run(app: Explorer, body: str, argument: Any) -> Any:
         "performance.getEntriesByType('resource').map(({ name }) => name)"
         ".find((name) => name.includes('.top_bar_') && name.endsWith('/address.js'))"
     )
-    return app.page.evaluate(f"async ([url, a]) => {{ const m = await import(url); {body} }}", [module, argument])
+    return run_module(app.page, module, body, argument)
 
 
 def test_back_from_a_training_leads_to_its_beginning(visit_training: VisitTraining) -> None:

@@ -7,6 +7,7 @@ import json
 import random
 from dataclasses import replace
 from decimal import ROUND_HALF_UP, Context, Decimal
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -127,9 +128,9 @@ CONVOLUTIONS = [
 
 def test_an_output_pixel_of_a_convolution_is_pytorchs_sum(app: Explorer) -> None:
     chance = random.Random(1)
-    layers = [layer for number in range(6) for net in CONVOLUTIONS for layer in layers_of(net, number, "Conv2d")]
+    layers = [layer for number in range(2) for net in CONVOLUTIONS for layer in layers_of(net, number, "Conv2d")]
     places = [some_places(layer.shapes.output_shape, 20, chance) for layer in layers]
-    assert sum(map(len, places)) >= 2000
+    assert sum(map(len, places)) >= 700
     found = app.run(
         "arithmetic.js", CONVOLVED, [layer.sent | {"places": at} for layer, at in zip(layers, places, strict=True)]
     )
@@ -143,7 +144,7 @@ def test_an_output_pixel_of_a_convolution_is_pytorchs_sum(app: Explorer) -> None
             padded += int((cells[..., 4] == 0).sum())
             cells[..., 3] = weight[place[0]].numpy().reshape(weight.shape[1], -1)
             assert_sum(layer, place, said, cells, [*range(first, first + weight.shape[1])])
-    assert padded > 10_000
+    assert padded > 3000
 
 
 def gathered(layer: Layer, channels: range, place: Place) -> np.ndarray:
@@ -347,8 +348,9 @@ GROUPED = [
 ]
 
 
+@cache
 def reach_specs() -> list[NetworkSpec]:
-    return [averaging(spec) for spec in [*random_networks(120), *map(parse, GROUPED * 6)]]
+    return [averaging(spec) for spec in [*random_networks(80), *map(parse, GROUPED * 4)]]
 
 
 def test_a_value_is_made_of_what_its_gradient_says(app: Explorer) -> None:
@@ -371,11 +373,11 @@ def test_a_value_is_made_of_what_its_gradient_says(app: Explorer) -> None:
             map_, row, column = (*places, 0, 0)[:3]
             lit = {"maps": [map_], "rows": [row], "columns": [column]}
             asked.append({"layers": layer_records(infer_shapes(spec)), "index": index, "lit": lit})
-    found = app.run("reach.js", "return a.map(({ layers, index, lit }) => m.backward(layers, index, lit))", asked)
-    twins = app.run(
+    found, twins = app.run(
         "reach.js",
-        """for (const { layers } of a) for (const layer of layers) layer.kind = layer.kind.replace("AvgPool", "MaxPool");
-        return a.map(({ layers, index, lit }) => m.backward(layers, index, lit))""",
+        """const found = a.map(({ layers, index, lit }) => m.backward(layers, index, lit));
+        for (const { layers } of a) for (const layer of layers) layer.kind = layer.kind.replace("AvgPool", "MaxPool");
+        return [found, a.map(({ layers, index, lit }) => m.backward(layers, index, lit))]""",
         asked,
     )
     assert twins == found
