@@ -1,4 +1,4 @@
-"""axe-core, which finds what keeps people from using a page."""
+"""axe-core, which finds what keeps people from using a page, and a page in light and in dark colours."""
 
 import os
 import shutil
@@ -10,14 +10,19 @@ import pytest
 from playwright.sync_api import Page
 
 AXE = "axe-core-4.10.3"
-CHECK = """async () => {
-  const { violations, passes } = await axe.run(document);
+CHECK = """async (rules) => {
+  const { violations, passes } = await axe.run(document, rules ? { runOnly: rules } : {});
   return {
     found: violations.flatMap(({ id, impact, nodes }) => nodes.map(({ html, failureSummary }) => ({ id, impact, html, failureSummary }))),
     looked: passes.flatMap(({ nodes }) => nodes.map(({ html }) => html)),
   };
 }"""
 RESTED = "part => !part.getAnimations({ subtree: true }).length"
+COLOURED = """(theme) => {
+  const [light] = getComputedStyle(document.querySelector(".stApp")).backgroundColor.match(/\\d+/g);
+  const views = [...document.querySelectorAll("*")].flatMap((host) => [...(host.shadowRoot?.querySelectorAll("[data-theme]") ?? [])]);
+  return (light > 128) === (theme === "light") && views.every((view) => view.dataset.theme === theme);
+}"""
 
 
 def axe_source() -> str:
@@ -45,11 +50,29 @@ def axe_source() -> str:
         return source.read().decode()
 
 
+def recolour(page: Page, theme: str) -> None:
+    """Let the visitor's system turn light or dark, and wait until the page has followed."""
+    page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+    page.wait_for_function(COLOURED, arg=theme)
+
+
 def check(page: Page, *parts: str) -> None:
-    """Nothing serious or critical, and `parts` were among what was looked at: the shadow root is searched."""
+    """Nothing serious or critical in light colours, no faint text in dark ones. `parts` were among what was looked at:
+    the shadow root is searched. The page must be light, and is so afterwards.
+    """
+    looked = _check(page, [])
+    for part in parts:
+        assert any(part in html for html in looked), part
+    recolour(page, "dark")
+    assert _check(page, ["color-contrast"])
+    recolour(page, "light")
+
+
+def _check(page: Page, rules: list[str]) -> list[str]:
+    """Run axe's rules, all if none is named. Returns what they looked at."""
     for component in page.locator(".network-view, .grid-player, .network-map").element_handles():
         page.wait_for_function(RESTED, arg=component)
-    result = page.evaluate(CHECK)
-    for part in parts:
-        assert any(part in html for html in result["looked"]), part
+    result = page.evaluate(CHECK, rules or None)
     assert [each for each in result["found"] if each["impact"] in ("serious", "critical")] == []
+    looked: list[str] = result["looked"]
+    return looked

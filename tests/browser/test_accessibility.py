@@ -12,13 +12,12 @@ from browser.numbers import NumberPage
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_first_page(visit: Visit, axe: str, theme: str) -> None:
-    app = visit({"color_scheme": theme})
+def test_the_first_page(visit: Visit, axe: str) -> None:
+    app = visit()
     app.page.locator(".network-view[data-follows]").wait_for()
     app.page.evaluate(axe)
     app.page.locator(".layer-table summary").click()
-    check(app.page, 'class="paper"', '<th scope="row">conv1')
+    check(app.page, 'aria-current="page"', 'class="paper"', '<th scope="row">conv1')
     app.canvas("conv2").click(position={"x": 8, "y": 8})
     check(app.page, 'class="chain"')
     app.page.keyboard.press("Escape")
@@ -31,7 +30,6 @@ def test_the_first_page(visit: Visit, axe: str, theme: str) -> None:
     check(app.page, 'class="ask"', "<dt>", 'class="term"')
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize(
     ("path", "first", "steps"),
     [
@@ -50,11 +48,11 @@ def test_the_first_page(visit: Visit, axe: str, theme: str) -> None:
     ids=["convolution", "pooling"],
 )
 def test_the_number_pages(
-    visit_numbers: Callable[..., NumberPage], axe: str, theme: str, path: str, first: str, steps: dict[str, str]
+    visit_numbers: Callable[..., NumberPage], axe: str, path: str, first: str, steps: dict[str, str]
 ) -> None:
-    numbers = visit_numbers(path, first, {"color_scheme": theme})
+    numbers = visit_numbers(path, first)
     numbers.page.evaluate(axe)
-    check(numbers.page, "<td")
+    check(numbers.page, 'aria-current="page"', "<td")
     for step, scene in steps.items():
         numbers.go(step, scene)
         check(numbers.page, "<td")

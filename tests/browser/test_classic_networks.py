@@ -79,9 +79,8 @@ def test_a_picture_is_classified(classics: Opened) -> None:
     page.locator(".classified li").filter(has_text="espresso").wait_for()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_about_a_picture(classics: Opened, axe: str, theme: str) -> None:
-    page = classics("network=efficientnet_lite0&open=layer2.0.block.1.0", {"color_scheme": theme})
+def test_axe_finds_nothing_about_a_picture(classics: Opened, axe: str) -> None:
+    page = classics("network=efficientnet_lite0&open=layer2.0.block.1.0")
     page.locator(".classified").wait_for(timeout=WORKER_PATIENCE)
     expect(page.locator(".classic-maps figure")).to_have_count(24)
     page.get_by_text("Where does the network look?").click()
@@ -114,14 +113,13 @@ def cover_places(page: Page) -> None:
     expect(number).to_have_text(before)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing(classics: Opened, axe: str, theme: str) -> None:
-    page = classics("network=densenet121&open=denseblock1.denselayer2.conv1&size=20", {"color_scheme": theme})
+def test_axe_finds_nothing(classics: Opened, axe: str) -> None:
+    page = classics("network=densenet121&open=denseblock1.denselayer2.conv1&size=20")
     page.get_by_text("From the lecture's network to these").click()
     page.get_by_text("All networks side by side").click()
     page.locator(".js-plotly-plot .main-svg").first.wait_for()
     page.evaluate(axe)
-    check(page, 'data-id="denseblock1.cat"', 'data-problem="not reached"')
+    check(page, 'aria-current="page"', 'data-id="denseblock1.cat"', 'data-problem="not reached"')
 
 
 def test_a_phone_shows_all_parts_below_each_other(classics: Opened) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from browser.axe import check
+from browser.axe import recolour
 from browser.conftest import Visit, VisitTraining, Watch
 from browser.driver import PHONE
 from browser.explorer import PATIENCE, Explorer, run_module
@@ -293,26 +293,29 @@ def test_back_from_a_training_leads_to_its_beginning(visit_training: VisitTraini
         train.wait_at(batch)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("size", ["laptop", "projector", "phone"])
-def test_the_links_are_in_sight_on_every_page(visit: Visit, artifacts: Path, axe: str, size: str, theme: str) -> None:
-    screens = {"laptop": {}, "projector": {"viewport": {"width": 1920, "height": 1080}}, "phone": PHONE}
-    app = visit({**screens[size], "color_scheme": theme})
-    page = app.page
+@pytest.mark.parametrize("phone", [False, True], ids=["large", "phone"])
+def test_the_links_are_in_sight_on_every_page(visit: Visit, artifacts: Path, phone: bool) -> None:
+    page = visit(PHONE if phone else {}).page
+    sizes = [(390, 844)] if phone else [(1920, 1080), (1280, 720)]
     for label, path in PATHS.items():
         go(page, label) if path != "/" else arrived(page, label)
-        expect(page.locator(".top-bar")).to_have_css("opacity", "1")  # its style is there
-        for other in PATHS:
-            box = link(page, other).bounding_box()
-            assert box
-            assert box["y"] + box["height"] < 100
-            assert box["height"] >= 30
-        width = page.viewport_size["width"] if page.viewport_size else 0
-        assert page.locator("[data-testid=stMain]").evaluate("main => main.scrollWidth") == width
-        assert not page.get_by_test_id("stSidebar").count()
-        assert not page.get_by_test_id("stExpandSidebarButton").count()
         page.locator(".st-key-footer").get_by_text("weights").wait_for()
-        page.screenshot(path=artifacts / f"navigation-{label}-{size}-{theme}.png")
-        if size == "laptop":
-            page.evaluate(axe)
-            check(page, 'aria-current="page"')
+        for width, height in sizes:
+            page.set_viewport_size({"width": width, "height": height})
+            page.wait_for_function("width => document.documentElement.clientWidth === width", arg=width)
+            assert page.locator("[data-testid=stMain]").evaluate("main => main.scrollWidth") == width
+            links_in_sight(page)
+            for theme in ("dark", "light"):
+                recolour(page, theme)
+                page.screenshot(path=artifacts / f"navigation-{label}-{width}-{theme}.png")
+
+
+def links_in_sight(page: Page) -> None:
+    expect(page.locator(".top-bar")).to_have_css("opacity", "1")  # its style is there
+    for label in PATHS:
+        box = link(page, label).bounding_box()
+        assert box
+        assert box["y"] + box["height"] < 100
+        assert box["height"] >= 30
+    assert not page.get_by_test_id("stSidebar").count()
+    assert not page.get_by_test_id("stExpandSidebarButton").count()

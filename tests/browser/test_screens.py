@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from browser.axe import recolour
 from browser.conftest import Visit
 from browser.driver import PHONE
 from browser.explorer import Explorer
@@ -61,11 +62,9 @@ def outside(app: Explorer, selector: str, width: int, height: int) -> list[list[
     return [box for box in found if box[0] < 0 or box[1] < 0 or box[2] > width or box[3] > height or box[2] <= box[0]]
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (1920, 1080)])
-def test_everything_is_on_the_first_screen(visit: Visit, artifacts: Path, width: int, height: int, theme: str) -> None:
-    app = visit({"viewport": {"width": width, "height": height}, "color_scheme": theme})
-    app.page.screenshot(path=artifacts / f"page-{width}x{height}-{theme}.png")
+def test_everything_is_on_the_first_screen(visit: Visit, artifacts: Path, width: int, height: int) -> None:
+    app = visit({"viewport": {"width": width, "height": height}})
     assert len(app.layers()) == 6
     parts = {
         ".paper": 1,
@@ -87,13 +86,14 @@ def test_everything_is_on_the_first_screen(visit: Visit, artifacts: Path, width:
     ] * 6  # side by side, none over another
     for layer in app.layers():
         assert min(min(tile.width, tile.height) for tile in app.tiles(layer)) >= 12
-    readable(app, theme)
+    for theme in ("dark", "light"):
+        recolour(app.page, theme)
+        app.page.screenshot(path=artifacts / f"page-{width}x{height}-{theme}.png")
+        readable(app, theme)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_on_a_phone_the_columns_stack(visit: Visit, artifacts: Path, theme: str) -> None:
-    app = visit({**PHONE, "color_scheme": theme})
-    app.page.screenshot(path=artifacts / f"page-phone-{theme}.png")
+def test_on_a_phone_the_columns_stack(visit: Visit, artifacts: Path) -> None:
+    app = visit(PHONE)
     for scrolled in ("html", "[data-testid=stMain]"):
         assert app.page.locator(scrolled).evaluate("element => element.scrollWidth") == 390
     view = app.view.bounding_box()
@@ -111,9 +111,10 @@ def test_on_a_phone_the_columns_stack(visit: Visit, artifacts: Path, theme: str)
     for layer in app.layers():
         assert min(min(tile.width, tile.height) for tile in app.tiles(layer)) >= 39.9, layer
     assert min(min(box[2] - box[0], box[3] - box[1]) for box in boxes(app, ".tools button")) >= 40
-    readable(app, theme)
-    app.canvas("conv2").scroll_into_view_if_needed()
-    app.page.screenshot(path=artifacts / f"page-phone-{theme}-layers.png")
+    for theme in ("dark", "light"):
+        recolour(app.page, theme)
+        app.page.screenshot(path=artifacts / f"page-phone-{theme}.png", full_page=True)
+        readable(app, theme)
 
 
 def test_maps_are_large_enough_on_every_small_screen(visit: Visit, artifacts: Path) -> None:

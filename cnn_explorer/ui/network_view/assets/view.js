@@ -134,6 +134,8 @@ export class View {
     this.observer.observe(host);
     this.onresize = () => this.#layout();
     window.addEventListener("resize", this.onresize);
+    // Streamlit may pass a change of theme on before the page has its colours.
+    host.ontransitionend = ({ target, propertyName }) => { if (target === host && propertyName === "background-color") { this.#theme(); this.#paint(); } };
     // Escape closes a map from wherever the focus is; inside the view, the view hears it first.
     /** @param {KeyboardEvent} event */
     this.onescape = (event) => { if (event.key === "Escape" && !event.composedPath().includes(host)) this.depth.back(); this.address.touched(); };
