@@ -1,8 +1,11 @@
 """Maps of any node, against hooks that copy what each layer of the untouched network gives at that very moment."""
 
+import json
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from functools import cache
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -10,11 +13,14 @@ import torch
 from streamlit.testing.v1 import AppTest
 from torch import Tensor, nn
 from torchvision.models import get_model
+from widgets import address, components, control
 
 from cnn_explorer.classics import lite0, running, tracing
 from cnn_explorer.classics.catalogue import LITE0
 from cnn_explorer.classics.photographs import photograph
 from cnn_explorer.ui.classics.maps import ZERO, coloured
+
+Value = TypeVar("Value")
 
 pytestmark = pytest.mark.usefixtures("own_visitors")
 ONE_A_FAMILY = [
@@ -143,15 +149,32 @@ def test_colours_tell_signs_apart_and_zero_from_both() -> None:
 
 def shown(page: AppTest, name: str) -> str:
     """A block of the page, once it is there."""
+    return waited_for(page, lambda: next((text for text in texts(page) if f'class="{name}"' in text), ""))
+
+
+def texts(page: AppTest) -> list[str]:
+    return [str(one.proto.body) for one in page.get("html")]
+
+
+def maps_of(page: AppTest, good: Callable[[dict[str, Any]], object] = bool) -> dict[str, Any]:
+    """What the picture view with the maps was sent, once it is there and good."""
+
+    def found() -> dict[str, Any]:
+        sent: list[dict[str, Any]] = [json.loads(one.proto.json)[0] for one in components(page)]
+        return next((data for data in sent if data.get("kind") == "maps" and good(data)), {})
+
+    return waited_for(page, found)
+
+
+def waited_for(page: AppTest, find: Callable[[], Value]) -> Value:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        found = [text for text in (one.proto.body for one in page.get("html")) if f'class="{name}"' in text]
-        if found:
-            return str(found[0])
+        if found := find():
+            return found
         assert not page.error
         time.sleep(0.2)
         page.run()
-    raise TimeoutError(name)
+    raise TimeoutError
 
 
 def opened(**query: str) -> AppTest:
@@ -163,18 +186,36 @@ def opened(**query: str) -> AppTest:
 
 def test_the_page_shows_the_maps_of_what_is_open() -> None:
     page = opened(open="layer2")
-    assert shown(page, "classic-maps").count("<figure>") == 24  # the stage's output has so many channels
+    assert len(maps_of(page)["tiles"]) == 24  # the stage's output has so many channels
     assert any("24 × 56 × 56 in all" in caption.value for caption in page.caption)
     page = opened(open="stem.conv_stem.1")
-    assert shown(page, "classic-maps").count('alt="kernel') == 24
-    page.number_input("classic_page efficientnet_lite0 2").set_value(2).run()
-    assert shown(page, "classic-maps").count("<figure>") == 8
-    page.segmented_control[0].set_value("by channel").run()
-    deadline = time.monotonic() + 60
-    while 'alt="map 31"' not in shown(page, "classic-maps"):
-        assert time.monotonic() < deadline
+    assert all(tile["kernel"] for tile in maps_of(page)["tiles"])
+    control(page.number_input, "classic_page").set_value(2).run()
+    assert len(maps_of(page, lambda data: len(data["tiles"]) == 8)["tiles"]) == 8
+    assert address(page)["page"] == "2"
+    control(page.get("button_group"), "classic_order").set_value("by channel").run()
+    data = maps_of(page, lambda data: data["tiles"][23:] and data["tiles"][23]["channel"] == 23)
+    assert [tile["channel"] for tile in data["tiles"]] == [*range(24)]
+    assert (address(page)["order"], address(page).get("page")) == ("channel", None)
+
+
+def test_a_pixel_that_is_pressed_is_kept_and_what_a_map_does_not_have_gets_a_sentence() -> None:
+    page = opened(open="layer2")
+    data = maps_of(page)
+    rows, columns = (data["fields"][0][side] for side in ("rows", "columns"))
+    assert (len(rows), len(columns), data["side"]) == (56, 56, 224)
+    assert rows[0][0] == 0 < rows[0][1] < rows[-1][0] < rows[-1][1] == 223
+    assert len(columns) == 56
+    for layer in ("another", data["layer"]):
+        page.session_state["classic_maps"] = {"choose": {"layer": layer, "channel": 5, "row": 3, "column": 55}}
         page.run()
-    assert shown(page, "classic-maps").count("<figure>") == 8
+        assert ("at" in address(page)) == (layer != "another")
+    assert address(page)["at"] == "5.3.55"
+    assert maps_of(page)["chosen"] == {"channel": 5, "row": 3, "column": 55}
+    for query, words in (({"at": "5.3.56"}, "56 values"), ({"page": "3"}, "no page 3"), ({"at": "x"}, "such as")):
+        page = opened(open="layer2", **query)
+        assert words in page.warning[0].value
+        assert maps_of(page)["chosen"] is None
 
 
 def test_without_an_open_part_the_page_says_how_to_see_maps() -> None:

@@ -1,5 +1,6 @@
 """The page "Classic networks" in a real browser: unfolding by mouse, keyboard and finger; axe; a phone."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -9,7 +10,11 @@ from browser.driver import PHONE, Server
 from browser.explorer import PATIENCE
 from playwright.sync_api import Locator, Page, expect
 
+from cnn_explorer.classics.catalogue import LITE0
+from cnn_explorer.classics.graph import infer_graph
+from cnn_explorer.classics.origins import Origins
 from cnn_explorer.classics.photographs import photograph
+from cnn_explorer.classics.recorded import records
 
 pytestmark = pytest.mark.browser
 
@@ -82,18 +87,19 @@ def test_a_picture_is_classified(classics: Opened) -> None:
 def test_axe_finds_nothing_about_a_picture(classics: Opened, axe: str) -> None:
     page = classics("network=efficientnet_lite0&open=layer2.0.block.1.0")
     page.locator(".classified").wait_for(timeout=WORKER_PATIENCE)
-    expect(page.locator(".classic-maps figure")).to_have_count(24)
+    expect(page.locator(".picture-view .tiles figure")).to_have_count(24)
     page.get_by_text("Where does the network look?").click()
-    expect(page.locator(".picture-view figure")).to_have_count(4, timeout=WORKER_PATIENCE)
+    expect(page.locator(".picture-view:has(.cells) figure")).to_have_count(4, timeout=WORKER_PATIENCE)
     cover_places(page)
+    point_at_maps(page)
     page.evaluate(axe)
     check(page, 'data-id="layer2.0"')
 
 
 def cover_places(page: Page) -> None:
     """By pointer on the finer grid once it is complete, then by keyboard."""
-    view, picture = page.locator(".picture-view"), page.locator(".picture-view [role=application]")
-    number, said = page.locator(".picture-view .number"), page.locator(".picture-view .said")
+    view = page.locator(".picture-view:has(.cells)")
+    picture, number, said = (view.locator(name) for name in ("[role=application]", ".number", ".said"))
     expect(view).to_have_attribute("data-covered", "196", timeout=WORKER_PATIENCE)
     before = number.inner_text()
     picture.hover(position={"x": 120, "y": 56})
@@ -113,6 +119,42 @@ def cover_places(page: Page) -> None:
     expect(number).to_have_text(before)
 
 
+def point_at_maps(page: Page) -> None:
+    """By pointer, then by keyboard; the pixel that is pressed is in the address. The layer has 113 × 113 pixels."""
+    graph = records().graphs[LITE0]
+    shapes = infer_graph(graph, 224).nodes
+    (place,) = (place for place, node in enumerate(graph.nodes) if node.name == "layer2.0.block.1.0")
+    rows, columns = Origins(graph, shapes).spans(place, 0)
+    view = page.locator(".picture-view:has(.tiles)")
+    picture, first, said = view.locator(".beside .frame"), view.locator(".map").first, view.locator(".said")
+    first.scroll_into_view_if_needed()
+    first.hover(position={"x": 92 * 30.5 / 113, "y": 92 * 9.5 / 113})
+    expect(said).to_contain_text(
+        f"sees rows {rows[9][0]} to {rows[9][1]} and columns {columns[30][0]} to {columns[30][1]}"
+    )
+    square, whole = picture.locator(".square").bounding_box(), picture.bounding_box()
+    assert square
+    assert whole
+    assert square["x"] - whole["x"] == pytest.approx(columns[30][0], abs=0.5)
+    assert square["y"] - whole["y"] == pytest.approx(rows[9][0], abs=0.5)
+    assert square["width"] == square["height"] == pytest.approx(rows[9][1] - rows[9][0] + 1, abs=0.5)
+    first.click(position={"x": 92 * 30.5 / 113, "y": 92 * 9.5 / 113})
+    page.wait_for_function("() => /^[0-9]+\\.9\\.30$/.test(new URLSearchParams(location.search).get('at'))")
+    picture.hover(position={"x": 100.5, "y": 60.5})
+    expect(view).to_have_attribute("data-shown", "picture 60 100")
+    seen = [at for at, (start, end) in enumerate(rows) if start <= 60 <= end]
+    expect(said).to_contain_text(f"is seen by rows {seen[0]} to {seen[-1]} and columns")
+    expect(view.locator(".map .square:visible")).to_have_count(24)
+    picture.press("ArrowDown")
+    expect(view).to_have_attribute("data-shown", "picture 68 100")
+    first.press("Escape")
+    expect(view).to_have_attribute("data-shown", re.compile(r"map \d+ 9 30"))  # the one that is kept
+    first.press("ArrowRight")
+    expect(view).to_have_attribute("data-shown", re.compile(r"map \d+ 9 31"))
+    first.press("PageDown")
+    expect(view.locator(".map").nth(1)).to_be_focused()
+
+
 def test_axe_finds_nothing(classics: Opened, axe: str) -> None:
     page = classics("network=densenet121&open=denseblock1.denselayer2.conv1&size=20")
     page.get_by_text("From the lecture's network to these").click()
@@ -124,7 +166,7 @@ def test_axe_finds_nothing(classics: Opened, axe: str) -> None:
 
 def test_a_phone_shows_all_parts_below_each_other(classics: Opened) -> None:
     page = classics("network=efficientnet_lite0&open=stem.conv_stem.1", PHONE)
-    page.locator(".classic-maps").wait_for(timeout=WORKER_PATIENCE)
+    page.locator(".picture-view .tiles").wait_for(timeout=WORKER_PATIENCE)
     assert page.evaluate(OVERFLOW) <= 0
     page = classics("network=googlenet&open=stage1.inception3a", PHONE)
     boxes = page.locator(".network-map button").evaluate_all(

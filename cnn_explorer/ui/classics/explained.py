@@ -42,7 +42,7 @@ def explained(found: Classified, graph: Graph, open_place: int | None) -> None:
 
 def _place(graph: Graph, wanted: int | None) -> int:
     """The node that is open, if it has maps of more than one pixel; else the last such node."""
-    shapes = kept.shapes(graph.name, 299).nodes
+    shapes = kept.seen_shapes(graph.name).nodes
     with_maps = [place for place, one in enumerate(shapes) if len(one.shape) == 3 and min(one.shape[1:]) > 1 and place]
     return wanted if wanted in with_maps else with_maps[-1]
 

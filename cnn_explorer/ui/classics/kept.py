@@ -15,10 +15,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from cnn_explorer.classics import explaining, running, tracing
-from cnn_explorer.classics.catalogue import LITE0
+from cnn_explorer.classics.catalogue import LITE0, network_named
 from cnn_explorer.classics.downloads import Downloads, Progress, checkpoint
 from cnn_explorer.classics.folding import Part, fold
 from cnn_explorer.classics.graph import Graph, GraphShapes, infer_graph, smallest_size
+from cnn_explorer.classics.origins import Origins
 from cnn_explorer.classics.recorded import records
 from cnn_explorer.classics.worker import Worker
 from cnn_explorer.sharing.background import Background
@@ -39,6 +40,7 @@ Value = TypeVar("Value")
 
 _GRAPHS: LruCache[Folded] = LruCache(64)  # more than there are networks; all together take a few megabytes
 _SHAPES: LruCache[GraphShapes] = LruCache(64)
+_ORIGINS: LruCache[Origins] = LruCache(8)
 _FACTS: dict[str, tracing.Facts] = {}
 _READING = threading.Lock()
 _DOWNLOADS = Downloads()
@@ -67,6 +69,16 @@ def folded(name: str) -> Folded:
 def shapes(name: str, size: int) -> GraphShapes:
     """The shapes in a network, for pictures of so many pixels a side."""
     return _SHAPES.get_or_compute(f"{name} {size}", lambda: infer_graph(folded(name).graph, size))
+
+
+def seen_shapes(name: str) -> GraphShapes:
+    """The shapes in a network for pictures of the size that its weights are made for, as they pass through it."""
+    return shapes(name, network_named(name).size)
+
+
+def origins(name: str) -> Origins:
+    """Which pixels of such a picture the values of a network's maps see."""
+    return _ORIGINS.get_or_compute(name, lambda: Origins(folded(name).graph, seen_shapes(name).nodes))
 
 
 def facts() -> dict[str, tracing.Facts]:

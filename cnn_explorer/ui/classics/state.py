@@ -1,23 +1,27 @@
-"""What the page shows: a network, the part of it that is unfolded, the size of its input, and a picture.
+"""What the page shows: a network, the part of it that is unfolded, the size of its input, a picture, and which maps.
 
 All of it is in the address, but for a picture of one's own.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cnn_explorer.classics.catalogue import FIRST, SIZES, network_named
 from cnn_explorer.classics.folding import Part, Step, find
 from cnn_explorer.classics.photographs import PHOTOGRAPHS, photograph
+from cnn_explorer.spec.layers import Shape
 from cnn_explorer.text import quoted
 from cnn_explorer.ui import state
-from cnn_explorer.ui.address import Address, Parameter, cannot_be_read, set_notice
+from cnn_explorer.ui.address import Address, Parameter, Query, cannot_be_read, set_notice
 from cnn_explorer.ui.network_map import MAX_ID
+from cnn_explorer.ui.picture_view import Pixel
 from cnn_explorer.ui.session import remembered
 
 OWN = "own"
+BY_CHANNEL = "channel"  # in the address
 
 
 @dataclass
@@ -25,6 +29,9 @@ class _Shown:
     """The `network` by torchvision's name, the id of the part that is unfolded (`part`, "" for none), and the `size` of
     the input in pixels a side, 0 for the size that the network's weights are made for. `picture` names a photograph, or
     is `OWN`; then `own` is the visitor's own as a JPEG file.
+
+    Of the maps of that part: whether they are shown `by_channel` or the strongest first, the `page`, counted from 1,
+    and the `pixel` that is kept (channel, row, column).
     """
 
     network: str = FIRST
@@ -32,6 +39,9 @@ class _Shown:
     size: int = 0
     picture: str = next(iter(PHOTOGRAPHS))
     own: bytes = b""
+    by_channel: bool = False
+    page: int = 1
+    pixel: Pixel | None = None
 
 
 def network() -> str:
@@ -57,8 +67,10 @@ def show(name: str, part: str = "") -> None:
 
 def show_part(id: str) -> None:
     """Unfold a part, "" for none, and write the address."""
-    remembered(_Shown).part = id
+    shown = remembered(_Shown)
+    shown.part, shown.page, shown.pixel = id, 1, None
     set_notice(PART.name, "")
+    set_notice(MAPS.name, "")
     ADDRESS.write()
 
 
@@ -95,6 +107,52 @@ def show_own(file: bytes) -> None:
     """Show a picture of the visitor's own, a JPEG file, and write the address."""
     remembered(_Shown).own = file
     show_picture(OWN)
+
+
+def by_channel() -> bool:
+    """Whether maps are shown by channel, and not the strongest first."""
+    return remembered(_Shown).by_channel
+
+
+def page() -> int:
+    """The page of maps, counted from 1."""
+    return remembered(_Shown).page
+
+
+def pixel() -> Pixel | None:
+    """The pixel that is kept: channel, row, column."""
+    return remembered(_Shown).pixel
+
+
+def show_maps(by_channel: bool, page: int) -> None:
+    """Show another page of maps, or the first one in another order, and write the address."""
+    shown = remembered(_Shown)
+    shown.page = page if by_channel == shown.by_channel else 1
+    shown.by_channel = by_channel
+    set_notice(MAPS.name, "")
+    ADDRESS.write()
+
+
+def keep_pixel(pixel: Pixel) -> None:
+    """Keep a pixel of a map, and write the address."""
+    remembered(_Shown).pixel = pixel
+    set_notice(MAPS.name, "")
+    ADDRESS.write()
+
+
+def fit_maps(layer: str, shape: Shape, pages: int) -> None:
+    """Forget a page, or a pixel, that the maps of this layer do not have; a notice says so."""
+    shown = remembered(_Shown)
+    problem = ""
+    if shown.page > pages:
+        problem, shown.page = f"the maps of {layer} have {pages} pages, so there is no page {shown.page}", 1
+    if shown.pixel and not (len(shape) == 3 and all(at < side for at, side in zip(shown.pixel, shape, strict=True))):
+        channel, row, column = shown.pixel
+        sides = " × ".join(map(str, shape))
+        problem = f"{layer} gives {sides} values, so there is no map {channel} with row {row} and column {column}"
+        shown.pixel = None
+    if problem:
+        set_notice(MAPS.name, MAPS.notice(ValueError(problem), True))
 
 
 def opened(parts: Sequence[Part]) -> list[Step]:
@@ -135,6 +193,30 @@ def _read_size(text: str) -> None:
     remembered(_Shown).size = int(text) if text else 0
 
 
+def _read_maps(query: Query) -> None:
+    order, number, at = (query.get(name, "") for name in ("order", "page", "at"))
+    if order not in ("", BY_CHANNEL):
+        raise ValueError(f"the order (={quoted(order)}) must be {BY_CHANNEL}, or be left out")
+    if number and not re.fullmatch(r"[1-9]\d{0,3}", number, re.ASCII):
+        raise ValueError(f"the page (={quoted(number)}) must be a whole number from 1 on")
+    found = re.fullmatch(r"(\d{1,5})\.(\d{1,4})\.(\d{1,4})", at, re.ASCII)
+    if at and not found:
+        raise ValueError(f"the pixel (={quoted(at)}) must be a map, a row and a column, such as 7.3.4")
+    shown = remembered(_Shown)
+    shown.by_channel, shown.page = bool(order), int(number or 1)
+    shown.pixel = (int(found[1]), int(found[2]), int(found[3])) if found else None
+    set_notice(MAPS.name, "")
+
+
+def _maps_query() -> Query:
+    shown = remembered(_Shown)
+    return {
+        "order": BY_CHANNEL if shown.by_channel else "",
+        "page": str(shown.page) if shown.page > 1 else "",
+        "at": ".".join(map(str, shown.pixel)) if shown.pixel else "",
+    }
+
+
 def _show_picture(name: str) -> None:
     if name == OWN and not remembered(_Shown).own:
         raise ValueError("A picture of one's own stays with the visitor who has uploaded it")
@@ -169,4 +251,12 @@ PICTURE = Parameter(
     lambda: {"picture": picture()},
     cannot_be_read("picture", "another one"),
 )
-ADDRESS = Address(*state.SHARED, NETWORK, PART, SIZE, PICTURE)
+MAPS = Parameter(
+    "maps",
+    _read_maps,
+    _maps_query,
+    cannot_be_read("choice of maps", "the strongest ones"),
+    ("order", "page", "at"),
+    depends_on="open",
+)
+ADDRESS = Address(*state.SHARED, NETWORK, PART, SIZE, PICTURE, MAPS)

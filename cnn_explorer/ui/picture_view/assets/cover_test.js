@@ -108,7 +108,7 @@ export class CoverTest {
       square.hidden = !covered;
       if (!covered) continue;
       const [top, bottom] = reach(covered.row, covered.places, data.cover), [left, right] = reach(covered.column, covered.places, data.cover);
-      lay(square, top, left, bottom, right);
+      lay(square, top, bottom, left, right);
     }
     const value = covered ? covered.value : data.probability;
     this.#number.textContent = percent(value);
