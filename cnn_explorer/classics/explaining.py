@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnn_explorer.classics import running
-from cnn_explorer.classics.photographs import decoded
 from cnn_explorer.classics.tracing import build
 
 if TYPE_CHECKING:
@@ -76,8 +75,7 @@ def _asked(name: str, picture: bytes, label: str, file: Path | None) -> tuple[nn
     torch.set_num_threads(1)
     if label not in running.categories():
         raise ValueError("This is none of ImageNet's classes.")
-    network, preprocessing = running.trained(name, file), running.preprocessing_of(name)
-    image = running.normalised(running.scaled(decoded(picture), preprocessing)[1], preprocessing)
+    network, image = running.ready(name, picture, file)
     return network, image, running.categories().index(label)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, partialmethod
 from pathlib import Path
@@ -253,31 +253,49 @@ _TRACED: WeakKeyDictionary[nn.Module, fx.GraphModule] = WeakKeyDictionary()
 
 def value_at(network: nn.Module, image: Tensor, place: int) -> Tensor:
     """What the node at a place of the network's `Graph` gives for an image. Later nodes are not computed."""
+    return values_at(network, image, [place])[0]
+
+
+def values_at(network: nn.Module, image: Tensor, places: Sequence[int]) -> list[Tensor]:
+    """The same for several places, in one pass."""
     import torch
     from torch import fx
 
     traced = out_of_place(network)
-    wanted = list(traced.graph.nodes)[place]
+    nodes = list(traced.graph.nodes)
+    wanted = {nodes[place]: place for place in places}
+    found: dict[int, Tensor] = {}
 
     class Until(fx.Interpreter):
         def run_node(self, node: fx.Node) -> Any:
             value = super().run_node(node)
-            if node is wanted:
-                raise _FoundError(value)
+            if node in wanted:
+                found[wanted[node]] = value
+                if len(found) == len(wanted):
+                    raise _FoundError
             return value
 
-    try:
-        with torch.no_grad():
-            Until(traced).run(image)
-    except _FoundError as found:
-        return found.value
-    raise ValueError(f"the network has no node {place}")
+    with torch.no_grad(), suppress(_FoundError):
+        Until(traced).run(image)
+    return [found[place] for place in places]
 
 
 class _FoundError(Exception):
-    def __init__(self, value: Tensor) -> None:
-        super().__init__()
-        self.value = value
+    """Ends a pass that has computed all that is wanted."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A `page` of the maps of the node at `place`, counted from 0: those with the largest values first if `strongest`,
+    else by channel. `channels`, from the first to before the last, are those to choose from. `beside` are places of
+    nodes whose maps of the same channels are wanted, too.
+    """
+
+    place: int
+    strongest: bool = True
+    page: int = 0
+    channels: tuple[int, int] | None = None
+    beside: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -286,35 +304,52 @@ class Maps:
     W)`, float16. Without height and width there are no maps.
 
     `kernels` are those of a first layer as colour pictures, `(maps, H, W, 3)`, uint8 with 128 for zero; else None.
+    `beside` are maps of the same channels of other nodes, `(nodes, maps, H, W)`, float16.
     """
 
     shape: tuple[int, ...]
     channels: tuple[int, ...]
     values: np.ndarray
     kernels: np.ndarray | None
+    beside: np.ndarray
 
 
-def maps(name: str, picture: bytes, place: int, strongest: bool, page: int, file: Path | None = None) -> Maps:
-    """A page of the maps of a node, those with the largest values first if `strongest`, else by channel.
+NO_MAPS = np.zeros((0, 0, 0), np.float16)
 
-    Raises `ValueError` as `classify` does.
-    """
+
+def maps(name: str, picture: bytes, wanted: Wanted, file: Path | None = None) -> Maps:
+    """A page of the maps of a node. Raises `ValueError` as `classify` does."""
     import torch
 
     torch.set_num_threads(1)
-    network, preprocessing = trained(name, file), preprocessing_of(name)
-    image = normalised(scaled(decoded(picture), preprocessing)[1], preprocessing)
-    value = value_at(network, image, place)[0]
+    network, image = ready(name, picture, file)
+    value, *others = (value[0] for value in values_at(network, image, [wanted.place, *wanted.beside]))
     if value.dim() != 3:
-        return Maps(tuple(value.shape), (), np.zeros((0, 0, 0), np.float16), None)
-    order = value.abs().amax((1, 2)).argsort(descending=True, stable=True) if strongest else torch.arange(len(value))
-    chosen = order[page * PAGE : (page + 1) * PAGE]
+        return Maps(tuple(value.shape), (), NO_MAPS, None, NO_MAPS[None])
+    first, end = wanted.channels or (0, len(value))
+    order = torch.arange(first, end)
+    if wanted.strongest:
+        order = order[value[first:end].abs().amax((1, 2)).argsort(descending=True, stable=True)]
+    chosen = order[wanted.page * PAGE : (wanted.page + 1) * PAGE]
+    values = _halves(value[chosen])
     return Maps(
         tuple(value.shape),
         tuple(chosen.tolist()),
-        value[chosen].clamp(-65_000, 65_000).half().numpy(),
-        _kernels(network, place, chosen),
+        values,
+        _kernels(network, wanted.place, chosen),
+        np.array([_halves(one[chosen]) for one in others], np.float16).reshape(len(others), *values.shape),
     )
+
+
+def ready(name: str, picture: bytes, file: Path | None) -> tuple[nn.Module, Tensor]:
+    """A network with its weights, and a picture as it gets it. Raises `ValueError` as `classify` does."""
+    network, preprocessing = trained(name, file), preprocessing_of(name)
+    return network, normalised(scaled(decoded(picture), preprocessing)[1], preprocessing)
+
+
+def _halves(values: Tensor) -> np.ndarray:
+    halves: np.ndarray = values.clamp(-65_000, 65_000).half().numpy()
+    return halves
 
 
 def _kernels(network: nn.Module, place: int, chosen: Tensor) -> np.ndarray | None:

@@ -96,10 +96,10 @@ def classified(name: str, picture: bytes) -> running.Classified | None:
     return _later(f"classified {_key(name, picture)}", lambda: _run(name, running.classify, name, picture))
 
 
-def maps(name: str, picture: bytes, place: int, strongest: bool, page: int) -> running.Maps | None:
+def maps(name: str, picture: bytes, wanted: running.Wanted) -> running.Maps | None:
     """A page of the maps of a node; None while it is being computed. Raises as `classified` does."""
-    key = f"maps {_key(name, picture)} {place} {strongest} {page}"
-    return _later(key, lambda: _run(name, running.maps, name, picture, place, strongest, page))
+    key = f"maps {_key(name, picture)} {wanted}"
+    return _later(key, lambda: _run(name, running.maps, name, picture, wanted))
 
 
 def explained(name: str, picture: bytes, place: int, label: str) -> explaining.Explained | None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from cnn_explorer.classics.catalogue import FIRST, SIZES, network_named
 from cnn_explorer.classics.folding import Part, Step, find
 from cnn_explorer.classics.photographs import PHOTOGRAPHS, photograph
-from cnn_explorer.spec.layers import Shape
 from cnn_explorer.text import quoted
 from cnn_explorer.ui import state
 from cnn_explorer.ui.address import Address, Parameter, Query, cannot_be_read, set_notice
@@ -31,7 +30,8 @@ class _Shown:
     is `OWN`; then `own` is the visitor's own as a JPEG file.
 
     Of the maps of that part: whether they are shown `by_channel` or the strongest first, the `page`, counted from 1,
-    and the `pixel` that is kept (channel, row, column).
+    the `pixel` that is kept (channel, row, column), and of a join the first and the last of the `channels` that are
+    shown, None for all.
     """
 
     network: str = FIRST
@@ -42,6 +42,7 @@ class _Shown:
     by_channel: bool = False
     page: int = 1
     pixel: Pixel | None = None
+    channels: tuple[int, int] | None = None
 
 
 def network() -> str:
@@ -68,7 +69,7 @@ def show(name: str, part: str = "") -> None:
 def show_part(id: str) -> None:
     """Unfold a part, "" for none, and write the address."""
     shown = remembered(_Shown)
-    shown.part, shown.page, shown.pixel = id, 1, None
+    shown.part, shown.page, shown.pixel, shown.channels = id, 1, None, None
     set_notice(PART.name, "")
     set_notice(MAPS.name, "")
     ADDRESS.write()
@@ -124,11 +125,15 @@ def pixel() -> Pixel | None:
     return remembered(_Shown).pixel
 
 
-def show_maps(by_channel: bool, page: int) -> None:
-    """Show another page of maps, or the first one in another order, and write the address."""
+def channels() -> tuple[int, int] | None:
+    """The first and the last of a join's channels that are shown, None for all."""
+    return remembered(_Shown).channels
+
+
+def show_maps(by_channel: bool, channels: tuple[int, int] | None = None, page: int = 1) -> None:
+    """Show other maps of the part that is unfolded, and write the address."""
     shown = remembered(_Shown)
-    shown.page = page if by_channel == shown.by_channel else 1
-    shown.by_channel = by_channel
+    shown.by_channel, shown.channels, shown.page = by_channel, channels, page
     set_notice(MAPS.name, "")
     ADDRESS.write()
 
@@ -140,19 +145,11 @@ def keep_pixel(pixel: Pixel) -> None:
     ADDRESS.write()
 
 
-def fit_maps(layer: str, shape: Shape, pages: int) -> None:
-    """Forget a page, or a pixel, that the maps of this layer do not have; a notice says so."""
+def drop_maps(problem: str) -> None:
+    """Forget what the address says of maps that the layer does not have; a notice says so."""
     shown = remembered(_Shown)
-    problem = ""
-    if shown.page > pages:
-        problem, shown.page = f"the maps of {layer} have {pages} pages, so there is no page {shown.page}", 1
-    if shown.pixel and not (len(shape) == 3 and all(at < side for at, side in zip(shown.pixel, shape, strict=True))):
-        channel, row, column = shown.pixel
-        sides = " × ".join(map(str, shape))
-        problem = f"{layer} gives {sides} values, so there is no map {channel} with row {row} and column {column}"
-        shown.pixel = None
-    if problem:
-        set_notice(MAPS.name, MAPS.notice(ValueError(problem), True))
+    shown.page, shown.pixel, shown.channels = 1, None, None
+    set_notice(MAPS.name, MAPS.notice(ValueError(problem), True))
 
 
 def opened(parts: Sequence[Part]) -> list[Step]:
@@ -194,7 +191,7 @@ def _read_size(text: str) -> None:
 
 
 def _read_maps(query: Query) -> None:
-    order, number, at = (query.get(name, "") for name in ("order", "page", "at"))
+    order, number, at, of = (query.get(name, "") for name in ("order", "page", "at", "channels"))
     if order not in ("", BY_CHANNEL):
         raise ValueError(f"the order (={quoted(order)}) must be {BY_CHANNEL}, or be left out")
     if number and not re.fullmatch(r"[1-9]\d{0,3}", number, re.ASCII):
@@ -202,9 +199,13 @@ def _read_maps(query: Query) -> None:
     found = re.fullmatch(r"(\d{1,5})\.(\d{1,4})\.(\d{1,4})", at, re.ASCII)
     if at and not found:
         raise ValueError(f"the pixel (={quoted(at)}) must be a map, a row and a column, such as 7.3.4")
+    part = re.fullmatch(r"(\d{1,5})-(\d{1,5})", of, re.ASCII)
+    if of and not part:
+        raise ValueError(f"the channels (={quoted(of)}) must be the first and the last of a part, such as 64-95")
     shown = remembered(_Shown)
     shown.by_channel, shown.page = bool(order), int(number or 1)
     shown.pixel = (int(found[1]), int(found[2]), int(found[3])) if found else None
+    shown.channels = (int(part[1]), int(part[2])) if part else None
     set_notice(MAPS.name, "")
 
 
@@ -214,6 +215,7 @@ def _maps_query() -> Query:
         "order": BY_CHANNEL if shown.by_channel else "",
         "page": str(shown.page) if shown.page > 1 else "",
         "at": ".".join(map(str, shown.pixel)) if shown.pixel else "",
+        "channels": "-".join(map(str, shown.channels)) if shown.channels else "",
     }
 
 
@@ -256,7 +258,7 @@ MAPS = Parameter(
     _read_maps,
     _maps_query,
     cannot_be_read("choice of maps", "the strongest ones"),
-    ("order", "page", "at"),
+    ("order", "page", "at", "channels"),
     depends_on="open",
 )
 ADDRESS = Address(*state.SHARED, NETWORK, PART, SIZE, PICTURE, MAPS)
