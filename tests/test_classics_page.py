@@ -133,6 +133,19 @@ def test_only_layers_within_their_limits_lead_to_other_pages() -> None:
             assert layer.parameters == weights_of(node) + node.channels[1]  # a bias each
 
 
+def test_the_order_of_the_table_is_in_the_address() -> None:
+    page = opened(sort="accuracy")
+    assert page.table[0].value["network"].iloc[0] == "ResNet-152"
+    control(page.selectbox, "classic_sort").select("parameters").run()
+    assert address(page)["sort"] == "parameters"
+    assert page.table[0].value["network"].iloc[0] == "SqueezeNet 1.1"
+    parameters = [int(text.replace(",", "")) for text in page.table[0].value["parameters"]]
+    assert parameters == sorted(parameters)
+    page = opened(sort="weight")
+    assert "sorted by accuracy" in page.warning[0].value
+    assert [*page.table[0].value["network"]] == [network.title for network in NETWORKS.values()]
+
+
 def test_a_worker_that_fails_is_a_sentence(
     monkeypatch: pytest.MonkeyPatch, failures: list[BaseException | None]
 ) -> None:
@@ -149,7 +162,7 @@ def test_the_page_is_there_without_torchvision(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(kept.worker(), "call", lambda *_: pytest.fail("torchvision was asked"))
     page = opened(network="densenet161")
     assert drawn(page)["rows"]
-    assert len(page.dataframe[0].value) == len(NETWORKS)
+    assert len(page.table[0].value) == len(NETWORKS)
 
 
 def test_with_another_version_torchvision_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,7 +171,7 @@ def test_with_another_version_torchvision_is_asked(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(kept, "_GRAPHS", LruCache(64))
     page = opened(network="squeezenet1_1")
     assert any("1,235,496 parameters" in text.value for text in page.markdown)
-    assert len(page.dataframe[0].value) == len(NETWORKS)
+    assert len(page.table[0].value) == len(NETWORKS)
 
 
 def test_other_pages_do_not_load_torchvision() -> None:

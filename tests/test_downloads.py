@@ -248,7 +248,7 @@ def test_networks_stay_within_the_memory(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([os.path.dirname(__file__), os.environ.get("PYTHONPATH", "")]))
     worker = Worker()
     try:
-        worker.call(running.categories)
+        worker.call(tracing.categories)
         before = worker.call(peak)
         for name in ("resnet18", "resnet50", "densenet121", "googlenet", "resnet34", "resnet101"):
             file, _ = saved(name, tmp_path)

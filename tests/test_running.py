@@ -15,7 +15,7 @@ from torchvision.transforms._presets import ImageClassification
 from torchvision.transforms.functional import InterpolationMode
 from widgets import address, control
 
-from cnn_explorer.classics import lite0, photographs, running
+from cnn_explorer.classics import lite0, photographs, running, tracing
 from cnn_explorer.classics.catalogue import LITE0
 from cnn_explorer.classics.photographs import PHOTOGRAPHS, SIDE, as_jpeg, decoded, photograph
 from cnn_explorer.classics.worker import Worker, WorkerError
@@ -40,7 +40,7 @@ def test_answers_are_those_of_a_pass_written_out(name: str) -> None:
     logits = lite0.load()(torch.from_numpy(values.copy())[None])[0].double().numpy()
     probabilities = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
     best = np.argsort(-probabilities)[:5]
-    assert [one.label for one in found.answers] == [running.categories()[place] for place in best]
+    assert [one.label for one in found.answers] == [tracing.categories()[place] for place in best]
     assert [one.probability for one in found.answers] == pytest.approx(probabilities[best], abs=1e-4)
     assert np.array_equal(found.cropped, cropped)
     assert found.pixel == tuple(cropped[112, 112])

@@ -7,14 +7,14 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache, partialmethod
+from functools import partialmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from cnn_explorer.classics import downloads, lite0
+from cnn_explorer.classics import downloads, lite0, tracing
 from cnn_explorer.classics.catalogue import LITE0, network_named
 from cnn_explorer.classics.photographs import decoded
 from cnn_explorer.sharing.memory import give_back_memory
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ANSWERS = 5
 PAGE = 24  # maps that are shown together
-ACTIVATIONS = 50.0  # megabytes that a pass takes beside the weights, at most
+ACTIVATIONS = 65.0  # megabytes that a pass takes beside the weights; VGG-19 with batch norm takes most
 MEMORY = "CNN_EXPLORER_MEMORY_MB"  # environment variable
 USUAL_MEMORY = 1000.0  # megabytes
 TOO_LARGE = f"This network needs more memory than this server gives to networks ({MEMORY})."
@@ -96,7 +96,7 @@ def classify(name: str, picture: bytes, file: Path | None = None) -> Classified:
         (red, green, blue),
         (first, second, third),
         tuple(
-            Answer(categories()[place], probability)
+            Answer(tracing.categories()[place], probability)
             for place, probability in zip(best.indices.tolist(), best.values.tolist(), strict=True)
         ),
     )
@@ -154,14 +154,13 @@ def trained(name: str, file: Path | None = None) -> nn.Module:
     return network
 
 
-def make_room_beside(name: str) -> None:
-    """Forget other networks until a second one as large as this fits. Raises `ValueError` if it never does."""
-    megabytes = _megabytes(_KEPT[name])
-    if 2 * megabytes + ACTIVATIONS > memory_limit():
-        raise ValueError(f"The comparison needs this network twice, for which {MEMORY} leaves too little memory.")
-    for other in [one for one in _KEPT if one != name]:
-        if sum(map(_megabytes, _KEPT.values())) + memory_for(megabytes) > memory_limit():
-            del _KEPT[other]
+def make_room_for(name: str, needed: float) -> None:
+    """Forget networks, the one of this name last, until so many megabytes fit beside those that stay."""
+    for other in [*(one for one in _KEPT if one != name), name]:
+        if _kept_megabytes() + needed <= memory_limit():
+            return
+        _KEPT.pop(other, None)
+        give_back_memory()
 
 
 def _size(file: Path) -> float:
@@ -175,12 +174,17 @@ def _make_room(megabytes: float) -> None:
     """Forget networks until one of this size fits. Raises `ValueError` if it never does."""
     if memory_for(megabytes) > memory_limit():
         raise ValueError(TOO_LARGE)
-    while _KEPT and sum(map(_megabytes, _KEPT.values())) + memory_for(megabytes) > memory_limit():
+    while _KEPT and _kept_megabytes() + memory_for(megabytes) > memory_limit():
         _KEPT.popitem(last=False)
         give_back_memory()
 
 
-def _megabytes(network: nn.Module) -> float:
+def _kept_megabytes() -> float:
+    return sum(map(megabytes_of, _KEPT.values()))
+
+
+def megabytes_of(network: nn.Module) -> float:
+    """Size of a network's weights, 10⁶ bytes."""
     return sum(float(tensor.nbytes) for tensor in network.state_dict().values()) / 1e6
 
 
@@ -363,15 +367,6 @@ def _kernels(network: nn.Module, place: int, chosen: Tensor) -> np.ndarray | Non
     scaled_to_one = kernels / kernels.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-12)
     pixels: np.ndarray = (128 + 127 * scaled_to_one).round().byte().permute(0, 2, 3, 1).numpy()
     return pixels
-
-
-@cache
-def categories() -> list[str]:
-    """ImageNet's 1,000 classes, in the order of the networks' outputs."""
-    from torchvision.models import MobileNet_V2_Weights
-
-    labels: list[str] = MobileNet_V2_Weights.IMAGENET1K_V1.meta["categories"]
-    return labels
 
 
 def scaled(picture: Image.Image, preprocessing: Preprocessing) -> tuple[Image.Image, Image.Image]:

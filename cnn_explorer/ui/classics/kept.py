@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -87,6 +87,11 @@ def facts() -> dict[str, tracing.Facts]:
         if not _FACTS:
             _FACTS.update(records().facts or {one.name: one for one in worker().call(tracing.facts)})
     return _FACTS
+
+
+def categories() -> Sequence[str]:
+    """ImageNet's 1,000 classes, in the order of the networks' outputs. Raises `WorkerError` as `folded` does."""
+    return records().categories or worker().call(tracing.categories)
 
 
 def classified(name: str, picture: bytes) -> running.Classified | None:

@@ -1,4 +1,5 @@
-"""What the page shows: a network, the part of it that is unfolded, the size of its input, a picture, and which maps.
+"""What the page shows: a network, the part of it that is unfolded, the size of its input, a picture, which maps, the
+class of the heat map, and the order of the table.
 
 All of it is in the address, but for a picture of one's own.
 """
@@ -20,7 +21,9 @@ from cnn_explorer.ui.picture_view import Pixel
 from cnn_explorer.ui.session import remembered
 
 OWN = "own"
-BY_CHANNEL = "channel"  # in the address
+BY_CHANNEL, ON = "channel", "1"  # in the address
+MAX_LABEL = 100  # characters of a class
+SORTS = ("accuracy", "parameters", "macs", "megabytes")  # columns that the table can be sorted by
 
 
 @dataclass
@@ -32,6 +35,9 @@ class _Shown:
     Of the maps of that part: whether they are shown `by_channel` or the strongest first, the `page`, counted from 1,
     the `pixel` that is kept (channel, row, column), and of a join the first and the last of the `channels` that are
     shown, None for all.
+
+    Whether the heat map is shown (`heat`), and for which class, by its `label`, "" for the most probable one. `sort`
+    names the column that the table of all networks is sorted by, "" for the order of the catalogue.
     """
 
     network: str = FIRST
@@ -43,6 +49,9 @@ class _Shown:
     page: int = 1
     pixel: Pixel | None = None
     channels: tuple[int, int] | None = None
+    heat: bool = False
+    label: str = ""
+    sort: str = ""
 
 
 def network() -> str:
@@ -152,6 +161,47 @@ def drop_maps(problem: str) -> None:
     set_notice(MAPS.name, MAPS.notice(ValueError(problem), True))
 
 
+def heat() -> bool:
+    """Whether the heat map is shown."""
+    return remembered(_Shown).heat
+
+
+def label() -> str:
+    """The class that the heat map is for, "" for the most probable one."""
+    return remembered(_Shown).label
+
+
+def show_heat(heat: bool) -> None:
+    """Show the heat map, or not, and write the address."""
+    remembered(_Shown).heat = heat
+    ADDRESS.write()
+
+
+def show_label(label: str) -> None:
+    """Show the heat map for another class, "" for the most probable one, and write the address."""
+    remembered(_Shown).label = label
+    set_notice(HEAT.name, "")
+    ADDRESS.write()
+
+
+def drop_label() -> None:
+    """Forget a class that there is not; a notice says so."""
+    problem = ValueError(f"none of ImageNet's 1,000 classes is named {quoted(label())}")
+    remembered(_Shown).label = ""
+    set_notice(HEAT.name, HEAT.notice(problem, True))
+
+
+def sort() -> str:
+    """The column that the table of all networks is sorted by, "" for the order of the catalogue."""
+    return remembered(_Shown).sort
+
+
+def show_sort(column: str) -> None:
+    """Sort the table of all networks by another column, and write the address."""
+    _show_sort(column)
+    ADDRESS.write()
+
+
 def opened(parts: Sequence[Part]) -> list[Step]:
     """The steps from the top of a network down to the one that is unfolded. If the network has no such part, a notice
     says so and nothing is unfolded.
@@ -209,6 +259,23 @@ def _read_maps(query: Query) -> None:
     set_notice(MAPS.name, "")
 
 
+def _read_heat(query: Query) -> None:
+    """Whether there is such a class is found out when the classes are there."""
+    switch, wanted = query.get("heat", ""), query.get("class", "")
+    if switch not in ("", ON):
+        raise ValueError(f"heat (={quoted(switch)}) must be {ON}, or be left out")
+    if len(wanted) > MAX_LABEL:
+        raise ValueError(f"{quoted(wanted)} has {len(wanted):,} characters, more than the name of any class")
+    shown = remembered(_Shown)
+    shown.heat, shown.label = bool(switch), wanted
+
+
+def _show_sort(column: str) -> None:
+    if column not in ("", *SORTS):
+        raise ValueError(f"the table is sorted by {', '.join(SORTS)}, and not by {quoted(column)}")
+    remembered(_Shown).sort = column
+
+
 def _maps_query() -> Query:
     shown = remembered(_Shown)
     return {
@@ -261,4 +328,17 @@ MAPS = Parameter(
     ("order", "page", "at", "channels"),
     depends_on="open",
 )
-ADDRESS = Address(*state.SHARED, NETWORK, PART, SIZE, PICTURE, MAPS)
+HEAT = Parameter(
+    "heat",
+    _read_heat,
+    lambda: {"heat": ON if heat() else "", "class": label()},
+    cannot_be_read("class of the heat map", "the most probable one"),
+    ("heat", "class"),
+)
+SORT = Parameter(
+    "sort",
+    lambda query: _show_sort(query.get("sort", "")),
+    lambda: {"sort": sort()},
+    cannot_be_read("order of the table", "the usual one"),
+)
+ADDRESS = Address(*state.SHARED, NETWORK, PART, SIZE, PICTURE, MAPS, HEAT, SORT)

@@ -158,9 +158,9 @@ function cellOf(value, uncovered, withNumber) {
   return cell;
 }
 
-/** @param {number} share */
+/** Two digits of what is less than a thousandth. @param {number} share */
 function percent(share) {
-  return `${(100 * share).toFixed(1)} %`;
+  return `${share >= 0.001 ? (100 * share).toFixed(1) : Number((100 * share).toPrecision(2))} %`;
 }
 
 /** What is built anew when it changes. @param {CoverTestData} data */
