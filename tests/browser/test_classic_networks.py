@@ -1,14 +1,15 @@
 """The page "Classic networks" in a real browser: unfolding by mouse, keyboard and finger; axe; a phone."""
 
 import re
+import shutil
 from collections.abc import Callable
 
 import pytest
 from browser.axe import check
 from browser.conftest import Watch
-from browser.driver import PHONE, Server
+from browser.driver import ARGUMENTS, NAMES, PHONE, Server
 from browser.explorer import PATIENCE
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from cnn_explorer.classics.catalogue import LITE0
 from cnn_explorer.classics.graph import infer_graph
@@ -20,6 +21,17 @@ pytestmark = pytest.mark.browser
 
 WORKER_PATIENCE = 3 * PATIENCE  # ms: until torchvision is imported
 OVERFLOW = "() => document.querySelector('[data-testid=stMain]').scrollWidth - innerWidth"
+
+# The share of a picture's pixels that are green, as most of Chromium's test picture is.
+GREEN = """image => {
+  if (!image?.complete) return 0;
+  const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight), context = canvas.getContext("2d");
+  context.drawImage(image, 0, 0);
+  const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+  let green = 0;
+  for (let at = 0; at < data.length; at += 4) green += data[at + 1] > data[at] + 40 && data[at + 1] > data[at + 2] + 40;
+  return green / (data.length / 4);
+}"""
 
 Opened = Callable[..., Page]
 
@@ -82,6 +94,30 @@ def test_a_picture_is_classified(classics: Opened) -> None:
     page.wait_for_function("() => new URLSearchParams(location.search).get('picture') === 'own'")
     page.go_back()
     page.locator(".classified li").filter(has_text="espresso").wait_for()
+
+
+def test_a_picture_is_taken_with_the_camera(browser: Browser, server: Server, watch: Watch) -> None:
+    """In a browser of its own, whose camera is Chromium's test picture."""
+    path = next((found for name in NAMES if (found := shutil.which(name))), None)
+    camera = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    own = browser.browser_type.launch(executable_path=path, args=[*ARGUMENTS, *camera])
+    watch.forgive("/classics/_stcore/", "status of 404 (Not Found)")
+    try:
+        context = own.new_context()
+        watch.on(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.goto(f"{server.url}/classics")
+        page.locator(".classified").wait_for(timeout=WORKER_PATIENCE)
+        page.get_by_role("button", name="Your own picture").click()
+        page.get_by_text("Take one with the camera").click()
+        page.wait_for_function("() => document.querySelector('[data-testid=stCameraInput] video')?.readyState === 4")
+        page.get_by_role("button", name="Take photo").click()
+        page.wait_for_function("() => new URLSearchParams(location.search).get('picture') === 'own'")
+        page.wait_for_function(f"() => ({GREEN})(document.querySelector('img[alt=\"1 · Resize\"]')) > 0.5")
+        assert watch.report() == []
+    finally:
+        own.close()
 
 
 def test_axe_finds_nothing_about_a_picture(classics: Opened, axe: str) -> None:
