@@ -11,20 +11,15 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 from test_downloads import saved
-from test_maps import network_of, opened, shown
+from test_maps import image_of, network_of, opened, shown
 from torch import Tensor, nn
 from widgets import address, components, control
 
 from cnn_explorer.classics import explaining, running, tracing
 from cnn_explorer.classics.catalogue import LITE0
-from cnn_explorer.classics.photographs import decoded, photograph
+from cnn_explorer.classics.photographs import photograph
 
 pytestmark = pytest.mark.usefixtures("own_visitors")
-
-
-def image_of(name: str) -> Tensor:
-    preprocessing = running.preprocessing_of(LITE0)
-    return running.normalised(running.scaled(decoded(photograph(name)), preprocessing)[1], preprocessing)
 
 
 def hooked(network: nn.Module, path: str, image: Tensor, wanted: int) -> np.ndarray:

@@ -21,7 +21,7 @@ from widgets import address, components, control
 from cnn_explorer.classics import lite0, running, tracing
 from cnn_explorer.classics.catalogue import LITE0
 from cnn_explorer.classics.downloads import checkpoint
-from cnn_explorer.classics.photographs import photograph
+from cnn_explorer.classics.photographs import decoded, photograph
 from cnn_explorer.ui.classics import kept
 from cnn_explorer.ui.classics.maps import ZERO, coloured
 
@@ -49,6 +49,11 @@ def network_of(name: str) -> nn.Module:
     settings = {"aux_logits": False, "init_weights": False} if name == "googlenet" else {}
     settings |= {"init_weights": False} if name == "inception_v3" else {}
     return get_model(name, **settings).eval()
+
+
+def image_of(name: str) -> Tensor:
+    preprocessing = running.preprocessing_of(LITE0)
+    return running.normalised(running.scaled(decoded(photograph(name)), preprocessing)[1], preprocessing)
 
 
 @pytest.mark.parametrize("name", ONE_A_FAMILY)

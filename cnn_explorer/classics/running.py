@@ -17,7 +17,9 @@ import numpy as np
 from cnn_explorer.classics import downloads, lite0, tracing
 from cnn_explorer.classics.catalogue import LITE0, network_named
 from cnn_explorer.classics.photographs import decoded
+from cnn_explorer.numbers.cutout import Cutout, cut_convolution
 from cnn_explorer.sharing.memory import give_back_memory
+from cnn_explorer.spec.layers import Conv2dSpec
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -343,6 +345,24 @@ def maps(name: str, picture: bytes, wanted: Wanted, file: Path | None = None) ->
         _kernels(network, wanted.place, chosen),
         np.array([_halves(one[chosen]) for one in others], np.float16).reshape(len(others), *values.shape),
     )
+
+
+def cut_out(name: str, picture: bytes, place: int, at: tuple[int, int, int], file: Path | None = None) -> Cutout:
+    """One value of the convolution at a place, by map, row and column: its window, its kernels, its bias. Raises
+    `ValueError` as `classify` does.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+    network, image = ready(name, picture, file)
+    nodes = list(out_of_place(network).graph.nodes)
+    (source,) = nodes[place].all_input_nodes
+    x, output = (value[0].numpy() for value in values_at(network, image, [nodes.index(source), place]))
+    layer: Any = network.get_submodule(str(nodes[place].target))
+    weight = layer.weight.detach().numpy()
+    bias = np.zeros(len(weight), np.float32) if layer.bias is None else layer.bias.detach().numpy()
+    spec = Conv2dSpec(1, layer.kernel_size, layer.stride, layer.padding, layer.dilation)
+    return cut_convolution(spec, layer.groups, x, weight, bias, output, at)
 
 
 def ready(name: str, picture: bytes, file: Path | None) -> tuple[nn.Module, Tensor]:

@@ -22,6 +22,7 @@ from cnn_explorer.classics.graph import Graph, GraphShapes, infer_graph, smalles
 from cnn_explorer.classics.origins import Origins
 from cnn_explorer.classics.recorded import records
 from cnn_explorer.classics.worker import Worker
+from cnn_explorer.numbers.cutout import Cutout
 from cnn_explorer.sharing.background import Background
 from cnn_explorer.sharing.lru_cache import LruCache
 from cnn_explorer.ui import visitors
@@ -105,6 +106,12 @@ def maps(name: str, picture: bytes, wanted: running.Wanted) -> running.Maps | No
     """A page of the maps of a node; None while it is being computed. Raises as `classified` does."""
     key = f"maps {_key(name, picture)} {wanted}"
     return _later(key, lambda: _run(name, running.maps, name, picture, wanted))
+
+
+def cut_out(name: str, picture: bytes, place: int, at: tuple[int, int, int]) -> Cutout | None:
+    """One value of a convolution with all that makes it; None while it is being computed. Raises as `classified`."""
+    key = f"cut out {_key(name, picture)} {place} {at}"
+    return _later(key, lambda: _run(name, running.cut_out, name, picture, place, at))
 
 
 def explained(name: str, picture: bytes, place: int, label: str) -> explaining.Explained | None:

@@ -15,7 +15,9 @@ from cnn_explorer.classics.origins import joined
 from cnn_explorer.classics.running import PAGE, Classified, Maps, Wanted
 from cnn_explorer.classics.wording import times
 from cnn_explorer.spec.layers import Shape
+from cnn_explorer.ui import top_bar
 from cnn_explorer.ui.classics import kept, state
+from cnn_explorer.ui.classics.details import numbers_of
 from cnn_explorer.ui.classics.later import later
 from cnn_explorer.ui.controlled import chosen, controlled
 from cnn_explorer.ui.picture_view import FeatureMap, Field, Figure, Tile, chosen_in, mount_maps
@@ -146,6 +148,19 @@ def _show(graph: Graph, wanted: Wanted, found: Maps, seen: Classified) -> None:
     picture = Figure("The picture", jpeg_url(Image.fromarray(seen.cropped)), caption)
     mount_maps(KEY, layer, picture, side, fields.shown, tiles, state.pixel())
     st.caption(" ".join(_about(graph, wanted, found)))
+    _numbers(graph, wanted.place, found.channels[0])
+
+
+def _numbers(graph: Graph, place: int, first: int) -> None:
+    """The way to the pixel that is kept, number by number; else to one in the middle of the first map shown."""
+    way = numbers_of(graph, place, first)
+    if way is None:
+        return
+    label = "A pixel of the first map, number by number"
+    if pixel := state.pixel():
+        label = f"Row {pixel[1]}, column {pixel[2]} of map {pixel[0]}, number by number"
+    if st.button(label, icon=":material/calculate:", key="classic_numbers"):
+        top_bar.request(*way)
 
 
 def _tile(graph: Graph, wanted: Wanted, found: Maps, at: int, fields: _Fields) -> Tile:

@@ -101,9 +101,19 @@ def pictures() -> list[str]:
     return [*PHOTOGRAPHS, *([OWN] if remembered(_Shown).own else [])]
 
 
+def has_picture(name: str) -> bool:
+    """Whether there is a picture of this name: a photograph, or `OWN` where this visitor has one."""
+    return name in pictures()
+
+
 def picture_file() -> bytes:
     """The picture as a JPEG file. Raises `AssetError`."""
-    return remembered(_Shown).own if picture() == OWN else photograph(picture())
+    return file_of(picture())
+
+
+def file_of(name: str) -> bytes:
+    """One of `pictures` as a JPEG file. Raises `AssetError`."""
+    return remembered(_Shown).own if name == OWN else photograph(name)
 
 
 def show_picture(name: str) -> None:
