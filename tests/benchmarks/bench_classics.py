@@ -3,7 +3,7 @@
     python tests/benchmarks/bench_classics.py
 
 Weights do not change times or memory, so the networks have random ones where their own do not come with the app.
-SqueezeNet's answers need its weights in `classics/` of `CNN_EXPLORER_DATA`.
+SqueezeNet's answers need its weights in `classics/` of `CNN_EXPLORER_DATA`. Times of passes are processor time.
 
 Memory is resident, read from /proc: of a network's first pass and of Grad-CAM at its first maps, each in a process of
 its own; of a worker in which six networks are opened in turn; of an app before the page was used, while it is, and after
@@ -80,7 +80,6 @@ def named(name: str, state: dict[str, torch.Tensor], folder: Path) -> Path:
     return file.rename(folder / f"{name}-{hashlib.sha256(file.read_bytes()).hexdigest()[:8]}.pth")
 
 
-@torch.no_grad()
 def times() -> None:
     """One picture through each network; networks take turns."""
     taken: dict[str, list[float]] = {}
@@ -88,7 +87,8 @@ def times() -> None:
         for name in NETWORKS:
             network, side = tracing.build(name, "cpu"), running.preprocessing_of(name).crop
             image = torch.randn(1, 3, side, side)
-            taken.setdefault(name, []).extend(seconds(lambda: network(image)) for _ in range(6))  # noqa: B023
+            with torch.no_grad():
+                taken.setdefault(name, []).extend(seconds(lambda: network(image)) for _ in range(6))  # noqa: B023
     for name, found in taken.items():
         print(f"{name:18} {1000 * statistics.median(found):7.0f} ms  (least {1000 * min(found):.0f})")
     place = next(at for at, node in enumerate(tracing.trace_graph(LITE0).nodes) if node.name == "conv_head.2")
@@ -101,10 +101,10 @@ def times() -> None:
 
 
 def seconds(act: Callable[[], object]) -> float:
-    """How long something takes."""
-    start = time.perf_counter()
+    """Processor time of something on one thread, which other programs hardly change."""
+    start = time.process_time()
     act()
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def memory(name: str) -> tuple[int, int, int]:

@@ -11,11 +11,13 @@ from browser.driver import ARGUMENTS, NAMES, PHONE, Server
 from browser.explorer import PATIENCE
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from cnn_explorer.classics.catalogue import LITE0
+from cnn_explorer.classics.catalogue import FAMILIES, LITE0, NETWORKS
+from cnn_explorer.classics.folding import find, fold, layers
 from cnn_explorer.classics.graph import infer_graph
 from cnn_explorer.classics.origins import Origins
 from cnn_explorer.classics.photographs import photograph
 from cnn_explorer.classics.recorded import records
+from cnn_explorer.classics.wording import layer_summary
 
 pytestmark = pytest.mark.browser
 
@@ -78,6 +80,22 @@ def test_a_network_unfolds_by_mouse_and_by_keyboard(classics: Opened) -> None:
         wait_open(page, id)
     page.go_back()
     wait_open(page, "layer1")
+
+
+def test_every_family_unfolds_to_a_layer(classics: Opened) -> None:
+    page = classics("network=resnet18")
+    page.get_by_text("From the lecture's network to these").click()
+    for family in FAMILIES:
+        page.get_by_role("button", name=f"See it in {NETWORKS[family.shown].title}", exact=True).click()
+        wait_open(page, family.block)
+        graph = records().graphs[family.shown]
+        block = find(fold(graph), family.block)[-1]
+        layer = next(step for step in layers(block.inside) if step.kind == "Conv2d")
+        for step in find(block.inside, layer.id):
+            box(page, step.id).click()
+            wait_open(page, step.id)
+        node = graph.nodes[layer.nodes[0]]
+        expect(page.get_by_text(f"Convolution {node.name} {layer_summary(node)}")).to_be_visible()
 
 
 def test_a_picture_is_classified(classics: Opened) -> None:
@@ -201,9 +219,17 @@ def test_axe_finds_nothing(classics: Opened, axe: str) -> None:
 
 
 def test_a_phone_shows_all_parts_below_each_other(classics: Opened) -> None:
-    page = classics("network=efficientnet_lite0&open=stem.conv_stem.1", PHONE)
+    page = classics("network=efficientnet_lite0&open=stem.conv_stem.1&heat=1", PHONE)
     page.locator(".picture-view .tiles").wait_for(timeout=WORKER_PATIENCE)
     assert page.evaluate(OVERFLOW) <= 0
+    maps, test = page.locator(".picture-view:has(.tiles)"), page.locator(".picture-view:has(.cells)")
+    test.locator("[role=application]").tap(position={"x": 120, "y": 56})
+    expect(test).to_have_attribute("data-shown", re.compile(r"7 1 3|14 3 7"), timeout=WORKER_PATIENCE)
+    maps.locator(".map").nth(4).tap(position={"x": 92 * 56.5 / 112, "y": 92 * 56.5 / 112})
+    expect(maps).to_have_attribute("data-shown", re.compile(r"map \d+ 56 56"))
+    page.wait_for_function("() => new URLSearchParams(location.search).get('at')?.endsWith('.56.56')")
+    maps.locator(".beside .frame").tap(position={"x": 150 * 112.5 / 224, "y": 150 * 112.5 / 224})
+    expect(maps).to_have_attribute("data-shown", "picture 112 112")
     page = classics("network=googlenet&open=stage1.inception3a", PHONE)
     boxes = page.locator(".network-map button").evaluate_all(
         "all => all.map(one => one.getBoundingClientRect().toJSON())"
