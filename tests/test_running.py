@@ -184,6 +184,9 @@ def test_the_page_classifies_the_picture_of_its_address() -> None:
     assert address(page)["picture"] == "chelsea"
     assert "Egyptian cat" in classified(page)
     assert any("even for a face" in caption.value for caption in page.caption)
+    assert not any("changes the drawing alone" in caption.value for caption in page.caption)
+    control(page.number_input, "classic_size").set_value(128).run()
+    assert any("for 224 × 224 pixels: the size above" in caption.value for caption in page.caption)
 
 
 def test_a_picture_of_ones_own_stays_out_of_the_address() -> None:
