@@ -4,6 +4,7 @@ import hashlib
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,7 +17,7 @@ from full_data import classic_weights
 from streamlit.testing.v1 import AppTest
 from torchvision.models import get_model, get_model_weights
 
-from cnn_explorer.classics import downloads, running, tracing
+from cnn_explorer.classics import downloads, explaining, running, tracing
 from cnn_explorer.classics.downloads import OFFLINE, WRONG, Downloads, Progress, WrongHashError, check, checkpoint
 from cnn_explorer.classics.photographs import decoded, photograph
 from cnn_explorer.classics.worker import Worker
@@ -242,7 +243,9 @@ def test_trained_weights_recognise_the_photographs(name: str, tmp_path: Path) ->
 
 
 def test_networks_stay_within_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Opened one after the other in one process, six networks take no more than the limit beside torchvision itself."""
+    """Opened one after the other in one process, with a heat map each, six networks take no more than the limit beside
+    torchvision itself.
+    """
     limit = 300
     monkeypatch.setenv(running.MEMORY, str(limit))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([os.path.dirname(__file__), os.environ.get("PYTHONPATH", "")]))
@@ -253,9 +256,21 @@ def test_networks_stay_within_the_memory(tmp_path: Path, monkeypatch: pytest.Mon
         for name in ("resnet18", "resnet50", "densenet121", "googlenet", "resnet34", "resnet101"):
             file, _ = saved(name, tmp_path)
             worker.call(running.classify, name, photograph("coffee"), file)
+            shapes = kept.seen_shapes(name).nodes
+            place = [place for place, one in enumerate(shapes) if len(one.shape) == 3 and one.shape[1] > 1][-1]
+            worker.call(explaining.explain, name, photograph("coffee"), place, "espresso", file)
         assert worker.call(peak) - before < limit
     finally:
         worker.close()
+
+
+def test_a_network_that_is_forgotten_leaves_nothing_behind() -> None:
+    network = tracing.build("squeezenet1_1", "cpu")
+    weights = weakref.ref(network.get_submodule("features.0").weight)
+    explaining.grad_cam(running.out_of_place(network), torch.randn(1, 3, 64, 64), 1, 3)
+    del network
+    running.forget()
+    assert weights() is None
 
 
 def peak() -> float:

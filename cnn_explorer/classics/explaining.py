@@ -61,6 +61,7 @@ def explain(name: str, picture: bytes, place: int, label: str, file: Path | None
     del network  # where there is no room for both, the trained one is loaded anew when it is needed again
     running.make_room_for(name, weights + gradients)
     random = grad_cam(running.out_of_place(_random(name)), image, place, wanted)
+    running.forget()
     return Explained(label, probability, cam, random)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -162,7 +163,16 @@ def make_room_for(name: str, needed: float) -> None:
         if _kept_megabytes() + needed <= memory_limit():
             return
         _KEPT.pop(other, None)
-        give_back_memory()
+        forget()
+
+
+def forget() -> None:
+    """Give back the memory of networks that are not used any more. They and their graphs are in circles of references,
+    which Python would free at some time later: a graph's only when its network is gone.
+    """
+    gc.collect()
+    gc.collect()
+    give_back_memory()
 
 
 def _size(file: Path) -> float:
@@ -178,7 +188,7 @@ def _make_room(megabytes: float) -> None:
         raise ValueError(TOO_LARGE)
     while _KEPT and _kept_megabytes() + memory_for(megabytes) > memory_limit():
         _KEPT.popitem(last=False)
-        give_back_memory()
+        forget()
 
 
 def _kept_megabytes() -> float:
