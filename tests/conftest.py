@@ -23,11 +23,24 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "reproducible"))
 
 
 def pytest_collection_finish() -> None:
-    """Have Streamlit search the installed packages for components once; every AppTest would search anew, for 150 ms."""
+    """Have Streamlit do once what every AppTest would do anew: search the installed packages for components, for 150
+    ms, and read the program of a page, for 20 ms a run. Have it wait for a run without looking every millisecond.
+    """
     if "streamlit.testing.v1" in sys.modules:
         from streamlit.components.v2 import manifest_scanner
+        from streamlit.runtime.scriptrunner import magic
+        from streamlit.testing.v1 import local_script_runner
 
         manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
+        magic.add_magic = cache(magic.add_magic)
+
+        def wait(runner: local_script_runner.LocalScriptRunner, timeout: float) -> None:
+            runner._script_thread.join(timeout)
+            if not runner.script_stopped():
+                runner.request_stop()
+                raise RuntimeError(f"The page takes longer than {timeout} seconds.")
+
+        local_script_runner.require_widgets_deltas = wait
 
 
 class Failures(logging.Handler):
