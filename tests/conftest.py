@@ -11,6 +11,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,6 +21,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is first import
 settings.register_profile("reproducible", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("large", max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "reproducible"))
+
+CLASSICS = {
+    f"test_{one}.py" for one in ("classics", "classics_page", "downloads", "explaining", "lite0", "maps", "running")
+}
 
 
 def pytest_collection_finish() -> None:
@@ -41,6 +46,23 @@ def pytest_collection_finish() -> None:
                 raise RuntimeError(f"The page takes longer than {timeout} seconds.")
 
         local_script_runner.require_widgets_deltas = wait
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """With `--dist=loadfile`, the tests of classic networks are one file: importing torchvision takes two seconds, and
+    starting the app's process that has it takes four.
+    """
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            return "classics" if Path(file).name in CLASSICS else file
+
+    return ByFile(config, log)
 
 
 class Failures(logging.Handler):
