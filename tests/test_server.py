@@ -3,12 +3,16 @@
 import io
 import os
 import shutil
+import socket
+import statistics
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.parse import urljoin
@@ -70,6 +74,33 @@ def test_an_open_page_at_rest_costs_nothing_beside_a_virtual_environment(server:
         before, began = cpu_seconds(server.pid), time.monotonic()
         time.sleep(3)
         assert (cpu_seconds(server.pid) - before) / (time.monotonic() - began) <= 0.1
+
+
+def test_sessions_that_ask_and_do_not_read_hold_up_nobody_else(server: Server) -> None:
+    """Each asks for its whole page twice a second; the other one asks for a part."""
+    question, over = BackMsg(), threading.Event()
+    question.rerun_script.query_string = ""
+
+    def flood(visit: Visit) -> None:
+        while not over.wait(0.5):
+            visit.socket.send(question.SerializeToString())
+
+    with ExitStack() as stack, ThreadPoolExecutor(30) as flooding:
+        other = stack.enter_context(open_visit(server.url))
+        silent = [stack.enter_context(open_visit(server.url)) for _ in range(30)]
+        stack.callback(over.set)
+        for visit in silent:
+            flooding.submit(flood, visit)
+        time.sleep(2)
+        took = []
+        for _ in range(20):
+            began = time.monotonic()
+            assert other.rerun(fragment=other.fragment)
+            took.append(time.monotonic() - began)
+            time.sleep(0.1)
+        for visit in silent:
+            visit.socket.socket.shutdown(socket.SHUT_RDWR)  # a proper end would wait for an answer
+    assert statistics.median(took) < 0.5  # it was minutes
 
 
 # --- what it gives back ---

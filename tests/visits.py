@@ -22,7 +22,8 @@ from websockets.sync.client import ClientConnection, connect
 class Visit:
     """One session on the first page, with the cookies of its browser; `open_visit` makes it.
 
-    `query` is what its address says, `elements` what it was sent by the last run, by kind.
+    `query` is what its address says, `elements` what it was sent by the last run, by kind, and `fragment` the part of
+    the page that shows a component.
     """
 
     def __init__(self, url: str, query: str = "") -> None:
@@ -30,6 +31,7 @@ class Visit:
         self.session = ""
         self.cookies: dict[str, str] = {}
         self.elements: dict[str, list[Element]] = {}
+        self.fragment = ""
         self._connection = ExitStack()
 
     def connect(self) -> None:
@@ -75,10 +77,13 @@ class Visit:
             name, _, value = line.partition(";")[0].partition("=")
             self.cookies[name] = value
 
-    def rerun(self, files: Mapping[str, str] | None = None) -> bool:
-        """Run the page, with uploaded files by their uploader's key, and what follows; True if nothing failed."""
+    def rerun(self, files: Mapping[str, str] | None = None, fragment: str = "") -> bool:
+        """Run the page or a part of it, with uploaded files by their uploader's key, and what follows; True if nothing
+        failed.
+        """
         message = BackMsg()
         message.rerun_script.query_string = self.query
+        message.rerun_script.fragment_id = fragment
         for key, name in (files or {}).items():
             ids = [element.file_uploader.id for element in self.elements["file_uploader"]]
             (uploader,) = [each for each in ids if re.search(rf"-{key}( v\d+)?$", each)]
@@ -96,6 +101,8 @@ class Visit:
             elif answer.HasField("delta") and answer.delta.HasField("new_element"):
                 element = answer.delta.new_element
                 self.elements.setdefault(str(element.WhichOneof("type")), []).append(element)
+                if element.HasField("bidi_component"):
+                    self.fragment = answer.delta.fragment_id
             elif answer.HasField("script_finished") and answer.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
                 compiled = answer.script_finished != ForwardMsg.FINISHED_WITH_COMPILE_ERROR
                 return compiled and "exception" not in self.elements
