@@ -8,7 +8,7 @@ import re
 import struct
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.Element_pb2 import Element
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 
@@ -106,6 +107,14 @@ class Visit:
             elif answer.HasField("script_finished") and answer.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
                 compiled = answer.script_finished != ForwardMsg.FINISHED_WITH_COMPILE_ERROR
                 return compiled and "exception" not in self.elements
+
+    def refused(self, frame: bytes) -> int | None:
+        """Send a frame that must not be taken; returns the code with which the connection is closed."""
+        with suppress(ConnectionClosed):
+            self.socket.send(frame)
+            while True:
+                self.socket.recv(timeout=60)
+        return self.socket.close_code
 
     def wait_maps(self) -> None:
         """Run the page until PyTorch answers."""
