@@ -131,7 +131,7 @@ def attack(name: str, url: str) -> None:
         while True:
             async with spaced:
                 await asyncio.sleep(1 / rate)
-            with suppress(*NETWORK_ERRORS):
+            with suppress(*NETWORK_ERRORS, AttributeError):  # asyncio's, where a connection is aborted twice
                 await act(url)
 
     async def all_of_them() -> None:

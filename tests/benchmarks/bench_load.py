@@ -399,7 +399,8 @@ async def soak(server: Server, minutes: int, log: Path) -> None:
     print(f"{len(visitors)} visitors at a time")
     for minute in range(1, minutes + 1):
         await asyncio.sleep(60)
-        children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+        lists = Path(f"/proc/{server.pid}/task").glob("*/children")  # every thread has children of its own
+        children = [child for file in lists for child in file.read_text().split()]
         beside = sum(resident_mb(int(child)) for child in children)
         told = log.read_text().count('"event": "error"')
         print(
