@@ -72,6 +72,7 @@ class Session:
     socket: ClientConnection
     path: str = ""
     query: str = ""
+    hash: str = ""  # Streamlit's name of the page
     usable: float = 0
     confirmed: list[float] = field(default_factory=list)
     view: str = ""
@@ -86,7 +87,8 @@ class Session:
         """Run the page, or one of its fragments, and read all that it sends."""
         message = BackMsg()
         message.rerun_script.query_string = self.query
-        message.rerun_script.page_name = self.path
+        message.rerun_script.page_name = "" if self.hash else self.path
+        message.rerun_script.page_script_hash = self.hash
         message.rerun_script.fragment_id = fragment
         self.texts.clear()
         for widget, value in self.widgets.items():
@@ -97,7 +99,9 @@ class Session:
         while True:
             answer = ForwardMsg()
             answer.ParseFromString(await asyncio.wait_for(self.socket.recv(), PATIENCE))
-            if answer.HasField("page_info_changed"):
+            if answer.HasField("new_session"):
+                self.hash = answer.new_session.page_script_hash
+            elif answer.HasField("page_info_changed"):
                 self.query = answer.page_info_changed.query_string
             elif answer.HasField("delta") and answer.delta.HasField("new_element"):
                 self._look(answer)
