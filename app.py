@@ -10,6 +10,7 @@ from cnn_explorer.ui.draw import controls
 from cnn_explorer.ui.draw.live import live_view, popovers
 from cnn_explorer.ui.headers import ResponseHeaders
 from cnn_explorer.ui.loading import torch_loading
+from cnn_explorer.ui.turns import Turns
 
 
 @st.fragment(key=widgets.PAGE)
@@ -42,6 +43,6 @@ else:  # `streamlit run` imports this file before there is a server, looks for `
         __file__,
         lifespan=server.lifespan,
         routes=server.ROUTES,
-        middleware=[Middleware(ResponseHeaders, modules=shell.modules())],
+        middleware=[Middleware(ResponseHeaders, modules=shell.modules()), Middleware(Turns)],
         on_script_error=uncaught,
     )

@@ -198,6 +198,17 @@ def repair_offer(shapes: NetworkShapes) -> None:
 
 # --- blocks ---
 
+
+@dataclass
+class _Places:
+    """For how many blocks and hidden layers there are places. There are never fewer again, so that a row that is gone
+    is replaced at once. Places for all that an address can name would be half of what a changed setting sends.
+    """
+
+    blocks: int = MAX_BLOCKS
+    hidden: int = MAX_HIDDEN
+
+
 Edit = Callable[[Blocks, Any], Blocks]  # the network as it is when the visitor acts, and the new value
 
 
@@ -280,14 +291,16 @@ def block_rows(shapes: NetworkShapes) -> None:
         st.markdown(f"First {', '.join(map(str, parts.stem))}, then:")
     else:
         st.empty()
-    for index in range(MAX_LAYERS):  # as many places as there can be blocks: a row that is gone is replaced at once
+    places = remembered(_Places)
+    places.blocks, places.hidden = max(places.blocks, len(parts.blocks)), max(places.hidden, len(parts.hidden))
+    for index in range(places.blocks):
         if index >= len(parts.blocks):
             st.empty()
             continue
         with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
             _block_row(parts, index, inputs)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
-        _head_row(parts, len(shapes.spec.layers))
+        _head_row(parts, len(shapes.spec.layers), places.hidden)
 
 
 def _block_row(parts: Blocks, index: int, inputs: dict[int, Shape]) -> None:
@@ -357,12 +370,12 @@ def _room(layer: WindowSpec, shape: Shape | None) -> dict[str, tuple[int, int]]:
     }
 
 
-def _head_row(parts: Blocks, layers: int) -> None:
+def _head_row(parts: Blocks, layers: int, places: int) -> None:
     st.markdown("**linear**", width=NAME_WIDTH)
     hidden = len(parts.hidden)
     for number, features in enumerate(parts.hidden):
         _number("linear", f"fc{number + 1} out_features", features, 1, MAX_FEATURES, _hidden_edit(number))
-    _nothing(MAX_LAYERS - hidden)
+    _nothing(places - hidden)
     between = dict.fromkeys(str(layer) for layer in parts.head if not isinstance(layer, LinearSpec))
     if between:
         st.markdown(f"with {', '.join(between)}", width="content")
