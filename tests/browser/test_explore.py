@@ -205,6 +205,40 @@ def test_a_map_under_the_pointer_is_enlarged_with_its_value(visit: Visit) -> Non
         assert np.abs(enlarged - colours(app, maps[number], float(np.abs(maps).max()), "light")).max() <= 4
     app.page.mouse.move(640, 715)
     app.card.wait_for(state="hidden")
+    assert drawn_lines(app) == []
+
+    # Lines join a map with all that it is made of, and with the one that it goes into; its neighbours show their numbers.
+    own = app.tiles("conv2")[16]
+    app.page.mouse.move(*middle(own))
+    app.card.wait_for()
+    before = [((tile.x + tile.width, middle(tile)[1]), (own.x, middle(own)[1])) for tile in app.tiles("relu1")]
+    after = app.tiles("max2")[16]
+    expected = [*before, ((own.x + own.width, middle(own)[1]), (after.x, middle(after)[1]))]
+    found = {
+        (tuple(start), tuple(end)) if start < end else (tuple(end), tuple(start)) for start, end in drawn_lines(app)
+    }
+    assert len(found) == 11
+    for line in expected:
+        assert any(np.allclose(line, other, atol=1.5) for other in found), line
+    shown = app.page.locator(".numbers").evaluate_all("all => all.map(each => Number(getComputedStyle(each).opacity))")
+    assert shown == [0, 0, 1, 1, 1, 0]
+    written = pixels(app, app.page.locator(".numbers").nth(3))[..., 3]
+    for tile in app.tiles("conv2"):
+        left, top = (round(place) for place in (tile.x - app.tiles("conv2")[0].x, tile.y - app.tiles("conv2")[0].y))
+        assert written[top : top + 14, left : left + 16].any()
+        assert not written[top + 16 : top + int(tile.height), left : left + int(tile.width)].any()
+
+
+def drawn_lines(app: Explorer) -> list[list[list[float]]]:
+    """Both ends of each line in CSS pixels of the page."""
+    path, x, y = app.page.locator(".links").evaluate(
+        """(svg) => {
+          const { left, top } = svg.getBoundingClientRect();
+          return [svg.querySelector(".single").getAttribute("d") ?? "", left, top];
+        }"""
+    )
+    lines = [[float(number) for number in re.findall(r"-?[\d.]+", line)] for line in path.split("M")[1:]]
+    return [[[line[0] + x, line[1] + y], [line[-2] + x, line[-1] + y]] for line in lines]
 
 
 def read(text: str) -> list[float]:

@@ -7,13 +7,15 @@ import { paintFormer } from "./former_maps.js";
 import { columnsLayout, mapsOf, pixelAt, stackedLayout, tileAt } from "./geometry.js";
 import { headOf, writeHead } from "./headings.js";
 import { ARROWS, within } from "./keys.js";
+import { writeNumbers } from "./map_numbers.js";
 import { hasKernels } from "./layer_kinds.js";
 import { oneDecimal, percent } from "./numbers.js";
 import { cssColour, paintLayer, reachOf } from "./painting.js";
 
 /** @import { Difference, Former, Grid, Layer, Lattice, Pixel, Place, Scale, Theme, Update } from "../types.d.ts" */
+/** @import { Tiles } from "./links.js" */
 /** @typedef {{narrow: boolean, width: number, height: number, theme: Theme}} Room for the columns, CSS pixels */
-/** @typedef {{canvas: HTMLCanvasElement, former: HTMLCanvasElement, outline: HTMLCanvasElement, grid: Grid, column: HTMLElement}} Drawn a layer with a column of its own */
+/** @typedef {{canvas: HTMLCanvasElement, former: HTMLCanvasElement, numbers: HTMLCanvasElement, outline: HTMLCanvasElement, grid: Grid, column: HTMLElement}} Drawn a layer with a column of its own */
 /**
  * @typedef {{column: HTMLElement, verdict: HTMLElement, sure: HTMLElement,
  *   doubt: HTMLElement, rows: {row: HTMLElement, logit: HTMLElement, bar: HTMLElement, was: HTMLElement, share: HTMLElement}[]}} Answer the ten probabilities
@@ -65,6 +67,10 @@ export class Columns {
   #held = false; // the former network's maps are shown
   #news = 0; // timer
   #built = "";
+
+  /** @type {Theme | null} in which the maps' numbers are written */
+  #numbered = null;
+
   #returning = false; // the focus is given back
   #walking = false; // with the keyboard
   #marked = -1; // digit
@@ -115,6 +121,7 @@ export class Columns {
       this.#built = signature;
     }
     if (rebuilt || other) this.#compare();
+    if (rebuilt || room.theme !== this.#numbered) this.#writeNumbers(room.theme);
     if (update.pending) return rebuilt;
     const network = Math.max(0, ...update.values.map((values) => reachOf(values)));
     for (const [index, { canvas, grid }] of this.drawn) {
@@ -134,6 +141,31 @@ export class Columns {
     this.#returning = true;
     opener?.focus({ preventScroll: true });
     this.#returning = false;
+  }
+
+  /** How many maps a layer has. @param {number} index */
+  mapsIn(index) {
+    return mapsOf(this.layers[index].shape)[0];
+  }
+
+  /** Where a layer's maps are on the screen; null where it has no column. @param {number} index @returns {Tiles | null} */
+  tilesOf(index) {
+    const drawn = this.drawn.get(index);
+    if (drawn) {
+      const { canvas, grid } = drawn, whole = canvas.getBoundingClientRect();
+      return {
+        whole,
+        tile: (map) => {
+          const [x, y] = tileAt(grid, map), left = whole.left + x * grid.dot, top = whole.top + y * grid.dot;
+          return { left, top, right: left + grid.tileWidth * grid.dot, bottom: top + grid.tileHeight * grid.dot };
+        },
+      };
+    }
+    if (!this.#answer || index !== this.layers.length - 1) return null;
+    const { rows } = this.#answer;
+    const tile = (/** @type {number} */ digit) => rows[digit].row.getBoundingClientRect();
+    const [first, last] = [tile(0), tile(rows.length - 1)];
+    return { whole: { left: first.left, top: first.top, right: first.right, bottom: last.bottom }, tile };
   }
 
   /** The element of a layer's column. @param {number} index */
@@ -240,6 +272,15 @@ export class Columns {
     return (map) => reachOf(values, map * rows * columns, (map + 1) * rows * columns);
   }
 
+  /** A number on every map that has room for it. @param {Theme} theme */
+  #writeNumbers(theme) {
+    this.#numbered = theme;
+    const { fontFamily } = getComputedStyle(this.element);
+    for (const [index, { numbers, grid }] of this.drawn) {
+      if (this.layers[index].shape.length === 3) writeNumbers(numbers, grid, this.mapsIn(index), theme, fontFamily);
+    }
+  }
+
   /** A column for every layer but the last one's logits, which stand beside the probabilities. @param {Update} update @param {Room} room */
   #build({ layers, error, classes, pin }, { narrow, width, height }) {
     const shown = layers.slice(0, classes ? -1 : undefined);
@@ -294,6 +335,7 @@ export class Columns {
   /** @param {number} index @param {Layer} layer @param {Grid} grid @returns {Drawn} */
   #column(index, layer, grid) {
     const column = element("div", "column"), canvas = element("canvas"), former = element("canvas", "former"), outline = element("canvas", "outline");
+    const numbers = element("canvas", "numbers");
     column.style.minWidth = `${grid.width}px`;
     canvas.setAttribute("role", "application");
     canvas.setAttribute("aria-roledescription", layer.shape.length === 3 ? "feature maps" : "features");
@@ -330,9 +372,9 @@ export class Columns {
       if (canvas.matches(":focus-visible")) this.#show(index, (this.#returning && this.#seen) || first);
     };
     const tiles = element("div", "tiles");
-    tiles.append(canvas, former, outline);
+    tiles.append(canvas, former, numbers, outline);
     column.append(headOf(layer), tiles);
-    return { canvas, former, outline, grid, column };
+    return { canvas, former, numbers, outline, grid, column };
   }
 
   #leave() {

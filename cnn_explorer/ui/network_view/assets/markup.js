@@ -52,5 +52,6 @@ export const MARKUP = `
   <p>${FIRST_WORDS} Your drawing changes no weight: the network has learned before.</p>
   <dl></dl>
 </section>
+<svg class="links" aria-hidden="true"><path class="many"/><path class="single"/></svg>
 <div class="spoken" role="status" aria-live="polite"></div>
 <div class="card" hidden></div>`;

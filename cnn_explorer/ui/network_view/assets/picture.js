@@ -5,7 +5,7 @@ import { cssColour, inkOn, paintLayer, reachOf } from "./painting.js";
 
 export const FONT = 12; // CSS pixels: the least that can be read
 const LINE = 14;
-const OUTLINES = { light: ["#fff", "#111"], dark: ["#000", "#fff"] }; // halo and line: one of both stands out on any colour
+export const OUTLINES = { light: ["#fff", "#111"], dark: ["#000", "#fff"] }; // halo and line: one of both stands out on any colour
 
 /** @import { Look, Numbers, Theme, Tile } from "../types.d.ts" */
 /** @typedef {[row: number, column: number]} Cell */
