@@ -28,7 +28,7 @@ def page() -> None:
     controls.notices(typing_error)
     live_view()
     controls.repair_offer(shapes)
-    controls.block_rows(shapes)
+    controls.block_groups(shapes)
 
 
 if st.runtime.exists():

@@ -67,8 +67,11 @@ def words(page: AppTest) -> dict[str, str | None]:
 
 
 def places(page: AppTest) -> list[int]:
-    """The positions in the page's fragment that something was put into, an empty element perhaps."""
-    return sorted(page.main.children[1].children)  # type: ignore[union-attr]
+    """The positions among the groups of widgets, the last part of the page's fragment, that something was put into, an
+    empty element perhaps.
+    """
+    parts = page.main.children[1].children  # type: ignore[union-attr]
+    return sorted(parts[max(parts)].children)  # type: ignore[union-attr]
 
 
 def read(markdown: str) -> str:
@@ -345,8 +348,8 @@ def test_a_near_miss_is_said_in_words_and_repaired_by_a_press() -> None:
     assert not [button for button in page.button if button.key == "use_meant"]
 
 
-def test_a_network_of_many_blocks_leaves_no_row_behind() -> None:
-    """Every row has a place of its own, in which the next run puts something else at once."""
+def test_a_network_of_many_blocks_leaves_no_group_behind() -> None:
+    """Every group has a place of its own, in which the next run puts something else at once."""
     many, few = (places(opened(net="-".join(["conv8k3p1-relu"] * count) + "-fc10")) for count in (8, 1))
     assert few == many
     assert len(few) > 20

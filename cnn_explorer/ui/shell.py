@@ -77,6 +77,26 @@ STYLE = """<style>
 /* so is theirs of figures */
 .js-plotly-plot :is(.infolayer, [class*="axislayer"]) text { fill: currentColor !important; }
 .st-key-training_place { min-width: 300px; }
+/* groups of widgets: five fields side by side where there is room */
+.st-key-controls > [data-testid="stLayoutWrapper"] { min-width: 0; }
+.st-key-controls > :has(> [class*="st-key-group_conv"]) { flex: 5 1 554px; }
+.st-key-controls > :has(> .st-key-group_linear) { flex: 1 1 104px; }
+[class*="st-key-group_"] [data-testid="stMarkdownContainer"] p { line-height: 1.3; }
+@media (min-width: 900px) {
+  .st-key-controls { flex-wrap: nowrap; gap: 8px; }
+  [class*="st-key-group_"] [class*="st-key-icon_"] button { min-height: 24px; padding: 0 6px; }
+  .st-key-add_block button { min-height: 30px; padding: 0 8px; }
+}
+@media (min-width: 1700px) { /* below the columns of their blocks, which the network view measures */
+  .st-key-controls {
+    display: grid; grid-auto-flow: column; grid-auto-columns: minmax(0, 1fr); grid-template-columns: var(--groups);
+    padding-left: calc(var(--groups-start, 1.6rem) - 1.6rem);
+  }
+}
+@media (max-width: 899px) {
+  .st-key-controls { flex-direction: column; }
+  .st-key-controls > [data-testid] { flex: none !important; }
+}
 @media (max-width: 640px) {
   [data-testid="stHeader"] { position: absolute; }
   [data-testid="stMarkdownContainer"] :is(th, td) { padding: 0.2rem !important; font-size: 11px; }

@@ -153,6 +153,19 @@ def test_maps_fill_every_large_screen(visit: Visit, artifacts: Path) -> None:
         assert min(min(tile.width, tile.height) for tile in tiles) >= 39.9, width
         assert max(tile.y + tile.height for tile in tiles) <= height, width
         assert max(tile.x + tile.width for tile in tiles) >= 0.7 * width, width  # no empty third
+    # Each block's widgets stand below its columns, in a group of its name, and do not move under the pointer.
+    for name, layer in (("conv1", "conv1"), ("conv2", "conv2")):
+        group = app.page.get_by_role("group", name=name, exact=True)
+        expect(group.get_by_role("spinbutton", name=f"{name} stride", exact=True)).to_be_visible()
+        (box,), (maps,) = boxes(app, f".st-key-group_{name}"), boxes(app, f".column:has([data-layer={layer}])")
+        assert box[0] == pytest.approx(maps[0], abs=24)
+    more = app.setting("block1_kernel_size").get_by_test_id("stNumberInputStepUp")
+    before = more.bounding_box()
+    for net in ("conv10k6-max2-relu-conv20k5-max2-relu-fc10", "conv10k7-max2-relu-conv20k5-max2-relu-fc10"):
+        more.click()
+        app.wait_net(net)
+    assert more.bounding_box() == before
+    expect(app.page.locator(".turned")).to_have_count(3)
     app.page.locator("[data-sizes=toscale]").click()
     app.page.wait_for_function("() => new URLSearchParams(location.search).get('view') === 'toscale'")
     app.page.reload()

@@ -74,6 +74,7 @@ export class Columns {
   #returning = false; // the focus is given back
   #walking = false; // with the keyboard
   #marked = -1; // digit
+  #marking = 0; // block
 
   /** @type {Pixel | null} the value that was looked at last */
   #seen = null;
@@ -132,7 +133,10 @@ export class Columns {
     if (this.#answer) this.#showAnswer(this.#answer, update, room.theme);
     if (this.#held) this.#paintFormer();
     this.card.refresh();
-    if (rebuilt) this.#hint();
+    if (rebuilt) {
+      this.#hint();
+      this.markBlock();
+    }
     return rebuilt;
   }
 
@@ -166,6 +170,28 @@ export class Columns {
     const tile = (/** @type {number} */ digit) => rows[digit].row.getBoundingClientRect();
     const [first, last] = [tile(0), tile(rows.length - 1)];
     return { whole: { left: first.left, top: first.top, right: first.right, bottom: last.bottom }, tile };
+  }
+
+  /** The block that each layer belongs to, counted from 1; 0 before the first convolution, and from the first layer of features on. */
+  get #blocks() {
+    let block = 0;
+    return this.layers.map((layer) => {
+      if (hasKernels(layer)) block += 1;
+      return layer.shape.length === 3 ? block : 0;
+    });
+  }
+
+  /** Mark the columns of a block, whose setting the visitor holds. @param {number} block counted from 1; 0 for none */
+  markBlock(block = this.#marking) {
+    this.#marking = block;
+    this.#blocks.forEach((own, index) => this.columnOf(index)?.classList.toggle("turned", own > 0 && own === block));
+  }
+
+  /** Where the blocks begin, and what follows them: CSS pixels from the left edge of the page. @returns {number[]} */
+  get starts() {
+    const blocks = this.#blocks, features = this.layers.findIndex(({ shape }) => shape.length === 1);
+    const first = Array.from({ length: Math.max(0, ...blocks) }, (_, block) => blocks.indexOf(block + 1));
+    return [...first, features].map((index) => this.columnOf(index)?.getBoundingClientRect().left ?? this.element.getBoundingClientRect().right);
   }
 
   /** The element of a layer's column. @param {number} index */

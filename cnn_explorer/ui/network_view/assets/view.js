@@ -16,6 +16,7 @@ import { imageOfStrokes, placementOf } from "./raster.js";
 import { ServerChannel } from "./server_channel.js";
 import { Surface } from "./surface.js";
 import { Help } from "./help.js";
+import { Knobs } from "./knobs.js";
 import { Legend } from "./legend.js";
 import { Terms } from "./terms.js";
 import { Training } from "./training.js";
@@ -123,6 +124,7 @@ export class View {
       unpin: () => this.#setPin(""),
       hold: (held) => this.#hold(held),
     });
+    this.knobs = new Knobs((knob) => this.columns.markBlock(knob?.block ?? 0));
     this.training = new Training(this.#find(".training"), () => this.server.ask());
     this.gallery = new Gallery(host);
     this.image = part(host, ".image", HTMLCanvasElement);
@@ -205,6 +207,7 @@ export class View {
     cancelAnimationFrame(this.#following);
     clearTimeout(this.#measuring);
     this.pinBar.close();
+    this.knobs.close();
     this.columns.close();
     this.server.close();
     this.address.close();
@@ -482,7 +485,9 @@ export class View {
     const shown = this.#own ?? this.#last;
     if (!shown || !this.#room) return;
     paintImage(this.image, shown.image, SEEN);
-    this.depth.refresh(this.columns.show(shown, { ...this.#room, theme: this.#look.theme }, this.#comparedWith(shown)));
+    const rebuilt = this.columns.show(shown, { ...this.#room, theme: this.#look.theme }, this.#comparedWith(shown));
+    if (rebuilt) this.knobs.align(this.columns.starts);
+    this.depth.refresh(rebuilt);
     if (shown.pending) return;
     if (shown.exact) this.#writeLegend();
     this.#find(".short-answer strong").textContent = this.columns.verdict(shown); // where the columns stack, the answer is far from the pen
