@@ -8,7 +8,7 @@ An update is one blob, decoded by `assets/protocol.js`:
 While the pen moves, values are float16: three significant digits are enough to paint, at half the size. At rest they
 are float32, and whoever opens a pixel can work out PyTorch's own numbers. Weights come once a network, when the browser
 asks for them; so do layers and weights of the pinned network. `flatten` repeats the values of the layer before it and
-is left out where another layer follows; its formula stands on that layer's joint.
+is left out where another layer follows; its formula stands before that layer's own.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-// A column a layer: its name and shape, its maps as tiles, the formula on the joint before it; then the ten probabilities.
+// A column a layer: its name and shape, its formula, its maps as tiles; then the ten probabilities.
 
 import { latticesOf } from "./alignment.js";
 import { changeSentence, differences, shapeText } from "./compare.js";
 import { element } from "./element.js";
 import { paintFormer } from "./former_maps.js";
+import { formulaOf, linesOf, textOf, writeFormula } from "./formulas.js";
 import { columnsLayout, mapsOf, pixelAt, stackedLayout, tileAt } from "./geometry.js";
 import { headOf, writeHead } from "./headings.js";
 import { ARROWS, within } from "./keys.js";
@@ -23,16 +24,21 @@ import { cssColour, paintLayer, reachOf } from "./painting.js";
 
 const JOINT = 19; // width of a joint with its margins, CSS pixels
 const MARGIN = 1; // of these, at each side
-const ANSWER = 176; // width of the probabilities, on a laptop and on a wide screen
-const WIDE_ANSWER = 290, WIDE = 1250;
+const WIDE = 1250; // of the room: from here on, text is larger
 const BREAK = 212; // width of the note where the geometry breaks
-const HEAD = 34; // name and shape above the tiles
+const LINES = 2; // of a formula, at least
 const VERDICT = 50; // the large digit
 const CLOSE = 0.1; // probability of a runner-up that is named
 const UNLIKE = "unlike all digits that it learned from";
 const SEEN = 0.005; // difference of two probabilities that is marked
 const NEWS = 6000; // ms that headings show what a change has done
-const LETTER = 6.8; // width of a heading's letters, about
+
+/** Sizes of text, CSS pixels: the height of name and shape and of a formula's line, the width of letters in both, about, and of the answer. */
+const TEXTS = {
+  laptop: { title: 32, line: 13, letter: 6.8, digit: 6.2, answer: 176 },
+  wide: { title: 36, line: 16, letter: 7.6, digit: 7.2, answer: 290 },
+};
+/** @typedef {typeof TEXTS.laptop} Text */
 
 export class Columns {
   /** @type {Scale} what the colours of a map are relative to */
@@ -89,7 +95,7 @@ export class Columns {
     this.element = host;
     this.card = card;
     this.on = on;
-    for (const [name, width] of Object.entries({ joint: JOINT - 2 * MARGIN, margin: MARGIN, head: HEAD, break: BREAK })) {
+    for (const [name, width] of Object.entries({ joint: JOINT - 2 * MARGIN, margin: MARGIN, break: BREAK })) {
       host.style.setProperty(`--${name}`, `${width}px`);
     }
     host.onscroll = () => this.#hint();
@@ -269,8 +275,9 @@ export class Columns {
 
   /** @param {number} index of a layer @param {HTMLElement} column @param {string} also */
   #writeHead(index, column, also = "") {
-    const [head] = column.children;
-    if (head instanceof HTMLElement) writeHead(head, this.layers[index], this.#differences[index] ?? null, also);
+    const [head, formula] = column.children, difference = this.#differences[index] ?? null;
+    if (head instanceof HTMLElement) writeHead(head, this.layers[index], difference, also);
+    if (formula instanceof HTMLElement) writeFormula(formula, formulaOf(this.layers, index, this.#former?.layers ?? [], difference));
   }
 
   #paintFormer() {
@@ -311,17 +318,27 @@ export class Columns {
   #build({ layers, error, classes, pin }, { narrow, width, height }) {
     const shown = layers.slice(0, classes ? -1 : undefined);
     const shapes = shown.map(({ shape }) => shape);
-    const answer = width < WIDE ? ANSWER : WIDE_ANSWER;
+    const text = width < WIDE ? TEXTS.laptop : TEXTS.wide;
+    const { answer } = text;
     const { style } = /** @type {HTMLElement} */ (this.element.parentElement);
     style.setProperty("--answer", `${answer}px`);
-    style.setProperty("--pin-top", `${classes ? HEAD + VERDICT : 0}px`);
     this.element.classList.toggle("comparable", pin !== null);
     const joints = shown.length + (classes || error ? 1 : 0);
     const alone = pin && !classes && !error ? answer : 0; // for the pin, which else stands above the answer or the break
     const tail = (classes ? answer : 0) + (error ? BREAK + 8 : 0) + alone;
-    const grids = narrow
-      ? stackedLayout(shapes, width)
-      : columnsLayout(shapes, shown.map(headWidth), width - joints * JOINT - tail - 12, height - HEAD, this.toScale);
+    const least = shown.map((layer) => headWidth(layer, text)), across = width - joints * JOINT - tail - 12;
+    /** @param {number} lines of the formulas @returns {{grids: Grid[], head: number}} */
+    const laidOut = (lines) => {
+      const head = text.title + lines * text.line;
+      return { grids: columnsLayout(shapes, least, across, height - head, this.toScale), head };
+    };
+    let { grids, head } = narrow ? { grids: stackedLayout(shapes, width), head: 0 } : laidOut(LINES);
+    if (!narrow) {
+      const widths = grids.map((grid, index) => Math.max(grid.width, least[index]) + JOINT);
+      const lines = Math.max(LINES, ...shown.map((layer, index) => (layer.window ? formulaLines(layers, index, Math.floor((widths[index] - 4) / text.digit)) : 1)));
+      if (lines > LINES) ({ grids, head } = laidOut(lines));
+    }
+    for (const [name, size] of Object.entries({ head, title: text.title, "pin-top": classes ? head + VERDICT : 0 })) style.setProperty(`--${name}`, `${size}px`);
     this.card.hide();
     this.element.classList.remove("news");
     this.element.replaceChildren();
@@ -343,8 +360,7 @@ export class Columns {
   #joint(index, layer) {
     const joint = element("button", "joint");
     joint.type = "button";
-    const formula = element("span", "formula", layer.formula.replaceAll("\n", "  →  "));
-    joint.append(formula, element("span", "arrow"));
+    joint.append(element("span", "arrow"));
     joint.setAttribute("aria-label", `${layer.name}: ${layer.formula}`);
     const explained = () => this.card.showLayer(joint, layer, this.#changeOf(index));
     joint.onpointerenter = explained;
@@ -399,7 +415,7 @@ export class Columns {
     };
     const tiles = element("div", "tiles");
     tiles.append(canvas, former, numbers, outline);
-    column.append(headOf(layer), tiles);
+    column.append(headOf(layer), element("p", "formula"), tiles);
     return { canvas, former, numbers, outline, grid, column };
   }
 
@@ -478,7 +494,7 @@ export class Columns {
     list.setAttribute("aria-label", "Probabilities. Arrow keys choose a digit, Enter shows where its number comes from.");
     list.onkeydown = (event) => this.#choose(event);
     list.onblur = () => this.mark(-1);
-    column.append(headOf(layer, "softmax"), loud, list);
+    column.append(headOf(layer, "softmax"), element("p", "formula"), loud, list);
     return { column, verdict, sure, doubt, rows };
   }
 
@@ -544,8 +560,11 @@ function mapsWalked(key, perColumn) {
   return perColumn ? down + right * perColumn : 0;
 }
 
-/** A heading may reach over the joint behind it, which is empty up there. @param {Layer} layer */
-const headWidth = (layer) => LETTER * Math.max(layer.name.length, shapeText(layer.shape).length) - JOINT + 6;
+/** How many lines a layer's formula takes. @param {Layer[]} layers @param {number} index @param {number} letters of a line */
+const formulaLines = (layers, index, letters) => formulaOf(layers, index, [], null).reduce((sum, line) => sum + linesOf(textOf(line), letters), 0);
+
+/** A heading may reach over the joint behind it, which is empty up there. @param {Layer} layer @param {Text} text */
+const headWidth = (layer, { letter }) => letter * Math.max(layer.name.length, shapeText(layer.shape).length) - JOINT + 6;
 
 /** @param {NonNullable<Update["error"]>} error */
 function breakOf(error) {

@@ -470,9 +470,9 @@ export class View {
     this.host.classList.toggle("narrow", narrow);
     this.host.classList.toggle("beside", beside);
     // What the page keeps below the view (controls) stays on the first screen where there is room.
-    const height = Math.min(1100, Math.max(340, window.innerHeight - 338));
+    const height = Math.min(1100, Math.max(340, window.innerHeight - 316));
     const stacked = beside ? Math.min(280, Math.max(200, window.innerHeight - BELOW)) : Math.min(360, width - 2);
-    const size = narrow ? stacked : Math.min(360, height - SEEN - 46);
+    const size = narrow ? stacked : Math.min(360, height - SEEN - 68);
     this.host.style.setProperty("--height", `${height}px`);
     this.host.style.setProperty("--surface", `${size}px`);
     this.surface.size = size;
