@@ -198,6 +198,7 @@ def test_a_map_under_the_pointer_is_enlarged_with_its_value(visit: Visit) -> Non
             app.card.locator(part).first.inner_text() for part in ("h4", "p:nth-of-type(1)", "p:nth-of-type(2)")
         )
         assert title == f"conv1 · map {number + 1} of 10"
+        assert len(drawn_lines(app)) == 2  # from the image, to max1
         assert read(span) == pytest.approx([maps[number].min(), maps[number].max()], rel=0.006, abs=0.006)
         assert value.startswith(f"({row}, {column}): ")
         assert read(value.split(":")[1]) == pytest.approx([maps[number, row, column]], rel=0.006, abs=1e-3)
@@ -220,9 +221,9 @@ def test_a_map_under_the_pointer_is_enlarged_with_its_value(visit: Visit) -> Non
     assert len(found) == 11
     for line in expected:
         assert any(np.allclose(line, other, atol=1.5) for other in found), line
-    shown = app.page.locator(".numbers").evaluate_all("all => all.map(each => Number(getComputedStyle(each).opacity))")
+    shown = app.page.locator(".channels").evaluate_all("all => all.map(each => Number(getComputedStyle(each).opacity))")
     assert shown == [0, 0, 1, 1, 1, 0]
-    written = pixels(app, app.page.locator(".numbers").nth(3))[..., 3]
+    written = pixels(app, app.page.locator(".channels").nth(3))[..., 3]
     for tile in app.tiles("conv2"):
         left, top = (round(place) for place in (tile.x - app.tiles("conv2")[0].x, tile.y - app.tiles("conv2")[0].y))
         assert written[top : top + 14, left : left + 16].any()

@@ -153,11 +153,6 @@ export class Columns {
     this.#returning = false;
   }
 
-  /** How many maps a layer has. @param {number} index */
-  mapsIn(index) {
-    return mapsOf(this.layers[index].shape)[0];
-  }
-
   /** Where a layer's maps are on the screen; null where it has no column. @param {number} index @returns {Tiles | null} */
   tilesOf(index) {
     const drawn = this.drawn.get(index);
@@ -310,7 +305,8 @@ export class Columns {
     this.#numbered = theme;
     const { fontFamily } = getComputedStyle(this.element);
     for (const [index, { numbers, grid }] of this.drawn) {
-      if (this.layers[index].shape.length === 3) writeNumbers(numbers, grid, this.mapsIn(index), theme, fontFamily);
+      const { shape } = this.layers[index];
+      if (shape.length === 3) writeNumbers(numbers, grid, shape[0], theme, fontFamily);
     }
   }
 
@@ -377,7 +373,7 @@ export class Columns {
   /** @param {number} index @param {Layer} layer @param {Grid} grid @returns {Drawn} */
   #column(index, layer, grid) {
     const column = element("div", "column"), canvas = element("canvas"), former = element("canvas", "former"), outline = element("canvas", "outline");
-    const numbers = element("canvas", "numbers");
+    const numbers = element("canvas", "channels");
     column.style.minWidth = `${grid.width}px`;
     canvas.setAttribute("role", "application");
     canvas.setAttribute("aria-roledescription", layer.shape.length === 3 ? "feature maps" : "features");

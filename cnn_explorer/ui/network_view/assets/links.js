@@ -1,7 +1,9 @@
 // Lines from the map under the pointer to the maps that it is made of, and to those that it goes into.
 
 import { part } from "./element.js";
+import { mapsOf } from "./geometry.js";
 import { sourcesOf, targetsOf } from "./reach.js";
+import { inputOf } from "./windows.js";
 
 /** @import { Place } from "../types.d.ts" */
 /** @typedef {{left: number, top: number, right: number, bottom: number}} Box in CSS pixels of the window */
@@ -34,7 +36,7 @@ export class Links {
       [before, sourcesOf(layers, index, map), true], [columns.tilesOf(index + 1), targetsOf(layers, index, map), false],
     ])) {
       if (!tiles) continue;
-      const count = maps?.length ?? columns.mapsIn(backward ? index - 1 : index + 1);
+      const [all] = mapsOf(backward ? inputOf(layers, index) : layers[index + 1].shape), count = maps?.length ?? all;
       const [x, y] = side(own, !backward, narrow), from = [x - left, y - top];
       /** @param {Box} other @returns {number[]} where a line ends: what is scrolled out of sight is joined at the edge */
       const end = (other) => {
