@@ -462,6 +462,45 @@ def test_lines_join_the_maps_that_pytorch_has_gradients_between(app: Explorer, n
             assert (targets if targets is not None else [*range(len(behind))]) == [*np.flatnonzero(behind[:, number])]
 
 
+# --- marks.js ---
+
+
+@pytest.mark.parametrize(
+    "text", ["conv2k5", "conv2k3s2", "conv2k2x3s3p1", "conv2k3s5p2", "conv2k3s2p1d2", "avg3", "avg3s2p1"]
+)
+def test_marks_are_where_pytorch_has_no_gradient_and_where_its_windows_begin(app: Explorer, text: str) -> None:
+    shapes = infer_shapes(parse(text))
+    (layer,) = layer_records(shapes)
+    unreached, positions = app.run(
+        "marks.js",
+        "return [0, 1].map((axis) => [m.unreached(a, [1, 28, 28], axis), m.positions(a, axis)]).reduce(([x, y], [z, w]) => [[x, z], [y, w]])",
+        layer,
+    )
+    spec = shapes.layers[0].spec
+    assert isinstance(spec, WindowSpec)
+    image = torch.ones(1, 1, 28, 28, requires_grad=True)
+    kernel, stride, padding, dilation = spec.window()
+    wide = functional.pad(image, (padding[1], padding[1], padding[0], padding[0]))
+    wide.retain_grad()
+    out = functional.conv2d(wide, torch.ones(1, 1, *kernel), None, stride, 0, dilation)
+    assert [*out.shape[2:]] == layer["shape"][1:]
+    out.sum().backward()
+    assert image.grad is not None
+    for axis in (0, 1):
+        reached = image.grad[0, 0].amax(1 - axis) > 0
+        assert unreached[axis] == [*np.flatnonzero(~reached.numpy())]
+        begins = []
+        for place in range(out.shape[2 + axis]):
+            (slope,) = torch.autograd.grad(
+                functional.conv2d(wide, torch.ones(1, 1, *kernel), None, stride, 0, dilation)
+                .select(2 + axis, place)
+                .sum(),
+                wide,
+            )
+            begins.append(int(np.flatnonzero(slope[0, 0].amax(1 - axis).numpy())[0]) - padding[axis])
+        assert positions[axis] == begins
+
+
 # --- the layer table, and numbers as text ---
 
 

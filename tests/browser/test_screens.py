@@ -166,6 +166,9 @@ def test_maps_fill_every_large_screen(visit: Visit, artifacts: Path) -> None:
         app.wait_net(net)
     assert more.bounding_box() == before
     expect(app.page.locator(".turned")).to_have_count(3)
+    expect(app.page.locator(".seen .marks")).to_be_visible()  # the window that the held knob changes
+    app.page.locator("[data-sizes=large]").click()
+    expect(app.page.locator(".turned, .seen .marks:visible")).to_have_count(0)
     app.page.locator("[data-sizes=toscale]").click()
     app.page.wait_for_function("() => new URLSearchParams(location.search).get('view') === 'toscale'")
     app.page.reload()

@@ -47,10 +47,10 @@ GROUP = "group_"  # in the keys of groups of widgets, before their names
 HELP = {  # what a knob is for, and what to watch; the first whose name is in the knob's label counts
     "out_channels": "How many feature maps come out, each with its own kernels: watch the parameters grow with them.",
     "pool kernel_size": "Rows and columns of the window that becomes one number: watch how much coarser the maps get.",
-    "pool stride": "How far the pooling window moves on each time: watch the map shrink by that factor.",
+    "pool stride": "How far the pooling window moves on each time: watch its positions, and what it leaves out.",
     "kernel_size": "Rows and columns of the window that slides over the input, and sees more at once the larger it is: "
     "watch the map lose its edge.",
-    "stride": "How far the window moves from one value to the next: watch the map shrink by that factor.",
+    "stride": "How far the window moves from one value to the next: watch its positions, dotted on the maps before.",
     "padding": "Rows and columns of zeros around the input, so that the window can stand on its edge: watch the map "
     "stay as large as its input at half of the kernel.",
     "dilation": "Distance between the cells of the window, which sees farther with as many weights: watch the gaps.",

@@ -5,23 +5,27 @@ import { changeSentence, differences, shapeText } from "./compare.js";
 import { element } from "./element.js";
 import { paintFormer } from "./former_maps.js";
 import { formulaOf, linesOf, textOf, writeFormula } from "./formulas.js";
-import { columnsLayout, mapsOf, pixelAt, stackedLayout, tileAt } from "./geometry.js";
+import { columnsLayout, mapsOf, pixelAt, singleLayout, stackedLayout, tileAt } from "./geometry.js";
 import { headOf, writeHead } from "./headings.js";
 import { ARROWS, within } from "./keys.js";
 import { writeNumbers } from "./map_numbers.js";
+import { markInput } from "./marks.js";
 import { hasKernels } from "./layer_kinds.js";
 import { oneDecimal, percent } from "./numbers.js";
 import { cssColour, paintLayer, reachOf } from "./painting.js";
+import { IMAGE, inputOf } from "./windows.js";
 
 /** @import { Difference, Former, Grid, Layer, Lattice, Pixel, Place, Scale, Theme, Update } from "../types.d.ts" */
+/** @import { Knob } from "./knobs.js" */
 /** @import { Tiles } from "./links.js" */
 /** @typedef {{narrow: boolean, width: number, height: number, theme: Theme}} Room for the columns, CSS pixels */
-/** @typedef {{canvas: HTMLCanvasElement, former: HTMLCanvasElement, numbers: HTMLCanvasElement, outline: HTMLCanvasElement, grid: Grid, column: HTMLElement}} Drawn a layer with a column of its own */
+/** @typedef {{canvas: HTMLCanvasElement, former: HTMLCanvasElement, numbers: HTMLCanvasElement, marks: HTMLCanvasElement, outline: HTMLCanvasElement, grid: Grid, column: HTMLElement}} Drawn a layer with a column of its own */
 /**
  * @typedef {{column: HTMLElement, verdict: HTMLElement, sure: HTMLElement,
  *   doubt: HTMLElement, rows: {row: HTMLElement, logit: HTMLElement, bar: HTMLElement, was: HTMLElement, share: HTMLElement}[]}} Answer the ten probabilities
  */
 
+export const SEEN = 84; // CSS pixels of the 28×28 image: 3 each
 const JOINT = 19; // width of a joint with its margins, CSS pixels
 const MARGIN = 1; // of these, at each side
 const WIDE = 1250; // of the room: from here on, text is larger
@@ -30,7 +34,7 @@ const LINES = 2; // of a formula, at least
 const VERDICT = 50; // the large digit
 const CLOSE = 0.1; // probability of a runner-up that is named
 const UNLIKE = "unlike all digits that it learned from";
-const SEEN = 0.005; // difference of two probabilities that is marked
+const NOTED = 0.005; // difference of two probabilities that is marked
 const NEWS = 6000; // ms that headings show what a change has done
 
 /** Sizes of text, CSS pixels: the height of name and shape and of a formula's line, the width of letters in both, about, and of the answer. */
@@ -80,20 +84,23 @@ export class Columns {
   #returning = false; // the focus is given back
   #walking = false; // with the keyboard
   #marked = -1; // digit
-  #marking = 0; // block
+
+  /** @type {Knob | null} that the visitor holds */
+  #knob = null;
 
   /** @type {Pixel | null} the value that was looked at last */
   #seen = null;
 
   /**
-   * @param {HTMLElement} host @param {import("./card.js").Card} card
+   * @param {HTMLElement} host @param {import("./card.js").Card} card @param {HTMLCanvasElement} image over the 28×28 pixels, for marks
    * @param {{say: (sentence: string) => void, looked: (place: Place | null) => void, opened: (place: Place) => void,
    *   kernels: (index: number) => void}} on `say` to a screen reader, `looked` at a value or at none, `opened` a value's
    *   map, `kernels` of a layer asked for
    */
-  constructor(host, card, on) {
+  constructor(host, card, image, on) {
     this.element = host;
     this.card = card;
+    this.image = image;
     this.on = on;
     for (const [name, width] of Object.entries({ joint: JOINT - 2 * MARGIN, margin: MARGIN, break: BREAK })) {
       host.style.setProperty(`--${name}`, `${width}px`);
@@ -128,7 +135,10 @@ export class Columns {
       this.#built = signature;
     }
     if (rebuilt || other) this.#compare();
-    if (rebuilt || room.theme !== this.#numbered) this.#writeNumbers(room.theme);
+    if (rebuilt || room.theme !== this.#numbered) {
+      this.#writeNumbers(room.theme);
+      this.#markInputs();
+    }
     if (update.pending) return rebuilt;
     const network = Math.max(0, ...update.values.map((values) => reachOf(values)));
     for (const [index, { canvas, grid }] of this.drawn) {
@@ -141,7 +151,7 @@ export class Columns {
     this.card.refresh();
     if (rebuilt) {
       this.#hint();
-      this.markBlock();
+      this.#markBlock();
     }
     return rebuilt;
   }
@@ -182,10 +192,26 @@ export class Columns {
     });
   }
 
-  /** Mark the columns of a block, whose setting the visitor holds. @param {number} block counted from 1; 0 for none */
-  markBlock(block = this.#marking) {
-    this.#marking = block;
-    this.#blocks.forEach((own, index) => this.columnOf(index)?.classList.toggle("turned", own > 0 && own === block));
+  /** Show what a knob changes, which the visitor holds: its block's columns, and the window on the maps that go in. @param {Knob | null} knob */
+  hold(knob) {
+    this.#knob = knob;
+    this.#markBlock();
+    this.#markInputs();
+  }
+
+  #markBlock() {
+    this.#blocks.forEach((own, index) => this.columnOf(index)?.classList.toggle("turned", own > 0 && own === this.#knob?.block));
+  }
+
+  /** Padding, unreached rows and columns, and the window that is held, on the maps that go into each layer. */
+  #markInputs() {
+    const { layers } = this, knob = this.#knob, blocks = this.#blocks, theme = this.#room?.theme ?? "light";
+    const held = layers.findIndex((layer, index) => blocks[index] === knob?.block && Boolean(layer.window) && hasKernels(layer) !== knob.pooling);
+    layers.forEach((layer, index) => {
+      const before = index ? this.drawn.get(index - 1) : { marks: this.image, grid: singleLayout(IMAGE, SEEN) };
+      if (before) markInput(before.marks, before.grid, layer, inputOf(layers, index), index === held ? (knob?.parameter ?? "") : "", index ? theme : "dark"); // the image is black
+    });
+    if (!layers[0]?.window) this.image.hidden = true;
   }
 
   /** Where the blocks begin, and what follows them: CSS pixels from the left edge of the page. @returns {number[]} */
@@ -227,7 +253,7 @@ export class Columns {
   // --- before and after ---
 
   /** Show the former network's maps in place of the present ones, or these again. @param {boolean} held */
-  hold(held) {
+  showFormer(held) {
     this.#held = held;
     this.element.classList.toggle("held", held);
     this.card.hide();
@@ -373,7 +399,8 @@ export class Columns {
   /** @param {number} index @param {Layer} layer @param {Grid} grid @returns {Drawn} */
   #column(index, layer, grid) {
     const column = element("div", "column"), canvas = element("canvas"), former = element("canvas", "former"), outline = element("canvas", "outline");
-    const numbers = element("canvas", "channels");
+    const numbers = element("canvas", "channels"), marks = element("canvas", "marks");
+    marks.hidden = true;
     column.style.minWidth = `${grid.width}px`;
     canvas.setAttribute("role", "application");
     canvas.setAttribute("aria-roledescription", layer.shape.length === 3 ? "feature maps" : "features");
@@ -410,9 +437,9 @@ export class Columns {
       if (canvas.matches(":focus-visible")) this.#show(index, (this.#returning && this.#seen) || first);
     };
     const tiles = element("div", "tiles");
-    tiles.append(canvas, former, numbers, outline);
+    tiles.append(canvas, former, marks, numbers, outline);
     column.append(headOf(layer), element("p", "formula"), tiles);
-    return { canvas, former, numbers, outline, grid, column };
+    return { canvas, former, numbers, marks, outline, grid, column };
   }
 
   #leave() {
@@ -538,7 +565,7 @@ export class Columns {
       logit.style.setProperty("--colour", cssColour(logits[digit], reach, theme));
       bar.style.transform = `scaleX(${probabilities[digit]})`;
       share.textContent = percent(probabilities[digit]);
-      was.hidden = !before || blank || Math.abs(before.probabilities[digit] - probabilities[digit]) < SEEN;
+      was.hidden = !before || blank || Math.abs(before.probabilities[digit] - probabilities[digit]) < NOTED;
       was.style.setProperty("--share", String(before?.probabilities[digit] ?? 0));
       row.title = was.hidden ? "" : `before ${percent(before?.probabilities[digit] ?? 0)}`;
     });

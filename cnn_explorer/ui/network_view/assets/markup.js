@@ -17,7 +17,7 @@ export const MARKUP = `
     ${tool("do", "clear", "Clear", "M5 7h14 M10 7V4h4v3 M7 7l1 13h8l1-13")}
   </div>
   <div class="seen">
-    <div class="tiles"><canvas class="image" role="img"></canvas><canvas class="outline"></canvas></div>
+    <div class="tiles"><canvas class="image" role="img"></canvas><canvas class="marks" hidden></canvas><canvas class="outline"></canvas></div>
     <output class="short-answer" aria-hidden="true"><strong></strong><span></span></output>
     <div><p class="about"></p>
     <button type="button" class="more" aria-expanded="false" aria-controls="gallery">Pick a digit ▾</button></div>

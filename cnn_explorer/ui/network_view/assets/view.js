@@ -1,7 +1,7 @@
 // The whole picture: builds the parts once, then routes each update to them.
 
 import { Card } from "./card.js";
-import { Columns } from "./columns.js";
+import { Columns, SEEN } from "./columns.js";
 import { Depth } from "./depth.js";
 import { around, part } from "./element.js";
 import { Gallery } from "./gallery.js";
@@ -28,7 +28,6 @@ import { ViewAddress } from "./view_address.js";
 const NARROW = 900; // below, the columns stack
 const BESIDE = 700; // from here on, beside the drawing, which stays in sight
 const BELOW = 170; // CSS pixels of the tools and the image under the drawing
-const SEEN = 84; // CSS pixels of the 28×28 image: 3 each
 const CONFIRMED = 250; // ms between drawings sent while this browser's own maps follow the pen
 const UNCONFIRMED = 80; // while only PyTorch's do
 const LARGE = 500_000; // parameters of a network whose weights are asked for only once the page is at rest
@@ -111,7 +110,7 @@ export class View {
     this.terms = new Terms(host, this.card, say);
     this.help = new Help(host);
     this.legend = new Legend(this.#find(".scale"));
-    this.columns = new Columns(this.#find(".layers"), this.card, {
+    this.columns = new Columns(this.#find(".layers"), this.card, part(host, ".seen .marks", HTMLCanvasElement), {
       say,
       looked: (place) => { this.depth.look(place); this.#writeLegend(place?.index); },
       opened: (place) => this.depth.open(place),
@@ -124,7 +123,7 @@ export class View {
       unpin: () => this.#setPin(""),
       hold: (held) => this.#hold(held),
     });
-    this.knobs = new Knobs((knob) => this.columns.markBlock(knob?.block ?? 0));
+    this.knobs = new Knobs((knob) => this.columns.hold(knob));
     this.training = new Training(this.#find(".training"), () => this.server.ask());
     this.gallery = new Gallery(host);
     this.image = part(host, ".image", HTMLCanvasElement);
@@ -341,7 +340,7 @@ export class View {
   #hold(held) {
     this.#held = held;
     this.#paint(); // works out the pass
-    this.columns.hold(held);
+    this.columns.showFormer(held);
     this.host.dataset.held = String(held);
   }
 
