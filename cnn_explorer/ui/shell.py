@@ -97,6 +97,10 @@ STYLE = """<style>
   .st-key-controls { flex-direction: column; }
   .st-key-controls > [data-testid] { flex: none !important; }
 }
+/* a lecture: the network view alone */
+[data-present] :is([data-testid="stHeader"], [data-testid="stLayoutWrapper"], [data-testid="stElementContainer"]):is(
+  [data-testid="stHeader"], .st-key-top_bar, :has(> .st-key-top_row), :has(> .st-key-controls), :has(> .st-key-footer)
+) { display: none; }
 @media (max-width: 640px) {
   [data-testid="stHeader"] { position: absolute; }
   [data-testid="stMarkdownContainer"] :is(th, td) { padding: 0.2rem !important; font-size: 11px; }

@@ -284,7 +284,7 @@ def test_tab_reaches_everything_in_the_view(visit: Visit) -> None:
         assert focused["outline"]
         reached.append(focused["name"])
     assert [name for name in reached if name != "joint"] == [
-        "paper", "pen", "eraser", "redo", "clear", "more", "take", "conv1", "max1", "relu1", "conv2", "max2", "relu2", "probabilities",
+        "paper", "pen", "eraser", "redo", "clear", "more", "present-button", "take", "conv1", "max1", "relu1", "conv2", "max2", "relu2", "probabilities",
         "map", "layer", "network", "large", "toscale", "term", "", "ask",
     ]  # fmt: skip
     assert reached.count("joint") == 7

@@ -380,7 +380,7 @@ def test_a_formula_comes_to_pytorchs_size_and_marks_what_has_changed(
     for layer in shapes.layers:
         image = module.get_submodule(layer.name)(image)
         if isinstance(layer.spec, WindowSpec):
-            texts = ["".join(part["text"] for part in line) for line in lines[layer.name]]
+            texts = ["".join(part["text"] for part in line).replace("\u00a0", " ") for line in lines[layer.name]]
             sides = [text.removeprefix("H: ").removeprefix("W: ").split(" = ") for text in texts]
             assert [int(size) for _, size in sides] == [*image.shape[2:]][-len(sides) :]
             for worked, size in sides:

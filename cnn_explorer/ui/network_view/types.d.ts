@@ -202,6 +202,7 @@ export interface ViewState {
   kernels: string | null; // name of the layer whose kernels are open
   scale: Scale;
   toScale: boolean; // whether a map half as high is drawn half as high
+  present: boolean; // larger, without what a lecture can do without
   table: boolean; // whether the layer table is open
 }
 
@@ -217,6 +218,7 @@ export interface Look {
   ink: string;
   soft: string;
   family: string;
+  text: number; // size of the letters in CSS pixels
 }
 
 /**

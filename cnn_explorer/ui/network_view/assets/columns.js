@@ -13,6 +13,7 @@ import { markInput } from "./marks.js";
 import { hasKernels } from "./layer_kinds.js";
 import { oneDecimal, percent } from "./numbers.js";
 import { cssColour, paintLayer, reachOf } from "./painting.js";
+import { FONT } from "./picture.js";
 import { IMAGE, inputOf } from "./windows.js";
 
 /** @import { Difference, Former, Grid, Layer, Lattice, Pixel, Place, Scale, Theme, Update } from "../types.d.ts" */
@@ -25,6 +26,7 @@ import { IMAGE, inputOf } from "./windows.js";
  *   doubt: HTMLElement, rows: {row: HTMLElement, logit: HTMLElement, bar: HTMLElement, was: HTMLElement, share: HTMLElement}[]}} Answer the ten probabilities
  */
 
+export const PRESENTED = 20; // CSS pixels of the letters while presenting
 export const SEEN = 84; // CSS pixels of the 28×28 image: 3 each
 const JOINT = 19; // width of a joint with its margins, CSS pixels
 const MARGIN = 1; // of these, at each side
@@ -41,12 +43,15 @@ const NEWS = 6000; // ms that headings show what a change has done
 const TEXTS = {
   laptop: { title: 32, line: 13, letter: 6.8, digit: 6.2, answer: 176 },
   wide: { title: 36, line: 16, letter: 7.6, digit: 7.2, answer: 290 },
+  presented: { title: 52, line: 25, letter: 10.6, digit: 10.3, answer: 250 },
 };
 /** @typedef {typeof TEXTS.laptop} Text */
 
 export class Columns {
   /** @type {Scale} what the colours of a map are relative to */
   scale = "layer";
+
+  presenting = false; // larger
 
   toScale = false; // a map half as high is drawn half as high; else all are as large as they can be
 
@@ -128,7 +133,7 @@ export class Columns {
     this.#update = update;
     this.#room = room;
     this.#former = former;
-    const signature = [update.net, update.pending, room.narrow, room.width, room.height, this.toScale, update.pin !== null].join(" ");
+    const signature = [update.net, update.pending, room.narrow, room.width, room.height, this.toScale, this.presenting, update.pin !== null].join(" ");
     const rebuilt = signature !== this.#built;
     if (rebuilt) {
       this.#build(update, room);
@@ -332,7 +337,7 @@ export class Columns {
     const { fontFamily } = getComputedStyle(this.element);
     for (const [index, { numbers, grid }] of this.drawn) {
       const { shape } = this.layers[index];
-      if (shape.length === 3) writeNumbers(numbers, grid, shape[0], theme, fontFamily);
+      if (shape.length === 3) writeNumbers(numbers, grid, shape[0], theme, fontFamily, this.presenting ? PRESENTED : FONT);
     }
   }
 
@@ -340,7 +345,7 @@ export class Columns {
   #build({ layers, error, classes, pin }, { narrow, width, height }) {
     const shown = layers.slice(0, classes ? -1 : undefined);
     const shapes = shown.map(({ shape }) => shape);
-    const text = width < WIDE ? TEXTS.laptop : TEXTS.wide;
+    const usual = width < WIDE ? TEXTS.laptop : TEXTS.wide, text = this.presenting ? TEXTS.presented : usual;
     const { answer } = text;
     const { style } = /** @type {HTMLElement} */ (this.element.parentElement);
     style.setProperty("--answer", `${answer}px`);

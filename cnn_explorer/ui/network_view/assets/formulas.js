@@ -71,7 +71,7 @@ function sized(side, was) {
   /** @param {string} text @param {(keyof Side)[]} names of what it says */
   const part = (text, ...names) => ({ text, touched: names.some((name) => side[name] !== was?.[name]) });
   const plain = (/** @type {string} */ text) => ({ text, touched: false });
-  const result = [plain(" = "), part(String(output), "output")];
+  const result = [plain(" =\u00a0"), part(String(output), "output")];
   if (stride === kernel && stride > 1 && !padding && dilation === 1) {
     return [plain("⌊"), part(String(size), "size"), plain("/"), part(String(kernel), "kernel", "stride", "padding", "dilation"), plain("⌋"), ...result];
   }

@@ -20,7 +20,8 @@ export const MARKUP = `
     <div class="tiles"><canvas class="image" role="img"></canvas><canvas class="marks" hidden></canvas><canvas class="outline"></canvas></div>
     <output class="short-answer" aria-hidden="true"><strong></strong><span></span></output>
     <div><p class="about"></p>
-    <button type="button" class="more" aria-expanded="false" aria-controls="gallery">Pick a digit ▾</button></div>
+    <button type="button" class="more" aria-expanded="false" aria-controls="gallery">Pick a digit ▾</button>
+    <button type="button" class="present-button" aria-pressed="false" title="Larger, without what a lecture can do without">Present</button></div>
   </div>
   <div class="gallery" id="gallery" role="group" aria-label="Digits from MNIST" hidden></div>
 </section>

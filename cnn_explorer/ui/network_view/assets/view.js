@@ -1,13 +1,14 @@
 // The whole picture: builds the parts once, then routes each update to them.
 
 import { Card } from "./card.js";
-import { Columns, SEEN } from "./columns.js";
+import { Columns, PRESENTED, SEEN } from "./columns.js";
 import { Depth } from "./depth.js";
 import { around, part } from "./element.js";
 import { Gallery } from "./gallery.js";
 import { writeLayerTable } from "./layer_table.js";
 import { MARKUP } from "./markup.js";
 import { paintImage } from "./painting.js";
+import { FONT } from "./picture.js";
 import { Preview } from "./preview.js";
 import { Pin } from "./pin.js";
 import { PinBar } from "./pin_bar.js";
@@ -59,7 +60,7 @@ export class View {
   #room = null;
 
   /** @type {Look} */
-  #look = { theme: "light", ink: "", soft: "rgb(128 128 128 / 0.35)", family: "" };
+  #look = { theme: "light", ink: "", soft: "rgb(128 128 128 / 0.35)", family: "", text: FONT };
 
   /** @type {{drawing: Drawing, placement: Placement} | null} where the image lies on the drawing, worked out once a drawing */
   #placed = null;
@@ -77,6 +78,8 @@ export class View {
 
   #pinningSince = Infinity; // number of the message that told it
   #held = false; // the pinned network's maps are shown
+
+  #presenting = false;
 
   #themed = false; // the page's colours are known
   #measuring = 0; // timer
@@ -139,7 +142,7 @@ export class View {
     host.ontransitionend = ({ target, propertyName }) => { if (target === host && propertyName === "background-color") { this.#theme(); this.#paint(); } };
     // Escape closes a map from wherever the focus is; inside the view, the view hears it first.
     /** @param {KeyboardEvent} event */
-    this.onescape = (event) => { if (event.key === "Escape" && !event.composedPath().includes(host)) this.depth.back(); this.address.touched(); };
+    this.onescape = (event) => { if (event.key === "Escape" && !event.composedPath().includes(host)) this.#back(); this.address.touched(); };
     window.addEventListener("keydown", this.onescape);
     this.path = location.pathname;
     this.onleave = () => { this.server.flush(); this.address.flush(); };
@@ -198,6 +201,7 @@ export class View {
   }
 
   close() {
+    delete document.documentElement.dataset.present;
     this.observer.disconnect();
     window.removeEventListener("resize", this.onresize);
     window.removeEventListener("keydown", this.onescape);
@@ -431,7 +435,7 @@ export class View {
   /** What is looked at; null while it is being restored. @returns {ViewState | null} */
   #viewed() {
     const open = this.#last && this.#room && this.depth.state;
-    return open && { ...open, scale: this.columns.scale, toScale: this.columns.toScale, table: part(this.host, "details", HTMLDetailsElement).open };
+    return open && { ...open, scale: this.columns.scale, toScale: this.columns.toScale, present: this.#presenting, table: part(this.host, "details", HTMLDetailsElement).open };
   }
 
   /** @param {ViewState} wanted */
@@ -440,6 +444,7 @@ export class View {
     part(this.host, "details", HTMLDetailsElement).open = wanted.table;
     this.#setScale(wanted.scale);
     this.#setSizes(wanted.toScale);
+    this.#present(wanted.present);
     this.depth.restore(wanted);
   }
 
@@ -469,9 +474,11 @@ export class View {
     this.host.classList.toggle("narrow", narrow);
     this.host.classList.toggle("beside", beside);
     // What the page keeps below the view (controls) stays on the first screen where there is room.
-    const height = Math.min(1100, Math.max(340, window.innerHeight - 316));
+    const kept = this.#presenting ? 28 : 316;
+    const height = Math.min(1100 + 316 - kept, Math.max(340, window.innerHeight - kept));
     const stacked = beside ? Math.min(280, Math.max(200, window.innerHeight - BELOW)) : Math.min(360, width - 2);
-    const size = narrow ? stacked : Math.min(360, height - SEEN - 68);
+    const wide = this.#presenting ? Math.min(Math.round(width / 5), height - 2 * SEEN) : Math.min(360, height - SEEN - 68);
+    const size = narrow ? stacked : wide;
     this.host.style.setProperty("--height", `${height}px`);
     this.host.style.setProperty("--surface", `${size}px`);
     this.surface.size = size;
@@ -532,7 +539,8 @@ export class View {
         return;
       }
       const { tool, scale, sizes, digit, do: action } = button.dataset;
-      if (button === gallery.button) gallery.open(!gallery.isOpen);
+      if (button.matches(".present-button")) this.#present(!this.#presenting);
+      else if (button === gallery.button) gallery.open(!gallery.isOpen);
       else if (tool === "pen" || tool === "eraser") surface.setTool(tool);
       else if (action === "undo" || action === "redo" || action === "clear") surface[action]();
       else if (digit) { surface.pick(digit); gallery.open(false); }
@@ -551,7 +559,7 @@ export class View {
     this.host.onpointerdown = (event) => { if (!around(event, "canvas, .joint")) this.card.hide(); };
     this.host.onkeydown = (event) => {
       const key = event.key.toLowerCase();
-      if (key === "escape") { if (!gallery.isOpen && !this.depth.back()) this.card.hide(); gallery.open(false); }
+      if (key === "escape") { if (gallery.isOpen) gallery.open(false); else this.#back(); }
       if (!(event.ctrlKey || event.metaKey) || !["z", "y"].includes(key)) return;
       event.preventDefault();
       if (key === "y" || event.shiftKey) surface.redo();
@@ -561,6 +569,27 @@ export class View {
     this.#setScale("layer");
     this.#setSizes(false);
     this.#tools();
+  }
+
+  /** One level back: from a number to its map, from a map to the network, from the lecture to the whole page. */
+  #back() {
+    if (this.depth.back()) return;
+    this.card.hide();
+    this.#present(false);
+  }
+
+  /** Larger, without what a lecture can do without. @param {boolean} on */
+  #present(on) {
+    if (on === this.#presenting) return;
+    this.#presenting = on;
+    this.host.classList.toggle("presenting", on);
+    document.documentElement.toggleAttribute("data-present", on); // the page leaves out the rest
+    const button = part(this.host, ".present-button", HTMLButtonElement);
+    button.textContent = on ? "Back (Esc)" : "Present";
+    button.setAttribute("aria-pressed", String(on));
+    this.columns.presenting = on;
+    this.#look = { ...this.#look, text: on ? PRESENTED : FONT };
+    this.#layout();
   }
 
   /** @param {boolean} toScale */
