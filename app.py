@@ -27,7 +27,6 @@ def page() -> None:
         controls.own_weights_button()
     controls.notices(typing_error)
     live_view()
-    controls.repair_offer(shapes)
     controls.block_groups(shapes)
 
 

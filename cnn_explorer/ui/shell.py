@@ -77,6 +77,17 @@ STYLE = """<style>
 /* so is theirs of figures */
 .js-plotly-plot :is(.infolayer, [class*="axislayer"]) text { fill: currentColor !important; }
 .st-key-training_place { min-width: 300px; }
+/* the network's row: on narrow screens its buttons stand in a line of their own */
+.st-key-top_row > :has(> .st-key-architecture_row) { flex: 1 1 330px; }
+.st-key-architecture_row { flex-wrap: nowrap; }
+.st-key-top_row :is(
+  :has(> [data-testid="stVerticalBlock"]), [data-testid="stVerticalBlock"], [data-testid="stVerticalBlock"] > *,
+  [data-testid="stVerticalBlock"] > * > [data-testid="stHorizontalBlock"]
+) { display: contents; }
+@media (max-width: 1180px) {
+  .st-key-top_row { row-gap: 8px; }
+  .st-key-top_row > :has(> .st-key-architecture_row) { flex-basis: calc(100% - 352px); }
+}
 /* groups of widgets: five fields side by side where there is room */
 .st-key-controls > [data-testid="stLayoutWrapper"] { min-width: 0; }
 .st-key-controls > :has(> [class*="st-key-group_conv"]) { flex: 5 1 554px; }
@@ -103,6 +114,10 @@ STYLE = """<style>
 ) { display: none; }
 @media (max-width: 640px) {
   [data-testid="stHeader"] { position: absolute; }
+  .st-key-top_row { gap: 6px 4px; }
+  .st-key-top_row > [class*="st-key-preset"] { flex: 1 1 200px; }
+  .st-key-top_row > :has(> .st-key-architecture_row) { flex-basis: 100%; }
+  .st-key-top_row [data-testid="stPopoverButton"] { padding: 4px 3px; }
   [data-testid="stMarkdownContainer"] :is(th, td) { padding: 0.2rem !important; font-size: 11px; }
   [data-testid="stMarkdownContainer"] td:first-child { overflow-wrap: anywhere; }
   [data-testid="stMainBlockContainer"] { padding: 0.4rem 0.8rem 1rem; }

@@ -18,7 +18,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from cnn_explorer.digits.drawing import drawing_from_pixels
 from cnn_explorer.digits.preprocessing import preprocess_picture
-from cnn_explorer.spec.blocks import MAX_BLOCKS, MAX_HIDDEN, Block, Blocks, repairs, split
+from cnn_explorer.spec.blocks import MAX_BLOCKS, MAX_HIDDEN, Block, Blocks, split
 from cnn_explorer.spec.layers import (
     MAX_CHANNELS,
     MAX_EXTENT,
@@ -30,12 +30,11 @@ from cnn_explorer.spec.layers import (
     Shape,
     WindowSpec,
 )
-from cnn_explorer.spec.limits import excess_of
 from cnn_explorer.spec.near_misses import near_miss
 from cnn_explorer.spec.network import LECTURE_HELP, MAX_LAYERS, NetworkSpec, parse
 from cnn_explorer.spec.shapes import NetworkShapes
 from cnn_explorer.text import quoted
-from cnn_explorer.ui import caches, events, own_weights, state
+from cnn_explorer.ui import events, own_weights, state
 from cnn_explorer.ui.controlled import chosen, controlled
 from cnn_explorer.ui.loading import torch_loading
 from cnn_explorer.ui.markdown import plain, sentence
@@ -177,27 +176,6 @@ def own_weights_button() -> None:
         )
     else:
         st.empty()
-
-
-# --- when the geometry breaks ---
-
-
-def repair_offer(shapes: NetworkShapes) -> None:
-    """Say why the network breaks and offer the nearest ones that work."""
-    if shapes.error is None:
-        st.empty()
-        return
-    with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.markdown(
-            f":material/construction: **{shapes.error.layer}**: {plain(shapes.error.problem)}; "
-            f"{plain(shapes.error.remedy)}.",
-            width="stretch",
-        )
-        last = state.last_valid_network()
-        offers = [*repairs(shapes.spec, shapes.error), *([("back to the network before", last)] if last else [])]
-        affordable = [(label, spec) for label, spec in offers if not excess_of(caches.shapes_of(str(spec)))]
-        for number, (label, spec) in enumerate(affordable):
-            st.button(label, key=f"repair_{number}", icon=":material/build:", on_click=then_page(show), args=(spec,))
 
 
 # --- blocks ---

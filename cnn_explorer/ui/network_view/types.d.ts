@@ -32,7 +32,7 @@ export interface Update {
   sentence: string;
   training: { going: boolean; has: number; to: number } | null; // seconds that it has had and is to have
   layers: Layer[];
-  error: { layer: string; text: string } | null; // why the next layer cannot take its input
+  error: { layer: string; text: string; remedy: string; repairs: { label: string; net: string }[] } | null; // why the next layer cannot take its input
   classes: number;
   pin: { net: string; name: string; present: string; layers: Layer[] | null; classes: number; weights: number } | null; // see `Pinned` in `__init__.py`
   image: Uint8Array; // 784 pixels, 0 background to 255 ink
@@ -53,6 +53,7 @@ export interface State {
   pin: string | null;
   lacking_pin: boolean;
   numbers: string; // layer, map, row and column of a value whose page of numbers is to be opened, "" for none
+  repair: string; // the network of the repair that was pressed, "" for none
 }
 
 export interface Message extends State {

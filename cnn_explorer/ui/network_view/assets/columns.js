@@ -99,8 +99,8 @@ export class Columns {
   /**
    * @param {HTMLElement} host @param {import("./card.js").Card} card @param {HTMLCanvasElement} image over the 28×28 pixels, for marks
    * @param {{say: (sentence: string) => void, looked: (place: Place | null) => void, opened: (place: Place) => void,
-   *   kernels: (index: number) => void}} on `say` to a screen reader, `looked` at a value or at none, `opened` a value's
-   *   map, `kernels` of a layer asked for
+   *   kernels: (index: number) => void, repaired: (net: string) => void}} on `say` to a screen reader, `looked` at a value or at none, `opened` a value's
+   *   map, `kernels` of a layer asked for, `repaired` by another network
    */
   constructor(host, card, image, on) {
     this.element = host;
@@ -376,7 +376,7 @@ export class Columns {
       this.drawn.set(index, drawn);
       this.element.append(this.#joint(index, layer), drawn.column);
     });
-    if (error) this.element.append(breakOf(error));
+    if (error) this.element.append(breakOf(error, this.on.repaired));
     if (!classes) return;
     const last = layers[layers.length - 1];
     this.#answer = this.#answerColumn(last);
@@ -385,19 +385,20 @@ export class Columns {
 
   /** @param {number} index @param {Layer} layer */
   #joint(index, layer) {
-    const joint = element("button", "joint");
-    joint.type = "button";
+    const joint = element(hasKernels(layer) ? "button" : "div", "joint");
     joint.append(element("span", "arrow"));
-    joint.setAttribute("aria-label", `${layer.name}: ${layer.formula}`);
     const explained = () => this.card.showLayer(joint, layer, this.#changeOf(index));
     joint.onpointerenter = explained;
+    joint.onpointerleave = joint.onblur = () => this.card.hide();
+    if (!(joint instanceof HTMLButtonElement)) return joint;
+    joint.type = "button";
+    joint.append(element("span", "what", "kernels"));
+    joint.setAttribute("aria-label", `${layer.name}: kernels. ${layer.formula}`);
     joint.onfocus = () => { if (!this.#returning) explained(); };
     joint.onclick = (event) => {
       event.stopPropagation();
-      if (hasKernels(layer)) this.on.kernels(index);
-      else explained();
+      this.on.kernels(index);
     };
-    joint.onpointerleave = joint.onblur = () => this.card.hide();
     return joint;
   }
 
@@ -594,10 +595,17 @@ const formulaLines = (layers, index, letters) => formulaOf(layers, index, [], nu
 /** A heading may reach over the joint behind it, which is empty up there. @param {Layer} layer @param {Text} text */
 const headWidth = (layer, { letter }) => letter * Math.max(layer.name.length, shapeText(layer.shape).length) - JOINT + 6;
 
-/** @param {NonNullable<Update["error"]>} error */
-function breakOf(error) {
-  const column = element("div", "break");
-  column.append(element("strong", "", `${error.layer} does not fit`), element("p", "", error.text));
+/** Why a layer cannot take its input, and what would help. @param {NonNullable<Update["error"]>} error @param {(net: string) => void} repaired */
+function breakOf({ layer, text, remedy, repairs }, repaired) {
+  const column = element("section", "break");
+  column.setAttribute("aria-label", `${layer} does not fit`);
+  column.append(element("strong", "", `${layer} does not fit`), element("p", "", `${text}; ${remedy}.`));
+  for (const { label, net } of repairs) {
+    const button = element("button", "", label);
+    button.type = "button";
+    button.onclick = (event) => { event.stopPropagation(); repaired(net); };
+    column.append(button);
+  }
   return column;
 }
 

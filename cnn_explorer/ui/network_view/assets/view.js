@@ -75,6 +75,7 @@ export class View {
   #table = null;
 
   #numbers = ""; // the value whose numbers are asked for
+  #repair = ""; // the network of the repair that was pressed, until the server shows another one than the broken one
 
   #pinningSince = Infinity; // number of the message that told it
   #held = false; // the pinned network's maps are shown
@@ -118,6 +119,11 @@ export class View {
       looked: (place) => { this.depth.look(place); this.#writeLegend(place?.index); },
       opened: (place) => this.depth.open(place),
       kernels: (index) => this.depth.openKernels(index),
+      repaired: (net) => {
+        this.#repair = net;
+        this.surface.canvas.focus({ preventScroll: true }); // the button goes with the break
+        this.server.ask();
+      },
     });
     this.depth = new Depth(host, this.columns, () => this.#scene(), say, (place) => this.#askNumbers(place));
     this.pin = new Pin();
@@ -169,6 +175,7 @@ export class View {
     this.#comparePin(update);
     const changed = before !== null && !before.pending && before.net !== update.net;
     if (changed) this.#former = before;
+    if (changed) this.#repair = "";
     this.#paint();
     if (changed && update.pin) this.columns.tellChange();
     this.host.dataset.paintedNet = update.pending ? "" : update.net;
@@ -233,7 +240,7 @@ export class View {
   #state() {
     if (this.#pinning !== null) this.#pinningSince = Math.min(this.#pinningSince, this.server.seq);
     return {
-      drawing: this.surface.text, moving: this.surface.drawingNow, lacking: this.#lacking, pin: this.#pinning, lacking_pin: this.pin.lacking, numbers: this.#numbers, ...this.training.asked,
+      drawing: this.surface.text, moving: this.surface.drawingNow, lacking: this.#lacking, pin: this.#pinning, lacking_pin: this.pin.lacking, numbers: this.#numbers, repair: this.#repair, ...this.training.asked,
     };
   }
 
