@@ -92,6 +92,8 @@ STYLE = """<style>
 .st-key-controls > [data-testid="stLayoutWrapper"] { min-width: 0; }
 .st-key-controls > :has(> [class*="st-key-group_conv"]) { flex: 5 1 554px; }
 .st-key-controls > :has(> .st-key-group_linear) { flex: 1 1 104px; }
+.st-key-controls > :has(> .st-key-group_linear [class*="st-key-linear_fc"]) { flex: 1 0 112px; }
+[class*="st-key-group_conv"] [data-testid="stHorizontalBlock"] { column-gap: 3px; }
 [class*="st-key-group_"] [data-testid="stMarkdownContainer"] p { line-height: 1.3; }
 @media (min-width: 900px) {
   .st-key-controls { flex-wrap: nowrap; gap: 8px; }

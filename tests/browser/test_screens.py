@@ -221,6 +221,7 @@ def test_other_networks_on_a_laptop(visit: Visit, artifacts: Path, name: str, ne
     view = app.view.bounding_box()
     assert view
     assert view["x"] + view["width"] <= 1280
+    expect(app.page.locator(".layers.more")).to_have_count(0)  # nothing is cut off
     assert app.page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollWidth") <= 1280
     readable(app, "light")
     columns = boxes(app, ".layers > .column, .layers > .break")

@@ -32,7 +32,7 @@ const JOINT = 19; // width of a joint with its margins, CSS pixels
 const MARGIN = 1; // of these, at each side
 const WIDE = 1250; // of the room: from here on, text is larger
 const BREAK = 212; // width of the note where the geometry breaks
-const LINES = 2; // of a formula, at least
+const LINES = 2, MOST_LINES = 4; // of a formula, at least and at most
 const VERDICT = 50; // the large digit
 const CLOSE = 0.1; // probability of a runner-up that is named
 const UNLIKE = "unlike all digits that it learned from";
@@ -362,7 +362,7 @@ export class Columns {
     let { grids, head } = narrow ? { grids: stackedLayout(shapes, width), head: 0 } : laidOut(LINES);
     if (!narrow) {
       const widths = grids.map((grid, index) => Math.max(grid.width, least[index]) + JOINT);
-      const lines = Math.max(LINES, ...shown.map((layer, index) => (layer.window ? formulaLines(layers, index, Math.floor((widths[index] - 4) / text.digit)) : 1)));
+      const lines = Math.max(LINES, ...shown.map((_, index) => Math.min(MOST_LINES, formulaLines(layers, index, Math.floor((widths[index] - 4) / text.digit)))));
       if (lines > LINES) ({ grids, head } = laidOut(lines));
     }
     for (const [name, size] of Object.entries({ head, title: text.title, "pin-top": classes ? head + VERDICT : 0 })) style.setProperty(`--${name}`, `${size}px`);
@@ -406,7 +406,7 @@ export class Columns {
   #column(index, layer, grid) {
     const column = element("div", "column"), canvas = element("canvas"), former = element("canvas", "former"), outline = element("canvas", "outline");
     const numbers = element("canvas", "channels"), marks = element("canvas", "marks");
-    marks.hidden = true;
+    marks.hidden = numbers.hidden = true;
     column.style.minWidth = `${grid.width}px`;
     canvas.setAttribute("role", "application");
     canvas.setAttribute("aria-roledescription", layer.shape.length === 3 ? "feature maps" : "features");

@@ -9,6 +9,7 @@ import { inputOf } from "./windows.js";
 /** @typedef {{size: number, kernel: number, stride: number, padding: number, dilation: number, output: number}} Side of a layer that slides a window, along one axis */
 
 const AXES = [0, 1];
+const WEIGHED = "W·x + b"; // of a linear layer; the shape of W is on its card
 
 /**
  * The lines below a layer's name: one where rows and columns have the same formula.
@@ -20,7 +21,7 @@ export function formulaOf(layers, index, former, difference) {
   const layer = layers[index], at = difference?.index ?? null;
   if (!layer.window) {
     const before = at === null ? null : former[at].formula.split("\n");
-    return layer.formula.split("\n").map((text) => [{ text, touched: Boolean(difference) && !before?.includes(text) }]);
+    return layer.formula.split("\n").map((text) => [{ text: text.startsWith(WEIGHED) ? WEIGHED : text, touched: Boolean(difference) && !before?.includes(text) }]);
   }
   const [rows, columns] = AXES.map((axis) => {
     const side = sideOf(layers, index, axis), was = at === null ? null : sideOf(former, at, axis);
