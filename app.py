@@ -19,7 +19,7 @@ from cnn_explorer.ui.turns import Turns
 def page() -> None:
     """Everything that follows the drawing and the network; a change reruns this and leaves the page's frame alone."""
     shapes = caches.shapes_of(state.architecture())
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="top_row"):
         controls.about_presets()
         widgets.preset_choice(shapes.spec, controls.show)
         typing_error = controls.architecture_text(shapes.spec)
@@ -28,8 +28,7 @@ def page() -> None:
         controls.own_weights_button()
     controls.notices(typing_error)
     live_view()
-    controls.repair_offer(shapes)
-    controls.block_rows(shapes)
+    controls.block_groups(shapes)
 
 
 if st.runtime.exists():

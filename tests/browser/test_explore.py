@@ -150,23 +150,23 @@ def test_a_preset_and_a_typed_network(visit: Visit) -> None:
 def test_an_impossible_setting_is_explained_and_one_click_repairs_it(visit: Visit) -> None:
     app = visit()
     control = app.setting("block2_kernel_size").locator("input").element_handle()
+    place = control.bounding_box()
     app.type("block2_kernel_size", "12")
     app.wait_net("conv10k5-max2-relu-conv20k12-max2-relu-fc10")
     assert app.layers() == ["conv1", "max1", "relu1", "conv2"]
     broken = app.page.locator(".break")
-    assert "max2" in broken.inner_text()
+    assert "max2 does not fit" in broken.inner_text()
+    assert "padded input" in broken.inner_text()
+    assert control.bounding_box() == place  # what comes where the fault is moves nothing
     assert app.page.locator(".probabilities").count() == 0
-    sentence = app.page.get_by_test_id("stMarkdownContainer").filter(has_text="padded input")
-    sentence.wait_for()
     assert control.evaluate("input => input.isConnected")  # what was typed into is not built anew
     before = [app.colours(layer) for layer in ("conv1", "max1", "relu1")]
     answer = app.seq
     app.draw((30, 250), (250, 250))
     app.wait_painted(answer)
     assert before != [app.colours(layer) for layer in ("conv1", "max1", "relu1")]  # alive before the break
-    app.setting("repair_0").locator("button").click()
+    app.page.get_by_role("region", name="max2 does not fit").get_by_role("button").first.click()
     broken.wait_for(state="detached")
-    sentence.wait_for(state="detached")
     assert len(app.probabilities()) == 10
 
 
@@ -204,6 +204,7 @@ def test_a_map_under_the_pointer_is_enlarged_with_its_value(visit: Visit) -> Non
             app.card.locator(part).first.inner_text() for part in ("h4", "p:nth-of-type(1)", "p:nth-of-type(2)")
         )
         assert title == f"conv1 · map {number + 1} of 10"
+        assert len(drawn_lines(app)) == 2  # from the image, to max1
         assert read(span) == pytest.approx([maps[number].min(), maps[number].max()], rel=0.006, abs=0.006)
         assert value.startswith(f"({row}, {column}): ")
         assert read(value.split(":")[1]) == pytest.approx([maps[number, row, column]], rel=0.006, abs=1e-3)
@@ -211,6 +212,40 @@ def test_a_map_under_the_pointer_is_enlarged_with_its_value(visit: Visit) -> Non
         assert np.abs(enlarged - colours(app, maps[number], float(np.abs(maps).max()), "light")).max() <= 4
     app.page.mouse.move(640, 715)
     app.card.wait_for(state="hidden")
+    assert drawn_lines(app) == []
+
+    # Lines join a map with all that it is made of, and with the one that it goes into; its neighbours show their numbers.
+    own = app.tiles("conv2")[16]
+    app.page.mouse.move(*middle(own))
+    app.card.wait_for()
+    before = [((tile.x + tile.width, middle(tile)[1]), (own.x, middle(own)[1])) for tile in app.tiles("relu1")]
+    after = app.tiles("max2")[16]
+    expected = [*before, ((own.x + own.width, middle(own)[1]), (after.x, middle(after)[1]))]
+    found = {
+        (tuple(start), tuple(end)) if start < end else (tuple(end), tuple(start)) for start, end in drawn_lines(app)
+    }
+    assert len(found) == 11
+    for line in expected:
+        assert any(np.allclose(line, other, atol=1.5) for other in found), line
+    shown = app.page.locator(".channels").evaluate_all("all => all.map(each => Number(getComputedStyle(each).opacity))")
+    assert shown == [0, 0, 1, 1, 1, 0]
+    written = pixels(app, app.page.locator(".channels").nth(3))[..., 3]
+    for tile in app.tiles("conv2"):
+        left, top = (round(place) for place in (tile.x - app.tiles("conv2")[0].x, tile.y - app.tiles("conv2")[0].y))
+        assert written[top : top + 14, left : left + 16].any()
+        assert not written[top + 16 : top + int(tile.height), left : left + int(tile.width)].any()
+
+
+def drawn_lines(app: Explorer) -> list[list[list[float]]]:
+    """Both ends of each line in CSS pixels of the page."""
+    path, x, y = app.page.locator(".links").evaluate(
+        """(svg) => {
+          const { left, top } = svg.getBoundingClientRect();
+          return [svg.querySelector(".single").getAttribute("d") ?? "", left, top];
+        }"""
+    )
+    lines = [[float(number) for number in re.findall(r"-?[\d.]+", line)] for line in path.split("M")[1:]]
+    return [[[line[0] + x, line[1] + y], [line[-2] + x, line[-1] + y]] for line in lines]
 
 
 def read(text: str) -> list[float]:
@@ -255,10 +290,10 @@ def test_tab_reaches_everything_in_the_view(visit: Visit) -> None:
         assert focused["outline"]
         reached.append(focused["name"])
     assert [name for name in reached if name != "joint"] == [
-        "paper", "pen", "eraser", "redo", "clear", "more", "take", "conv1", "max1", "relu1", "conv2", "max2", "relu2", "probabilities",
+        "paper", "pen", "eraser", "redo", "clear", "more", "present-button", "take", "conv1", "max1", "relu1", "conv2", "max2", "relu2", "probabilities",
         "map", "layer", "network", "large", "toscale", "term", "", "ask",
     ]  # fmt: skip
-    assert reached.count("joint") == 7
+    assert reached.count("joint") == 2  # the two that open kernels
 
 
 def test_keys_walk_through_maps_and_pixels(visit: Visit) -> None:
