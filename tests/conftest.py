@@ -11,6 +11,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -21,13 +22,47 @@ settings.register_profile("reproducible", derandomize=True, deadline=None, suppr
 settings.register_profile("large", max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "reproducible"))
 
+CLASSICS = {
+    f"test_{one}.py" for one in ("classics", "classics_page", "downloads", "explaining", "lite0", "maps", "running")
+}
+
 
 def pytest_collection_finish() -> None:
-    """Have Streamlit search the installed packages for components once; every AppTest would search anew, for 150 ms."""
+    """Have Streamlit do once what every AppTest would do anew: search the installed packages for components, for 150
+    ms, and read the program of a page, for 20 ms a run. Have it wait for a run without looking every millisecond.
+    """
     if "streamlit.testing.v1" in sys.modules:
         from streamlit.components.v2 import manifest_scanner
+        from streamlit.runtime.scriptrunner import magic
+        from streamlit.testing.v1 import local_script_runner
 
         manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
+        magic.add_magic = cache(magic.add_magic)
+
+        def wait(runner: local_script_runner.LocalScriptRunner, timeout: float) -> None:
+            runner._script_thread.join(timeout)
+            if not runner.script_stopped():
+                runner.request_stop()
+                raise RuntimeError(f"The page takes longer than {timeout} seconds.")
+
+        local_script_runner.require_widgets_deltas = wait
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """With `--dist=loadfile`, the tests of classic networks are one file: importing torchvision takes two seconds, and
+    starting the app's process that has it takes four.
+    """
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            return "classics" if Path(file).name in CLASSICS else file
+
+    return ByFile(config, log)
 
 
 class Failures(logging.Handler):

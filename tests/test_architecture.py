@@ -1,13 +1,12 @@
 """Rules about the project itself that no other test would notice."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
-
-import pytest
 
 from cnn_explorer.spec.limits import MAX_PARAMETERS, MAX_VALUES
 
@@ -27,44 +26,47 @@ def test_imports_run_one_way() -> None:
     assert " 0 broken" in done.stdout
 
 
-@pytest.mark.parametrize(
-    ("file", "line", "contract"),
-    [
-        ("spec/layers.py", "import cnn_explorer.spec.network", "imports run one way inside spec"),
-        ("spec/layers.py", "import cnn_explorer.weights.load", "imports run one way between folders"),
-        ("weights/builder.py", "import cnn_explorer.weights.load", "imports run one way inside weights"),
-        ("digits/data.py", "import cnn_explorer.digits.drawing", "imports run one way inside digits"),
-        ("numbers/scenes.py", "import cnn_explorer.numbers.codegen", "imports run one way inside numbers"),
-        ("sharing/memory.py", "import cnn_explorer.sharing.lru_cache", "imports run one way inside sharing"),
-        (
-            "build_weights/lecture.py",
-            "import cnn_explorer.build_weights.shared",
-            "imports run one way inside build_weights",
-        ),
-        ("classics/graph.py", "import cnn_explorer.classics.folding", "imports run one way inside classics"),
-        ("ui/state.py", "import cnn_explorer.ui.train.live", "imports run one way inside ui"),
-        ("weights/load.py", "import streamlit", "only ui and pages import streamlit"),
-        ("training/run.py", "import streamlit", "only ui and pages import streamlit"),
-        ("ui/draw/live.py", "import plotly", "only figures imports plotly"),
-        ("../pages/pooling.py", "import plotly", "only figures imports plotly"),
-        ("ui/train/choices.py", "import cnn_explorer.ui.train.live", "imports run one way inside ui.train"),
-        ("ui/numbers/state.py", "import cnn_explorer.ui.numbers.controls", "imports run one way inside ui.numbers"),
-        ("ui/shell.py", "import pages.pooling", "the package does not import the pages"),
-    ],
-)
-def test_a_contract_catches_what_breaks_it(tmp_path: Path, file: str, line: str, contract: str) -> None:
+BREAKS = [  # a module, what it may not import, and the contract that says so
+    ("cnn_explorer.spec.layers", "cnn_explorer.spec.network", "imports run one way inside spec"),
+    ("cnn_explorer.spec.layers", "cnn_explorer.weights.load", "imports run one way between folders"),
+    ("cnn_explorer.weights.builder", "cnn_explorer.weights.load", "imports run one way inside weights"),
+    ("cnn_explorer.digits.data", "cnn_explorer.digits.drawing", "imports run one way inside digits"),
+    ("cnn_explorer.numbers.scenes", "cnn_explorer.numbers.codegen", "imports run one way inside numbers"),
+    ("cnn_explorer.sharing.memory", "cnn_explorer.sharing.lru_cache", "imports run one way inside sharing"),
+    (
+        "cnn_explorer.build_weights.lecture",
+        "cnn_explorer.build_weights.shared",
+        "imports run one way inside build_weights",
+    ),
+    ("cnn_explorer.classics.graph", "cnn_explorer.classics.folding", "imports run one way inside classics"),
+    ("cnn_explorer.ui.state", "cnn_explorer.ui.train.live", "imports run one way inside ui"),
+    ("cnn_explorer.weights.load", "streamlit", "only ui and pages import streamlit"),
+    ("cnn_explorer.training.run", "streamlit", "only ui and pages import streamlit"),
+    ("cnn_explorer.ui.draw.live", "plotly", "only figures imports plotly"),
+    ("pages.pooling", "plotly", "only figures imports plotly"),
+    ("cnn_explorer.ui.train.choices", "cnn_explorer.ui.train.live", "imports run one way inside ui.train"),
+    ("cnn_explorer.ui.numbers.state", "cnn_explorer.ui.numbers.controls", "imports run one way inside ui.numbers"),
+    ("cnn_explorer.ui.shell", "pages.pooling", "the package does not import the pages"),
+]
+
+
+def test_every_contract_catches_what_breaks_it(tmp_path: Path) -> None:
     shutil.copytree(
         ROOT / "cnn_explorer", tmp_path / "cnn_explorer", ignore=shutil.ignore_patterns("assets", "__pycache__")
     )
     shutil.copytree(ROOT / "pages", tmp_path / "pages", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    with (tmp_path / "cnn_explorer" / file).open("a", encoding="utf-8") as module:
-        module.write(f"\n{line}\n")
-    done = subprocess.run(
-        LINT, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False
-    )
+    for module, imported, _ in BREAKS:
+        with (tmp_path / f"{module.replace('.', '/')}.py").open("a", encoding="utf-8") as file:
+            file.write(f"\nimport {imported}\n")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "COLUMNS": "200"}
+    done = subprocess.run(LINT, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert f"{contract} BROKEN" in done.stdout
+    summary, details = done.stdout.split("Broken contracts", 1)
+    for module, imported, contract in BREAKS:
+        assert f"{contract} BROKEN" in summary
+        (told,) = re.findall(rf"^{re.escape(contract)}\n-+\n(.*?)(?=^\S[^\n]*\n-+\n|\Z)", details, re.M | re.S)
+        assert re.search(rf"{module} -> {imported} \(", told), (contract, told)
 
 
 def test_ruff_catches_a_page_that_imports_plotly(tmp_path: Path) -> None:

@@ -44,6 +44,11 @@ def graph(name: str) -> Graph:
 
 
 @cache
+def traced(name: str) -> fx.GraphModule:
+    return fx.symbolic_trace(module(name))
+
+
+@cache
 def facts() -> dict[str, tracing.Facts]:
     return {one.name: one for one in tracing.facts()}
 
@@ -94,7 +99,6 @@ def test_every_layer_of_the_network_is_a_node(name: str) -> None:
 @one_a_family
 def test_shapes_are_those_of_a_pass(name: str, size: int | None) -> None:
     size = size or network_named(name).size
-    traced = fx.symbolic_trace(module(name))
     found: list[tuple[int, ...]] = []
 
     class Shapes(fx.Interpreter):
@@ -104,7 +108,7 @@ def test_shapes_are_those_of_a_pass(name: str, size: int | None) -> None:
                 found.append(tuple(result.shape[1:]))
             return result
 
-    Shapes(traced).run(torch.zeros(1, 3, size, size, device="meta"))
+    Shapes(traced(name)).run(torch.zeros(1, 3, size, size, device="meta"))
     assert [one.shape for one in infer_graph(graph(name), size).nodes] == found
 
 

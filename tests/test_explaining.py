@@ -18,6 +18,7 @@ from widgets import address, components, control
 from cnn_explorer.classics import explaining, running, tracing
 from cnn_explorer.classics.catalogue import LITE0
 from cnn_explorer.classics.photographs import photograph
+from cnn_explorer.ui.classics import explained
 
 pytestmark = pytest.mark.usefixtures("own_visitors")
 
@@ -128,26 +129,35 @@ def cover_test(page: AppTest) -> dict[str, Any]:
     return next((data for data in sent if "heatMaps" in data), {})
 
 
-def test_the_page_never_shows_a_heat_map_alone_and_its_grids_fill() -> None:
+def test_the_page_never_shows_a_heat_map_alone_and_its_grids_fill(monkeypatch: pytest.MonkeyPatch) -> None:
     page = opened(picture="coffee", open="layer5")
     shown(page, "classified")
     control(page.toggle, "classic_explain").set_value(True).run()
-    deadline, counts = time.monotonic() + 120, []
-    while not counts or counts[-1] < 49 + 196:
+    deadline, counts = time.monotonic() + 120, [(0, 0)]
+    while not counts[-1][1]:
         assert time.monotonic() < deadline
+        time.sleep(0.3)
         page.run()
         data = cover_test(page)
         if data:
             assert [figure["title"] for figure in data["heatMaps"]] == ["Grad-CAM", "The same, random weights"]
             assert "layer5.2.add" in data["heatMaps"][0]["caption"]
-            counts.append(sum(value is not None for grid in data["grids"] for value in grid["values"]))
+            assert [len(grid["values"]) for grid in data["grids"]] == [49, 196]
+            coarse, fine = (sum(value is not None for value in grid["values"]) for grid in data["grids"])
+            counts.append((coarse, fine))
     assert counts == sorted(counts)
-    assert any("Covering the brightest place" in caption.value for caption in page.caption)
-    coarse, fine = (grid["values"] for grid in data["grids"])
-    assert coarse[3] == pytest.approx(
+    assert counts[-1][0] == 49
+    assert any("Covering the brightest place" in one.value and "A finer grid" in one.value for one in page.caption)
+    values = data["grids"][0]["values"]
+    assert values[3] == pytest.approx(
         explaining.occlusion(network_of(LITE0), image_of("coffee"), 967, 7, [3])[0], abs=1e-3
     )
-    assert min(fine) < data["probability"] - 0.1
+    assert min(values) < data["probability"] - 0.1
+    monkeypatch.setattr(explained, "GRIDS", (7, 7))  # the finer grid is full as well
+    page.run()
+    assert all(grid["values"] == values for grid in cover_test(page)["grids"])
+    (verdict,) = [one.value for one in page.caption if "Covering the brightest place" in one.value]
+    assert "A finer grid" not in verdict
 
 
 def test_any_class_can_be_asked_about_and_the_address_has_it() -> None:

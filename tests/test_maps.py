@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 import numpy as np
 import pytest
 import torch
+from classic_networks import seeded
 from streamlit.testing.v1 import AppTest
 from test_downloads import saved
 from torch import Tensor, nn
-from torchvision.models import get_model
 from widgets import address, components, control
 
 from cnn_explorer.classics import lite0, running, tracing
@@ -43,12 +43,7 @@ ONE_A_FAMILY = [
 
 def network_of(name: str) -> nn.Module:
     """With its trained weights where they come with the app, else with seeded ones."""
-    if name == LITE0:
-        return lite0.load()
-    torch.manual_seed(0)
-    settings = {"aux_logits": False, "init_weights": False} if name == "googlenet" else {}
-    settings |= {"init_weights": False} if name == "inception_v3" else {}
-    return get_model(name, **settings).eval()
+    return lite0.load() if name == LITE0 else seeded(name, whole=True)
 
 
 def image_of(name: str) -> Tensor:

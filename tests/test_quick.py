@@ -43,10 +43,20 @@ def right(network: TrainedNetwork, count: int) -> float:
         return float((network.module(images).argmax(1).numpy() == digits.labels[:count]).mean())
 
 
-def test_it_learns_and_says_what_it_reached() -> None:
+Learned = tuple[TrainedNetwork, NetworkShapes, list[TrainedNetwork]]  # what was begun with, and what was shown
+
+
+@pytest.fixture(scope="module")
+def learned() -> Learned:
     network, shapes = loaded(SMALL)
     before = {name: tensor.clone() for name, tensor in network.module.state_dict().items()}
-    *on_the_way, last = trained(network, shapes, 1.5)
+    shown = trained(network, shapes, 1.5)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.module.state_dict().items())
+    return network, shapes, shown
+
+
+def test_it_learns_and_says_what_it_reached(learned: Learned) -> None:
+    network, _, (*on_the_way, last) = learned
     assert not network.label.trained
     assert right(network, 1000) < 0.3
     assert last.label.accuracy == right(last, 1000) > 0.8
@@ -58,15 +68,13 @@ def test_it_learns_and_says_what_it_reached() -> None:
         assert shown.label.accuracy == right(shown, shown.label.measured)
         assert shown.label.sentence.startswith(f"Training, {shown.label.trained_for:.1f} of ")
         assert not shown.module.training
-    assert all(torch.equal(tensor, before[name]) for name, tensor in network.module.state_dict().items())
     assert len({shown.fingerprint for shown in (network, *on_the_way, last)}) == len(on_the_way) + 2
 
 
-def test_it_goes_on_where_it_ended() -> None:
-    network, shapes = loaded(SMALL)
-    *_, once = trained(network, shapes, 0.7)
-    *_, twice = trained(once, shapes, 1.4)
-    assert twice.label.trained_for == 1.4
+def test_it_goes_on_where_it_ended(learned: Learned) -> None:
+    _, shapes, (*_, once) = learned
+    *_, twice = trained(once, shapes, 2.0)
+    assert twice.label.trained_for == 2.0
     assert twice.label.accuracy is not None
     assert once.label.accuracy is not None
     assert twice.label.accuracy > once.label.accuracy - 0.02

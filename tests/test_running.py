@@ -1,7 +1,6 @@
 """A network on a picture, against the steps written out with NumPy; pictures of every kind; the page that shows it."""
 
 import io
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from widgets import address, control
 from cnn_explorer.classics import lite0, photographs, running, tracing
 from cnn_explorer.classics.catalogue import LITE0
 from cnn_explorer.classics.photographs import PHOTOGRAPHS, SIDE, as_jpeg, decoded, photograph
-from cnn_explorer.classics.worker import Worker, WorkerError
+from cnn_explorer.classics.worker import WorkerError
 from cnn_explorer.digits.preprocessing import PictureError
 from cnn_explorer.ui.classics import kept
 
@@ -60,19 +59,20 @@ def test_another_network_is_never_run_with_random_weights() -> None:
         running.classify("resnet18", photograph("coffee"))
 
 
-def test_damaged_weights_are_told_across_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    worker = Worker()
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([os.path.dirname(__file__), os.environ.get("PYTHONPATH", "")]))
-    try:
-        with pytest.raises(ValueError, match="install the app again"):
-            worker.call(classify_without_weights)
-    finally:
-        worker.close()
+def test_damaged_weights_are_told_across_the_process() -> None:
+    with pytest.raises(ValueError, match="install the app again"):
+        kept.worker().call(exec, WITHOUT_WEIGHTS)
 
 
-def classify_without_weights() -> object:
-    lite0.PACKAGE = "not_installed"
-    return running.classify(LITE0, photograph("coffee"))
+WITHOUT_WEIGHTS = """
+from cnn_explorer.classics import lite0, running
+package, lite0.PACKAGE = lite0.PACKAGE, "not_installed"
+running._KEPT.clear()
+try:
+    running.trained("efficientnet_lite0")
+finally:
+    lite0.PACKAGE = package
+"""
 
 
 # --- pictures ---

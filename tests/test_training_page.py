@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 import pytest
@@ -103,6 +104,7 @@ def settled(page: AppTest) -> AppTest:
     raise AssertionError("it does not come to an end")
 
 
+@cache
 def trained(batches: int, net: str = SMALL, recipe: str = QUICK) -> torch.nn.Sequential:
     """The same by the core alone."""
     run = Run(parse(net), parse_recipe(recipe))
@@ -432,6 +434,7 @@ def test_a_training_has_its_place_in_the_address_while_it_goes_on(monkeypatch: p
             break
         assert address(page).get("until") == "250" or at(page) == 250  # the last test is under way
         places.add(at(page))
+        time.sleep(0.03)  # the training needs the processor, too
         page.run()
     assert len(places) > 1
     assert at(page) == 250
@@ -571,12 +574,12 @@ def test_only_what_was_trained_before_is_called_replayed() -> None:
             if not sent(page)["training"]["going"]:
                 break
             seen |= {"replayed" in bar.proto.text for bar in page.get("progress")}
+            time.sleep(0.03)  # the training needs the processor, too
             page.run()
         return seen
 
-    long = "bundled-sgd0.05m0.5-b16-e2-s5"
-    assert progress(opened(recipe=long)) == {False}
-    assert progress(opened(recipe=long)) == {True}
+    assert progress(opened(recipe=LONG)) == {False}
+    assert progress(opened(recipe=LONG)) == {True}
 
 
 def test_a_step_that_is_refused_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

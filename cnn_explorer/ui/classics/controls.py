@@ -109,7 +109,6 @@ def comparison() -> None:
             )
             for one in shown
         ]
-        # As text: Streamlit's tables load pandas and pyarrow, 70 MB that nothing else of this page needs.
         st.markdown("\n".join(f"| {' | '.join(row)} |" for row in (HEADS, ALIGNED, *rows)))
         st.caption(
             "By torchvision, of its first weights for each network, and by the authors of EfficientNet-Lite0. “Right "

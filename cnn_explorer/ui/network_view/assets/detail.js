@@ -8,7 +8,7 @@ import { ARROWS, within } from "./keys.js";
 import { short } from "./numbers.js";
 import { reachOf, sized } from "./painting.js";
 import { Slide } from "./slide.js";
-import { boxOf, drawNumbers, drawTile, numbersSize, paintedTile, write } from "./picture.js";
+import { FONT, boxOf, drawNumbers, drawTile, numbersSize, paintedTile, write } from "./picture.js";
 
 /** @import { Explanation, Look, Numbers, Part, Place, Scene, Softmax, Theme, Tile, Update } from "../types.d.ts" */
 /** @import { Box } from "./picture.js" */
@@ -235,15 +235,16 @@ export class Detail {
   /** @param {Explanation} told @param {Look} look */
   #paintChain({ chain }, look) {
     if (!chain.length) return;
-    const side = Math.min(CHAIN, (this.chain.parentElement?.clientWidth || 320) / chain.length - SIGN);
+    const grown = look.text / FONT, top = 19 * grown;
+    const side = Math.min(CHAIN * grown, (this.chain.parentElement?.clientWidth || 320) / chain.length - SIGN);
     const largest = Math.max(...chain.flatMap(({ size }) => size));
-    const context = sized(this.chain, chain.length * (side + SIGN), side + 20);
+    const context = sized(this.chain, chain.length * (side + SIGN), side + top + 1);
     this.#boxes = chain.map((tile, at) => {
-      const box = boxOf(tile.size, at * (side + SIGN) + 1, 19, Math.max(24, (side - 2) * Math.max(...tile.size) / largest));
+      const box = boxOf(tile.size, at * (side + SIGN) + 1, top, Math.max(24, (side - 2) * Math.max(...tile.size) / largest));
       drawTile(context, box, tile, this.#image(`chain ${at}`, tile, reachOf(tile.values)), look.theme);
       if (tile.output) this.#cover(context, box, tile.size);
-      write(context, tile.label, box.x, 8, look);
-      if (at) write(context, "→", box.x - SIGN / 2 - 1, 19 + side / 2, look, "center");
+      write(context, tile.label, box.x, 8 * grown, look);
+      if (at) write(context, "→", box.x - SIGN / 2 - 1, top + side / 2, look, "center");
       return box;
     });
     this.chain.setAttribute("aria-label", `${chain.map(({ label }) => label).join(", then ")}. Arrow keys choose a pixel, Enter holds it.`);
@@ -286,7 +287,7 @@ export class Detail {
   #paintNumbers(numbers, look) {
     this.numbers.hidden = !numbers;
     if (!numbers) return;
-    const { wide, high } = numbersSize(numbers);
+    const { wide, high } = numbersSize(numbers, look.text);
     drawNumbers(sized(this.numbers, wide, high), numbers, look);
     this.numbers.setAttribute("aria-label", numbers.cells.length <= 64 ? numbers.cells.map(({ lines }) => lines.join(" ")).join("; ") : `${numbers.cells.length} numbers`);
   }
@@ -400,7 +401,7 @@ export class Detail {
 
   /** Width that the panel would like to have. */
   get width() {
-    return this.#told?.parts.length ? WIDTH : 400;
+    return ((this.#told?.parts.length ? WIDTH : 400) * (this.#source?.().look.text ?? FONT)) / FONT;
   }
 }
 
