@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 
 import streamlit as st
 
@@ -21,6 +22,10 @@ from cnn_explorer.ui.show_network import show_network
 from cnn_explorer.ui.train import choices, controls, pictures, progress
 from cnn_explorer.ui.train.progress import Progress
 from cnn_explorer.weights.load import TrainedNetwork
+
+# Streamlit imports pandas while it shows this page. Plotly uses it once it is imported, and failed where the thread of
+# another visitor had imported only half of it.
+import_module("pandas")
 
 CURVES, LEGEND = 190, 20  # CSS pixels; so the maps below stay on the first screen
 KEY = network_view.TRAIN

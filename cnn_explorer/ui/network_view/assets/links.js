@@ -28,8 +28,8 @@ export class Links {
     const { columns } = this, { layers } = columns;
     const own = columns.tilesOf(index)?.tile(map);
     if (!own) return;
-    const box = this.image.getBoundingClientRect();
-    const before = index ? columns.tilesOf(index - 1) : { whole: box, tile: () => box };
+    const box = index ? null : this.image.getBoundingClientRect();
+    const before = box ? { whole: box, tile: () => box } : columns.tilesOf(index - 1);
     const { left, top } = this.host.getBoundingClientRect(), room = columns.element.getBoundingClientRect();
     const lines = [], surfaces = [];
     for (const [tiles, maps, backward] of /** @type {[Tiles | null, number[] | null, boolean][]} */ ([
