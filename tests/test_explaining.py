@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from test_downloads import saved
 from test_maps import image_of, network_of, opened, shown
 from torch import Tensor, nn
-from widgets import components, control
+from widgets import address, components, control
 
 from cnn_explorer.classics import explaining, running, tracing
 from cnn_explorer.classics.catalogue import LITE0
