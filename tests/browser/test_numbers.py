@@ -5,12 +5,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from browser.conftest import Visit, Watch
 from browser.driver import PHONE, Server
 from browser.numbers import NumberPage
 from browser.test_screens import CONTRAST
 from playwright.sync_api import Browser
+
+from cnn_explorer.digits.data import bundled_digits
 
 pytestmark = pytest.mark.browser
 
@@ -463,17 +466,55 @@ def test_nothing_scrolls_sideways_on_a_phone(
         )  # styles come by themselves
 
 
-def test_a_kernel_on_the_drawn_digit(visit_numbers: VisitNumbers, artifacts: Path) -> None:
-    app = visit_numbers("convolution", "one", drawing="d7")
-    app.page.get_by_test_id("stButtonGroup").get_by_text("On a picture", exact=True).click()
-    for alt in ("The picture before the kernel", "The picture after Sobel x"):
-        picture = app.page.get_by_alt_text(alt)
-        picture.wait_for()
-        app.page.wait_for_function(
-            "image => image.complete && image.naturalWidth === 392", arg=picture.element_handle()
-        )
-    app.wait_address("filter", "Sobel x")
-    app.page.screenshot(path=artifacts / "numbers-convolution-picture.png")
+def test_a_kernel_on_a_picture_is_live(visit_numbers: VisitNumbers, artifacts: Path) -> None:
+    """The pixel under the pointer with its window and its products; an edited kernel changes the picture at once."""
+    app = visit_numbers("convolution", "picture", step="picture", drawing="d7", filter="Sobel x")
+    page, after = app.page, app.page.locator(".shown.after canvas")
+    digit = bundled_digits().images[7] / 255
+    page.screenshot(path=artifacts / "numbers-convolution-picture.png")
+
+    def point(row: int, column: int) -> None:
+        box = after.bounding_box()
+        assert box
+        page.mouse.move(box["x"] + (column + 0.5) * box["width"] / 28, box["y"] + (row + 0.5) * box["height"] / 28)
+        app.wait_sum(f"row {row}, column {column}: ")
+
+    def products() -> list[float]:
+        texts = page.locator(".products td b").all_inner_texts()
+        return [float(text.replace("−", "-")) for text in texts]
+
+    def expected(row: int, column: int, kernel: list[list[float]]) -> list[float]:
+        window = np.pad(digit, 1)[row : row + 3, column : column + 3]
+        return [float(product) for product in np.ravel(window * np.array(kernel))]
+
+    sobel: list[list[float]] = [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]
+    for row, column in ((10, 20), (0, 27)):  # inside, and with padding around the corner
+        point(row, column)
+        assert products() == pytest.approx(expected(row, column, sobel), abs=5e-4)
+        theirs = float(app.sum[0].split("✓ PyTorch: ")[1].replace("−", "-"))
+        assert theirs == pytest.approx(sum(expected(row, column, sobel)), abs=1e-6)
+    assert page.locator(".products td.padding").count() == 5
+    frames = page.locator(".shown .mark").evaluate_all("all => all.map(each => each.getBoundingClientRect().width)")
+    assert frames[0] == pytest.approx(3 * frames[1], abs=0.5)
+    point(10, 20)
+    page.mouse.down()
+    page.mouse.up()  # this pixel stays while the pointer is elsewhere
+    app.wait_address("pixel", "10.20")
+    before = after.evaluate("canvas => canvas.toDataURL()")
+    app.edit("weight", 1, 2, "3")
+    edited = [*sobel[:1], [-2, 0, 3], *sobel[2:]]
+    assert after.evaluate("canvas => canvas.toDataURL()") != before
+    assert products() == pytest.approx(expected(10, 20, edited), abs=5e-4)
+    app.wait_address("kernel", "-1_0_1~-2_0_3~-1_0_1")
+    app.wait_sum("✓ PyTorch: ")
+    after.focus()
+    page.keyboard.press("ArrowDown")
+    app.wait_sum("row 11, column 20: ")
+    assert app.spoken.startswith("row 11, column 20: ")
+    app.wait_address("pixel", "11.20")
+    page.reload()
+    app.ready("picture").wait_sum("row 11, column 20: ")
+    assert app.numbers("weight") == edited
 
 
 def test_the_way_out_of_the_page_is_not_blocked(visit_numbers: VisitNumbers) -> None:

@@ -83,6 +83,7 @@ export class Player {
 
   close() {
     this.transport.pause();
+    this.outbox.close();
     this.observer.disconnect();
     window.removeEventListener("resize", this.onresize);
   }
