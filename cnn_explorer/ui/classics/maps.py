@@ -33,7 +33,7 @@ def maps(graph: Graph, path: Sequence[Step]) -> None:
     name = state.network()
     if not kept.has_weights(name):
         return
-    st.markdown("##### Maps")
+    st.markdown("### Maps")
     if not path:
         st.caption("Open a part of the network above to see its maps of this picture.")
         return

@@ -187,11 +187,11 @@ export class Depth {
     }
   }
 
-  /** One level back. @returns {boolean} whether there was one */
+  /** Close what is open. @returns {boolean} whether there was something */
   back() {
-    if (this.detail.isOpen) { this.detail.back(); return true; }
-    if (this.kernels.isOpen) { this.kernels.close(); return true; }
-    return false;
+    const open = this.index >= 0;
+    this.close();
+    return open;
   }
 
   close() {

@@ -8,6 +8,7 @@ import { ARROWS, within } from "./keys.js";
 import { short } from "./numbers.js";
 import { reachOf, sized } from "./painting.js";
 import { Slide } from "./slide.js";
+import { explained } from "./terms.js";
 import { boxOf, drawNumbers, drawTile, numbersSize, paintedTile, write } from "./picture.js";
 
 /** @import { Explanation, Look, Numbers, Part, Place, Scene, Softmax, Theme, Tile, Update } from "../types.d.ts" */
@@ -122,13 +123,6 @@ export class Detail {
     this.#pin();
   }
 
-  /** One level back: first the pixel is let go, then the map. */
-  back() {
-    if (!this.pinned) { this.close(); return; }
-    this.pinned = false;
-    this.#pin();
-  }
-
   close() {
     if (!this.isOpen) return;
     this.place = null;
@@ -171,7 +165,7 @@ export class Detail {
     this.#layout = layout;
     this.#order = order;
     this.title.textContent = told.title;
-    this.how.textContent = told.how;
+    this.how.replaceChildren(...explained(told.how));
     this.slide.element.hidden = this.byNumber.hidden = !this.#source?.().update.layers[place.index].window; // no convolution and no pooling
     this.every.hidden = told.parts.length <= FEW;
     this.every.textContent = this.#all ? `strongest ${FEW}` : `all ${told.parts.length}`;
@@ -315,7 +309,7 @@ export class Detail {
       return word;
     };
     const sum = softmax.terms.flatMap((_, digit) => [digit ? " + " : "", power(digit)]);
-    this.softmax.replaceChildren(`softmax: p(${softmax.digit}) = `, power(softmax.digit), " / (", ...sum, `) = ${softmax.quotient} = ${softmax.probability}`);
+    this.softmax.replaceChildren(...explained(`Softmax of the ten logits: p(${softmax.digit}) = `), power(softmax.digit), " / (", ...sum, `) = ${softmax.quotient} = ${softmax.probability}`);
   }
 
   /** Highlight a digit's powers. @param {number} digit −1 for none */
