@@ -91,7 +91,7 @@ def test_the_legend_has_the_numbers_of_both_scales(visit: Visit) -> None:
     expect(values).to_have_attribute("title", re.compile("all layers"))
 
 
-def test_the_code_of_the_network_marks_what_changed_last(visit: Visit) -> None:
+def test_the_code_of_the_network_marks_what_changed_last(visit: Visit, axe: str) -> None:
     app = visit()
     app.page.get_by_text("Code", exact=True).click()
     code = app.page.get_by_test_id("stCode")
@@ -110,5 +110,7 @@ def test_the_code_of_the_network_marks_what_changed_last(visit: Visit) -> None:
     assert "narrow" not in (app.view.get_attribute("class") or "")  # columns side by side, not one below the other
     app.page.reload()
     expect(code).to_contain_text("stride=2", timeout=PATIENCE)
+    app.page.evaluate(axe)
+    check(app.page, 'class="paper"')
     code.hover()
     expect(code.get_by_role("button", name="Copy to clipboard")).to_be_visible()
