@@ -84,7 +84,8 @@ STYLE = """<style>
 .st-key-beside > :has(> .st-key-beside_maps) { min-width: 0; }
 .st-key-beside > :has(> .st-key-beside_code) { flex: 0 0 clamp(296px, 24vw, 480px); }
 .st-key-beside_code code { font-size: 12px; line-height: 1.35; }
-.st-key-beside_code [data-testid="stCode"] { max-height: max(330px, 62vh); overflow: auto; } /* the controls stay on the first screen */
+/* the controls stay on the first screen */
+.st-key-beside_code [data-testid="stCode"] { max-height: max(330px, 62vh); overflow: auto; }
 @media (max-width: 1199px) {
   .st-key-beside { flex-direction: column; }
   .st-key-beside > :has(> .st-key-beside_code) { flex: none; }
