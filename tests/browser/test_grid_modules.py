@@ -114,7 +114,7 @@ def test_numbers_are_short_in_a_cell_and_whole_in_a_sum(app: NumberPage) -> None
     assert term[:2] == ["3", "(−3)"]
 
 
-ROOM = {"width": 1235, "height": 560, "beside": 350, "below": 42}
+ROOM = {"width": 1235, "height": 560, "beside": 350, "below": 42, "shared": False}
 SCENE = """const grid = (side) => Array.from({ length: side }, () => Array(side).fill(1));
 const inputs = Array.from({ length: a.channels }, () => ({ values: grid(a.side) }));
 const padding = { top: a.padding, bottom: a.padding, left: a.padding, right: a.padding };

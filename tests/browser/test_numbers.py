@@ -435,8 +435,11 @@ def test_everything_is_on_a_projectors_first_screen(
 
 
 @pytest.mark.parametrize("context", [PHONE, {"viewport": {"width": 1280, "height": 720}}], ids=["phone", "laptop"])
-def test_products_are_always_in_sight(visit_numbers: VisitNumbers, context: dict[str, Any]) -> None:
-    """Also those of a 5×5 kernel on an input as large as it can be."""
+def test_products_are_always_in_sight(visit_numbers: VisitNumbers, artifacts: Path, context: dict[str, Any]) -> None:
+    """Those of a 5×5 window, beside the grid on which it is chosen: of one channel, of three, of a layer of the network
+    and of a pooling.
+    """
+    wide = context["viewport"]["width"] > 1000
     rows = ["~".join(["_".join("1234567890"[:size])] * size) for size in (5, 8)]
     app = visit_numbers("convolution", "one", context, kernel=rows[0], input=rows[1], padding="2")
     app.cell("output", 4, 4).hover()
@@ -446,9 +449,37 @@ def test_products_are_always_in_sight(visit_numbers: VisitNumbers, context: dict
     )  # 3·1, the corner of the window
     expected = [str(int(value) * int(weight)) for value, weight in zip("34567", "12345", strict=True)]
     assert products.all_inner_texts() == expected * 5
-    width = context["viewport"]["width"]
-    boxes = products.evaluate_all("all => all.map(each => each.getBoundingClientRect()).map(b => [b.left, b.right])")
-    assert all(left >= 0 and right <= width for left, right in boxes)
+    together(app, ".products", ".output", wide)
+    app.page.screenshot(path=artifacts / f"numbers-5x5-{context['viewport']['width']}.png")
+    app.go("From your network", "network")
+    app.page.locator(".grid.output td.current").wait_for()
+    together(app, ".products", ".output", wide)
+    grids = {"kernel": "~~".join(rows[:1] * 3), "input": "~~".join(rows[1:] * 3), "padding": "2"}
+    app = visit_numbers("convolution", "channels", context, step="channels", **grids)
+    app.cell("output", 4, 4).hover()
+    app.wait_sum("✓ PyTorch")
+    together(app, ".products", ".output", wide)
+    app = visit_numbers("pooling", "compare", context, input=rows[1], kernel_size="5", stride="1", padding="2")
+    app.cell("output", 4, 4).hover()
+    app.wait_sum("max(3, 4, 5, 6, 7, 3, ")
+    together(app, ".sum", ".output", wide)
+
+
+def together(app: NumberPage, one: str, other: str, without_scrolling: bool) -> None:
+    """Two parts of the player are on the screen at the same time: as the page opens, or scrolled to where they are."""
+    parts = [app.player.locator(name).first for name in (one, other)]
+    if not without_scrolling:
+        parts[0].evaluate("part => part.scrollIntoView({ block: 'nearest' })")
+        parts[1].evaluate("part => part.scrollIntoView({ block: 'nearest' })")
+    size = app.page.viewport_size
+    assert size
+    for part in parts:
+        box = part.bounding_box()
+        assert box
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= size["width"]
+        assert box["y"] >= 0
+        assert box["y"] + box["height"] <= size["height"], (one, other)
 
 
 @pytest.mark.parametrize(("path", "steps"), STEPS)
