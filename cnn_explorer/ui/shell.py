@@ -63,7 +63,7 @@ STYLE = """<style>
 }
 [class*="st-key-icon_"] button { gap: 0; }
 /* titles of a page and of its parts, no larger than they need to be */
-[data-testid="stMarkdownContainer"] h2 { font-size: 1.5rem; padding: 0.75rem 0 1rem; }
+[data-testid="stMarkdownContainer"] h2 { font-size: 1.5rem; padding: 0.5rem 0 0.9rem; }
 [data-testid="stMarkdownContainer"] h3 { font-size: 1.25rem; padding: 0 0 1rem; }
 /* the built-in colours of code are too faint on either ground */
 [data-testid="stCode"] .token { color: inherit !important; }
