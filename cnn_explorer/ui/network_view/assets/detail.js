@@ -18,7 +18,7 @@ import { boxOf, drawNumbers, drawTile, numbersSize, paintedTile, write } from ".
  *   painted; the same for all its pixels
  */
 
-const WIDTH = 820, WITHOUT_PARTS = 470; // of the panel, CSS pixels, where there is room
+const WIDTH = 820, WITHOUT_CHAIN = 700, WITHOUT_PARTS = 470; // of the panel, CSS pixels, where there is room
 const PART = [24, 54]; // side of a tile in the list of parts, at least and at most: as many as fit, without scrolling
 const CLEAR = 38; // side of such a tile that shows enough
 const DENSE = 36; // below, the words beside it are in one line, and rows are closer
@@ -441,7 +441,8 @@ export class Detail {
 
   /** Width that the panel would like to have. */
   get width() {
-    return this.#told?.parts.length ? WIDTH : WITHOUT_PARTS;
+    if (!this.#told?.parts.length) return WITHOUT_PARTS;
+    return this.#told.chain.length ? WIDTH : WITHOUT_CHAIN;
   }
 }
 
