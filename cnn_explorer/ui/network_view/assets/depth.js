@@ -103,9 +103,7 @@ export class Depth {
     this.columns.quiet = true;
     this.columns.card.hide();
     this.#reset();
-    this.detail.open(place, this.scene, channel, pinned);
-    this.#makeRoom(this.detail.element, place.index, this.detail.width);
-    this.detail.arrange(); // once more, for the width it got
+    this.detail.open(place, this.scene, channel, pinned, (width) => this.#makeRoom(this.detail.element, place.index, width));
     if (walking) this.detail.focus();
   }
 

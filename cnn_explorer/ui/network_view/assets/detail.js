@@ -52,6 +52,11 @@ export class Detail {
   #all = false; // whether all parts are shown, not only the strongest
   #few = FEW; // as many as fit
   #side = PART[1]; // of a tile in the list of parts
+
+  /** @type {{pixel: number, parts: number} | null} CSS pixels across beside the parts, and down for them; null until measured: to ask for them costs a layout */
+  #room = null;
+
+  #scrolled = 0; // CSS pixels of the parts
   #layout = "";
 
   /** @type {number[]} channels of the parts in the order of their rows */
@@ -100,7 +105,7 @@ export class Detail {
     this.sum.onpointerenter = () => this.slide.end();
     part(panel, ".close", HTMLElement).onclick = () => this.close();
     this.every.onclick = () => this.#showAll(this.every.getAttribute("aria-pressed") !== "true");
-    this.parts.onscroll = () => this.#paintParts();
+    this.parts.onscroll = () => { this.#scrolled = this.parts.scrollTop; this.#paintParts(); };
     this.parts.onpointermove = this.parts.onpointerdown = (event) => this.#overPart(event);
     this.chain.onpointermove = (event) => { if (!this.pinned || event.buttons) this.#overChain(event); };
     this.chain.onpointerdown = (event) => { this.pinned = this.#overChain(event) && !this.pinned; this.#pin(); };
@@ -115,8 +120,9 @@ export class Detail {
   /**
    * @param {Place} place @param {() => Scene} source @param {number | null} channel whose products are written out; null for the strongest
    * @param {boolean} pinned whether the pixel is held
+   * @param {(width: number) => void} makeRoom as wide as the panel would like to be, CSS pixels
    */
-  open(place, source, channel = null, pinned = false) {
+  open(place, source, channel, pinned, makeRoom) {
     this.slide.drop();
     this.#source = source;
     this.place = place;
@@ -124,10 +130,11 @@ export class Detail {
     this.chosen = { place, channel };
     this.pinned = pinned;
     this.#all = false;
-    this.#layout = "";
+    this.#told = this.#explained();
     this.element.hidden = false;
-    this.parts.scrollTop = 0;
-    this.show();
+    makeRoom(this.#width);
+    this.parts.scrollTop = this.#scrolled = 0;
+    this.arrange();
     this.#pin();
   }
 
@@ -143,16 +150,16 @@ export class Detail {
   /** Make use of a panel of another size. */
   arrange() {
     this.#layout = "";
+    this.#room = null;
     this.show();
   }
 
   /** Work everything out anew: another pixel, another drawing, another channel. */
   show() {
-    const scene = this.#source?.();
+    const scene = this.#source?.(), told = this.#explained();
     const { place } = this;
-    if (!scene?.parameters || !place) return; // weights of a new network are on their way
+    if (!scene || !told || !place) return;
     const { update, look } = scene;
-    const told = explain(update, scene.parameters, place, this.channel);
     this.#told = told;
     const pictured = this.#pictured;
     if (pictured?.update !== update || pictured.theme !== look.theme || pictured.map !== place.map || pictured.index !== place.index) {
@@ -161,10 +168,18 @@ export class Detail {
     this.#build(told, place, update.exact);
     this.comparison.show(scene, place);
     this.#paintParts();
+    this.#room ??= { pixel: this.pixel.clientWidth || 320, parts: this.parts.clientHeight || 480 };
     this.#paintChain(told, look);
     this.#paintNumbers(told.numbers, look);
+    this.#writeParts(told); // behind all painting: text on a canvas costs a look at all styles that have changed
     this.#write(told);
     this.#writeSoftmax(told.softmax);
+  }
+
+  /** @returns {Explanation | null} null while weights of a new network are on their way */
+  #explained() {
+    const scene = this.#source?.();
+    return scene?.parameters && this.place ? explain(scene.update, scene.parameters, this.place, this.channel) : null;
   }
 
   // --- building: only when other rows are to be shown ---
@@ -228,11 +243,9 @@ export class Detail {
     const byChannel = new Map(told.parts.map((each) => [each.channel, each]));
     const reaches = [0, 1, 2].map((place) => reachOfTiles(told.parts, place));
     const side = this.#side, wide = 3 * side + 2 * SIGN, high = side + (this.#dense ? CLOSE : BETWEEN / 2), apart = side + (this.#dense ? CLOSE : BETWEEN);
-    const first = Math.floor(this.parts.scrollTop / apart), last = first + Math.ceil((this.parts.clientHeight || 480) / apart) + 1;
-    let running = 0;
-    this.#rows.forEach(({ row, canvas, what }, at) => {
+    const first = Math.floor(this.#scrolled / apart), last = first + Math.ceil((this.#room?.parts ?? 480) / apart) + 1;
+    this.#rows.forEach(({ canvas }, at) => {
       const shown = byChannel.get(this.#order[at]);
-      running += shown?.sum ?? 0;
       if (!shown || at < first || at > last) { canvas.style.height = `${high}px`; return; }
       const context = sized(canvas, wide, high);
       shown.tiles.forEach((tile, place) => {
@@ -243,8 +256,18 @@ export class Detail {
         const product = shown.tiles[2].output ? "∗" : "·";
         write(context, place ? "→" : product, (place + 1) * (side + SIGN) - SIGN / 2, side / 2, look, "center");
       });
-      what.textContent = `${shown.channel + 1}: ${short(shown.sum)}${this.#dense ? ",  " : "\n"}Σ ${short(running)}`; // what it adds, and all down to here
-      row.classList.toggle("chosen", shown.channel === this.channel);
+    });
+  }
+
+  /** What every part adds, and all down to it. @param {Explanation} told */
+  #writeParts({ parts }) {
+    const byChannel = new Map(parts.map((each) => [each.channel, each]));
+    let running = 0;
+    this.#rows.forEach(({ row, what }, at) => {
+      const { channel, sum } = byChannel.get(this.#order[at]) ?? { channel: this.#order[at], sum: 0 };
+      running += sum;
+      what.textContent = `${channel + 1}: ${short(sum)}${this.#dense ? ",  " : "\n"}Σ ${short(running)}`;
+      row.classList.toggle("chosen", channel === this.channel);
     });
   }
 
@@ -287,7 +310,7 @@ export class Detail {
   }
 
   get #pixelWidth() {
-    return this.pixel.clientWidth || 320;
+    return this.#room?.pixel ?? 320;
   }
 
   /** Hide the values that the walking window has not made yet. @param {CanvasRenderingContext2D} context @param {Box} box @param {[number, number]} size rows and columns */
@@ -440,7 +463,7 @@ export class Detail {
   }
 
   /** Width that the panel would like to have. */
-  get width() {
+  get #width() {
     if (!this.#told?.parts.length) return WITHOUT_PARTS;
     return this.#told.chain.length ? WIDTH : WITHOUT_CHAIN;
   }

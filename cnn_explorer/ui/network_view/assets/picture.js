@@ -5,6 +5,7 @@ import { cssColour, inkOn, paintLayer, reachOf } from "./painting.js";
 
 export const FONT = 12; // CSS pixels: the least that can be read
 const LINE = 14;
+const UNSET = "10px sans-serif"; // font of a context whose canvas has just got another size
 const OUTLINES = { light: ["#fff", "#111"], dark: ["#000", "#fff"] }; // halo and line: one of both stands out on any colour
 
 /** @import { Look, Numbers, Theme, Tile } from "../types.d.ts" */
@@ -87,12 +88,23 @@ export function stroke(context, path, dash, theme) {
   context.setLineDash([]);
 }
 
+/** @type {WeakMap<CanvasRenderingContext2D, string>} the font that each context was given last */
+const fonts = new WeakMap();
+
+/** To set a font costs a look at the styles of the whole page. @param {CanvasRenderingContext2D} context @param {string} family */
+function useFont(context, family) {
+  const font = `${FONT}px ${family}`;
+  if (fonts.get(context) === font && context.font !== UNSET) return;
+  context.font = font;
+  fonts.set(context, font);
+}
+
 /**
  * @param {CanvasRenderingContext2D} context @param {string} text @param {number} x @param {number} y @param {Look} look
  * @param {CanvasTextAlign} align
  */
 export function write(context, text, x, y, look, align = "left") {
-  context.font = `${FONT}px ${look.family}`;
+  useFont(context, look.family);
   context.fillStyle = look.ink;
   context.textAlign = align;
   context.textBaseline = "middle";
@@ -111,7 +123,7 @@ export function numbersSize({ columns, cells }) {
 export function drawNumbers(context, numbers, { theme, soft, family }) {
   const { width, height } = numbersSize(numbers);
   const reach = reachOf(numbers.cells.map((cell) => cell.value));
-  context.font = `${FONT}px ${family}`;
+  useFont(context, family);
   context.textAlign = "center";
   context.textBaseline = "middle";
   numbers.cells.forEach((cell, at) => {
