@@ -519,8 +519,10 @@ def test_a_kernel_on_a_picture_is_live(visit_numbers: VisitNumbers, artifacts: P
         return [float(product) for product in np.ravel(window * np.array(kernel))]
 
     sobel: list[list[float]] = [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]
+    place = after.bounding_box()
     for row, column in ((10, 20), (0, 27)):  # inside, and with padding around the corner
         point(row, column)
+        assert after.bounding_box() == place  # nothing moves under the pointer
         assert products() == pytest.approx(expected(row, column, sobel), abs=5e-4)
         theirs = float(app.sum[0].split("✓ PyTorch: ")[1].replace("−", "-"))
         assert theirs == pytest.approx(sum(expected(row, column, sobel)), abs=1e-6)
