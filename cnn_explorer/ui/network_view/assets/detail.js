@@ -187,15 +187,19 @@ export class Detail {
   /** @param {Explanation} told @param {Place} place @param {boolean} exact */
   #build(told, place, exact) {
     const layout = [place.index, place.map, told.parts.length, this.#all].join(" ");
-    if (!this.#layout) this.#fit(told.parts.length);
+    if (!this.#layout) {
+      this.title.textContent = told.title;
+      this.how.replaceChildren(...explained(told.how));
+      this.lines.classList.toggle("two", told.parts.length > 0);
+      this.#write(told); // what is above the parts decides how much room they have
+      this.#fit(told.parts.length);
+    }
     const shown = this.#all ? told.parts : told.parts.slice(0, this.#few);
     const order = shown.map(({ channel }) => channel);
     // Rows that change places under the pen could not be followed: they wait until it rests.
     if (layout === this.#layout && (!exact || order.join() === this.#order.join())) return;
     this.#layout = layout;
     this.#order = order;
-    this.title.textContent = told.title;
-    this.how.replaceChildren(...explained(told.how));
     this.slide.element.hidden = this.byNumber.hidden = !this.#source?.().update.layers[place.index].window; // no convolution and no pooling
     this.every.hidden = told.parts.length <= this.#few;
     this.every.textContent = this.#all ? `strongest ${this.#few}` : `all ${told.parts.length}`;
