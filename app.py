@@ -11,6 +11,7 @@ from cnn_explorer.ui.draw.code import code_beside, code_switch
 from cnn_explorer.ui.draw.live import live_view, stages
 from cnn_explorer.ui.headers import ResponseHeaders
 from cnn_explorer.ui.loading import torch_loading
+from cnn_explorer.ui.turns import Turns
 
 
 @st.fragment(key=widgets.PAGE)
@@ -19,7 +20,7 @@ from cnn_explorer.ui.loading import torch_loading
 def page() -> None:
     """Everything that follows the drawing and the network; a change reruns this and leaves the page's frame alone."""
     shapes = caches.shapes_of(state.architecture())
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="top_row"):
         controls.about_presets()
         widgets.preset_choice(shapes.spec, controls.show)
         typing_error = controls.architecture_text(shapes.spec)
@@ -30,8 +31,7 @@ def page() -> None:
     controls.notices(typing_error)
     with code_beside(str(shapes.spec)):
         live_view()
-    controls.repair_offer(shapes)
-    controls.block_rows(shapes)
+    controls.block_groups(shapes)
 
 
 if st.runtime.exists():
@@ -45,6 +45,6 @@ else:  # `streamlit run` imports this file before there is a server, looks for `
         __file__,
         lifespan=server.lifespan,
         routes=server.ROUTES,
-        middleware=[Middleware(ResponseHeaders, modules=shell.modules())],
+        middleware=[Middleware(ResponseHeaders, modules=shell.modules()), Middleware(Turns)],
         on_script_error=uncaught,
     )

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +25,11 @@ from cnn_explorer.weights.shared_filters import CLASSES
 if TYPE_CHECKING:
     from cnn_explorer.classics.tracing import Facts
     from cnn_explorer.training.run import CurvePoint
+
+# Streamlit imports pandas at the first chart. Plotly uses it once it is imported, and fails where another thread has
+# imported only half of it.
+with suppress(ModuleNotFoundError):
+    import_module("pandas")
 
 BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"
 COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE)

@@ -6,7 +6,8 @@ from cnn_explorer.ui import network_map, shell
 from cnn_explorer.ui.boundary import guarded
 from cnn_explorer.ui.classics import controls, kept, state
 from cnn_explorer.ui.classics.details import details
-from cnn_explorer.ui.classics.maps import maps
+from cnn_explorer.ui.classics.explained import drop_unknown_class
+from cnn_explorer.ui.classics.maps import maps, take_pixel
 from cnn_explorer.ui.classics.your_picture import your_picture
 from cnn_explorer.ui.controlled import listening
 
@@ -23,11 +24,14 @@ def page() -> None:
     network = kept.folded(state.network())
     shapes = kept.shapes(state.network(), state.size())
     path = state.opened(network.parts)
+    place = path[-1].nodes[-1] if path else None
+    take_pixel(network.graph, place)
+    drop_unknown_class()
     controls.totals(network, shapes)
     network_map.mount(network.graph, network.parts, shapes, path)
     details(network.graph, shapes, path)
-    your_picture(network.graph, path[-1].nodes[-1] if path else None)
-    maps(network.graph, path)
+    your_picture(network.graph, place)
+    maps(network.graph, place)
 
 
 @st.fragment

@@ -6,10 +6,11 @@ import streamlit as st
 
 from cnn_explorer.numbers import codegen
 from cnn_explorer.numbers.examples import CONV_PRESETS
-from cnn_explorer.numbers.scenes import ConvScene, NetworkScene, PictureScene
+from cnn_explorer.numbers.scenes import ClassicScene, ConvScene, NetworkScene, PictureScene
 from cnn_explorer.spec.layers import Conv2dSpec
 from cnn_explorer.ui import grid_player, shell, widgets
 from cnn_explorer.ui.boundary import guarded
+from cnn_explorer.ui.classics.one_value import classic_step
 from cnn_explorer.ui.controlled import listening
 from cnn_explorer.ui.numbers import controls as number_controls
 from cnn_explorer.ui.numbers.network import network_step
@@ -24,6 +25,7 @@ STEPS = {
     "picture": "On a picture",
     "flip": "Why cross-correlation",
     "network": "From your network",
+    "classic": "From a classic network",
 }
 SLIDING = ("kernel_size", "stride", "padding", "dilation")
 PARAMETERS = {
@@ -58,6 +60,9 @@ def page() -> None:
         return
     if isinstance(scene, NetworkScene):
         network_step(CONVOLUTION, scene, Conv2dSpec, "convolution")
+        return
+    if isinstance(scene, ClassicScene):
+        classic_step(CONVOLUTION, scene)
         return
     assert isinstance(scene, ConvScene)
     number_controls.parameters(CONVOLUTION, PARAMETERS[step], CONV_PRESETS[step])

@@ -142,6 +142,8 @@ def test_the_recorded_graph_is_the_traced_one(name: str) -> None:
 
 def test_the_recorded_facts_are_torchvisions() -> None:
     assert recorded.records().facts == facts()
+    assert [*recorded.records().categories] == tracing.categories()
+    assert len({*tracing.categories()}) == 1000  # a name tells a class
 
 
 def test_what_was_recorded_of_another_version_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:

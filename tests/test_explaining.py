@@ -3,27 +3,24 @@
 import copy
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from streamlit.testing.v1 import AppTest
-from test_maps import network_of, opened, shown
+from test_downloads import saved
+from test_maps import image_of, network_of, opened, shown
 from torch import Tensor, nn
-from widgets import components
+from widgets import components, control
 
 from cnn_explorer.classics import explaining, running, tracing
 from cnn_explorer.classics.catalogue import LITE0
-from cnn_explorer.classics.photographs import decoded, photograph
+from cnn_explorer.classics.photographs import photograph
 from cnn_explorer.ui.classics import explained
 
 pytestmark = pytest.mark.usefixtures("own_visitors")
-
-
-def image_of(name: str) -> Tensor:
-    preprocessing = running.preprocessing_of(LITE0)
-    return running.normalised(running.scaled(decoded(photograph(name)), preprocessing)[1], preprocessing)
 
 
 def hooked(network: nn.Module, path: str, image: Tensor, wanted: int) -> np.ndarray:
@@ -102,9 +99,28 @@ def test_what_is_no_class_or_needs_too_much_memory_is_refused(monkeypatch: pytes
     with pytest.raises(ValueError, match="none of ImageNet's"):
         explaining.explain(LITE0, photograph("coffee"), 5, "nothing")
     running.trained(LITE0)
-    monkeypatch.setenv(running.MEMORY, "80")
-    with pytest.raises(ValueError, match="too little memory"):
-        explaining.explain(LITE0, photograph("coffee"), 5, "espresso")
+    monkeypatch.setenv(running.MEMORY, "150")
+    with pytest.raises(ValueError, match="needs 172 MB of memory, and this server gives 150 MB"):
+        explaining.explain(LITE0, photograph("coffee"), 2, "espresso")
+    assert explaining.explain(LITE0, photograph("coffee"), 60, "espresso").cam.max() == 1
+
+
+def test_where_two_networks_do_not_fit_the_trained_one_makes_room(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The maps are the same as with room for both."""
+    file, _ = saved("densenet121", tmp_path)
+    place, weights = 2, 33
+    needed = explaining.gradient_megabytes("densenet121", place)
+    found = []
+    for limit in (1000, weights + needed + 5):
+        monkeypatch.setenv(running.MEMORY, str(limit))
+        running._KEPT.clear()
+        found.append(explaining.explain("densenet121", photograph("coffee"), place, "espresso", file))
+        assert ("densenet121" in running._KEPT) == (limit == 1000)
+    assert np.array_equal(found[0].cam, found[1].cam)
+    assert np.array_equal(found[0].random, found[1].random)
+    running._KEPT.clear()
 
 
 def cover_test(page: AppTest) -> dict[str, Any]:
@@ -116,7 +132,7 @@ def cover_test(page: AppTest) -> dict[str, Any]:
 def test_the_page_never_shows_a_heat_map_alone_and_its_grids_fill(monkeypatch: pytest.MonkeyPatch) -> None:
     page = opened(picture="coffee", open="layer5")
     shown(page, "classified")
-    page.toggle("classic_explain").set_value(True).run()
+    control(page.toggle, "classic_explain").set_value(True).run()
     deadline, counts = time.monotonic() + 120, [(0, 0)]
     while not counts[-1][1]:
         assert time.monotonic() < deadline

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+from programs import run
 
 from cnn_explorer import figures
 from cnn_explorer.training.run import CurvePoint
@@ -194,3 +195,9 @@ def test_shift_figure_has_a_line_a_network():
 def test_a_long_run_travels_in_few_bytes():
     points = [CurvePoint(batch, batch / 100, 0.1, 0.9, 400, 1.0, (("conv1", 0.1),)) for batch in range(1000)]
     assert len(figures.curves({"one": points, "other": points}, 10).to_json()) < 200_000
+
+
+def test_pandas_is_there_before_any_figure_is_made() -> None:
+    """While Streamlit imported it in one visitor's thread, Plotly failed in another's."""
+    ended = run("import sys, cnn_explorer.figures; print(hasattr(sys.modules['pandas'], 'Series'))")
+    assert ended.stdout == "True\n"

@@ -1,20 +1,31 @@
 """Maps of any node, against hooks that copy what each layer of the untouched network gives at that very moment."""
 
+import json
 import time
 from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
 import torch
 from classic_networks import seeded
 from streamlit.testing.v1 import AppTest
+from test_downloads import saved
 from torch import Tensor, nn
+from widgets import address, components, control
 
 from cnn_explorer.classics import lite0, running, tracing
 from cnn_explorer.classics.catalogue import LITE0
-from cnn_explorer.classics.photographs import photograph
+from cnn_explorer.classics.downloads import checkpoint
+from cnn_explorer.classics.photographs import decoded, photograph
+from cnn_explorer.ui.classics import kept
 from cnn_explorer.ui.classics.maps import ZERO, coloured
+
+Value = TypeVar("Value")
 
 pytestmark = pytest.mark.usefixtures("own_visitors")
 ONE_A_FAMILY = [
@@ -33,6 +44,11 @@ ONE_A_FAMILY = [
 def network_of(name: str) -> nn.Module:
     """With its trained weights where they come with the app, else with seeded ones."""
     return lite0.load() if name == LITE0 else seeded(name, whole=True)
+
+
+def image_of(name: str) -> Tensor:
+    preprocessing = running.preprocessing_of(LITE0)
+    return running.normalised(running.scaled(decoded(photograph(name)), preprocessing)[1], preprocessing)
 
 
 @pytest.mark.parametrize("name", ONE_A_FAMILY)
@@ -96,41 +112,65 @@ def place_of(path: str) -> int:
     return next(place for place, node in enumerate(tracing.trace_graph(LITE0).nodes) if node.name == path)
 
 
+def page_of_maps(place: int, **wanted: Any) -> running.Maps:
+    return running.maps(LITE0, photograph("coffee"), running.Wanted(place, **wanted))
+
+
 def test_the_strongest_come_first_and_pages_have_all() -> None:
     place = place_of("layer3.0.block.0.2")
-    by_channel = [running.maps(LITE0, photograph("coffee"), place, False, page) for page in range(6)]
+    by_channel = [page_of_maps(place, strongest=False, page=page) for page in range(6)]
     values = np.concatenate([one.values for one in by_channel])
     assert [channel for one in by_channel for channel in one.channels] == [*range(144)]
     assert values.shape == by_channel[0].shape == (144, 56, 56)
-    strongest = running.maps(LITE0, photograph("coffee"), place, True, 0)
+    strongest = page_of_maps(place)
     peaks = np.abs(values.astype(np.float32)).max((1, 2))
     assert sorted(peaks[list(strongest.channels)]) == pytest.approx(sorted(peaks)[-running.PAGE :])
     assert np.array_equal(strongest.values[0], values[strongest.channels[0]])
 
 
 def test_a_first_layer_shows_its_kernels() -> None:
-    found = running.maps(LITE0, photograph("coffee"), place_of("conv_stem.1"), False, 0)
+    found = page_of_maps(place_of("conv_stem.1"), strongest=False)
     assert found.kernels is not None
     weights = lite0.read_weights()["_conv_stem.weight"].numpy()[: running.PAGE]
     assert found.kernels.shape == (running.PAGE, 3, 3, 3)
     for kernel, own in zip(found.kernels, weights, strict=True):
         largest = np.abs(own).max()
         assert np.allclose((kernel.astype(float) - 128) / 127 * largest, own.transpose(1, 2, 0), atol=largest / 200)
-    assert running.maps(LITE0, photograph("coffee"), place_of("layer1.0.block.0.0"), False, 0).kernels is None
+    assert page_of_maps(place_of("layer1.0.block.0.0"), strongest=False).kernels is None
+
+
+def test_an_addition_comes_with_what_it_adds() -> None:
+    graph, place = tracing.trace_graph(LITE0), place_of("layer2.1.add")
+    sources = graph.nodes[place].inputs
+    assert len(sources) == 2
+    found = page_of_maps(place, beside=sources)
+    assert found.beside.shape == (2, *found.values.shape)
+    np.testing.assert_allclose(found.beside.astype(float).sum(0), found.values.astype(float), atol=0.03)
+    for maps, source in zip(found.beside, sources, strict=True):
+        alone = page_of_maps(source, strongest=False)
+        assert np.array_equal(maps[3], alone.values[found.channels[3]])
+
+
+def test_a_part_of_a_join_is_shown_alone() -> None:
+    found = page_of_maps(place_of("layer3.0.block.0.2"), channels=(100, 130), page=1)
+    assert len(found.channels) == 6
+    assert {*found.channels, *page_of_maps(place_of("layer3.0.block.0.2"), channels=(100, 130)).channels} == {
+        *range(100, 130)
+    }
 
 
 def test_a_linear_layer_has_no_maps() -> None:
-    found = running.maps(LITE0, photograph("coffee"), place_of("fc"), True, 0)
+    found = page_of_maps(place_of("fc"))
     assert (found.shape, found.channels) == ((1000,), ())
 
 
 def test_colours_tell_signs_apart_and_zero_from_both() -> None:
-    pixels = coloured(np.array([[-2.0, 0.0], [1.0, 2.0]], np.float16)).astype(int)
+    pixels = coloured(np.array([[-2.0, 0.0], [1.0, 2.0]], np.float16), 2).astype(int)
     assert np.array_equal(pixels[0, 1], ZERO)
     assert pixels[0, 0, 2] > pixels[0, 0, 0]  # blue below zero
     assert pixels[1, 1, 0] > pixels[1, 1, 2]  # orange above
     assert pixels[1, 0].sum() > pixels[1, 1].sum()  # paler nearer to zero
-    assert np.array_equal(coloured(np.zeros((2, 2)))[0, 0], ZERO)
+    assert np.array_equal(coloured(np.zeros((2, 2)), 0)[0, 0], ZERO)
 
 
 # --- the page ---
@@ -138,15 +178,32 @@ def test_colours_tell_signs_apart_and_zero_from_both() -> None:
 
 def shown(page: AppTest, name: str) -> str:
     """A block of the page, once it is there."""
+    return waited_for(page, lambda: next((text for text in texts(page) if f'class="{name}"' in text), ""))
+
+
+def texts(page: AppTest) -> list[str]:
+    return [str(one.proto.body) for one in page.get("html")]
+
+
+def maps_of(page: AppTest, good: Callable[[dict[str, Any]], object] = bool) -> dict[str, Any]:
+    """What the picture view with the maps was sent, once it is there and good."""
+
+    def found() -> dict[str, Any]:
+        sent: list[dict[str, Any]] = [json.loads(one.proto.json)[0] for one in components(page)]
+        return next((data for data in sent if data.get("kind") == "maps" and good(data)), {})
+
+    return waited_for(page, found)
+
+
+def waited_for(page: AppTest, find: Callable[[], Value]) -> Value:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        found = [text for text in (one.proto.body for one in page.get("html")) if f'class="{name}"' in text]
-        if found:
-            return str(found[0])
+        if found := find():
+            return found
         assert not page.error
         time.sleep(0.2)
         page.run()
-    raise TimeoutError(name)
+    raise TimeoutError
 
 
 def opened(**query: str) -> AppTest:
@@ -158,18 +215,83 @@ def opened(**query: str) -> AppTest:
 
 def test_the_page_shows_the_maps_of_what_is_open() -> None:
     page = opened(open="layer2")
-    assert shown(page, "classic-maps").count("<figure>") == 24  # the stage's output has so many channels
+    assert len(maps_of(page)["tiles"]) == 24  # the stage's output has so many channels
     assert any("24 × 56 × 56 in all" in caption.value for caption in page.caption)
     page = opened(open="stem.conv_stem.1")
-    assert shown(page, "classic-maps").count('alt="kernel') == 24
-    page.number_input("classic_page efficientnet_lite0 2").set_value(2).run()
-    assert shown(page, "classic-maps").count("<figure>") == 8
-    page.segmented_control[0].set_value("by channel").run()
-    deadline = time.monotonic() + 60
-    while 'alt="map 31"' not in shown(page, "classic-maps"):
-        assert time.monotonic() < deadline
+    assert all(tile["kernel"] for tile in maps_of(page)["tiles"])
+    control(page.number_input, "classic_page").set_value(2).run()
+    assert len(maps_of(page, lambda data: len(data["tiles"]) == 8)["tiles"]) == 8
+    assert address(page)["page"] == "2"
+    control(page.get("button_group"), "classic_order").set_value("by channel").run()
+    data = maps_of(page, lambda data: data["tiles"][23:] and data["tiles"][23]["channel"] == 23)
+    assert [tile["channel"] for tile in data["tiles"]] == [*range(24)]
+    assert (address(page)["order"], address(page).get("page")) == ("channel", None)
+
+
+def test_a_pixel_that_is_pressed_is_kept_and_what_a_map_does_not_have_gets_a_sentence() -> None:
+    page = opened(open="layer2")
+    data = maps_of(page)
+    rows, columns = (data["fields"][0][side] for side in ("rows", "columns"))
+    assert (len(rows), len(columns), data["side"]) == (56, 56, 224)
+    assert rows[0][0] == 0 < rows[0][1] < rows[-1][0] < rows[-1][1] == 223
+    assert len(columns) == 56
+    for layer in ("another", data["layer"]):
+        page.session_state["classic_maps"] = {"choose": {"layer": layer, "channel": 5, "row": 3, "column": 55}}
         page.run()
-    assert shown(page, "classic-maps").count("<figure>") == 8
+        assert ("at" in address(page)) == (layer != "another")
+    assert address(page)["at"] == "5.3.55"
+    assert maps_of(page)["chosen"] == {"channel": 5, "row": 3, "column": 55}
+    for query, words in (({"at": "5.3.56"}, "56 values"), ({"page": "3"}, "no page 3"), ({"at": "x"}, "such as")):
+        page = opened(open="layer2", **query)
+        assert words in page.warning[0].value
+        assert maps_of(page)["chosen"] is None
+
+
+def test_an_addition_has_its_summands_beside_it_on_one_scale() -> None:
+    page = opened(open="layer2.1.add")
+    data = maps_of(page)
+    assert [len(tile["maps"]) for tile in data["tiles"]] == [3] * 24
+    graph = tracing.trace_graph(LITE0)
+    first = data["tiles"][0]
+    names = [graph.nodes[place].name for place in graph.nodes[place_of("layer2.1.add")].inputs]
+    assert [one["title"] for one in first["maps"]] == [
+        *(f"map {first['channel']} of {name}" for name in names),
+        f"map {first['channel']}",
+    ]
+    branch, unchanged, whole = (data["fields"][one["field"]] for one in first["maps"])
+    widths = [field["rows"][28][1] - field["rows"][28][0] for field in (branch, unchanged, whole)]
+    assert sorted(widths)[0] < max(widths) == widths[-1]
+    assert any("The three have one scale" in caption.value for caption in page.caption)
+
+
+def test_a_join_shows_its_parts_by_channels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = with_weights("squeezenet1_1", tmp_path, monkeypatch, open="stage1.3.cat", order="channel")
+    data = maps_of(page)
+    assert [tile["channel"] for tile in data["tiles"]] == [*range(24)]
+    assert data["tiles"][7]["caption"].endswith(", map 7 of 3.expand1x1_activation")
+    part = control(page.selectbox, "classic_joined")
+    assert part.options == [
+        "all 2 parts",
+        "0–63: features.3.expand1x1_activation",
+        "64–127: features.3.expand3x3_activation",
+    ]
+    part.select_index(2).run()
+    assert address(page)["channels"] == "64-127"
+    data = maps_of(page, lambda data: data["tiles"][0]["channel"] == 64)
+    assert data["tiles"][1]["caption"].endswith(", map 1 of 3.expand3x3_activation")
+    page = with_weights("squeezenet1_1", tmp_path, monkeypatch, open="stage1.3.cat", channels="64-100")
+    assert "joins no part" in page.warning[0].value
+
+
+def with_weights(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, **query: str) -> AppTest:
+    """The page with seeded weights of a network, where torchvision's own belong."""
+    monkeypatch.setenv("TORCH_HOME", str(folder))
+    file, _ = saved(name, folder)
+    url = f"https://host/{file.name}"
+    monkeypatch.setattr(kept, "_FACTS", {**kept.facts(), name: replace(kept.facts()[name], url=url)})
+    checkpoint(url).parent.mkdir(parents=True, exist_ok=True)
+    file.rename(checkpoint(url))
+    return opened(network=name, **query)
 
 
 def test_without_an_open_part_the_page_says_how_to_see_maps() -> None:

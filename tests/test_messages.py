@@ -22,7 +22,7 @@ from cnn_explorer.ui.state import Shown
 from cnn_explorer.ui.train import results as training_results
 
 VIEW = {"seq": 3, "drawing": "d5", "final": True, "moving": False, "lacking": "", "train": "fc10", "seconds": 4}
-VIEW |= {"pin": None, "lacking_pin": False, "numbers": ""}
+VIEW |= {"pin": None, "lacking_pin": False, "numbers": "", "repair": ""}
 EDIT = {"seq": 1, "part": "weight", "index": [0, 0, 1, 2], "value": -2.5}
 
 # Values that JSON can hold, with what Python's reader makes of NaN and Infinity, and whole numbers of any size.
@@ -73,12 +73,13 @@ def test_any_pen_message_is_an_event_or_nothing(state: Any) -> None:
         pin=sent.get("pin"),
         lacking_pin=sent.get("lacking_pin", False),
         numbers=sent.get("numbers", ""),
+        repair=sent.get("repair", ""),
     )
-    *types, pin, lacking_pin, numbers = map(type, vars(message).values())
+    *types, pin, lacking_pin, numbers, repair = map(type, vars(message).values())
     assert types == [int, str, bool, bool, str, str, float, bool]
     assert pin in (str, type(None))
     assert lacking_pin is bool
-    assert numbers is str
+    assert numbers is repair is str
     assert 0 <= message.seconds <= 3600
     json.dumps(vars(message), allow_nan=False)
     (message.drawing + message.lacking + message.train + (message.pin or "")).encode()
@@ -116,6 +117,7 @@ WRONG_VIEW_MESSAGES: list[Any] = [
     *(VIEW | {"pin": value} for value in (0, False, ["fc10"], "fc10" * 1000)),
     *(VIEW | {"lacking_pin": value} for value in (None, 0, "fc10")),
     *(VIEW | {"numbers": value} for value in (None, 0, "x" * 41)),
+    *(VIEW | {"repair": value} for value in (None, 0, "x" * 2_001)),
     *(VIEW | {"seconds": value} for value in (None, "4", -1, math.nan, -math.inf, -(10**400), True, [4])),
 ]  # fmt: skip
 WRONG_EDITS: list[Any] = [

@@ -8,7 +8,7 @@ import pytest
 import torch  # imported first, so that the page need not wait for it
 from rendered import FOREIGN, FOREIGN_QUOTED, shown
 from streamlit.testing.v1 import AppTest
-from widgets import address, components, control, name_of, record, sent, wait_for_training
+from widgets import address, components, control, name_of, record, sent, tell_view, wait_for_training
 
 from cnn_explorer.digits.drawing import drawing_from_strokes, example_drawing, parse_drawing
 from cnn_explorer.spec.network import LECTURE, PRESETS, parse
@@ -67,8 +67,11 @@ def words(page: AppTest) -> dict[str, str | None]:
 
 
 def places(page: AppTest) -> list[int]:
-    """The positions in the page's fragment that something was put into, an empty element perhaps."""
-    return sorted(page.main.children[1].children)  # type: ignore[union-attr]
+    """The positions among the groups of widgets, the last part of the page's fragment, that something was put into, an
+    empty element perhaps.
+    """
+    parts = page.main.children[1].children  # type: ignore[union-attr]
+    return sorted(parts[max(parts)].children)  # type: ignore[union-attr]
 
 
 def read(markdown: str) -> str:
@@ -76,10 +79,10 @@ def read(markdown: str) -> str:
     return re.sub(r"\\(.)", r"\1", markdown)
 
 
-def construction(page: AppTest) -> str:
-    """The sentence about the layer that does not fit."""
-    (sentence,) = [text.value for text in page.markdown if ":material/construction:" in text.value]
-    return read(sentence)
+def broken(page: AppTest) -> dict[str, Any]:
+    """What the view says of the layer that does not fit."""
+    error: dict[str, Any] = sent(page)["error"]
+    return error
 
 
 # --- opening ---
@@ -282,35 +285,36 @@ def test_an_impossible_layer_is_explained_and_repaired(
 ) -> None:
     page = opened(net=net)
     shows(page, net)
-    sentence = construction(page)
-    assert f"**{layer}**" in sentence
-    assert not [part for part in told if part not in sentence], sentence
-    header = sent(page)
-    assert [shown["name"] for shown in header["layers"] if shown["kind"] != "Flatten"] == before
-    assert header["error"]["layer"] == layer
-    page.button(key="repair_0").click().run()
-    repaired = address(page)["net"]
+    error = broken(page)
+    assert not [part for part in told if part not in f"{error['text']}; {error['remedy']}"], error
+    assert [shown["name"] for shown in sent(page)["layers"] if shown["kind"] != "Flatten"] == before
+    assert error["layer"] == layer
+    repaired = error["repairs"][0]["net"]
+    tell_view(page, 1, repair=repaired)
+    assert address(page)["net"] == repaired
     assert infer_shapes(parse(repaired)).error is None
     shows(page, repaired)
-    assert not [text for text in page.markdown if ":material/construction:" in text.value]
+    assert sent(page)["error"] is None
 
 
-def test_every_repair_on_offer_works() -> None:
+def test_every_repair_on_offer_works_and_no_other_network_is_one() -> None:
     net = "conv10k5-max2-relu-conv20k13-max2-relu-fc10"
-    offers = [button.key for button in opened(net=net).button if (button.key or "").startswith("repair_")]
+    offers = [offer["net"] for offer in broken(opened(net=net))["repairs"]]
     assert len(offers) >= 2
     for offer in offers:
-        page = opened(net=net)
-        page.button(key=offer).click().run()
+        page = tell_view(opened(net=net), 1, repair=offer)
+        shows(page, offer)
         assert sent(page)["error"] is None
+    shows(tell_view(opened(net=net), 1, repair="conv4k3-fc10"), net)
+    shows(tell_view(opened(net=net), 1, repair="nonsense"), net)
 
 
 def test_the_way_back_from_an_impossible_setting() -> None:
     page = opened()
     control(page.number_input, "block2_kernel_size").set_value(12).run()  # conv2 gives 1×1, too small for max2
-    assert "**max2**" in construction(page)
-    (back,) = [button for button in page.button if button.label == "back to the network before"]
-    back.click().run()
+    assert broken(page)["layer"] == "max2"
+    (back,) = [offer["net"] for offer in broken(page)["repairs"] if offer["label"] == "back to the network before"]
+    tell_view(page, 1, repair=back)
     shows(page, LECTURES)
 
 
@@ -345,11 +349,14 @@ def test_a_near_miss_is_said_in_words_and_repaired_by_a_press() -> None:
     assert not [button for button in page.button if button.key == "use_meant"]
 
 
-def test_a_network_of_many_blocks_leaves_no_row_behind() -> None:
-    """Every row has a place of its own, in which the next run puts something else at once."""
-    many, few = (places(opened(net="-".join(["conv8k3p1-relu"] * count) + "-fc10")) for count in (8, 1))
-    assert few == many
-    assert len(few) > 20
+def test_a_network_of_many_blocks_leaves_no_group_behind() -> None:
+    """Every group has a place of its own, in which the next run puts something else at once."""
+    page = opened(net="-".join(["conv8k3p1-relu"] * 8) + "-fc10")
+    many = places(page)
+    control(page.text_input, "architecture").set_value("conv8k3p1-relu-fc10").run()
+    shows(page, "conv8k3p1-relu-fc10")
+    assert places(page) == many
+    assert len(many) > 8
 
 
 def test_a_setting_too_large_for_a_live_page_is_refused_in_words() -> None:

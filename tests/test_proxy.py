@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import time
 import urllib.error
 import urllib.request
@@ -11,12 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from browser.driver import ROOT, Server, running_app
 from proxy import free_port, nginx, running_proxy
-from visits import Visit
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from visits import Visit, open_visit, resident_mb
 from websockets.exceptions import WebSocketException
 
 from cnn_explorer.digits.drawing import drawing_from_strokes
@@ -75,6 +77,25 @@ def replicas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
         yield both
 
 
+@dataclass
+class HalfOpen:
+    """Connections that never finish their request, since a moment."""
+
+    since: float
+    sockets: list[socket.socket]
+
+
+@pytest.fixture(scope="module")
+def half_open(proxy: str) -> Iterator[HalfOpen]:
+    address, request = urlsplit(proxy), b"GET /_stcore/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: webso"
+    with ExitStack() as stack:
+        opened = HalfOpen(time.monotonic(), [])
+        for _ in range(200):
+            opened.sockets.append(stack.enter_context(socket.create_connection((address.hostname, address.port))))
+            opened.sockets[-1].sendall(request)
+        yield opened
+
+
 @pytest.fixture(scope="module")
 def proxy(replicas: Replicas, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with running_proxy((replicas.ports["one"], replicas.ports["two"]), tmp_path_factory.mktemp("nginx")) as url:
@@ -109,6 +130,7 @@ def come(visit: Visit) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.usefixtures("half_open")
 def test_everybody_is_served_again_when_a_replica_is_killed_and_brought_back(replicas: Replicas, proxy: str) -> None:
     drawings = [drawing_from_strokes([[(60 + 9 * i, 60), (90, 140), (80, 220)]]).text for i in range(VISITORS)]
     wanted = [(NETWORKS[i % len(NETWORKS)], drawing) for i, drawing in enumerate(drawings)]
@@ -153,6 +175,26 @@ def test_long_addresses_pass_and_large_bodies_do_not(proxy: str) -> None:
     assert visit.request("GET", f"/convolution?x={'a' * 12_000}", headers={"Referer": f"{proxy}/{'a' * 12_000}"}) == 200
     assert visit.request("POST", "/", body=bytes(1_100_000)) == 413
     assert visit.request("PUT", "/_stcore/upload_file/x/y", body=bytes(22_100_000)) == 413
+
+
+@pytest.mark.parametrize("megabytes", [1.1, 50])
+def test_a_frame_above_the_limit_is_refused(replicas: Replicas, proxy: str, megabytes: float) -> None:
+    question = BackMsg()
+    question.rerun_script.query_string = "x" * int(megabytes * 1e6)
+    before = [resident_mb(server.pid) for server in replicas.servers.values()]
+    with open_visit(proxy) as visit, open_visit(proxy) as other:
+        assert visit.refused(question.SerializeToString()) in (1009, 1006)
+        assert other.rerun()
+    after = [resident_mb(server.pid) for server in replicas.servers.values()]
+    assert max(b - a for a, b in zip(before, after, strict=True)) < 40
+
+
+def test_a_request_that_is_never_finished_is_given_up(half_open: HalfOpen) -> None:
+    """The server itself would wait for ever."""
+    for one in half_open.sockets:
+        one.settimeout(max(0.1, half_open.since + 20 - time.monotonic()))
+        answer = one.recv(1000)
+        assert not answer or b" 408 " in answer  # it takes too long
 
 
 def test_too_many_uploads_are_refused_and_pages_still_open(proxy: str) -> None:

@@ -14,7 +14,7 @@ from torchvision.transforms._presets import ImageClassification
 from torchvision.transforms.functional import InterpolationMode
 from widgets import address, control
 
-from cnn_explorer.classics import lite0, photographs, running
+from cnn_explorer.classics import lite0, photographs, running, tracing
 from cnn_explorer.classics.catalogue import LITE0
 from cnn_explorer.classics.photographs import PHOTOGRAPHS, SIDE, as_jpeg, decoded, photograph
 from cnn_explorer.classics.worker import WorkerError
@@ -39,7 +39,7 @@ def test_answers_are_those_of_a_pass_written_out(name: str) -> None:
     logits = lite0.load()(torch.from_numpy(values.copy())[None])[0].double().numpy()
     probabilities = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
     best = np.argsort(-probabilities)[:5]
-    assert [one.label for one in found.answers] == [running.categories()[place] for place in best]
+    assert [one.label for one in found.answers] == [tracing.categories()[place] for place in best]
     assert [one.probability for one in found.answers] == pytest.approx(probabilities[best], abs=1e-4)
     assert np.array_equal(found.cropped, cropped)
     assert found.pixel == tuple(cropped[112, 112])
@@ -184,6 +184,9 @@ def test_the_page_classifies_the_picture_of_its_address() -> None:
     assert address(page)["picture"] == "chelsea"
     assert "Egyptian cat" in classified(page)
     assert any("even for a face" in caption.value for caption in page.caption)
+    assert not any("changes the drawing alone" in caption.value for caption in page.caption)
+    control(page.number_input, "classic_size").set_value(128).run()
+    assert any("for 224 × 224 pixels: the size above" in caption.value for caption in page.caption)
 
 
 def test_a_picture_of_ones_own_stays_out_of_the_address() -> None:

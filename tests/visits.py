@@ -8,7 +8,7 @@ import re
 import struct
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -16,13 +16,15 @@ from urllib.parse import parse_qs, urlsplit
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.Element_pb2 import Element
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 
 class Visit:
     """One session on the first page, with the cookies of its browser; `open_visit` makes it.
 
-    `query` is what its address says, `elements` what it was sent by the last run, by kind.
+    `query` is what its address says, `elements` what it was sent by the last run, by kind, and `fragment` the part of
+    the page that shows a component.
     """
 
     def __init__(self, url: str, query: str = "") -> None:
@@ -30,6 +32,7 @@ class Visit:
         self.session = ""
         self.cookies: dict[str, str] = {}
         self.elements: dict[str, list[Element]] = {}
+        self.fragment = ""
         self._connection = ExitStack()
 
     def connect(self) -> None:
@@ -75,10 +78,13 @@ class Visit:
             name, _, value = line.partition(";")[0].partition("=")
             self.cookies[name] = value
 
-    def rerun(self, files: Mapping[str, str] | None = None) -> bool:
-        """Run the page, with uploaded files by their uploader's key, and what follows; True if nothing failed."""
+    def rerun(self, files: Mapping[str, str] | None = None, fragment: str = "") -> bool:
+        """Run the page or a part of it, with uploaded files by their uploader's key, and what follows; True if nothing
+        failed.
+        """
         message = BackMsg()
         message.rerun_script.query_string = self.query
+        message.rerun_script.fragment_id = fragment
         for key, name in (files or {}).items():
             ids = [element.file_uploader.id for element in self.elements["file_uploader"]]
             (uploader,) = [each for each in ids if re.search(rf"-{key}( v\d+)?$", each)]
@@ -96,9 +102,19 @@ class Visit:
             elif answer.HasField("delta") and answer.delta.HasField("new_element"):
                 element = answer.delta.new_element
                 self.elements.setdefault(str(element.WhichOneof("type")), []).append(element)
+                if element.HasField("bidi_component"):
+                    self.fragment = answer.delta.fragment_id
             elif answer.HasField("script_finished") and answer.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
                 compiled = answer.script_finished != ForwardMsg.FINISHED_WITH_COMPILE_ERROR
                 return compiled and "exception" not in self.elements
+
+    def refused(self, frame: bytes) -> int | None:
+        """Send a frame that must not be taken; returns the code with which the connection is closed."""
+        with suppress(ConnectionClosed):
+            self.socket.send(frame)
+            while True:
+                self.socket.recv(timeout=60)
+        return self.socket.close_code
 
     def wait_maps(self) -> None:
         """Run the page until PyTorch answers."""

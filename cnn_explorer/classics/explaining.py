@@ -6,6 +6,7 @@ probability tests that. The same map of a network with random weights shows how 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnn_explorer.classics import running
-from cnn_explorer.classics.photographs import decoded
-from cnn_explorer.classics.tracing import build
+from cnn_explorer.classics.catalogue import network_named
+from cnn_explorer.classics.graph import infer_graph
+from cnn_explorer.classics.recorded import records
+from cnn_explorer.classics.tracing import build, categories, trace_graph
 
 if TYPE_CHECKING:
     from torch import Tensor, fx, nn
@@ -43,21 +46,40 @@ class Explained:
 def explain(name: str, picture: bytes, place: int, label: str, file: Path | None = None) -> Explained:
     """Where a network looks for the class with this `label`, by the maps of the node at `place` of its graph.
 
-    Raises `ValueError` as `running.classify` does, for a label that is no class, and where two networks do not fit into
-    the memory.
+    Raises `ValueError` as `running.classify` does, for a label that is no class, and where the gradient does not fit
+    into the memory.
     """
     import torch
 
     network, image, wanted = _asked(name, picture, label, file)
-    running.make_room_beside(name)
+    weights, gradients = running.megabytes_of(network), gradient_megabytes(name, place)
+    _check(weights + gradients)
+    running.make_room_for(name, gradients)
     with torch.no_grad():
         probability = float(network(image).softmax(1)[0, wanted])
-    return Explained(
-        label,
-        probability,
-        grad_cam(running.out_of_place(network), image, place, wanted),
-        grad_cam(running.out_of_place(_random(name)), image, place, wanted),
-    )
+    cam = grad_cam(running.out_of_place(network), image, place, wanted)
+    del network  # where there is no room for both, the trained one is loaded anew when it is needed again
+    running.make_room_for(name, weights + gradients)
+    random = grad_cam(running.out_of_place(_random(name)), image, place, wanted)
+    return Explained(label, probability, cam, random)
+
+
+def gradient_megabytes(name: str, place: int) -> float:
+    """The most memory that a gradient by the maps at a place takes beside the weights: that of a pass, and all that the
+    nodes from there on give, which is kept for the way back.
+    """
+    graph = records().graphs.get(name) or trace_graph(name)
+    behind = infer_graph(graph, network_named(name).size).nodes[place:]
+    return running.ACTIVATIONS + 4e-6 * sum(math.prod(one.shape) for one in behind)
+
+
+def _check(megabytes: float) -> None:
+    limit = running.memory_limit()
+    if megabytes > limit:
+        raise ValueError(
+            f"The heat map of these maps needs {megabytes:,.0f} MB of memory, and this server gives {limit:,.0f} MB to "
+            f"networks ({running.MEMORY}). Maps nearer to the answer need less."
+        )
 
 
 def covered(name: str, picture: bytes, label: str, grid: int, part: int, file: Path | None = None) -> np.ndarray:
@@ -74,11 +96,10 @@ def _asked(name: str, picture: bytes, label: str, file: Path | None) -> tuple[nn
     import torch
 
     torch.set_num_threads(1)
-    if label not in running.categories():
+    if label not in categories():
         raise ValueError("This is none of ImageNet's classes.")
-    network, preprocessing = running.trained(name, file), running.preprocessing_of(name)
-    image = running.normalised(running.scaled(decoded(picture), preprocessing)[1], preprocessing)
-    return network, image, running.categories().index(label)
+    network, image = running.ready(name, picture, file)
+    return network, image, categories().index(label)
 
 
 def grad_cam(graph: fx.GraphModule, image: Tensor, place: int, wanted: int) -> np.ndarray:

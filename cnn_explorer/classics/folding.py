@@ -91,6 +91,15 @@ def steps_of(parts: Sequence[Part]) -> Iterator[Step]:
                 yield from steps_of(branch)
 
 
+def layers(parts: Sequence[Part]) -> Iterator[Step]:
+    """All layers that are drawn, in the order of the computation; of equal blocks those of the first."""
+    for step in steps_of(parts):
+        if step.inside:
+            yield from layers(step.inside)
+        else:
+            yield step
+
+
 # --- what belongs together ---
 
 

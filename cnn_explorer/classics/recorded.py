@@ -1,4 +1,4 @@
-"""Graphs and facts of all networks, recorded from torchvision, so that they are there without importing it.
+"""Graphs and facts of all networks and ImageNet's classes, recorded from torchvision: nothing needs to import it.
 
     python -m cnn_explorer.classics.recorded
 
@@ -26,13 +26,14 @@ NAME = "classics.json.gz"
 
 @dataclass(frozen=True)
 class Records:
-    """Graphs and facts by torchvision's names."""
+    """Graphs and facts by torchvision's names; ImageNet's classes (`categories`), in the order of the outputs."""
 
     graphs: Mapping[str, Graph]
     facts: Mapping[str, tracing.Facts]
+    categories: tuple[str, ...]
 
 
-NOTHING = Records({}, {})
+NOTHING = Records({}, {}, ())
 
 
 @cache
@@ -42,7 +43,8 @@ def records() -> Records:
     if recorded["torchvision"] != installed_version():
         return NOTHING
     graphs = {name: _graph(name, told) for name, told in recorded["graphs"].items()}
-    return Records(graphs, {told["name"]: tracing.Facts(**told) for told in recorded["facts"]})
+    facts = {told["name"]: tracing.Facts(**told) for told in recorded["facts"]}
+    return Records(graphs, facts, tuple(recorded["categories"]))
 
 
 def installed_version() -> str:
@@ -86,6 +88,7 @@ def main() -> None:
             for name, graph in graphs.items()
         },
         "facts": list(map(asdict, tracing.facts())),
+        "categories": tracing.categories(),
     }
     text = json.dumps(recorded, separators=(",", ":"))
     (ASSETS / NAME).write_bytes(gzip.compress(text.encode(), mtime=0))

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache, partialmethod
+from functools import partialmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from cnn_explorer.classics import downloads, lite0
+from cnn_explorer.classics import downloads, lite0, tracing
 from cnn_explorer.classics.catalogue import LITE0, network_named
 from cnn_explorer.classics.photographs import decoded
+from cnn_explorer.numbers.cutout import Cutout, cut_convolution
 from cnn_explorer.sharing.memory import give_back_memory
+from cnn_explorer.spec.layers import Conv2dSpec
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 ANSWERS = 5
 PAGE = 24  # maps that are shown together
-ACTIVATIONS = 50.0  # megabytes that a pass takes beside the weights, at most
+ACTIVATIONS = 65.0  # megabytes that a pass takes beside the weights; VGG-19 with batch norm takes most
 MEMORY = "CNN_EXPLORER_MEMORY_MB"  # environment variable
 USUAL_MEMORY = 1000.0  # megabytes
 TOO_LARGE = f"This network needs more memory than this server gives to networks ({MEMORY})."
@@ -96,7 +98,7 @@ def classify(name: str, picture: bytes, file: Path | None = None) -> Classified:
         (red, green, blue),
         (first, second, third),
         tuple(
-            Answer(categories()[place], probability)
+            Answer(tracing.categories()[place], probability)
             for place, probability in zip(best.indices.tolist(), best.values.tolist(), strict=True)
         ),
     )
@@ -154,14 +156,13 @@ def trained(name: str, file: Path | None = None) -> nn.Module:
     return network
 
 
-def make_room_beside(name: str) -> None:
-    """Forget other networks until a second one as large as this fits. Raises `ValueError` if it never does."""
-    megabytes = _megabytes(_KEPT[name])
-    if 2 * megabytes + ACTIVATIONS > memory_limit():
-        raise ValueError(f"The comparison needs this network twice, for which {MEMORY} leaves too little memory.")
-    for other in [one for one in _KEPT if one != name]:
-        if sum(map(_megabytes, _KEPT.values())) + memory_for(megabytes) > memory_limit():
-            del _KEPT[other]
+def make_room_for(name: str, needed: float) -> None:
+    """Forget networks, the one of this name last, until so many megabytes fit beside those that stay."""
+    for other in [*(one for one in _KEPT if one != name), name]:
+        if _kept_megabytes() + needed <= memory_limit():
+            return
+        _KEPT.pop(other, None)
+        give_back_memory()
 
 
 def _size(file: Path) -> float:
@@ -175,12 +176,17 @@ def _make_room(megabytes: float) -> None:
     """Forget networks until one of this size fits. Raises `ValueError` if it never does."""
     if memory_for(megabytes) > memory_limit():
         raise ValueError(TOO_LARGE)
-    while _KEPT and sum(map(_megabytes, _KEPT.values())) + memory_for(megabytes) > memory_limit():
+    while _KEPT and _kept_megabytes() + memory_for(megabytes) > memory_limit():
         _KEPT.popitem(last=False)
         give_back_memory()
 
 
-def _megabytes(network: nn.Module) -> float:
+def _kept_megabytes() -> float:
+    return sum(map(megabytes_of, _KEPT.values()))
+
+
+def megabytes_of(network: nn.Module) -> float:
+    """Size of a network's weights, 10⁶ bytes."""
     return sum(float(tensor.nbytes) for tensor in network.state_dict().values()) / 1e6
 
 
@@ -253,31 +259,49 @@ _TRACED: WeakKeyDictionary[nn.Module, fx.GraphModule] = WeakKeyDictionary()
 
 def value_at(network: nn.Module, image: Tensor, place: int) -> Tensor:
     """What the node at a place of the network's `Graph` gives for an image. Later nodes are not computed."""
+    return values_at(network, image, [place])[0]
+
+
+def values_at(network: nn.Module, image: Tensor, places: Sequence[int]) -> list[Tensor]:
+    """The same for several places, in one pass."""
     import torch
     from torch import fx
 
     traced = out_of_place(network)
-    wanted = list(traced.graph.nodes)[place]
+    nodes = list(traced.graph.nodes)
+    wanted = {nodes[place]: place for place in places}
+    found: dict[int, Tensor] = {}
 
     class Until(fx.Interpreter):
         def run_node(self, node: fx.Node) -> Any:
             value = super().run_node(node)
-            if node is wanted:
-                raise _FoundError(value)
+            if node in wanted:
+                found[wanted[node]] = value
+                if len(found) == len(wanted):
+                    raise _FoundError
             return value
 
-    try:
-        with torch.no_grad():
-            Until(traced).run(image)
-    except _FoundError as found:
-        return found.value
-    raise ValueError(f"the network has no node {place}")
+    with torch.no_grad(), suppress(_FoundError):
+        Until(traced).run(image)
+    return [found[place] for place in places]
 
 
 class _FoundError(Exception):
-    def __init__(self, value: Tensor) -> None:
-        super().__init__()
-        self.value = value
+    """Ends a pass that has computed all that is wanted."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A `page` of the maps of the node at `place`, counted from 0: those with the largest values first if `strongest`,
+    else by channel. `channels`, from the first to before the last, are those to choose from. `beside` are places of
+    nodes whose maps of the same channels are wanted, too.
+    """
+
+    place: int
+    strongest: bool = True
+    page: int = 0
+    channels: tuple[int, int] | None = None
+    beside: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -286,35 +310,70 @@ class Maps:
     W)`, float16. Without height and width there are no maps.
 
     `kernels` are those of a first layer as colour pictures, `(maps, H, W, 3)`, uint8 with 128 for zero; else None.
+    `beside` are maps of the same channels of other nodes, `(nodes, maps, H, W)`, float16.
     """
 
     shape: tuple[int, ...]
     channels: tuple[int, ...]
     values: np.ndarray
     kernels: np.ndarray | None
+    beside: np.ndarray
 
 
-def maps(name: str, picture: bytes, place: int, strongest: bool, page: int, file: Path | None = None) -> Maps:
-    """A page of the maps of a node, those with the largest values first if `strongest`, else by channel.
+NO_MAPS = np.zeros((0, 0, 0), np.float16)
 
-    Raises `ValueError` as `classify` does.
+
+def maps(name: str, picture: bytes, wanted: Wanted, file: Path | None = None) -> Maps:
+    """A page of the maps of a node. Raises `ValueError` as `classify` does."""
+    import torch
+
+    torch.set_num_threads(1)
+    network, image = ready(name, picture, file)
+    value, *others = (value[0] for value in values_at(network, image, [wanted.place, *wanted.beside]))
+    if value.dim() != 3:
+        return Maps(tuple(value.shape), (), NO_MAPS, None, NO_MAPS[None])
+    first, end = wanted.channels or (0, len(value))
+    order = torch.arange(first, end)
+    if wanted.strongest:
+        order = order[value[first:end].abs().amax((1, 2)).argsort(descending=True, stable=True)]
+    chosen = order[wanted.page * PAGE : (wanted.page + 1) * PAGE]
+    values = _halves(value[chosen])
+    return Maps(
+        tuple(value.shape),
+        tuple(chosen.tolist()),
+        values,
+        _kernels(network, wanted.place, chosen),
+        np.array([_halves(one[chosen]) for one in others], np.float16).reshape(len(others), *values.shape),
+    )
+
+
+def cut_out(name: str, picture: bytes, place: int, at: tuple[int, int, int], file: Path | None = None) -> Cutout:
+    """One value of the convolution at a place, by map, row and column: its window, its kernels, its bias. Raises
+    `ValueError` as `classify` does.
     """
     import torch
 
     torch.set_num_threads(1)
+    network, image = ready(name, picture, file)
+    nodes = list(out_of_place(network).graph.nodes)
+    (source,) = nodes[place].all_input_nodes
+    x, output = (value[0].numpy() for value in values_at(network, image, [nodes.index(source), place]))
+    layer: Any = network.get_submodule(str(nodes[place].target))
+    weight = layer.weight.detach().numpy()
+    bias = np.zeros(len(weight), np.float32) if layer.bias is None else layer.bias.detach().numpy()
+    spec = Conv2dSpec(1, layer.kernel_size, layer.stride, layer.padding, layer.dilation)
+    return cut_convolution(spec, layer.groups, x, weight, bias, output, at)
+
+
+def ready(name: str, picture: bytes, file: Path | None) -> tuple[nn.Module, Tensor]:
+    """A network with its weights, and a picture as it gets it. Raises `ValueError` as `classify` does."""
     network, preprocessing = trained(name, file), preprocessing_of(name)
-    image = normalised(scaled(decoded(picture), preprocessing)[1], preprocessing)
-    value = value_at(network, image, place)[0]
-    if value.dim() != 3:
-        return Maps(tuple(value.shape), (), np.zeros((0, 0, 0), np.float16), None)
-    order = value.abs().amax((1, 2)).argsort(descending=True, stable=True) if strongest else torch.arange(len(value))
-    chosen = order[page * PAGE : (page + 1) * PAGE]
-    return Maps(
-        tuple(value.shape),
-        tuple(chosen.tolist()),
-        value[chosen].clamp(-65_000, 65_000).half().numpy(),
-        _kernels(network, place, chosen),
-    )
+    return network, normalised(scaled(decoded(picture), preprocessing)[1], preprocessing)
+
+
+def _halves(values: Tensor) -> np.ndarray:
+    halves: np.ndarray = values.clamp(-65_000, 65_000).half().numpy()
+    return halves
 
 
 def _kernels(network: nn.Module, place: int, chosen: Tensor) -> np.ndarray | None:
@@ -328,15 +387,6 @@ def _kernels(network: nn.Module, place: int, chosen: Tensor) -> np.ndarray | Non
     scaled_to_one = kernels / kernels.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-12)
     pixels: np.ndarray = (128 + 127 * scaled_to_one).round().byte().permute(0, 2, 3, 1).numpy()
     return pixels
-
-
-@cache
-def categories() -> list[str]:
-    """ImageNet's 1,000 classes, in the order of the networks' outputs."""
-    from torchvision.models import MobileNet_V2_Weights
-
-    labels: list[str] = MobileNet_V2_Weights.IMAGENET1K_V1.meta["categories"]
-    return labels
 
 
 def scaled(picture: Image.Image, preprocessing: Preprocessing) -> tuple[Image.Image, Image.Image]:

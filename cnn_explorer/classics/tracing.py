@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from cnn_explorer.classics import lite0
@@ -74,6 +75,15 @@ def _facts_of(name: str) -> Facts:
         round(meta["_file_size"] * 2**20 / 1e6, 1),  # torchvision counts 1,048,576 bytes
         weights.url,
     )
+
+
+@cache
+def categories() -> list[str]:
+    """ImageNet's 1,000 classes, in the order of the networks' outputs."""
+    from torchvision.models import MobileNet_V2_Weights
+
+    labels: list[str] = MobileNet_V2_Weights.IMAGENET1K_V1.meta["categories"]
+    return labels
 
 
 def build(name: str, device: str = "meta") -> nn.Module:

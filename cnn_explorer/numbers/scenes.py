@@ -268,6 +268,40 @@ class NetworkScene:
         return cls(found[1], int(found[2]), int(found[3]), int(found[4]), weights)
 
 
+@dataclass(frozen=True)
+class ClassicScene:
+    """A value of a convolution in a classic `network`, by torchvision's name, on one of its pictures: the `layer`,
+    `map`, `row` and `column`, counted from 0. "" stands for the first of each, and no place for one in the middle.
+
+    Its numbers are not in an address. They are computed again from the picture.
+    """
+
+    network: str = ""
+    layer: str = ""
+    picture: str = ""
+    place: tuple[int, int, int] | None = None
+
+    def query(self) -> dict[str, str]:
+        """The scene as query parameters."""
+        at = ".".join(map(str, self.place)) if self.place else ""
+        return {"network": self.network, "layer": self.layer, "picture": self.picture, "at": at}
+
+    @classmethod
+    def read(cls, query: Mapping[str, str], default: ClassicScene) -> ClassicScene:
+        """The scene of query parameters. Whether there is such a network, layer and picture is found out later. Raises
+        `SceneError`.
+        """
+        for name in ("network", "layer", "picture"):
+            if not re.fullmatch(r"[\w.]{0,200}", query.get(name, ""), re.ASCII):
+                raise SceneError(f"{name} (={quoted(query[name])}) must be a name of letters, digits and dots")
+        at = query.get("at", "")
+        found = re.fullmatch(r"(\d{1,4})\.(\d{1,4})\.(\d{1,4})", at, re.ASCII)
+        if at and not found:
+            raise SceneError(f"at (={quoted(at)}) must be a map, a row and a column, such as 7.3.4")
+        place = (int(found[1]), int(found[2]), int(found[3])) if found else None
+        return cls(query.get("network", ""), query.get("layer", ""), query.get("picture", ""), place)
+
+
 POOL_NUMBERS = ("kernel_size", "stride", "padding", "output_size", "shift")
 
 

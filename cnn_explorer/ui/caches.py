@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from cnn_explorer.sharing.background import Background
 from cnn_explorer.sharing.lru_cache import LruCache
 from cnn_explorer.sharing.memory import give_back_memory
+from cnn_explorer.spec.blocks import repairs
 from cnn_explorer.spec.cost import affordable_digits, digits_per_unit
-from cnn_explorer.spec.network import parse
+from cnn_explorer.spec.network import NetworkSpec, parse
 from cnn_explorer.spec.shapes import NetworkShapes, infer_shapes
 from cnn_explorer.ui import visitors
 from cnn_explorer.ui.visitors import stop_if_unwanted
@@ -47,6 +48,13 @@ _SHIFT_ACCURACIES: LruCache[list[float]] = LruCache(32)
 def shapes_of(architecture: str) -> NetworkShapes:
     """Shapes of an architecture string."""
     return _SHAPES.get_or_compute(architecture, lambda: infer_shapes(parse(architecture)))
+
+
+@lru_cache(64)
+def repairs_of(architecture: str) -> tuple[tuple[str, NetworkSpec], ...]:
+    """The nearest networks that work, by their labels, for a network whose geometry breaks."""
+    shapes = shapes_of(architecture)
+    return repairs(shapes.spec, shapes.error) if shapes.error else ()
 
 
 @lru_cache(64)

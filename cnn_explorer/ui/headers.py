@@ -96,7 +96,8 @@ def content_security_policy(frame_ancestors: str) -> str:
         "style-src": "'self' 'unsafe-inline'",  # Streamlit, Plotly and KaTeX write styles into the page
         "img-src": "'self' data: blob:",  # the app's pictures are data: URLs
         "font-src": "'self' data:",
-        "connect-src": "'self' ws: wss:",  # not every browser counts the page's own websocket as 'self'
+        # Not every browser counts the page's own websocket as 'self'. Streamlit fetches a camera's picture as data:.
+        "connect-src": "'self' ws: wss: data:",
         "worker-src": "'self' blob:",
         "object-src": "'none'",
         "base-uri": SELF,

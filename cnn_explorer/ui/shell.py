@@ -92,8 +92,49 @@ STYLE = """<style>
   .st-key-beside_code [data-testid="stCode"] { max-height: none; }
 }
 .st-key-training_place { min-width: 300px; }
+/* the network's row: on narrow screens its buttons stand in a line of their own */
+.st-key-top_row > :has(> .st-key-architecture_row) { flex: 1 1 330px; }
+.st-key-architecture_row { flex-wrap: nowrap; }
+.st-key-top_row :is(
+  :has(> [data-testid="stVerticalBlock"]), [data-testid="stVerticalBlock"], [data-testid="stVerticalBlock"] > *,
+  [data-testid="stVerticalBlock"] > * > [data-testid="stHorizontalBlock"]
+) { display: contents; }
+@media (max-width: 1180px) {
+  .st-key-top_row { row-gap: 8px; }
+  .st-key-top_row > :has(> .st-key-architecture_row) { flex-basis: calc(100% - 352px); }
+}
+/* groups of widgets: five fields side by side where there is room */
+.st-key-controls > [data-testid="stLayoutWrapper"] { min-width: 0; }
+.st-key-controls > :has(> [class*="st-key-group_conv"]) { flex: 5 1 554px; }
+.st-key-controls > :has(> .st-key-group_linear) { flex: 1 1 104px; }
+.st-key-controls > :has(> .st-key-group_linear [class*="st-key-linear_fc"]) { flex: 1 0 112px; }
+[class*="st-key-group_conv"] [data-testid="stHorizontalBlock"] { column-gap: 3px; }
+[class*="st-key-group_"] [data-testid="stMarkdownContainer"] p { line-height: 1.3; }
+@media (min-width: 900px) {
+  .st-key-controls { flex-wrap: nowrap; gap: 8px; }
+  [class*="st-key-group_"] [class*="st-key-icon_"] button { min-height: 24px; padding: 0 6px; }
+  .st-key-add_block button { min-height: 30px; padding: 0 8px; }
+}
+@media (min-width: 1700px) { /* below the columns of their blocks, which the network view measures */
+  .st-key-controls {
+    display: grid; grid-auto-flow: column; grid-auto-columns: minmax(0, 1fr); grid-template-columns: var(--groups);
+    padding-left: calc(var(--groups-start, 1.6rem) - 1.6rem);
+  }
+}
+@media (max-width: 899px) {
+  .st-key-controls { flex-direction: column; }
+  .st-key-controls > [data-testid] { flex: none !important; }
+}
+/* a lecture: the network view alone */
+[data-present] :is([data-testid="stHeader"], [data-testid="stLayoutWrapper"], [data-testid="stElementContainer"]):is(
+  [data-testid="stHeader"], .st-key-top_bar, :has(> .st-key-top_row), :has(> .st-key-controls), :has(> .st-key-footer)
+) { display: none; }
 @media (max-width: 640px) {
   [data-testid="stHeader"] { position: absolute; }
+  .st-key-top_row { gap: 6px 4px; }
+  .st-key-top_row > [class*="st-key-preset"] { flex: 1 1 200px; }
+  .st-key-top_row > :has(> .st-key-architecture_row) { flex-basis: 100%; }
+  .st-key-top_row [data-testid="stPopoverButton"] { padding: 4px 3px; }
   [data-testid="stMarkdownContainer"] :is(th, td) { padding: 0.2rem !important; font-size: 11px; }
   [data-testid="stMarkdownContainer"] td:first-child { overflow-wrap: anywhere; }
   [data-testid="stMainBlockContainer"] { padding: 0.4rem 0.8rem 1rem; }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from cnn_explorer.spec.network import NetworkSpec
 from cnn_explorer.spec.shapes import NetworkShapes
 from cnn_explorer.ui import network_view, state
 
@@ -24,10 +26,12 @@ def show_network(
     before: Label | None = None,
     novelty: Novelty | None = None,
     judging: bool = False,
+    repairs: Sequence[tuple[str, NetworkSpec]] = (),
 ) -> None:
     """Mount a network view: every layer of `network` for the session's drawing, and its weights if the browser asks for
     them. With a `pinned`, the view offers a comparison; `before` is the label of the other network.
-    `novelty` tells whether the drawing is unlike all digits; `judging` while it is still to come.
+    `novelty` tells whether the drawing is unlike all digits; `judging` while it is still to come. `repairs` are
+    offered where the geometry breaks.
     """
     from cnn_explorer.weights.trace import trace_activations
 
@@ -51,6 +55,7 @@ def show_network(
             before=before,
             unlike=novelty is not None and novelty.is_unlike(seen.pixels),
             judging=judging,
+            repairs=repairs,
         ),
         key,
     )

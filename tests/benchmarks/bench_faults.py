@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from bench_load import Session, at
+from bench_load import FORGOTTEN, Session, at, connected
 from browser.driver import Server, running_app
 from proxy import free_port, running_proxy
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -44,7 +44,6 @@ from websockets.exceptions import WebSocketException
 from cnn_explorer.digits.drawing import drawing_from_strokes
 
 RATE = 4  # drawings a second of the honest session
-FORGOTTEN = 75  # seconds until Streamlit has dropped sessions whose browser is gone, and the server their memory
 NETWORK_ERRORS = (OSError, WebSocketException, asyncio.IncompleteReadError, TimeoutError)
 
 
@@ -80,6 +79,24 @@ async def silent(url: str) -> None:
             await asyncio.sleep(0.5)
 
 
+async def slow(url: str) -> None:
+    """A session that asks as often and reads one message a second."""
+
+    async def read() -> None:
+        while True:
+            await socket.recv()
+            await asyncio.sleep(1)
+
+    async with stream(url) as socket:
+        reading = asyncio.create_task(read())
+        try:
+            while True:
+                await socket.send(rerun())
+                await asyncio.sleep(0.5)
+        finally:
+            reading.cancel()
+
+
 async def dropped(url: str) -> None:
     """A session that is gone without a word before its page is there."""
     async with stream(url) as socket:
@@ -99,6 +116,7 @@ async def large(url: str) -> None:
 ATTACKS: dict[str, tuple[Callable[[str], Awaitable[None]], int, float]] = {
     "half_open": (half_open, 200, 100),
     "silent": (silent, 30, 30),
+    "slow": (slow, 30, 30),
     "dropped": (dropped, 10, 17),  # 500 in half a minute
     "large": (large, 4, 2),
 }
@@ -113,7 +131,7 @@ def attack(name: str, url: str) -> None:
         while True:
             async with spaced:
                 await asyncio.sleep(1 / rate)
-            with suppress(*NETWORK_ERRORS):
+            with suppress(*NETWORK_ERRORS, AttributeError):  # asyncio's, where a connection is aborted twice
                 await act(url)
 
     async def all_of_them() -> None:
@@ -127,8 +145,7 @@ def attack(name: str, url: str) -> None:
 
 async def honest(url: str, seconds: float) -> list[float]:
     """Seconds from a drawing to its confirmation, one for each drawing."""
-    address = f"ws://{urlsplit(url).netloc}/_stcore/stream"
-    async with connect(address, subprotocols=["streamlit"], max_size=None, proxy=None, open_timeout=60) as socket:  # type: ignore[list-item]
+    async with connected(url) as socket:
         session = Session(socket)
         await session.open()
         took, end, due = [], time.monotonic() + seconds, time.monotonic()

@@ -3,15 +3,16 @@
 import base64
 import io
 import math
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from browser.conftest import Visit
-from browser.driver import PHONE
-from browser.explorer import Explorer
+from browser.conftest import LAPTOP, WELCOMED, Visit, Watch
+from browser.driver import PHONE, Server
+from browser.explorer import PATIENCE, Explorer
 from PIL import Image
-from playwright.sync_api import CDPSession
+from playwright.sync_api import Browser, CDPSession
 
 from cnn_explorer.digits.drawing import example_drawing, parse_drawing
 from cnn_explorer.spec.network import LECTURE
@@ -23,26 +24,53 @@ pytestmark = pytest.mark.browser
 EMPTY = "s"
 
 
-def test_maps_and_answer_follow_the_pen_during_the_stroke(visit: Visit) -> None:
-    app = visit(drawing=EMPTY)
-    assert app.verdict == "–"
-    seq, answer = app.seq, app.probabilities()
-    with app.stroke(80, 60):
+@pytest.fixture(scope="module")
+def kept(browser: Browser, server: Server) -> Iterator[Explorer]:
+    context = browser.new_context(viewport=LAPTOP, color_scheme="light")
+    context.add_init_script(WELCOMED)
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    page.goto(f"{server.url}/?drawing={EMPTY}")
+    yield Explorer(page).ready()
+    context.close()
+
+
+@pytest.fixture
+def paper(kept: Explorer, watch: Watch, request: pytest.FixtureRequest) -> Iterator[Explorer]:
+    """An empty paper and the pen, in a tab in which other tests have drawn before."""
+    failed = request.session.testsfailed
+    if kept.drawing != EMPTY:
+        kept.do("clear")
+    kept.tool("pen")
+    kept.wait_verdict("–")
+    watch.on(kept.page.context)
+    yield kept
+    watch.off(kept.page.context)
+    if request.session.testsfailed > failed:
+        kept.page.mouse.up()
+        kept.page.goto(kept.page.url.split("?")[0] + f"?drawing={EMPTY}")
+        kept.ready()
+    assert watch.report() == []
+
+
+def test_maps_and_answer_follow_the_pen_during_the_stroke(paper: Explorer) -> None:
+    assert paper.verdict == "–"
+    seq, answer = paper.seq, paper.probabilities()
+    with paper.stroke(80, 60):
         for stop in ((190, 60), (160, 140), (120, 230)):
-            app.page.mouse.move(*app.place(*stop), steps=5)
-            seq = app.wait_painted(seq)
-            answer = app.wait_probabilities(answer)
-            assert app.drawing == EMPTY  # not before the pen is lifted: an address a stroke, not one a movement
-    (stroke,) = parse_drawing(app.wait_drawing(EMPTY)).strokes
+            paper.page.mouse.move(*paper.place(*stop), steps=5)
+            seq = paper.wait_painted(seq)
+            answer = paper.wait_probabilities(answer)
+            assert paper.drawing == EMPTY  # not before the pen is lifted: an address a stroke, not one a movement
+    (stroke,) = parse_drawing(paper.wait_drawing(EMPTY)).strokes
     assert (stroke[0], stroke[-1]) == ((80, 60), (120, 230))
-    app.wait_verdict("7")
-    assert sum(app.probabilities()) == pytest.approx(1, abs=1e-4)
+    paper.wait_verdict("7")
+    assert sum(paper.probabilities()) == pytest.approx(1, abs=1e-4)
 
 
-def test_nothing_of_a_fast_stroke_is_lost(visit: Visit) -> None:
+def test_nothing_of_a_fast_stroke_is_lost(paper: Explorer) -> None:
     """What the address holds is what the browser's own events say, encoded by the served module."""
-    app = visit(drawing=EMPTY)
-    app.page.evaluate(
+    paper.page.evaluate(
         """(paper) => {
           window.points = [];
           const box = paper.getBoundingClientRect();
@@ -55,20 +83,19 @@ def test_nothing_of_a_fast_stroke_is_lost(visit: Visit) -> None:
           paper.addEventListener("pointerdown", note, true);
           paper.addEventListener("pointermove", (event) => { if (event.buttons) note(event); }, true);
         }""",
-        app.paper.element_handle(),
+        paper.paper.element_handle(),
     )
     spiral = [(140 + 1.8 * turn * math.cos(turn / 3), 140 + 1.8 * turn * math.sin(turn / 3)) for turn in range(60)]
-    drawing = app.draw(*spiral, steps=1)
-    points = app.page.evaluate("window.points")
+    drawing = paper.draw(*spiral, steps=1)
+    points = paper.page.evaluate("window.points")
     assert len(points) >= 55
-    assert drawing == app.run("drawing.js", "return m.encodeStrokes([a])", points)
-    assert app.view.get_attribute("data-painted-seq") == str(app.seq)
+    assert drawing == paper.run("drawing.js", "return m.encodeStrokes([a])", points)
+    assert paper.view.get_attribute("data-painted-seq") == str(paper.seq)
 
 
-def test_a_click_makes_a_dot(visit: Visit) -> None:
-    app = visit(drawing=EMPTY)
-    assert parse_drawing(app.draw((100, 120))).strokes == (((100, 120),),)
-    assert app.ink() > 50
+def test_a_click_makes_a_dot(paper: Explorer) -> None:
+    assert parse_drawing(paper.draw((100, 120))).strokes == (((100, 120),),)
+    assert paper.ink() > 50
 
 
 def touch(devtools: CDPSession, kind: str, *points: tuple[float, float]) -> None:
@@ -115,12 +142,11 @@ def test_a_finger_draws_and_the_page_stays(visit: Visit, finger: list[tuple[int,
     )
 
 
-def test_a_pen_draws_with_pressure(visit: Visit) -> None:
-    app = visit(drawing=EMPTY)
-    devtools = app.devtools()
+def test_a_pen_draws_with_pressure(paper: Explorer) -> None:
+    devtools = paper.devtools()
 
     def pen(kind: str, x: float, y: float, force: float) -> None:
-        left, top = app.place(x, y)
+        left, top = paper.place(x, y)
         devtools.send(
             "Input.dispatchMouseEvent",
             {
@@ -139,29 +165,27 @@ def test_a_pen_draws_with_pressure(visit: Visit) -> None:
     for part in range(1, 21):
         pen("mouseMoved", 60 + 8 * part, 60 + 8 * part + 10 * (part % 2), 0.2 + 0.03 * part)
     pen("mouseReleased", 220, 220, 0)
-    drawing = app.wait_drawing(EMPTY)
+    drawing = paper.wait_drawing(EMPTY)
     (stroke,) = parse_drawing(drawing).strokes
     assert stroke[0] == (60, 60)
-    ((first, *_, last),) = app.run("drawing.js", "return m.decodeStrokes(a)", drawing)
+    ((first, *_, last),) = paper.run("drawing.js", "return m.decodeStrokes(a)", drawing)
     assert first[2] == pytest.approx(0.2, abs=0.01)
     assert last[2] > first[2]
 
 
-def test_only_the_main_button_draws(visit: Visit) -> None:
-    app = visit(drawing=EMPTY)
-    blank = app.still()
-    app.page.mouse.move(*app.place(100, 100))
-    app.page.mouse.down(button="right")
-    app.page.mouse.move(*app.place(200, 200), steps=5)
-    app.page.mouse.up(button="right")
-    assert app.still() == blank
-    app.draw((50, 50), (60, 60))
-    assert app.still() != blank
+def test_only_the_main_button_draws(paper: Explorer) -> None:
+    blank = paper.still()
+    paper.page.mouse.move(*paper.place(100, 100))
+    paper.page.mouse.down(button="right")
+    paper.page.mouse.move(*paper.place(200, 200), steps=5)
+    paper.page.mouse.up(button="right")
+    assert paper.still() == blank
+    paper.draw((50, 50), (60, 60))
+    assert paper.still() != blank
 
 
-def test_a_stroke_that_leaves_the_paper_stays_inside_it(visit: Visit) -> None:
-    app = visit(drawing=EMPTY)
-    (stroke,) = parse_drawing(app.draw((140, 140), (500, 140), (140, -200))).strokes
+def test_a_stroke_that_leaves_the_paper_stays_inside_it(paper: Explorer) -> None:
+    (stroke,) = parse_drawing(paper.draw((140, 140), (500, 140), (140, -200))).strokes
     assert {*[0 <= value <= 280 for point in stroke for value in point]} == {True}
     assert max(x for x, _ in stroke) == 280
 
@@ -189,44 +213,41 @@ def test_undo_redo_and_clear(visit: Visit) -> None:
     assert redo.is_disabled()  # what was taken back is gone with a new stroke
 
 
-def test_the_keys_for_undo_and_redo(visit: Visit) -> None:
-    app = visit(drawing=EMPTY)
-    one = app.draw((140, 40), (140, 240))
+def test_the_keys_for_undo_and_redo(paper: Explorer) -> None:
+    one = paper.draw((140, 40), (140, 240))
     for keys, after in (("Control+z", EMPTY), ("Control+y", one), ("Control+Z", EMPTY), ("Control+Shift+Z", one)):
-        before = app.drawing
-        app.page.keyboard.press(keys)
-        assert app.wait_drawing(before) == after, keys
+        before = paper.drawing
+        paper.page.keyboard.press(keys)
+        assert paper.wait_drawing(before) == after, keys
 
 
-def test_the_eraser_cuts_a_stroke_in_two(visit: Visit) -> None:
-    app = visit(drawing=EMPTY)
-    app.draw((40, 140), (240, 140))
-    ink, answer = app.ink(), app.probabilities()
-    app.tool("eraser")
-    assert app.page.locator("button[data-tool=eraser]").get_attribute("aria-pressed") == "true"
-    before = app.drawing
-    with app.stroke(140, 100):
-        app.page.mouse.move(*app.place(140, 180), steps=8)
-        app.wait_probabilities(answer)  # during the stroke
-    left, right = parse_drawing(app.wait_drawing(before)).strokes
+def test_the_eraser_cuts_a_stroke_in_two(paper: Explorer) -> None:
+    paper.draw((40, 140), (240, 140))
+    ink, answer = paper.ink(), paper.probabilities()
+    paper.tool("eraser")
+    assert paper.page.locator("button[data-tool=eraser]").get_attribute("aria-pressed") == "true"
+    before = paper.drawing
+    with paper.stroke(140, 100):
+        paper.page.mouse.move(*paper.place(140, 180), steps=8)
+        paper.wait_probabilities(answer)  # during the stroke
+    left, right = parse_drawing(paper.wait_drawing(before)).strokes
     assert [left[0], right[-1]] == [(40, 140), (240, 140)]
     assert 120 <= left[-1][0] <= 127
     assert 153 <= right[0][0] <= 160
-    app.page.mouse.move(*app.place(140, -30))
-    app.still()
-    assert 0.5 * ink < app.ink() < 0.97 * ink
-    assert app.do("undo") == before
-    app.tool("pen")
-    app.draw((140, 40), (140, 60))
+    paper.page.mouse.move(*paper.place(140, -30))
+    paper.still()
+    assert 0.5 * ink < paper.ink() < 0.97 * ink
+    assert paper.do("undo") == before
+    paper.tool("pen")
+    paper.draw((140, 40), (140, 60))
 
 
-def test_erasing_everything_leaves_an_empty_paper(visit: Visit) -> None:
-    app = visit(drawing=EMPTY)
-    app.draw((140, 140))
-    app.tool("eraser")
-    assert app.draw((140, 140)) == EMPTY
-    app.wait_verdict("–")
-    app.page.locator(".hint").wait_for()
+def test_erasing_everything_leaves_an_empty_paper(paper: Explorer) -> None:
+    paper.draw((140, 140))
+    paper.tool("eraser")
+    assert paper.draw((140, 140)) == EMPTY
+    paper.wait_verdict("–")
+    paper.page.locator(".hint").wait_for()
 
 
 def test_erasing_nothing_changes_nothing(visit: Visit) -> None:
@@ -242,13 +263,12 @@ def test_erasing_nothing_changes_nothing(visit: Visit) -> None:
     assert (three[0], three[-1], {*three} <= {*whole}) == (whole[0], whole[-1], True)
 
 
-def test_an_answer_knows_when_it_does_not_know(visit: Visit) -> None:
-    app = visit(drawing=EMPTY)
-    app.draw((60, 60), (220, 90), (60, 130), (220, 160), (60, 200), (220, 230))
-    app.page.locator(".verdict .doubt").filter(has_text="unlike all digits that it learned from").wait_for()
-    assert "unlike all digits" in app.page.locator(".spoken").inner_text()
-    app.do("clear")
-    app.page.locator(".verdict .doubt:empty").wait_for(state="attached")
+def test_an_answer_knows_when_it_does_not_know(paper: Explorer) -> None:
+    paper.draw((60, 60), (220, 90), (60, 130), (220, 160), (60, 200), (220, 230))
+    paper.page.locator(".verdict .doubt").filter(has_text="unlike all digits that it learned from").wait_for()
+    assert "unlike all digits" in paper.page.locator(".spoken").inner_text()
+    paper.do("clear")
+    paper.page.locator(".verdict .doubt:empty").wait_for(state="attached")
 
 
 def test_a_digit_from_the_gallery(visit: Visit) -> None:
@@ -283,13 +303,12 @@ def test_clicking_on_the_page_closes_the_gallery(visit: Visit) -> None:
         app.page.locator(".gallery").wait_for(state="hidden")
 
 
-def test_a_very_long_drawing_is_kept_or_refused_in_words(visit: Visit) -> None:
+def test_a_very_long_drawing_is_kept_or_refused_in_words(paper: Explorer) -> None:
     """Four thousand wild points do not fit into an address as they are; they are simplified, and said to be full if
     that is not enough.
     """
-    app = visit(drawing=EMPTY)
-    with app.stroke(140, 140):
-        app.paper.evaluate(
+    with paper.stroke(140, 140):
+        paper.paper.evaluate(
             """(paper) => {
               const box = paper.getBoundingClientRect();
               let state = 7;
@@ -300,11 +319,11 @@ def test_a_very_long_drawing_is_kept_or_refused_in_words(visit: Visit) -> None:
               }
             }"""
         )
-        app.page.mouse.move(*app.place(10, 10))
-    app.page.locator(".spoken").filter(has_text="full").wait_for(state="attached")
-    before = app.drawing
+        paper.page.mouse.move(*paper.place(10, 10))
+    paper.page.locator(".spoken").filter(has_text="full").wait_for(state="attached")
+    before = paper.drawing
     assert len(before) < 4100
-    assert app.draw((140, 40), (140, 240)) != before
+    assert paper.draw((140, 40), (140, 240)) != before
 
 
 def shown(app: Explorer) -> tuple[list[float], list[str]]:
@@ -337,17 +356,16 @@ def test_reload_and_a_shared_link_show_the_same(visit: Visit) -> None:
     assert other.still() == app.still()
 
 
-def test_back_and_forward(visit: Visit) -> None:
-    app = visit(drawing=EMPTY)
-    one = app.draw((140, 40), (140, 240))
-    two = app.draw((60, 140), (220, 140))
-    for go, left, reached in ((app.page.go_back, two, one), (app.page.go_forward, one, two)):
+def test_back_and_forward(paper: Explorer) -> None:
+    one = paper.draw((140, 40), (140, 240))
+    two = paper.draw((60, 140), (220, 140))
+    for go, left, reached in ((paper.page.go_back, two, one), (paper.page.go_forward, one, two)):
         go()
-        assert app.wait_drawing(left) == reached
+        assert paper.wait_drawing(left) == reached
         seen = parse_drawing(reached).preprocess().image
         probabilities = trace_activations(load_network(LECTURE).module, seen).probabilities
         assert probabilities is not None
-        app.wait_answer(probabilities.numpy())
+        paper.wait_answer(probabilities.numpy())
 
 
 def test_the_way_out_of_the_page_is_not_blocked(visit: Visit) -> None:

@@ -10,12 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from browser.explorer import Explorer
+from browser.test_forward import layer_records
 
 from cnn_explorer.digits.drawing import CANVAS, drawing_from_strokes, example_drawing, parse_drawing
+from cnn_explorer.spec.layers import WindowSpec
 from cnn_explorer.spec.network import LECTURE, PRESETS, parse
 from cnn_explorer.spec.shapes import infer_shapes
 from cnn_explorer.ui.network_view import pack, pack_weights
+from cnn_explorer.weights.builder import build_layers
 from cnn_explorer.weights.load import load_network
 from cnn_explorer.weights.trace import trace_activations
 
@@ -334,6 +338,54 @@ def test_stacked_tiles_are_large_enough_for_a_finger(app: Explorer, shape: tuple
     assert grid["columns"] * grid["rows"] >= shape[0]
     if len(shape) == 3:
         assert min(grid["tileWidth"], grid["tileHeight"]) * grid["dot"] >= 40 - 1e-6
+
+
+# --- formulas.js ---
+
+
+@pytest.mark.parametrize(
+    ("net", "before", "marked"),
+    [
+        ("conv10k5-max2-relu-conv20k5-max2-relu-fc10", "", {}),
+        ("conv4k5x3s2p3d2-avg3s2p1-conv8k2p1d1-max2s1-fc10", "", {}),
+        (
+            "conv10k5-max2-fc10",
+            "conv10k3-max2-fc10",
+            {"conv1": ["5", "24"], "max1": ["24", "12"], "fc1": ["10·12·12 = 1440", "W·x + b"]},
+        ),
+        ("conv10k5p1-max2", "conv10k5-max2", {"conv1": ["2·1", "26"], "max1": ["26", "13"]}),
+        ("conv9k5-max3-relu", "conv10k5-max2-relu", {"max1": ["3", "8"]}),
+        ("conv4k3s2", "conv4k3", {"conv1": ["2", "13"]}),
+        ("conv4k3d2", "conv4k3", {"conv1": ["2", "24"]}),
+        ("conv4k3-tanh", "conv4k3-relu", {"tanh1": ["tanh(x)"]}),
+        ("conv4k3-relu-relu", "conv4k3-relu", {"relu2": ["max(0, x)"]}),
+    ],
+)
+def test_a_formula_comes_to_pytorchs_size_and_marks_what_has_changed(
+    app: Explorer, net: str, before: str, marked: dict[str, list[str]]
+) -> None:
+    shapes = infer_shapes(parse(net))
+    lines = app.run(
+        "formulas.js",
+        """const { differences } = await import(url.replace("formulas.js", "compare.js"));
+        const [layers, former] = a, all = former && differences(layers, former);
+        return Object.fromEntries(layers.map(({ name }, index) => [name, m.formulaOf(layers, index, former ?? [], all && all[index])]));""",
+        [layer_records(shapes), layer_records(infer_shapes(parse(before))) if before else None],
+    )
+    assert {
+        name: found for name in lines if (found := [p["text"] for line in lines[name] for p in line if p["touched"]])
+    } == marked
+    module = build_layers(shapes, seed=0)
+    image = torch.zeros(1, 1, 28, 28)
+    for layer in shapes.layers:
+        image = module.get_submodule(layer.name)(image)
+        if isinstance(layer.spec, WindowSpec):
+            texts = ["".join(part["text"] for part in line).replace("\u00a0", " ") for line in lines[layer.name]]
+            sides = [text.removeprefix("H: ").removeprefix("W: ").split(" = ") for text in texts]
+            assert [int(size) for _, size in sides] == [*image.shape[2:]][-len(sides) :]
+            for worked, size in sides:
+                python = worked.translate({ord("⌊"): "math.floor(", ord("⌋"): ")", ord("·"): "*", ord("−"): "-"})
+                assert eval(python, {"math": math}) == int(size)
 
 
 @pytest.mark.parametrize("shape", [(10, 24, 24), (20, 4, 4), (3, 5, 9), (37,)])

@@ -429,6 +429,78 @@ def test_neighbours_run_together(app: Explorer) -> None:
     assert app.run("reach.js", "return a.map(m.runs)", places) == [[], [[4, 1]], [[-2, 3], [3, 2], [7, 1]], [[0, 5]]]
 
 
+@pytest.mark.parametrize("net", ["conv4k3-tanh-avg2-conv8k3g2-fc6-fc10", "conv3k5-conv6k3g3-bn-avg4-flatten"])
+def test_lines_join_the_maps_that_pytorch_has_gradients_between(app: Explorer, net: str) -> None:
+    each = case(parse(net), 5)
+    layers = layer_records(each.shapes)
+    shown = {layer["name"] for layer in layers}
+    joined: list[np.ndarray] = []  # of every layer: which maps of the input, (maps out, maps in)
+    chain: list[nn.Module] = []
+    for layer in each.shapes.layers:
+        chain.append(each.module.get_submodule(layer.name))
+        if layer.name not in shown:
+            continue
+        first = each.shapes.layers[each.shapes.layers.index(layer) - len(chain) + 1]
+        chance = torch.randn(1, *first.input_shape, generator=torch.Generator().manual_seed(1))
+        slopes = torch.autograd.functional.jacobian(nn.Sequential(*chain), chance)
+        maps = slopes.abs().reshape(
+            layer.output_shape[0], -1, first.input_shape[0], int(np.prod(first.input_shape[1:]))
+        )
+        joined.append(maps.amax((1, 3)).numpy() > 0)
+        chain = []
+    found = app.run(
+        "reach.js",
+        """return a.map(({ shape }, index) => Array.from({ length: shape[0] }, (_, map) =>
+          [m.sourcesOf(a, index, map), m.targetsOf(a, index, map)]));""",
+        layers,
+    )
+    for index, maps in enumerate(found):
+        behind = joined[index + 1] if index + 1 < len(joined) else np.zeros((0, len(maps)), bool)
+        for number, (sources, targets) in enumerate(maps):
+            before = joined[index][number]
+            assert (sources if sources is not None else [*range(len(before))]) == [*np.flatnonzero(before)]
+            assert (targets if targets is not None else [*range(len(behind))]) == [*np.flatnonzero(behind[:, number])]
+
+
+# --- marks.js ---
+
+
+@pytest.mark.parametrize(
+    "text", ["conv2k5", "conv2k3s2", "conv2k2x3s3p1", "conv2k3s5p2", "conv2k3s2p1d2", "avg3", "avg3s2p1"]
+)
+def test_marks_are_where_pytorch_has_no_gradient_and_where_its_windows_begin(app: Explorer, text: str) -> None:
+    shapes = infer_shapes(parse(text))
+    (layer,) = layer_records(shapes)
+    unreached, positions = app.run(
+        "marks.js",
+        "return [0, 1].map((axis) => [m.unreached(a, [1, 28, 28], axis), m.positions(a, axis)]).reduce(([x, y], [z, w]) => [[x, z], [y, w]])",
+        layer,
+    )
+    spec = shapes.layers[0].spec
+    assert isinstance(spec, WindowSpec)
+    image = torch.ones(1, 1, 28, 28, requires_grad=True)
+    kernel, stride, padding, dilation = spec.window()
+    wide = functional.pad(image, (padding[1], padding[1], padding[0], padding[0]))
+    wide.retain_grad()
+    out = functional.conv2d(wide, torch.ones(1, 1, *kernel), None, stride, 0, dilation)
+    assert [*out.shape[2:]] == layer["shape"][1:]
+    out.sum().backward()
+    assert image.grad is not None
+    for axis in (0, 1):
+        reached = image.grad[0, 0].amax(1 - axis) > 0
+        assert unreached[axis] == [*np.flatnonzero(~reached.numpy())]
+        begins = []
+        for place in range(out.shape[2 + axis]):
+            (slope,) = torch.autograd.grad(
+                functional.conv2d(wide, torch.ones(1, 1, *kernel), None, stride, 0, dilation)
+                .select(2 + axis, place)
+                .sum(),
+                wide,
+            )
+            begins.append(int(np.flatnonzero(slope[0, 0].amax(1 - axis).numpy())[0]) - padding[axis])
+        assert positions[axis] == begins
+
+
 # --- the layer table, and numbers as text ---
 
 

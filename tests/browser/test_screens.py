@@ -9,7 +9,7 @@ import pytest
 from browser.axe import recolour
 from browser.conftest import Visit
 from browser.driver import PHONE
-from browser.explorer import Explorer
+from browser.explorer import PAINTED, Explorer
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
@@ -153,6 +153,22 @@ def test_maps_fill_every_large_screen(visit: Visit, artifacts: Path) -> None:
         assert min(min(tile.width, tile.height) for tile in tiles) >= 39.9, width
         assert max(tile.y + tile.height for tile in tiles) <= height, width
         assert max(tile.x + tile.width for tile in tiles) >= 0.7 * width, width  # no empty third
+    # Each block's widgets stand below its columns, in a group of its name, and do not move under the pointer.
+    for name, layer in (("conv1", "conv1"), ("conv2", "conv2")):
+        group = app.page.get_by_role("group", name=name, exact=True)
+        expect(group.get_by_role("spinbutton", name=f"{name} stride", exact=True)).to_be_visible()
+        (box,), (maps,) = boxes(app, f".st-key-group_{name}"), boxes(app, f".column:has([data-layer={layer}])")
+        assert box[0] == pytest.approx(maps[0], abs=24)
+    more = app.setting("block1_kernel_size").get_by_test_id("stNumberInputStepUp")
+    before = more.bounding_box()
+    for net in ("conv10k6-max2-relu-conv20k5-max2-relu-fc10", "conv10k7-max2-relu-conv20k5-max2-relu-fc10"):
+        more.click()
+        app.wait_net(net)
+    assert more.bounding_box() == before
+    expect(app.page.locator(".turned")).to_have_count(3)
+    expect(app.page.locator(".seen .marks")).to_be_visible()  # the window that the held knob changes
+    app.page.locator("[data-sizes=large]").click()
+    expect(app.page.locator(".turned, .seen .marks:visible")).to_have_count(0)
     app.page.locator("[data-sizes=toscale]").click()
     app.page.wait_for_function("() => new URLSearchParams(location.search).get('view') === 'toscale'")
     app.page.reload()
@@ -205,6 +221,7 @@ def test_other_networks_on_a_laptop(visit: Visit, artifacts: Path, name: str, ne
     view = app.view.bounding_box()
     assert view
     assert view["x"] + view["width"] <= 1280
+    expect(app.page.locator(".layers.more")).to_have_count(0)  # nothing is cut off
     assert app.page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollWidth") <= 1280
     readable(app, "light")
     columns = boxes(app, ".layers > .column, .layers > .break")
@@ -227,3 +244,58 @@ def test_a_window_that_changes_its_size(visit: Visit) -> None:
         arg=[app.view.element_handle(), large["width"]],
     )
     assert app.probabilities() == answer
+
+
+LETTERS = """() => {
+  const found = [];
+  const look = (root) => {
+    for (const element of root.querySelectorAll("*")) {
+      if (element.shadowRoot) look(element.shadowRoot);
+      const text = [...element.childNodes].filter((node) => node.nodeType === 3).map((node) => node.data.trim()).join("");
+      const box = element.getBoundingClientRect();
+      if (text && box.width > 1 && element.checkVisibility({ visibilityProperty: true }) && !["STYLE", "SCRIPT"].includes(element.tagName)) {
+        found.push([text, parseFloat(getComputedStyle(element).fontSize)]);
+      }
+    }
+  };
+  look(document);
+  return found;
+}"""
+
+
+def test_a_lecture_has_large_letters_and_no_more_than_it_needs(visit: Visit, artifacts: Path) -> None:
+    app = visit()
+    view = "() => new URLSearchParams(location.search).get('view')"
+    app.page.get_by_role("button", name="Present").click()
+    app.page.wait_for_function(f"() => ({view})() === 'present'")
+    app.page.reload()
+    app.page.locator(f"{PAINTED}.presenting").wait_for()
+    for width, height in [(1280, 720), (1920, 1080)]:
+        app.page.set_viewport_size({"width": width, "height": height})
+        app.page.wait_for_function("width => document.documentElement.clientWidth === width", arg=width)
+        app.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        app.page.screenshot(path=artifacts / f"present-{width}x{height}.png")
+        assert app.page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollHeight") <= height
+        tiles = [tile for layer in app.layers() for tile in app.tiles(layer)]
+        assert min(min(tile.width, tile.height) for tile in tiles) >= 39.9
+        assert max(tile.y + tile.height for tile in tiles) <= height
+    app.page.mouse.move(tiles[0].x + 5, tiles[0].y + 5)
+    app.card.wait_for()
+    letters = app.page.evaluate(LETTERS)
+    assert len(letters) > 30
+    assert [(text, size) for text, size in letters if size < 20] == []
+    for hidden in ("navigation", "spinbutton", "textbox"):
+        expect(app.page.get_by_role(hidden)).to_have_count(0)
+    app.page.mouse.down()
+    app.page.mouse.up()
+    app.page.locator(".detail .chain").wait_for()
+    assert [(text, size) for text, size in app.page.evaluate(LETTERS) if size < 20] == []
+    app.page.keyboard.press("Escape")  # closes the map
+    expect(app.page.locator(".detail .chain")).to_be_hidden()
+    expect(app.page.get_by_role("button", name="Back (Esc)")).to_be_visible()
+    app.page.keyboard.press("Escape")  # leaves the lecture
+    expect(app.page.get_by_role("navigation", name="Pages")).to_be_visible()
+    app.page.wait_for_function(f"() => ({view})() === null")
+    app.page.get_by_role("button", name="Present").click()
+    app.page.get_by_role("button", name="Back (Esc)").click()
+    expect(app.page.get_by_role("navigation", name="Pages")).to_be_visible()

@@ -18,6 +18,9 @@ LECTURE = (
     "same parts. What each family added:"
 )
 
+HEADS = ("network", "year", "right at once", "parameters", "multiply-adds", "file")
+ALIGNED = (":---", "---:", "---:", "---:", "---:", "---:")
+
 
 def header() -> None:
     """Title, the choice of a network, the size of its input."""
@@ -81,29 +84,62 @@ def lineage() -> None:
 
 
 def comparison() -> None:
-    """All networks as a chart and as a table that can be sorted."""
+    """All networks as a chart, and as a table that can be sorted."""
     from cnn_explorer import figures
 
-    with st.expander("All networks side by side"):
+    with st.expander("All networks side by side", expanded=bool(state.sort())):
         facts = kept.facts()
         years = {name: family_of(name).year for name in NETWORKS}
         series = {f"{family.year} {family.title}": [facts[one.name] for one in family.networks] for family in FAMILIES}
         titles = {name: network.title for name, network in NETWORKS.items()}
         st.plotly_chart(figures.networks(series, titles), config=figures.CONFIG, key="classic_chart")
+        _order()
+        column = state.sort()
+        shown = list(facts.values())
+        if column:
+            shown.sort(key=lambda one: float(getattr(one, column)), reverse=column == "accuracy")
         rows = [
-            {
-                "network": titles[name],
-                "year": years[name],
-                "right at once (%)": round(100 * one.accuracy, 1),
-                "parameters": one.parameters,
-                "multiply-adds (millions)": round(one.macs / 1e6),
-                "file (MB)": one.megabytes,
-            }
-            for name, one in facts.items()
+            (
+                titles[one.name],
+                str(years[one.name]),
+                f"{100 * one.accuracy:.1f}\N{NO-BREAK SPACE}%",
+                f"{one.parameters:,}",
+                f"{one.macs / 1e6:,.0f}\N{NO-BREAK SPACE}M",
+                f"{one.megabytes:,.1f}\N{NO-BREAK SPACE}MB",
+            )
+            for one in shown
         ]
-        st.dataframe(rows, hide_index=True, column_config={"year": st.column_config.NumberColumn(format="%d")})
+        # As text: Streamlit's tables load pandas and pyarrow, 70 MB that nothing else of this page needs.
+        st.markdown("\n".join(f"| {' | '.join(row)} |" for row in (HEADS, ALIGNED, *rows)))
         st.caption(
             "By torchvision, of its first weights for each network, and by the authors of EfficientNet-Lite0. “Right "
             "at once” says how often the best of 1,000 answers is right on ImageNet's 50,000 validation pictures. A "
-            "multiply-add counts as one. Press a heading to sort."
+            "multiply-add counts as one."
         )
+
+
+def _order() -> None:
+    """What the table is sorted by. The widget is not one of those that listen to the page above."""
+    key = "classic_sort"
+    if st.session_state.get(key) != state.sort():
+        st.session_state[key] = state.sort()
+    names = {
+        "": "by year",
+        "accuracy": "by accuracy, the best first",
+        "parameters": "by parameters, the fewest first",
+        "macs": "by multiply-adds, the fewest first",
+        "megabytes": "by size of the file, the smallest first",
+    }
+
+    def change() -> None:
+        state.show_sort(st.session_state[key])
+
+    st.selectbox(
+        "Order of the table",
+        list(names),
+        key=key,
+        format_func=names.__getitem__,
+        label_visibility="collapsed",
+        width=320,
+        on_change=careful(change),
+    )

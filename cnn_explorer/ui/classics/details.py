@@ -19,11 +19,12 @@ from cnn_explorer.classics.wording import (
     word_for,
 )
 from cnn_explorer.numbers.examples import CONV_PRESETS, POOL_PRESETS
-from cnn_explorer.numbers.scenes import LIMITS, ConvScene, LastNumbers, PoolScene
+from cnn_explorer.numbers.scenes import LIMITS, ClassicScene, ConvScene, LastNumbers, PoolScene
 from cnn_explorer.spec.layers import Conv2dSpec, squeeze
 from cnn_explorer.spec.limits import excess_of
 from cnn_explorer.spec.network import parse
 from cnn_explorer.ui import caches, top_bar
+from cnn_explorer.ui.classics import kept, state
 
 SIDE = 8  # rows and columns of the small example on a number page; more where the kernel needs them
 
@@ -43,7 +44,7 @@ def details(graph: Graph, shapes: GraphShapes, path: Sequence[Step]) -> None:
         if place < len(shapes.nodes):
             inputs = [shapes.nodes[source] for source in node.inputs]
             st.markdown("\n".join(f"- {line}" for line in _lines(node, inputs, shapes.nodes[place])))
-        _ways(node)
+        _ways(graph, place)
 
 
 def _lines(node: Node, inputs: Sequence[NodeShape], one: NodeShape) -> list[str]:
@@ -62,8 +63,9 @@ def _lines(node: Node, inputs: Sequence[NodeShape], one: NodeShape) -> list[str]
 # --- to the other pages ---
 
 
-def _ways(node: Node) -> None:
-    number_page, network = number_page_of(node), own_network_with(node)
+def _ways(graph: Graph, place: int) -> None:
+    node = graph.nodes[place]
+    number_page, network = numbers_of(graph, place) or number_page_of(node), own_network_with(node)
     with st.container(horizontal=True, vertical_alignment="center"):
         if number_page and st.button("See it number by number", icon=":material/calculate:"):
             path, query = number_page
@@ -72,6 +74,18 @@ def _ways(node: Node) -> None:
             top_bar.request("", {"net": network})
         if node.kind == "Conv2d" and not (number_page and network):
             st.caption(_limits(bool(number_page), bool(network)), width="stretch")
+
+
+def numbers_of(graph: Graph, place: int, map: int = 0) -> tuple[str, dict[str, str]] | None:
+    """Path and query of the number page that shows a convolution's own numbers, at the pixel that is kept, else in the
+    middle of a map; None for another layer, and for a network whose weights are not here.
+    """
+    node = graph.nodes[place]
+    if node.kind != "Conv2d" or not kept.has_weights(graph.name):
+        return None
+    _, height, width = kept.seen_shapes(graph.name).nodes[place].shape
+    at = state.pixel() or (map, height // 2, width // 2)
+    return "convolution", {"step": "classic", **ClassicScene(graph.name, node.name, state.picture(), at).query()}
 
 
 def _limits(number_page: bool, network: bool) -> str:

@@ -13,6 +13,7 @@ from cnn_explorer.classics.worker import WorkerError
 from cnn_explorer.ui.boundary import guarded
 from cnn_explorer.ui.classics import kept, state
 from cnn_explorer.ui.classics.later import ASKED_AGAIN, later
+from cnn_explorer.ui.controlled import chosen, controlled
 from cnn_explorer.ui.picture_view import Figure, mount_cover_test
 from cnn_explorer.ui.widgets import jpeg_url
 
@@ -20,13 +21,19 @@ SIDE = 224  # pixels of each picture
 NOTHING_LEARNED = "A network that has learned nothing. What looks alike in both says nothing about learning."
 
 
+def drop_unknown_class() -> None:
+    """Drop a class in the address that there is not."""
+    if state.label() and state.label() not in kept.categories():
+        state.drop_label()
+
+
 def explained(found: Classified, graph: Graph, open_place: int | None) -> None:
-    """Grad-CAM for one of the five answers, at the part that is open or at the last maps, with its tests."""
+    """Grad-CAM for any class, at the part that is open or at the last maps, with its tests."""
     name, picture = state.network(), state.picture_file()
-    if not st.toggle("Where does the network look?", key="classic_explain"):
+    st.toggle("Where does the network look?", **controlled("classic_explain", state.heat(), state.show_heat))
+    if not state.heat():
         return
-    labels = [one.label for one in found.answers]
-    label = st.selectbox("Class", labels, key=f"classic_class {labels}", width=250)
+    label = _choice(found)
     place = _place(graph, open_place)
 
     def ask() -> tuple[Explained, bool] | None:
@@ -40,9 +47,29 @@ def explained(found: Classified, graph: Graph, open_place: int | None) -> None:
     later(ask, show, "Computing the heat map.")
 
 
+def _choice(found: Classified) -> str:
+    """The class: the answers first, then all others by the alphabet."""
+    answers = {one.label: f"{one.label} ({100 * one.probability:.1f} %)" for one in found.answers}
+    first = found.answers[0].label
+    label = state.label() or first
+    others = sorted(set(kept.categories()) - answers.keys(), key=str.casefold)
+    st.selectbox(
+        "Class: type to search all 1,000",
+        width=320,
+        format_func=lambda label: answers.get(label, label),
+        **chosen(
+            "classic_class",
+            label,
+            [*answers, *others],
+            lambda label: state.show_label("" if label == first else label),
+        ),
+    )
+    return label
+
+
 def _place(graph: Graph, wanted: int | None) -> int:
     """The node that is open, if it has maps of more than one pixel; else the last such node."""
-    shapes = kept.shapes(graph.name, 299).nodes
+    shapes = kept.seen_shapes(graph.name).nodes
     with_maps = [place for place, one in enumerate(shapes) if len(one.shape) == 3 and min(one.shape[1:]) > 1 and place]
     return wanted if wanted in with_maps else with_maps[-1]
 
@@ -95,12 +122,17 @@ def _verdict(found: Explained, grids: list[np.ndarray]) -> str:
     if not lower:
         others = f"No other place of a grid of {places} × {places} lowers it more."
     verdict = (
-        f"Covering the brightest place of the map takes the probability from {100 * found.probability:.1f} to "
-        f"{100 * after:.1f} %. {others}"
+        f"Covering the brightest place of the map takes the probability from {_percent(found.probability)} to "
+        f"{_percent(after)} %. {others}"
     )
     if np.isnan(fine).any():
         verdict += f" A finer grid follows: {_done(fine)} of {fine.size} places are done."
     return verdict
+
+
+def _percent(share: float) -> str:
+    """Two digits of what is less than a thousandth."""
+    return f"{100 * share:.1f}" if share >= 0.001 else f"{100 * share:.2g}"
 
 
 def _done(grid: np.ndarray) -> int:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,12 +15,14 @@ from typing import Any, TypeVar
 import numpy as np
 
 from cnn_explorer.classics import explaining, running, tracing
-from cnn_explorer.classics.catalogue import LITE0
+from cnn_explorer.classics.catalogue import LITE0, network_named
 from cnn_explorer.classics.downloads import Downloads, Progress, checkpoint
 from cnn_explorer.classics.folding import Part, fold
 from cnn_explorer.classics.graph import Graph, GraphShapes, infer_graph, smallest_size
+from cnn_explorer.classics.origins import Origins
 from cnn_explorer.classics.recorded import records
 from cnn_explorer.classics.worker import Worker
+from cnn_explorer.numbers.cutout import Cutout
 from cnn_explorer.sharing.background import Background
 from cnn_explorer.sharing.lru_cache import LruCache
 from cnn_explorer.ui import visitors
@@ -39,6 +41,7 @@ Value = TypeVar("Value")
 
 _GRAPHS: LruCache[Folded] = LruCache(64)  # more than there are networks; all together take a few megabytes
 _SHAPES: LruCache[GraphShapes] = LruCache(64)
+_ORIGINS: LruCache[Origins] = LruCache(8)
 _FACTS: dict[str, tracing.Facts] = {}
 _READING = threading.Lock()
 _DOWNLOADS = Downloads()
@@ -69,12 +72,27 @@ def shapes(name: str, size: int) -> GraphShapes:
     return _SHAPES.get_or_compute(f"{name} {size}", lambda: infer_graph(folded(name).graph, size))
 
 
+def seen_shapes(name: str) -> GraphShapes:
+    """The shapes in a network for pictures of the size that its weights are made for, as they pass through it."""
+    return shapes(name, network_named(name).size)
+
+
+def origins(name: str) -> Origins:
+    """Which pixels of such a picture the values of a network's maps see."""
+    return _ORIGINS.get_or_compute(name, lambda: Origins(folded(name).graph, seen_shapes(name).nodes))
+
+
 def facts() -> dict[str, tracing.Facts]:
     """What torchvision says of every network, by name. Raises `WorkerError` as `folded` does."""
     with _READING:
         if not _FACTS:
             _FACTS.update(records().facts or {one.name: one for one in worker().call(tracing.facts)})
     return _FACTS
+
+
+def categories() -> Sequence[str]:
+    """ImageNet's 1,000 classes, in the order of the networks' outputs. Raises `WorkerError` as `folded` does."""
+    return records().categories or worker().call(tracing.categories)
 
 
 def classified(name: str, picture: bytes) -> running.Classified | None:
@@ -84,10 +102,16 @@ def classified(name: str, picture: bytes) -> running.Classified | None:
     return _later(f"classified {_key(name, picture)}", lambda: _run(name, running.classify, name, picture))
 
 
-def maps(name: str, picture: bytes, place: int, strongest: bool, page: int) -> running.Maps | None:
+def maps(name: str, picture: bytes, wanted: running.Wanted) -> running.Maps | None:
     """A page of the maps of a node; None while it is being computed. Raises as `classified` does."""
-    key = f"maps {_key(name, picture)} {place} {strongest} {page}"
-    return _later(key, lambda: _run(name, running.maps, name, picture, place, strongest, page))
+    key = f"maps {_key(name, picture)} {wanted}"
+    return _later(key, lambda: _run(name, running.maps, name, picture, wanted))
+
+
+def cut_out(name: str, picture: bytes, place: int, at: tuple[int, int, int]) -> Cutout | None:
+    """One value of a convolution with all that makes it; None while it is being computed. Raises as `classified`."""
+    key = f"cut out {_key(name, picture)} {place} {at}"
+    return _later(key, lambda: _run(name, running.cut_out, name, picture, place, at))
 
 
 def explained(name: str, picture: bytes, place: int, label: str) -> explaining.Explained | None:

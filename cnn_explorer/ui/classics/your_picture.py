@@ -96,7 +96,9 @@ def _take(picture: Image.Image) -> str:
 
 def _show(found: Classified) -> None:
     st.html(STYLE + _steps(found))
-    st.caption(MUST_CHOOSE)
+    side = found.preprocessing.crop
+    other = f" The weights are made for {side} × {side} pixels: the size above changes the drawing alone."
+    st.caption(MUST_CHOOSE + (other if state.size() != side else ""))
 
 
 def _steps(found: Classified) -> str:

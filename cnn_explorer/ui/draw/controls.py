@@ -14,10 +14,11 @@ from typing import Any, get_args
 
 import streamlit as st
 from PIL import Image
+from streamlit.delta_generator import DeltaGenerator
 
 from cnn_explorer.digits.drawing import drawing_from_pixels
 from cnn_explorer.digits.preprocessing import preprocess_picture
-from cnn_explorer.spec.blocks import MAX_BLOCKS, MAX_HIDDEN, Block, Blocks, repairs, split
+from cnn_explorer.spec.blocks import MAX_BLOCKS, MAX_HIDDEN, Block, Blocks, split
 from cnn_explorer.spec.layers import (
     MAX_CHANNELS,
     MAX_EXTENT,
@@ -29,12 +30,11 @@ from cnn_explorer.spec.layers import (
     Shape,
     WindowSpec,
 )
-from cnn_explorer.spec.limits import excess_of
 from cnn_explorer.spec.near_misses import near_miss
 from cnn_explorer.spec.network import LECTURE_HELP, MAX_LAYERS, NetworkSpec, parse
 from cnn_explorer.spec.shapes import NetworkShapes
 from cnn_explorer.text import quoted
-from cnn_explorer.ui import caches, events, own_weights, state
+from cnn_explorer.ui import events, own_weights, state
 from cnn_explorer.ui.controlled import chosen, controlled
 from cnn_explorer.ui.loading import torch_loading
 from cnn_explorer.ui.markdown import plain, sentence
@@ -42,17 +42,20 @@ from cnn_explorer.ui.session import remembered
 from cnn_explorer.ui.uploads import picture_uploader, upload_error
 from cnn_explorer.ui.widgets import NUMBER_WIDTH, show_notices, then_page
 
-CHOICE_WIDTH, NAME_WIDTH = 108, 52  # pixels
-HELP = {  # what a knob is for, and what to watch
-    "out_channels": "How many feature maps come out, each with its own kernels. Watch the parameters grow with them.",
-    "kernel_size": "Rows and columns of the window that slides over the input. A larger one sees more at once. Watch "
-    "the map lose its edge.",
-    "stride": "How far the window moves from one value to the next. Watch the map shrink by that factor.",
-    "padding": "Rows and columns of zeros around the input. Half of the kernel keeps the map as large as the input.",
-    "dilation": "Distance between the cells of the window: it sees farther with as many weights. Watch the gaps.",
-    "out_features": "How many values come out, each a weighted sum of all that go in. Watch the parameters.",
-    "pooling": "Makes one number of each window: the largest, or the average. Watch the maps shrink.",
-    "activation": "Bends every value by itself. Without it, two layers do no more than one. Watch what becomes zero.",
+GROUP = "group_"  # in the keys of groups of widgets, before their names
+HELP = {  # what a knob is for, and what to watch; the first whose name is in the knob's label counts
+    "out_channels": "How many feature maps come out, each with its own kernels: watch the parameters grow with them.",
+    "pool kernel_size": "Rows and columns of the window that becomes one number: watch how much coarser the maps get.",
+    "pool stride": "How far the pooling window moves on each time: watch its positions, and what it leaves out.",
+    "kernel_size": "Rows and columns of the window that slides over the input, and sees more at once the larger it is: "
+    "watch the map lose its edge.",
+    "stride": "How far the window moves from one value to the next: watch its positions, dotted on the maps before.",
+    "padding": "Rows and columns of zeros around the input, so that the window can stand on its edge: watch the map "
+    "stay as large as its input at half of the kernel.",
+    "dilation": "Distance between the cells of the window, which sees farther with as many weights: watch the gaps.",
+    "out_features": "How many values come out, each a weighted sum of all that go in: watch the parameters.",
+    "pooling": "Makes one number of each window, the largest or the average: watch the maps shrink and calm down.",
+    "activation": "Bends every value by itself; without it, two layers do no more than one: watch what becomes zero.",
 }
 LIMITS = {
     "out_channels": "each is computed with every stroke",
@@ -175,28 +178,18 @@ def own_weights_button() -> None:
         st.empty()
 
 
-# --- when the geometry breaks ---
-
-
-def repair_offer(shapes: NetworkShapes) -> None:
-    """Say why the network breaks and offer the nearest ones that work."""
-    if shapes.error is None:
-        st.empty()
-        return
-    with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.markdown(
-            f":material/construction: **{shapes.error.layer}**: {plain(shapes.error.problem)}; "
-            f"{plain(shapes.error.remedy)}.",
-            width="stretch",
-        )
-        last = state.last_valid_network()
-        offers = [*repairs(shapes.spec, shapes.error), *([("back to the network before", last)] if last else [])]
-        affordable = [(label, spec) for label, spec in offers if not excess_of(caches.shapes_of(str(spec)))]
-        for number, (label, spec) in enumerate(affordable):
-            st.button(label, key=f"repair_{number}", icon=":material/build:", on_click=then_page(show), args=(spec,))
-
-
 # --- blocks ---
+
+
+@dataclass
+class _Places:
+    """For how many blocks and hidden layers there are places. There are never fewer again, so that a row that is gone
+    is replaced at once. Places for all that an address can name would be half of what a changed setting sends.
+    """
+
+    blocks: int = MAX_BLOCKS
+    hidden: int = MAX_HIDDEN
+
 
 Edit = Callable[[Blocks, Any], Blocks]  # the network as it is when the visitor acts, and the new value
 
@@ -253,7 +246,7 @@ def _choice(key: str, label: str, value: str | None, options: tuple[str, ...], e
         _edit(lambda now: edit(now, None if new == "none" else new))
 
     widget = chosen(f"{key}_{label}", value or "none", ["none", *options], then_page(changed))
-    st.selectbox(label, width=CHOICE_WIDTH, help=_of(HELP, label), **widget)
+    st.selectbox(label, width=NUMBER_WIDTH, help=_of(HELP, label), **widget)
 
 
 def _button(key: str, icon: str, name: str, edit: Callable[[Blocks], Blocks], *, disabled: bool = False) -> None:
@@ -269,8 +262,12 @@ def _button(key: str, icon: str, name: str, edit: Callable[[Blocks], Blocks], *,
     )
 
 
-def block_rows(shapes: NetworkShapes) -> None:
-    """A row a block: the convolution's parameters, its activation, its pooling; then the linear layers."""
+def block_groups(shapes: NetworkShapes) -> None:
+    """A group of widgets for each block, in the order of the blocks' columns, then one for the linear layers.
+
+    A group keeps its place while its settings change: the − and + under the pointer stay there. The browser gives each
+    group its name and its place by its key (`network_view/assets/knobs.js`).
+    """
     parts = split(shapes.spec)
     inputs = {id(layer.spec): layer.input_shape for layer in shapes.layers}
     if shapes.error:
@@ -280,18 +277,21 @@ def block_rows(shapes: NetworkShapes) -> None:
         st.markdown(f"First {', '.join(map(str, parts.stem))}, then:")
     else:
         st.empty()
-    for index in range(MAX_LAYERS):  # as many places as there can be blocks: a row that is gone is replaced at once
-        if index >= len(parts.blocks):
-            st.empty()
-            continue
-        with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
-            _block_row(parts, index, inputs)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
-        _head_row(parts, len(shapes.spec.layers))
+    places = remembered(_Places)
+    places.blocks, places.hidden = max(places.blocks, len(parts.blocks)), max(places.hidden, len(parts.hidden))
+    with st.container(horizontal=True, gap="small", key="controls"):
+        for index in range(places.blocks):
+            if index >= len(parts.blocks):
+                st.empty()
+                continue
+            with st.container(gap="xxsmall", key=f"{GROUP}conv{index + 1}"):
+                _block_group(parts, index, inputs)
+        with st.container(gap="xxsmall", key=f"{GROUP}linear"):
+            _linear_group(parts, len(shapes.spec.layers), places.hidden)
 
 
-def _block_row(parts: Blocks, index: int, inputs: dict[int, Shape]) -> None:
-    key, block = f"block{index + 1}", parts.blocks[index]
+def _block_group(parts: Blocks, index: int, inputs: dict[int, Shape]) -> None:
+    key, block, number = f"block{index + 1}", parts.blocks[index], index + 1
     conv, pool, activation = block.conv, block.pool, block.activation
 
     def of_block(change: Callable[[Block, Any], Block]) -> Edit:
@@ -303,38 +303,41 @@ def _block_row(parts: Blocks, index: int, inputs: dict[int, Shape]) -> None:
     def of_pool(kind: PoolKind, name: str) -> Edit:
         return of_block(lambda block, new: block.with_pool(kind, **{name: new}))
 
-    st.markdown(f"**conv{index + 1}**", width=NAME_WIDTH)
-    room = _room(conv, inputs.get(id(conv)))
-    _number(key, "out_channels", conv.out_channels, 1, MAX_CHANNELS, of_conv("out_channels"))
-    _window(key, "kernel_size", conv.kernel_size, 1, room["kernel_size"], of_conv("kernel_size"))
-    _window(key, "stride", conv.stride, 1, room["stride"], of_conv("stride"))
-    _window(key, "padding", conv.padding, 0, (MAX_EXTENT, MAX_EXTENT), of_conv("padding"))
-    _window(key, "dilation", conv.dilation, 1, room["dilation"], of_conv("dilation"))
-    _choice(key, "pooling", pool.kind if pool else None, get_args(PoolKind), of_block(Block.with_pool))
-    if pool:
-        room = _room(pool, inputs.get(id(pool)))
-        _window(key, "pool kernel_size", pool.kernel_size, 1, room["kernel_size"], of_pool(pool.kind, "kernel_size"))
-        _window(key, "pool stride", pool.stride, 1, room["stride"], of_pool(pool.kind, "stride"))
-    else:
-        _nothing(4)
-    _choice(
-        key,
-        "activation",
-        activation.kind if activation else None,
-        get_args(ActivationKind),
-        of_block(Block.with_activation),
-    )
-    others = [str(layer) for layer in block.layers[1:] if layer is not pool and layer is not activation]
-    if others:
-        st.markdown(f"and {', '.join(others)}", width="content")
-    else:
-        st.empty()
-    number = index + 1
-    _button(
-        key, "arrow_upward", f"Move block {number} up", lambda now: now.with_block_moved_up(index), disabled=index == 0
-    )
-    alone = len(parts.blocks) == 1 and not parts.head and not parts.stem
-    _button(key, "delete", f"Remove block {number}", lambda now: now.without_block(index), disabled=alone)
+    with _row():
+        st.markdown(f"**conv{number}**", width="content")
+        first = index == 0
+        _button(
+            key, "arrow_upward", f"Move block {number} up", lambda now: now.with_block_moved_up(index), disabled=first
+        )
+        alone = len(parts.blocks) == 1 and not parts.head and not parts.stem
+        _button(key, "delete", f"Remove block {number}", lambda now: now.without_block(index), disabled=alone)
+        others = [str(layer) for layer in block.layers[1:] if layer is not pool and layer is not activation]
+        if others:
+            st.markdown(f"and {', '.join(others)}", width="content")
+        else:
+            st.empty()
+    with _row():
+        room = _room(conv, inputs.get(id(conv)))
+        _number(key, "out_channels", conv.out_channels, 1, MAX_CHANNELS, of_conv("out_channels"))
+        _window(key, "kernel_size", conv.kernel_size, 1, room["kernel_size"], of_conv("kernel_size"))
+        _window(key, "stride", conv.stride, 1, room["stride"], of_conv("stride"))
+        _window(key, "padding", conv.padding, 0, (MAX_EXTENT, MAX_EXTENT), of_conv("padding"))
+        _window(key, "dilation", conv.dilation, 1, room["dilation"], of_conv("dilation"))
+        _choice(key, "pooling", pool.kind if pool else None, get_args(PoolKind), of_block(Block.with_pool))
+        if pool:
+            room = _room(pool, inputs.get(id(pool)))
+            of_kernel, of_stride = of_pool(pool.kind, "kernel_size"), of_pool(pool.kind, "stride")
+            _window(key, "pool kernel_size", pool.kernel_size, 1, room["kernel_size"], of_kernel)
+            _window(key, "pool stride", pool.stride, 1, room["stride"], of_stride)
+        else:
+            _nothing(4)
+        kind = activation.kind if activation else None
+        _choice(key, "activation", kind, get_args(ActivationKind), of_block(Block.with_activation))
+
+
+def _row() -> DeltaGenerator:
+    """Widgets side by side, which wrap where the room ends."""
+    return st.container(horizontal=True, vertical_alignment="center", gap="xxsmall")
 
 
 def _room(layer: WindowSpec, shape: Shape | None) -> dict[str, tuple[int, int]]:
@@ -357,44 +360,47 @@ def _room(layer: WindowSpec, shape: Shape | None) -> dict[str, tuple[int, int]]:
     }
 
 
-def _head_row(parts: Blocks, layers: int) -> None:
-    st.markdown("**linear**", width=NAME_WIDTH)
+def _linear_group(parts: Blocks, layers: int, places: int) -> None:
     hidden = len(parts.hidden)
-    for number, features in enumerate(parts.hidden):
-        _number("linear", f"fc{number + 1} out_features", features, 1, MAX_FEATURES, _hidden_edit(number))
-    _nothing(MAX_LAYERS - hidden)
-    between = dict.fromkeys(str(layer) for layer in parts.head if not isinstance(layer, LinearSpec))
-    if between:
-        st.markdown(f"with {', '.join(between)}", width="content")
-    else:
-        st.empty()
-    if any(isinstance(layer, LinearSpec) for layer in parts.head):
-        full = hidden == MAX_HIDDEN or layers + 2 > MAX_LAYERS
-        _button("linear", "add", "Add a linear layer", Blocks.with_new_hidden, disabled=full)
-        _button(
-            "linear", "remove", "Remove the last hidden linear layer", Blocks.without_last_hidden, disabled=not hidden
-        )
-    else:
-        full = layers + 1 > MAX_LAYERS
+    with _row():
+        st.markdown("**linear**", width="content")
+        if any(isinstance(layer, LinearSpec) for layer in parts.head):
+            full = hidden == MAX_HIDDEN or layers + 2 > MAX_LAYERS
+            _button("linear", "add", "Add a linear layer", Blocks.with_new_hidden, disabled=full)
+            remove = "Remove the last hidden linear layer"
+            _button("linear", "remove", remove, Blocks.without_last_hidden, disabled=not hidden)
+        else:
+            _nothing(2)
+        between = dict.fromkeys(str(layer) for layer in parts.head if not isinstance(layer, LinearSpec))
+        if between:
+            st.markdown(f"with {', '.join(between)}", width="content")
+        else:
+            st.empty()
+    with _row():
+        for number, features in enumerate(parts.hidden):
+            _number("linear", f"fc{number + 1} out_features", features, 1, MAX_FEATURES, _hidden_edit(number))
+        _nothing(places - hidden)
+        if any(isinstance(layer, LinearSpec) for layer in parts.head):
+            st.empty()
+        else:
+            st.button(
+                "Add fc10: ten outputs, one a digit",
+                key="add_fc10",
+                on_click=_edit_page,
+                args=(Blocks.with_answer,),
+                disabled=layers + 1 > MAX_LAYERS,
+            )
+        full = len(parts.blocks) >= MAX_BLOCKS or layers + 2 > MAX_LAYERS
+        why = f"{MAX_BLOCKS} blocks, or {MAX_LAYERS} layers, are the most that this page shows" if full else None
         st.button(
-            "Add fc10: ten outputs, one a digit",
-            key="add_fc10",
+            "Add a block",
+            icon=":material/add:",
+            key="add_block",
+            help=why,
             on_click=_edit_page,
-            args=(Blocks.with_answer,),
+            args=(Blocks.with_new_block,),
             disabled=full,
         )
-        st.empty()
-    full = len(parts.blocks) >= MAX_BLOCKS or layers + 2 > MAX_LAYERS
-    why = f"{MAX_BLOCKS} blocks, or {MAX_LAYERS} layers, are the most that this page shows" if full else None
-    st.button(
-        "Add a block",
-        icon=":material/add:",
-        key="add_block",
-        help=why,
-        on_click=_edit_page,
-        args=(Blocks.with_new_block,),
-        disabled=full,
-    )
 
 
 def _nothing(places: int) -> None:

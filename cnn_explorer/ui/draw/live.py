@@ -13,6 +13,8 @@ from PIL import Image
 
 from cnn_explorer.numbers.scenes import NetworkScene, SceneError
 from cnn_explorer.spec.layers import Conv2dSpec, WindowSpec
+from cnn_explorer.spec.limits import excess_of
+from cnn_explorer.spec.network import NetworkSpec
 from cnn_explorer.spec.shapes import NetworkShapes
 from cnn_explorer.ui import caches, network_view, own_weights, state, top_bar, visitors
 from cnn_explorer.ui.boundary import guarded
@@ -37,7 +39,9 @@ def live_view() -> None:
     message = network_view.view_message(KEY)
     new = state.is_new(message)
     seq = state.apply_message(message)
+    repaired = bool(new and message and message.repair and _repaired(message.repair))
     shapes = caches.shapes_of(state.architecture())
+    repairs = _repairs(shapes)
     loading = torch_loading()
     if loading.error:
         st.error(plain(loading.error), icon=":material/error:")
@@ -46,7 +50,14 @@ def live_view() -> None:
     if not loading.ready:
         drawing = state.drawing()
         data = network_view.pack(
-            seq, drawing.text, shapes, drawing.preprocess().pixels, None, None, pinned=pinned(shapes, None)
+            seq,
+            drawing.text,
+            shapes,
+            drawing.preprocess().pixels,
+            None,
+            None,
+            pinned=pinned(shapes, None),
+            repairs=repairs,
         )
         network_view.mount(data, KEY)
         return
@@ -59,7 +70,27 @@ def live_view() -> None:
         st.rerun()
     before = label_before(shapes, network.label)
     known, judging = _novelty(shapes, network, message)
-    show_network(KEY, seq, message, shapes, network, training, compared, before, known, judging)
+    show_network(KEY, seq, message, shapes, network, training, compared, before, known, judging, repairs)
+    if repaired:  # once the view is there: the widgets follow
+        st.rerun()
+
+
+def _repairs(shapes: NetworkShapes) -> list[tuple[str, NetworkSpec]]:
+    """The nearest networks that work, by their labels; none where the geometry works out."""
+    if shapes.error is None:
+        return []
+    last = state.last_valid_network()
+    offers = [*caches.repairs_of(str(shapes.spec)), *([("back to the network before", last)] if last else [])]
+    return [(label, spec) for label, spec in offers if not excess_of(caches.shapes_of(str(spec)))]
+
+
+def _repaired(net: str) -> bool:
+    """Show the network of a repair, if it is on offer."""
+    for _, spec in _repairs(caches.shapes_of(state.architecture())):
+        if str(spec) == net:
+            state.set_network(spec)
+            return True
+    return False
 
 
 def _novelty(

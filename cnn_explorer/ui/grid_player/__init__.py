@@ -213,13 +213,14 @@ def shift_data(name: str, scene: PoolScene) -> Data:
 @dataclass(frozen=True)
 class Source:
     """Where a cutout comes from: the name of the `layer` and the index of its `map`, the name of what the layer reads
-    (`reads`), and the `lines` about the size of its output.
+    (`reads`), and the `lines` about the size of its output. `first` is the number of the first map.
     """
 
     layer: str
     map: int
     reads: str
     lines: Sequence[str]
+    first: int = 1  # as the page Draw counts
 
 
 def cutout_data(name: str, cutout: Cutout, source: Source) -> Data:
@@ -233,7 +234,7 @@ def cutout_data(name: str, cutout: Cutout, source: Source) -> Data:
     data = _scene(name, cutout.x.astype(np.float64).tolist(), 0, pad_text, False)
     (top, left), (height, width) = cutout.corner, cutout.x.shape[1:]
     for channel, grid in zip(cutout.channels, data["inputs"], strict=True):
-        grid |= {"title": _map_of(source.reads, channel), "editable": False, "corner": cutout.corner}
+        grid |= {"title": _map_of(source.reads, channel + source.first), "editable": False, "corner": cutout.corner}
         grid["note"] = f"rows {top}–{top + height - 1}, columns {left}–{left + width - 1}"
     data |= {
         "layout": "rows" if cutout.weight is not None else "pool",
@@ -296,7 +297,7 @@ def _pooled_cutout(data: Data, cutout: Cutout, source: Source) -> Data:
 def _cutout_output(cutout: Cutout, source: Source, rule: str, values: np.ndarray) -> Data:
     (row, column), (height, width) = cutout.first, values.shape
     return {
-        "title": _map_of(source.layer, source.map),
+        "title": _map_of(source.layer, source.map + source.first),
         "note": f"rows {row}–{row + height - 1}, columns {column}–{column + width - 1}",
         "values": values.astype(np.float64).tolist(),
         "input": 0,
@@ -307,9 +308,8 @@ def _cutout_output(cutout: Cutout, source: Source, rule: str, values: np.ndarray
     }
 
 
-def _map_of(layer: str, channel: int) -> str:
-    """As the page Draw counts: from 1."""
-    return layer if layer == "image" else f"{layer} map {channel + 1}"
+def _map_of(layer: str, number: int) -> str:
+    return layer if layer == "image" else f"{layer} map {number}"
 
 
 def _border(cutout: Cutout) -> dict[str, int]:

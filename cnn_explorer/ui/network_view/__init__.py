@@ -8,13 +8,14 @@ An update is one blob, decoded by `assets/protocol.js`:
 While the pen moves, values are float16: three significant digits are enough to paint, at half the size. At rest they
 are float32, and whoever opens a pixel can work out PyTorch's own numbers. Weights come once a network, when the browser
 asks for them; so do layers and weights of the pinned network. `flatten` repeats the values of the layer before it and
-is left out where another layer follows; its formula stands on that layer's joint.
+is left out where another layer follows; its formula stands before that layer's own.
 """
 
 from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ import numpy as np
 import streamlit as st
 
 from cnn_explorer.spec.layers import Conv2dSpec, FlattenSpec, WindowSpec
+from cnn_explorer.spec.network import NetworkSpec
 from cnn_explorer.spec.shapes import LayerShapes, NetworkShapes
 from cnn_explorer.ui.component import component, nothing
 from cnn_explorer.ui.messages import Message, at_most, flag, message, text, whole
@@ -50,7 +52,8 @@ class ViewMessage:
     It is `drawn` until it has arrived. Later messages only ask, and their drawing is "". `pin` is the architecture
     string of the network that has just been pinned, "" if one has been unpinned, None for neither. `lacking_pin`: the
     view lacks layers and weights of the pinned network. `numbers` is a value whose page of numbers is to be opened, as
-    `NetworkScene` has it in the address, "" for none.
+    `NetworkScene` has it in the address, "" for none. `repair` is the architecture string of the repair on offer that
+    was pressed, "" for none.
     """
 
     seq: int
@@ -64,6 +67,7 @@ class ViewMessage:
     pin: str | None = None
     lacking_pin: bool = False
     numbers: str = ""
+    repair: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,7 @@ def _view_message(sent: Message) -> ViewMessage:
         None if sent.get("pin") is None else text(sent.get("pin"), MAX_NET),
         flag(sent.get("lacking_pin", False)),
         text(sent.get("numbers", ""), MAX_PLACE),
+        text(sent.get("repair", ""), MAX_NET),
     )
 
 
@@ -136,14 +141,20 @@ def pack(
     before: Label | None = None,
     unlike: bool = False,
     judging: bool = False,
+    repairs: Sequence[tuple[str, NetworkSpec]] = (),
 ) -> bytes:
     """One update as bytes. Without a `trace` (PyTorch is still loading) the view shows the structure alone.
 
     `version` tells one set of weights of the same network from another. Without a `pinned` (with no network, perhaps)
     the view offers no comparison. `before` is the label of the network that the present one is compared with.
-    `unlike`: the drawing is unlike all digits; `judging`: that is not known yet.
+    `unlike`: the drawing is unlike all digits; `judging`: that is not known yet. `repairs` are
+    offered where the geometry breaks: valid networks by their labels.
     """
-    header = _header(seq, shapes, label, training, before) | {"pin": _pin_header(pinned) if pinned else None}
+    header = (
+        _header(seq, shapes, label, training, before)
+        | {"error": _error(shapes, repairs)}
+        | {"pin": _pin_header(pinned) if pinned else None}
+    )
     header |= {"unlike": unlike, "judging": judging}
     header |= {"pending": trace is None, "exact": exact, "version": version, "weights": len(weights) // 4}
     header["drawing"] = drawing if exact else ""  # while the pen moves, the browser knows better
@@ -179,8 +190,19 @@ def _header(
         "measured": label.measured > 0 or not label.trained if label else True,
         "sentence": _sentence(label, training, before),
         "training": asdict(training) if training else None,
-        "error": {"layer": shapes.error.layer, "text": shapes.error.problem} if shapes.error else None,
         "classes": _classes(shapes),
+    }
+
+
+def _error(shapes: NetworkShapes, repairs: Sequence[tuple[str, NetworkSpec]]) -> dict[str, Any] | None:
+    if shapes.error is None:
+        return None
+    offers = [{"label": label, "net": str(spec)} for label, spec in repairs]
+    return {
+        "layer": shapes.error.layer,
+        "text": shapes.error.problem,
+        "remedy": shapes.error.remedy,
+        "repairs": offers,
     }
 
 

@@ -32,7 +32,7 @@ export interface Update {
   sentence: string;
   training: { going: boolean; has: number; to: number } | null; // seconds that it has had and is to have
   layers: Layer[];
-  error: { layer: string; text: string } | null; // why the next layer cannot take its input
+  error: { layer: string; text: string; remedy: string; repairs: { label: string; net: string }[] } | null; // why the next layer cannot take its input
   classes: number;
   pin: { net: string; name: string; present: string; layers: Layer[] | null; classes: number; weights: number } | null; // see `Pinned` in `__init__.py`
   image: Uint8Array; // 784 pixels, 0 background to 255 ink
@@ -53,6 +53,7 @@ export interface State {
   pin: string | null;
   lacking_pin: boolean;
   numbers: string; // layer, map, row and column of a value whose page of numbers is to be opened, "" for none
+  repair: string; // the network of the repair that was pressed, "" for none
 }
 
 export interface Message extends State {
@@ -202,6 +203,7 @@ export interface ViewState {
   kernels: string | null; // name of the layer whose kernels are open
   scale: Scale;
   toScale: boolean; // whether a map half as high is drawn half as high
+  present: boolean; // larger, without what a lecture can do without
   table: boolean; // whether the layer table is open
 }
 
@@ -217,6 +219,7 @@ export interface Look {
   ink: string;
   soft: string;
   family: string;
+  text: number; // size of the letters in CSS pixels
 }
 
 /**

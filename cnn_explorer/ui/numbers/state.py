@@ -11,6 +11,7 @@ import streamlit as st
 
 from cnn_explorer.numbers.examples import CONV_PRESETS, POOL_PRESETS
 from cnn_explorer.numbers.scenes import (
+    ClassicScene,
     ConvScene,
     LastNumbers,
     NetworkScene,
@@ -26,7 +27,7 @@ from cnn_explorer.ui.grid_player import Edit, edits_of
 from cnn_explorer.ui.markdown import plain, sentence
 from cnn_explorer.ui.session import remembered
 
-Scene = ConvScene | PoolScene | PictureScene | NetworkScene
+Scene = ConvScene | PoolScene | PictureScene | NetworkScene | ClassicScene
 STEP = "step"  # the query parameter
 
 
@@ -185,5 +186,6 @@ def _unflipped(part: str, index: tuple[int, ...], scene: ConvScene | PoolScene) 
 
 
 NETWORK = {"network": {"": NetworkScene()}}  # the first layer that there is
-CONVOLUTION = NumberPage("conv", {**CONV_PRESETS, "picture": {"Sobel x": PictureScene()}, **NETWORK})
+CLASSIC = {"classic": {"": ClassicScene()}}
+CONVOLUTION = NumberPage("conv", {**CONV_PRESETS, "picture": {"Sobel x": PictureScene()}, **NETWORK, **CLASSIC})
 POOLING = NumberPage("pool", {**POOL_PRESETS, **NETWORK})

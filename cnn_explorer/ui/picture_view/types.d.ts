@@ -13,6 +13,7 @@ export interface CoverGrid {
 }
 
 export interface CoverTestData {
+  kind: "cover test";
   heatMaps: Figure[];
   test: Figure;
   cover: number; // the square's share of a side
@@ -34,3 +35,44 @@ export interface Place {
   x: number;
   y: number;
 }
+
+/** The first and the last pixel, both included; nothing if the last one is before the first. */
+export type Span = [number, number];
+
+/** What each row and each column of a map sees of the picture. */
+export interface Field {
+  rows: Span[];
+  columns: Span[];
+}
+
+export interface FeatureMap {
+  title: string;
+  image: string; // its address
+  field: number; // which of the fields
+}
+
+/** The maps of one channel: its own, behind what was added to make it, if anything was. */
+export interface Tile {
+  channel: number;
+  maps: FeatureMap[];
+  kernel: string; // address of a picture, "" for none
+  caption: string;
+}
+
+export interface Pixel {
+  channel: number;
+  row: number;
+  column: number;
+}
+
+export interface MapsData {
+  kind: "maps";
+  layer: string;
+  picture: Figure;
+  side: number; // pixels of the picture
+  fields: Field[];
+  tiles: Tile[];
+  chosen: Pixel | null; // of a tile's own map
+}
+
+export type Data = CoverTestData | MapsData;

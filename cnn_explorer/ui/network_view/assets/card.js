@@ -46,7 +46,7 @@ export class Card {
     this.element.hidden = false;
     this.#paintMap(source());
     const box = canvas.getBoundingClientRect();
-    this.#place(box.left + tile.x, box.top + tile.y, tile.width, tile.height);
+    this.#place(box.left + tile.x, box.top + tile.y, tile.width, tile.height, true);
   }
 
   /** @param {HTMLElement} joint @param {Layer} layer @param {string} changed what has changed, "" for nothing */
@@ -99,13 +99,19 @@ export class Card {
     value.textContent = features ? "" : `(${pixel.row}, ${pixel.column}): ${short(map[pixel.row * columns + pixel.column])}`;
   }
 
-  /** Beside the box it explains, inside the view. @param {number} left @param {number} top @param {number} width @param {number} height */
-  #place(left, top, width, height) {
+  /**
+   * Beside the box it explains, inside the view.
+   * @param {number} left @param {number} top @param {number} width @param {number} height
+   * @param {boolean} apart below its row or above: what stands in the same row is joined with it
+   */
+  #place(left, top, width, height, apart = false) {
     const host = this.host.getBoundingClientRect();
     const card = this.element.getBoundingClientRect();
     const right = left + width + 10;
     const x = right + card.width < host.right ? right : left - card.width - 10;
-    const y = Math.min(Math.max(top + height / 2 - card.height / 2, host.top), Math.max(host.top, host.bottom - card.height));
+    const below = top + height / 2 < (host.top + host.bottom) / 2;
+    const level = top + height / 2 - card.height / 2, away = below ? top + height + 6 : top - card.height - 6;
+    const y = Math.min(Math.max(apart ? away : level, host.top), Math.max(host.top, host.bottom - card.height));
     this.element.style.left = `${Math.max(0, Math.min(x - host.left, host.width - card.width))}px`;
     this.element.style.top = `${y - host.top}px`;
   }

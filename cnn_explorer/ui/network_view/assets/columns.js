@@ -1,40 +1,57 @@
-// A column a layer: its name and shape, its maps as tiles, the formula on the joint before it; then the ten probabilities.
+// A column a layer: its name and shape, its formula, its maps as tiles; then the ten probabilities.
 
 import { latticesOf } from "./alignment.js";
 import { changeSentence, differences, shapeText } from "./compare.js";
 import { element } from "./element.js";
 import { paintFormer } from "./former_maps.js";
-import { columnsLayout, mapsOf, pixelAt, stackedLayout, tileAt } from "./geometry.js";
+import { formulaOf, linesOf, textOf, writeFormula } from "./formulas.js";
+import { columnsLayout, mapsOf, pixelAt, singleLayout, stackedLayout, tileAt } from "./geometry.js";
 import { headOf, writeHead } from "./headings.js";
 import { ARROWS, within } from "./keys.js";
+import { writeNumbers } from "./map_numbers.js";
+import { markInput } from "./marks.js";
 import { hasKernels } from "./layer_kinds.js";
 import { oneDecimal, percent } from "./numbers.js";
 import { cssColour, paintLayer, reachOf } from "./painting.js";
+import { FONT } from "./picture.js";
+import { IMAGE, inputOf } from "./windows.js";
 
 /** @import { Difference, Former, Grid, Layer, Lattice, Pixel, Place, Scale, Theme, Update } from "../types.d.ts" */
+/** @import { Knob } from "./knobs.js" */
+/** @import { Tiles } from "./links.js" */
 /** @typedef {{narrow: boolean, width: number, height: number, theme: Theme}} Room for the columns, CSS pixels */
-/** @typedef {{canvas: HTMLCanvasElement, former: HTMLCanvasElement, outline: HTMLCanvasElement, grid: Grid, column: HTMLElement}} Drawn a layer with a column of its own */
+/** @typedef {{canvas: HTMLCanvasElement, former: HTMLCanvasElement, numbers: HTMLCanvasElement, marks: HTMLCanvasElement, outline: HTMLCanvasElement, grid: Grid, column: HTMLElement}} Drawn a layer with a column of its own */
 /**
  * @typedef {{column: HTMLElement, verdict: HTMLElement, sure: HTMLElement,
  *   doubt: HTMLElement, rows: {row: HTMLElement, logit: HTMLElement, bar: HTMLElement, was: HTMLElement, share: HTMLElement}[]}} Answer the ten probabilities
  */
 
+export const PRESENTED = 20; // CSS pixels of the letters while presenting
+export const SEEN = 84; // CSS pixels of the 28×28 image: 3 each
 const JOINT = 19; // width of a joint with its margins, CSS pixels
 const MARGIN = 1; // of these, at each side
-const ANSWER = 176; // width of the probabilities, on a laptop and on a wide screen
-const WIDE_ANSWER = 290, WIDE = 1250;
+const WIDE = 1250; // of the room: from here on, text is larger
 const BREAK = 212; // width of the note where the geometry breaks
-const HEAD = 34; // name and shape above the tiles
+const LINES = 2, MOST_LINES = 4; // of a formula, at least and at most
 const VERDICT = 50; // the large digit
 const CLOSE = 0.1; // probability of a runner-up that is named
 const UNLIKE = "unlike all digits that it learned from";
-const SEEN = 0.005; // difference of two probabilities that is marked
+const NOTED = 0.005; // difference of two probabilities that is marked
 const NEWS = 6000; // ms that headings show what a change has done
-const LETTER = 6.8; // width of a heading's letters, about
+
+/** Sizes of text, CSS pixels: the height of name and shape and of a formula's line, the width of letters in both, about, and of the answer. */
+const TEXTS = {
+  laptop: { title: 32, line: 13, letter: 6.8, digit: 6.2, answer: 176 },
+  wide: { title: 36, line: 16, letter: 7.6, digit: 7.2, answer: 290 },
+  presented: { title: 52, line: 25, letter: 10.6, digit: 10.3, answer: 250 },
+};
+/** @typedef {typeof TEXTS.laptop} Text */
 
 export class Columns {
   /** @type {Scale} what the colours of a map are relative to */
   scale = "layer";
+
+  presenting = false; // larger
 
   toScale = false; // a map half as high is drawn half as high; else all are as large as they can be
 
@@ -65,24 +82,32 @@ export class Columns {
   #held = false; // the former network's maps are shown
   #news = 0; // timer
   #built = "";
+
+  /** @type {Theme | null} in which the maps' numbers are written */
+  #numbered = null;
+
   #returning = false; // the focus is given back
   #walking = false; // with the keyboard
   #marked = -1; // digit
+
+  /** @type {Knob | null} that the visitor holds */
+  #knob = null;
 
   /** @type {Pixel | null} the value that was looked at last */
   #seen = null;
 
   /**
-   * @param {HTMLElement} host @param {import("./card.js").Card} card
+   * @param {HTMLElement} host @param {import("./card.js").Card} card @param {HTMLCanvasElement} image over the 28×28 pixels, for marks
    * @param {{say: (sentence: string) => void, looked: (place: Place | null) => void, opened: (place: Place) => void,
-   *   kernels: (index: number) => void}} on `say` to a screen reader, `looked` at a value or at none, `opened` a value's
-   *   map, `kernels` of a layer asked for
+   *   kernels: (index: number) => void, repaired: (net: string) => void}} on `say` to a screen reader, `looked` at a value or at none, `opened` a value's
+   *   map, `kernels` of a layer asked for, `repaired` by another network
    */
-  constructor(host, card, on) {
+  constructor(host, card, image, on) {
     this.element = host;
     this.card = card;
+    this.image = image;
     this.on = on;
-    for (const [name, width] of Object.entries({ joint: JOINT - 2 * MARGIN, margin: MARGIN, head: HEAD, break: BREAK })) {
+    for (const [name, width] of Object.entries({ joint: JOINT - 2 * MARGIN, margin: MARGIN, break: BREAK })) {
       host.style.setProperty(`--${name}`, `${width}px`);
     }
     host.onscroll = () => this.#hint();
@@ -108,13 +133,17 @@ export class Columns {
     this.#update = update;
     this.#room = room;
     this.#former = former;
-    const signature = [update.net, update.pending, room.narrow, room.width, room.height, this.toScale, update.pin !== null].join(" ");
+    const signature = [update.net, update.pending, room.narrow, room.width, room.height, this.toScale, this.presenting, update.pin !== null].join(" ");
     const rebuilt = signature !== this.#built;
     if (rebuilt) {
       this.#build(update, room);
       this.#built = signature;
     }
     if (rebuilt || other) this.#compare();
+    if (rebuilt || room.theme !== this.#numbered) {
+      this.#writeNumbers(room.theme);
+      this.#markInputs();
+    }
     if (update.pending) return rebuilt;
     const network = Math.max(0, ...update.values.map((values) => reachOf(values)));
     for (const [index, { canvas, grid }] of this.drawn) {
@@ -125,7 +154,10 @@ export class Columns {
     if (this.#answer) this.#showAnswer(this.#answer, update, room.theme);
     if (this.#held) this.#paintFormer();
     this.card.refresh();
-    if (rebuilt) this.#hint();
+    if (rebuilt) {
+      this.#hint();
+      this.#markBlock();
+    }
     return rebuilt;
   }
 
@@ -134,6 +166,64 @@ export class Columns {
     this.#returning = true;
     opener?.focus({ preventScroll: true });
     this.#returning = false;
+  }
+
+  /** Where a layer's maps are on the screen; null where it has no column. @param {number} index @returns {Tiles | null} */
+  tilesOf(index) {
+    const drawn = this.drawn.get(index);
+    if (drawn) {
+      const { canvas, grid } = drawn, whole = canvas.getBoundingClientRect();
+      return {
+        whole,
+        tile: (map) => {
+          const [x, y] = tileAt(grid, map), left = whole.left + x * grid.dot, top = whole.top + y * grid.dot;
+          return { left, top, right: left + grid.tileWidth * grid.dot, bottom: top + grid.tileHeight * grid.dot };
+        },
+      };
+    }
+    if (!this.#answer || index !== this.layers.length - 1) return null;
+    const { rows } = this.#answer;
+    const tile = (/** @type {number} */ digit) => rows[digit].row.getBoundingClientRect();
+    const [first, last] = [tile(0), tile(rows.length - 1)];
+    return { whole: { left: first.left, top: first.top, right: first.right, bottom: last.bottom }, tile };
+  }
+
+  /** The block that each layer belongs to, counted from 1; 0 before the first convolution, and from the first layer of features on. */
+  get #blocks() {
+    let block = 0;
+    return this.layers.map((layer) => {
+      if (hasKernels(layer)) block += 1;
+      return layer.shape.length === 3 ? block : 0;
+    });
+  }
+
+  /** Show what a knob changes, which the visitor holds: its block's columns, and the window on the maps that go in. @param {Knob | null} knob */
+  hold(knob) {
+    this.#knob = knob;
+    this.#markBlock();
+    this.#markInputs();
+  }
+
+  #markBlock() {
+    this.#blocks.forEach((own, index) => this.columnOf(index)?.classList.toggle("turned", own > 0 && own === this.#knob?.block));
+  }
+
+  /** Padding, unreached rows and columns, and the window that is held, on the maps that go into each layer. */
+  #markInputs() {
+    const { layers } = this, knob = this.#knob, blocks = this.#blocks, theme = this.#room?.theme ?? "light";
+    const held = layers.findIndex((layer, index) => blocks[index] === knob?.block && Boolean(layer.window) && hasKernels(layer) !== knob.pooling);
+    layers.forEach((layer, index) => {
+      const before = index ? this.drawn.get(index - 1) : { marks: this.image, grid: singleLayout(IMAGE, SEEN) };
+      if (before) markInput(before.marks, before.grid, layer, inputOf(layers, index), index === held ? (knob?.parameter ?? "") : "", index ? theme : "dark"); // the image is black
+    });
+    if (!layers[0]?.window) this.image.hidden = true;
+  }
+
+  /** Where the blocks begin, and what follows them: CSS pixels from the left edge of the page. @returns {number[]} */
+  get starts() {
+    const blocks = this.#blocks, features = this.layers.findIndex(({ shape }) => shape.length === 1);
+    const first = Array.from({ length: Math.max(0, ...blocks) }, (_, block) => blocks.indexOf(block + 1));
+    return [...first, features].map((index) => this.columnOf(index)?.getBoundingClientRect().left ?? this.element.getBoundingClientRect().right);
   }
 
   /** The element of a layer's column. @param {number} index */
@@ -168,7 +258,7 @@ export class Columns {
   // --- before and after ---
 
   /** Show the former network's maps in place of the present ones, or these again. @param {boolean} held */
-  hold(held) {
+  showFormer(held) {
     this.#held = held;
     this.element.classList.toggle("held", held);
     this.card.hide();
@@ -211,8 +301,9 @@ export class Columns {
 
   /** @param {number} index of a layer @param {HTMLElement} column @param {string} also */
   #writeHead(index, column, also = "") {
-    const [head] = column.children;
-    if (head instanceof HTMLElement) writeHead(head, this.layers[index], this.#differences[index] ?? null, also);
+    const [head, formula] = column.children, difference = this.#differences[index] ?? null;
+    if (head instanceof HTMLElement) writeHead(head, this.layers[index], difference, also);
+    if (formula instanceof HTMLElement) writeFormula(formula, formulaOf(this.layers, index, this.#former?.layers ?? [], difference));
   }
 
   #paintFormer() {
@@ -240,21 +331,41 @@ export class Columns {
     return (map) => reachOf(values, map * rows * columns, (map + 1) * rows * columns);
   }
 
+  /** A number on every map that has room for it. @param {Theme} theme */
+  #writeNumbers(theme) {
+    this.#numbered = theme;
+    const { fontFamily } = getComputedStyle(this.element);
+    for (const [index, { numbers, grid }] of this.drawn) {
+      const { shape } = this.layers[index];
+      if (shape.length === 3) writeNumbers(numbers, grid, shape[0], theme, fontFamily, this.presenting ? PRESENTED : FONT);
+    }
+  }
+
   /** A column for every layer but the last one's logits, which stand beside the probabilities. @param {Update} update @param {Room} room */
   #build({ layers, error, classes, pin }, { narrow, width, height }) {
     const shown = layers.slice(0, classes ? -1 : undefined);
     const shapes = shown.map(({ shape }) => shape);
-    const answer = width < WIDE ? ANSWER : WIDE_ANSWER;
+    const usual = width < WIDE ? TEXTS.laptop : TEXTS.wide, text = this.presenting ? TEXTS.presented : usual;
+    const { answer } = text;
     const { style } = /** @type {HTMLElement} */ (this.element.parentElement);
     style.setProperty("--answer", `${answer}px`);
-    style.setProperty("--pin-top", `${classes ? HEAD + VERDICT : 0}px`);
     this.element.classList.toggle("comparable", pin !== null);
     const joints = shown.length + (classes || error ? 1 : 0);
     const alone = pin && !classes && !error ? answer : 0; // for the pin, which else stands above the answer or the break
     const tail = (classes ? answer : 0) + (error ? BREAK + 8 : 0) + alone;
-    const grids = narrow
-      ? stackedLayout(shapes, width)
-      : columnsLayout(shapes, shown.map(headWidth), width - joints * JOINT - tail - 12, height - HEAD, this.toScale);
+    const least = shown.map((layer) => headWidth(layer, text)), across = width - joints * JOINT - tail - 12;
+    /** @param {number} lines of the formulas @returns {{grids: Grid[], head: number}} */
+    const laidOut = (lines) => {
+      const head = text.title + lines * text.line;
+      return { grids: columnsLayout(shapes, least, across, height - head, this.toScale), head };
+    };
+    let { grids, head } = narrow ? { grids: stackedLayout(shapes, width), head: 0 } : laidOut(LINES);
+    if (!narrow) {
+      const widths = grids.map((grid, index) => Math.max(grid.width, least[index]) + JOINT);
+      const lines = Math.max(LINES, ...shown.map((_, index) => Math.min(MOST_LINES, formulaLines(layers, index, Math.floor((widths[index] - 4) / text.digit)))));
+      if (lines > LINES) ({ grids, head } = laidOut(lines));
+    }
+    for (const [name, size] of Object.entries({ head, title: text.title, "pin-top": classes ? head + VERDICT : 0 })) style.setProperty(`--${name}`, `${size}px`);
     this.card.hide();
     this.element.classList.remove("news");
     this.element.replaceChildren();
@@ -265,7 +376,7 @@ export class Columns {
       this.drawn.set(index, drawn);
       this.element.append(this.#joint(index, layer), drawn.column);
     });
-    if (error) this.element.append(breakOf(error));
+    if (error) this.element.append(breakOf(error, this.on.repaired));
     if (!classes) return;
     const last = layers[layers.length - 1];
     this.#answer = this.#answerColumn(last);
@@ -274,26 +385,28 @@ export class Columns {
 
   /** @param {number} index @param {Layer} layer */
   #joint(index, layer) {
-    const joint = element("button", "joint");
-    joint.type = "button";
-    const formula = element("span", "formula", layer.formula.replaceAll("\n", "  →  "));
-    joint.append(formula, element("span", "arrow"));
-    joint.setAttribute("aria-label", `${layer.name}: ${layer.formula}`);
+    const joint = element(hasKernels(layer) ? "button" : "div", "joint");
+    joint.append(element("span", "arrow"));
     const explained = () => this.card.showLayer(joint, layer, this.#changeOf(index));
     joint.onpointerenter = explained;
+    joint.onpointerleave = joint.onblur = () => this.card.hide();
+    if (!(joint instanceof HTMLButtonElement)) return joint;
+    joint.type = "button";
+    joint.append(element("span", "what", "kernels"));
+    joint.setAttribute("aria-label", `${layer.name}: kernels. ${layer.formula}`);
     joint.onfocus = () => { if (!this.#returning) explained(); };
     joint.onclick = (event) => {
       event.stopPropagation();
-      if (hasKernels(layer)) this.on.kernels(index);
-      else explained();
+      this.on.kernels(index);
     };
-    joint.onpointerleave = joint.onblur = () => this.card.hide();
     return joint;
   }
 
   /** @param {number} index @param {Layer} layer @param {Grid} grid @returns {Drawn} */
   #column(index, layer, grid) {
     const column = element("div", "column"), canvas = element("canvas"), former = element("canvas", "former"), outline = element("canvas", "outline");
+    const numbers = element("canvas", "channels"), marks = element("canvas", "marks");
+    marks.hidden = numbers.hidden = true;
     column.style.minWidth = `${grid.width}px`;
     canvas.setAttribute("role", "application");
     canvas.setAttribute("aria-roledescription", layer.shape.length === 3 ? "feature maps" : "features");
@@ -330,9 +443,9 @@ export class Columns {
       if (canvas.matches(":focus-visible")) this.#show(index, (this.#returning && this.#seen) || first);
     };
     const tiles = element("div", "tiles");
-    tiles.append(canvas, former, outline);
-    column.append(headOf(layer), tiles);
-    return { canvas, former, outline, grid, column };
+    tiles.append(canvas, former, marks, numbers, outline);
+    column.append(headOf(layer), element("p", "formula"), tiles);
+    return { canvas, former, numbers, marks, outline, grid, column };
   }
 
   #leave() {
@@ -411,7 +524,7 @@ export class Columns {
     list.setAttribute("aria-label", "Probabilities. Arrow keys choose a digit, Enter shows where its number comes from.");
     list.onkeydown = (event) => this.#choose(event);
     list.onblur = () => this.mark(-1);
-    column.append(headOf(layer, "softmax"), loud, list);
+    column.append(headOf(layer, "softmax"), element("p", "formula"), loud, list);
     return { column, verdict, sure, doubt, rows };
   }
 
@@ -459,7 +572,7 @@ export class Columns {
       logit.style.setProperty("--colour", cssColour(logits[digit], reach, theme));
       bar.style.transform = `scaleX(${probabilities[digit]})`;
       share.textContent = percent(probabilities[digit]);
-      was.hidden = !before || blank || Math.abs(before.probabilities[digit] - probabilities[digit]) < SEEN;
+      was.hidden = !before || blank || Math.abs(before.probabilities[digit] - probabilities[digit]) < NOTED;
       was.style.setProperty("--share", String(before?.probabilities[digit] ?? 0));
       row.title = was.hidden ? "" : `before ${percent(before?.probabilities[digit] ?? 0)}`;
     });
@@ -477,13 +590,23 @@ function mapsWalked(key, perColumn) {
   return perColumn ? down + right * perColumn : 0;
 }
 
-/** A heading may reach over the joint behind it, which is empty up there. @param {Layer} layer */
-const headWidth = (layer) => LETTER * Math.max(layer.name.length, shapeText(layer.shape).length) - JOINT + 6;
+/** How many lines a layer's formula takes. @param {Layer[]} layers @param {number} index @param {number} letters of a line */
+const formulaLines = (layers, index, letters) => formulaOf(layers, index, [], null).reduce((sum, line) => sum + linesOf(textOf(line), letters), 0);
 
-/** @param {NonNullable<Update["error"]>} error */
-function breakOf(error) {
-  const column = element("div", "break");
-  column.append(element("strong", "", `${error.layer} does not fit`), element("p", "", error.text));
+/** A heading may reach over the joint behind it, which is empty up there. @param {Layer} layer @param {Text} text */
+const headWidth = (layer, { letter }) => letter * Math.max(layer.name.length, shapeText(layer.shape).length) - JOINT + 6;
+
+/** Why a layer cannot take its input, and what would help. @param {NonNullable<Update["error"]>} error @param {(net: string) => void} repaired */
+function breakOf({ layer, text, remedy, repairs }, repaired) {
+  const column = element("section", "break");
+  column.setAttribute("aria-label", `${layer} does not fit`);
+  column.append(element("strong", "", `${layer} does not fit`), element("p", "", `${text}; ${remedy}.`));
+  for (const { label, net } of repairs) {
+    const button = element("button", "", label);
+    button.type = "button";
+    button.onclick = (event) => { event.stopPropagation(); repaired(net); };
+    column.append(button);
+  }
   return column;
 }
 

@@ -6,7 +6,7 @@ import { element } from "./element.js";
 import { tileOf } from "./explain_layers.js";
 import { short, tidy } from "./numbers.js";
 import { reachOf, sized } from "./painting.js";
-import { drawTile, paintedTile, write } from "./picture.js";
+import { FONT, drawTile, paintedTile, write } from "./picture.js";
 
 /** @import { Former, Lattice, Look, Place, Relation, Scene, Tile, Update } from "../types.d.ts" */
 /** @import { Box } from "./picture.js" */
@@ -125,13 +125,14 @@ function paint(canvas, { maps, relation }, side, look) {
   const [start, end] = [Math.min(...maps.flatMap(({ first }) => first)), Math.max(...maps.flatMap(({ first, length }) => first.map((at, axis) => at + length[axis])))];
   const scale = side / (end - start); // CSS pixels a value of the former map
   const high = Math.max(...maps.map(({ first, length }) => first[0] + length[0])) - start;
-  const context = sized(canvas, maps.length * (side + BETWEEN), HEAD + high * scale + 2);
+  const head = (HEAD * look.text) / FONT;
+  const context = sized(canvas, maps.length * (side + BETWEEN), head + high * scale + 2);
   const reach = Math.max(...maps.slice(0, 2).map(({ tile }) => reachOf(tile.values))); // one scale for both, and for what lies between them
   const boxes = maps.map(({ tile, first, length }, at) => {
-    const x = at * (side + BETWEEN) + 1 + (first[1] - start) * scale, y = HEAD + (first[0] - start) * scale;
+    const x = at * (side + BETWEEN) + 1 + (first[1] - start) * scale, y = head + (first[0] - start) * scale;
     const box = { x, y, width: length[1] * scale, height: length[0] * scale, dot: (length[1] * scale) / tile.size[1] };
     drawTile(context, box, tile, paintedTile(tile, reach, look.theme), look.theme);
-    write(context, tile.label, at * (side + BETWEEN) + 1, 8, look);
+    write(context, tile.label, at * (side + BETWEEN) + 1, (8 * look.text) / FONT, look);
     return box;
   });
   mark(context, relation, boxes, maps, look);

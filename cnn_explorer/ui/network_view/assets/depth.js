@@ -6,6 +6,7 @@ import { mapsOf } from "./geometry.js";
 import { Highlights } from "./highlights.js";
 import { Kernels } from "./kernels.js";
 import { hasKernels } from "./layer_kinds.js";
+import { Links } from "./links.js";
 import { backward, forward } from "./reach.js";
 import { inputOf, upTo } from "./windows.js";
 
@@ -33,6 +34,7 @@ export class Depth {
     this.columns = columns;
     this.scene = scene;
     this.highlights = new Highlights(part(host, ".surface .outline", HTMLCanvasElement), part(host, ".seen .outline", HTMLCanvasElement));
+    this.links = new Links(host, columns, part(host, ".image", HTMLElement));
     this.detail = new Detail(part(host, ".detail", HTMLElement), {
       say,
       closed: () => this.#closed(),
@@ -48,8 +50,10 @@ export class Depth {
     });
   }
 
-  /** Highlight what a value is made of; null for what is open, or nothing. @param {Place | null} place */
+  /** Highlight what a value is made of, and join its map to its neighbours'; null for what is open, or nothing. @param {Place | null} place */
   look(place) {
+    if (place && this.index < 0 && !this.scene().update.pending) this.links.show(place, this.scene().narrow);
+    else this.links.clear();
     const shown = place ?? this.detail.place;
     if (!shown || this.scene().update.pending) { this.highlights.clear(); this.columns.mark(-1); return; }
     const { layers, classes } = this.scene().update;
@@ -63,6 +67,7 @@ export class Depth {
   /** Highlight all that a pixel of the image reaches; null for nothing. @param {[number, number] | null} pixel row and column */
   reach(pixel) {
     if (!pixel || this.scene().update.pending) { this.look(null); return; }
+    this.links.clear();
     this.#highlight(forward(this.scene().update.layers, { maps: [0], rows: [pixel[0]], columns: [pixel[1]] }));
   }
 
@@ -102,6 +107,7 @@ export class Depth {
     this.#opener = opener;
     this.columns.quiet = true;
     this.columns.card.hide();
+    this.links.clear();
     this.#reset();
     this.detail.open(place, this.scene, channel, pinned, (width) => this.#makeRoom(this.detail.element, place.index, width));
     if (walking) this.detail.focus();
@@ -125,6 +131,7 @@ export class Depth {
     this.detail.close();
     this.#opener = opener;
     this.columns.card.hide();
+    this.links.clear();
     this.highlights.clear();
     this.#reset();
     this.kernels.open(index, update.layers[index], inputOf(update.layers, index), weight, this.#room, this.layers.clientHeight - 139, look.theme);
@@ -136,6 +143,7 @@ export class Depth {
   refresh(rebuilt) {
     const { update, parameters, look } = this.scene();
     if (rebuilt) {
+      this.links.clear();
       const { place } = this.detail;
       const shape = (place && update.layers[place.index]?.shape) ?? [];
       const fits = place && shape.length === this.#shape.length && place.map < shape[0];

@@ -9,7 +9,7 @@ import { short } from "./numbers.js";
 import { reachOf, sized } from "./painting.js";
 import { Slide } from "./slide.js";
 import { explained } from "./terms.js";
-import { boxOf, drawNumbers, drawTile, numbersSize, paintedTile, write } from "./picture.js";
+import { FONT, boxOf, drawNumbers, drawTile, numbersSize, paintedTile, write } from "./picture.js";
 
 /** @import { Explanation, Look, Numbers, Part, Place, Scene, Softmax, Theme, Tile, Update } from "../types.d.ts" */
 /** @import { Box } from "./picture.js" */
@@ -287,15 +287,16 @@ export class Detail {
   #paintChain({ chain, numbers }, look) {
     if (!chain.length) return;
     const columns = this.#chainColumns(chain.length, numbers);
-    const side = Math.max(24, Math.min(CHAIN[1], this.#chainRoom(numbers, columns) / columns - SIGN)), high = side + 20;
+    const side = Math.max(24, Math.min(CHAIN[1], this.#chainRoom(numbers, columns) / columns - SIGN));
+    const grown = look.text / FONT, top = 19 * grown, high = side + top + 1;
     const largest = Math.max(...chain.flatMap(({ size }) => size));
     const context = sized(this.chain, columns * (side + SIGN), Math.ceil(chain.length / columns) * high);
     this.#boxes = chain.map((tile, at) => {
       const row = Math.floor(at / columns), x = (at % columns) * (side + SIGN), y = row * high;
-      const box = boxOf(tile.size, x + 1, y + 19, Math.max(24, (side - 2) * Math.max(...tile.size) / largest));
+      const box = boxOf(tile.size, x + 1, y + top, Math.max(24, (side - 2) * Math.max(...tile.size) / largest));
       drawTile(context, box, tile, this.#image(`chain ${at}`, tile, reachOf(tile.values)), look.theme);
       if (tile.output) this.#cover(context, box, tile.size);
-      write(context, at && !x ? `→ ${tile.label}` : tile.label, box.x, y + 8, look);
+      write(context, at && !x ? `→ ${tile.label}` : tile.label, box.x, y + 8 * grown, look);
       if (x) write(context, "→", box.x - SIGN / 2 - 1, box.y + box.height / 2, look, "center");
       return box;
     });
@@ -309,8 +310,13 @@ export class Detail {
 
   /** CSS pixels across for the chain: beside the products where they leave enough. @param {Numbers | null} numbers @param {number} columns */
   #chainRoom(numbers, columns) {
-    const beside = this.#pixelWidth - (numbers ? numbersSize(numbers).wide + SIGN : 0);
+    const beside = this.#pixelWidth - (numbers ? numbersSize(numbers, this.#text).wide + SIGN : 0);
     return beside >= columns * (CHAIN[0] + SIGN) ? beside : this.#pixelWidth;
+  }
+
+  /** Size of the text, CSS pixels. */
+  get #text() {
+    return this.#source?.().look.text ?? FONT;
   }
 
   get #pixelWidth() {
@@ -354,7 +360,7 @@ export class Detail {
   #paintNumbers(numbers, look) {
     this.numbers.hidden = !numbers;
     if (!numbers) return;
-    const { wide, high } = numbersSize(numbers);
+    const { wide, high } = numbersSize(numbers, look.text);
     drawNumbers(sized(this.numbers, wide, high), numbers, look);
     this.numbers.setAttribute("aria-label", numbers.cells.length <= 64 ? numbers.cells.map(({ lines }) => lines.join(" ")).join("; ") : `${numbers.cells.length} numbers`);
   }
@@ -468,8 +474,9 @@ export class Detail {
 
   /** Width that the panel would like to have. */
   get #width() {
-    if (!this.#told?.parts.length) return WITHOUT_PARTS;
-    return this.#told.chain.length ? WIDTH : WITHOUT_CHAIN;
+    const grown = this.#text / FONT;
+    if (!this.#told?.parts.length) return grown * WITHOUT_PARTS;
+    return grown * (this.#told.chain.length ? WIDTH : WITHOUT_CHAIN);
   }
 }
 

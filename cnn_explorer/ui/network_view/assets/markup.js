@@ -17,10 +17,11 @@ export const MARKUP = `
     ${tool("do", "clear", "Clear", "M5 7h14 M10 7V4h4v3 M7 7l1 13h8l1-13")}
   </div>
   <div class="seen">
-    <div class="tiles"><canvas class="image" role="img"></canvas><canvas class="outline"></canvas></div>
+    <div class="tiles"><canvas class="image" role="img"></canvas><canvas class="marks" hidden></canvas><canvas class="outline"></canvas></div>
     <output class="short-answer" aria-hidden="true"><strong></strong><span></span></output>
     <div><p class="about"></p>
-    <button type="button" class="more" aria-expanded="false" aria-controls="gallery">Pick a digit ▾</button></div>
+    <button type="button" class="more" aria-expanded="false" aria-controls="gallery">Pick a digit ▾</button>
+    <button type="button" class="present-button" aria-pressed="false" title="Larger, without what a lecture can do without">Present</button></div>
   </div>
   <div class="gallery" id="gallery" role="group" aria-label="Digits from MNIST" hidden></div>
 </section>
@@ -52,5 +53,6 @@ export const MARKUP = `
   <p>${FIRST_WORDS} Your drawing changes no weight: the network has learned before.</p>
   <dl></dl>
 </section>
+<svg class="links" aria-hidden="true"><path class="many"/><path class="single"/></svg>
 <div class="spoken" role="status" aria-live="polite"></div>
 <div class="card" hidden></div>`;

@@ -5,8 +5,8 @@ import { cssColour, inkOn, paintLayer, reachOf } from "./painting.js";
 
 export const FONT = 12; // CSS pixels: the least that can be read
 const LINE = 14;
+export const OUTLINES = { light: ["#fff", "#111"], dark: ["#000", "#fff"] }; // halo and line: one of both stands out on any colour
 const UNSET = "10px sans-serif"; // font of a context whose canvas has just got another size
-const OUTLINES = { light: ["#fff", "#111"], dark: ["#000", "#fff"] }; // halo and line: one of both stands out on any colour
 
 /** @import { Look, Numbers, Theme, Tile } from "../types.d.ts" */
 /** @typedef {[row: number, column: number]} Cell */
@@ -91,9 +91,9 @@ export function stroke(context, path, dash, theme) {
 /** @type {WeakMap<CanvasRenderingContext2D, string>} the font that each context was given last */
 const fonts = new WeakMap();
 
-/** To set a font costs a look at the styles of the whole page. @param {CanvasRenderingContext2D} context @param {string} family */
-function useFont(context, family) {
-  const font = `${FONT}px ${family}`;
+/** To set a font costs a look at the styles of the whole page. @param {CanvasRenderingContext2D} context @param {string} family @param {number} text CSS pixels */
+function useFont(context, family, text) {
+  const font = `${text}px ${family}`;
   if (fonts.get(context) === font && context.font !== UNSET) return;
   context.font = font;
   fonts.set(context, font);
@@ -104,26 +104,27 @@ function useFont(context, family) {
  * @param {CanvasTextAlign} align
  */
 export function write(context, text, x, y, look, align = "left") {
-  useFont(context, look.family);
+  useFont(context, look.family, look.text);
   context.fillStyle = look.ink;
   context.textAlign = align;
   context.textBaseline = "middle";
   context.fillText(text, x, y);
 }
 
-/** Size of a grid of numbers. @param {Numbers} numbers */
-export function numbersSize({ columns, cells }) {
+/** Size of a grid of numbers. @param {Numbers} numbers @param {number} text size of the letters */
+export function numbersSize({ columns, cells }, text) {
+  const grown = text / FONT;
   const longest = Math.max(...cells.flatMap(({ lines }) => lines.map((line) => line.length)));
   const lines = Math.max(...cells.map((cell) => cell.lines.length));
-  const cell = { width: Math.max(34, Math.ceil(6.3 * longest + 6)), height: lines * LINE + 6 };
+  const cell = { width: Math.max(34, Math.ceil(6.3 * grown * longest + 6)), height: lines * LINE * grown + 6 };
   return { ...cell, wide: columns * cell.width, high: Math.ceil(cells.length / columns) * cell.height };
 }
 
 /** Cells on the colour of their value. @param {CanvasRenderingContext2D} context @param {Numbers} numbers @param {Look} look */
-export function drawNumbers(context, numbers, { theme, soft, family }) {
-  const { width, height } = numbersSize(numbers);
+export function drawNumbers(context, numbers, { theme, soft, family, text }) {
+  const { width, height } = numbersSize(numbers, text), line = (LINE * text) / FONT;
   const reach = reachOf(numbers.cells.map((cell) => cell.value));
-  useFont(context, family);
+  useFont(context, family, text);
   context.textAlign = "center";
   context.textBaseline = "middle";
   numbers.cells.forEach((cell, at) => {
@@ -131,8 +132,8 @@ export function drawNumbers(context, numbers, { theme, soft, family }) {
     context.fillStyle = cell.faint ? soft : cssColour(cell.value, reach, theme);
     context.fillRect(x, y, width - 1, height - 1);
     context.fillStyle = cell.faint ? inkOn(0, 1, theme) : inkOn(cell.value, reach, theme);
-    const first = y + height / 2 - ((cell.lines.length - 1) * LINE) / 2;
-    cell.lines.forEach((line, number) => context.fillText(line, x + width / 2, first + number * LINE));
+    const first = y + height / 2 - ((cell.lines.length - 1) * line) / 2;
+    cell.lines.forEach((each, number) => context.fillText(each, x + width / 2, first + number * line));
   });
   const ringed = numbers.cells.findIndex((cell) => cell.ring);
   if (ringed < 0) return;

@@ -42,6 +42,18 @@ export function forward(layers, region) {
   return found;
 }
 
+/** Maps of the layer before that a map is made of; null for all. @param {Layer[]} layers @param {number} index of the layer @param {number} map */
+export const sourcesOf = (layers, index, map) => through(layers[index], inputOf(layers, index), { maps: [map], rows: [], columns: [] }).maps;
+
+/** Maps of the layer behind that a map goes into; null for all. @param {Layer[]} layers @param {number} index of the layer @param {number} map */
+export function targetsOf(layers, index, map) {
+  const layer = layers[index + 1], input = layers[index].shape;
+  if (!layer) return [];
+  if (mixes(layer, input)) return layer.groups === 1 ? null : upTo(layer.shape[0]).filter((output) => channelsOf(layer, input, [output])?.includes(map));
+  const [rows, columns] = sides(input).map(upTo);
+  return flattens(layer, input) ? flattened(input, { maps: [map], rows, columns }).maps : [map];
+}
+
 /** What a region of a layer's output sees of its input. @param {Layer} layer @param {number[]} input its shape @param {Region} region @returns {Region} */
 function through(layer, input, region) {
   const { maps } = region;

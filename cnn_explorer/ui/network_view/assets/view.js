@@ -1,13 +1,14 @@
 // The whole picture: builds the parts once, then routes each update to them.
 
 import { Card } from "./card.js";
-import { Columns } from "./columns.js";
+import { Columns, PRESENTED, SEEN } from "./columns.js";
 import { Depth } from "./depth.js";
 import { around, part } from "./element.js";
 import { Gallery } from "./gallery.js";
 import { writeLayerTable } from "./layer_table.js";
 import { MARKUP } from "./markup.js";
 import { paintImage } from "./painting.js";
+import { FONT } from "./picture.js";
 import { Preview } from "./preview.js";
 import { Pin } from "./pin.js";
 import { PinBar } from "./pin_bar.js";
@@ -16,6 +17,7 @@ import { imageOfStrokes, placementOf } from "./raster.js";
 import { ServerChannel } from "./server_channel.js";
 import { Surface } from "./surface.js";
 import { Help } from "./help.js";
+import { Knobs } from "./knobs.js";
 import { Legend } from "./legend.js";
 import { Terms } from "./terms.js";
 import { Training } from "./training.js";
@@ -27,7 +29,6 @@ import { ViewAddress } from "./view_address.js";
 const NARROW = 900; // below, the columns stack
 const BESIDE = 700; // from here on, beside the drawing, which stays in sight
 const BELOW = 170; // CSS pixels of the tools and the image under the drawing
-const SEEN = 84; // CSS pixels of the 28×28 image: 3 each
 const CONFIRMED = 250; // ms between drawings sent while this browser's own maps follow the pen
 const UNCONFIRMED = 80; // while only PyTorch's do
 const LARGE = 500_000; // parameters of a network whose weights are asked for only once the page is at rest
@@ -59,7 +60,7 @@ export class View {
   #room = null;
 
   /** @type {Look} */
-  #look = { theme: "light", ink: "", soft: "rgb(128 128 128 / 0.35)", family: "" };
+  #look = { theme: "light", ink: "", soft: "rgb(128 128 128 / 0.35)", family: "", text: FONT };
 
   /** @type {{drawing: Drawing, placement: Placement} | null} where the image lies on the drawing, worked out once a drawing */
   #placed = null;
@@ -74,9 +75,12 @@ export class View {
   #table = null;
 
   #numbers = ""; // the value whose numbers are asked for
+  #repair = ""; // the network of the repair that was pressed, until the server shows another one than the broken one
 
   #pinningSince = Infinity; // number of the message that told it
   #held = false; // the pinned network's maps are shown
+
+  #presenting = false;
 
   #themed = false; // the page's colours are known
   #measuring = 0; // timer
@@ -110,11 +114,16 @@ export class View {
     this.terms = new Terms(host, this.card, say);
     this.help = new Help(host);
     this.legend = new Legend(this.#find(".scale"));
-    this.columns = new Columns(this.#find(".layers"), this.card, {
+    this.columns = new Columns(this.#find(".layers"), this.card, part(host, ".seen .marks", HTMLCanvasElement), {
       say,
       looked: (place) => { this.depth.look(place); this.#writeLegend(place?.index); },
       opened: (place) => this.depth.open(place),
       kernels: (index) => this.depth.openKernels(index),
+      repaired: (net) => {
+        this.#repair = net;
+        this.surface.canvas.focus({ preventScroll: true }); // the button goes with the break
+        this.server.ask();
+      },
     });
     this.depth = new Depth(host, this.columns, () => this.#scene(), say, (place) => this.#askNumbers(place));
     this.pin = new Pin();
@@ -123,6 +132,7 @@ export class View {
       unpin: () => this.#setPin(""),
       hold: (held) => this.#hold(held),
     });
+    this.knobs = new Knobs((knob) => this.columns.hold(knob));
     this.training = new Training(this.#find(".training"), () => this.server.ask());
     this.gallery = new Gallery(host);
     this.image = part(host, ".image", HTMLCanvasElement);
@@ -138,7 +148,7 @@ export class View {
     host.ontransitionend = ({ target, propertyName }) => { if (target === host && propertyName === "background-color") { this.#theme(); this.#paint(); } };
     // Escape closes a map from wherever the focus is; inside the view, the view hears it first.
     /** @param {KeyboardEvent} event */
-    this.onescape = (event) => { if (event.key === "Escape" && !event.composedPath().includes(host)) this.depth.back(); this.address.touched(); };
+    this.onescape = (event) => { if (event.key === "Escape" && !event.composedPath().includes(host)) this.#back(); this.address.touched(); };
     window.addEventListener("keydown", this.onescape);
     this.path = location.pathname;
     this.onleave = () => { this.server.flush(); this.address.flush(); };
@@ -165,6 +175,7 @@ export class View {
     this.#comparePin(update);
     const changed = before !== null && !before.pending && before.net !== update.net;
     if (changed) this.#former = before;
+    if (changed) this.#repair = "";
     this.#paint();
     if (changed && update.pin) this.columns.tellChange();
     this.host.dataset.paintedNet = update.pending ? "" : update.net;
@@ -197,6 +208,7 @@ export class View {
   }
 
   close() {
+    delete document.documentElement.dataset.present;
     this.observer.disconnect();
     window.removeEventListener("resize", this.onresize);
     window.removeEventListener("keydown", this.onescape);
@@ -205,6 +217,7 @@ export class View {
     cancelAnimationFrame(this.#following);
     clearTimeout(this.#measuring);
     this.pinBar.close();
+    this.knobs.close();
     this.columns.close();
     this.server.close();
     this.address.close();
@@ -227,7 +240,7 @@ export class View {
   #state() {
     if (this.#pinning !== null) this.#pinningSince = Math.min(this.#pinningSince, this.server.seq);
     return {
-      drawing: this.surface.text, moving: this.surface.drawingNow, lacking: this.#lacking, pin: this.#pinning, lacking_pin: this.pin.lacking, numbers: this.#numbers, ...this.training.asked,
+      drawing: this.surface.text, moving: this.surface.drawingNow, lacking: this.#lacking, pin: this.#pinning, lacking_pin: this.pin.lacking, numbers: this.#numbers, repair: this.#repair, ...this.training.asked,
     };
   }
 
@@ -338,7 +351,7 @@ export class View {
   #hold(held) {
     this.#held = held;
     this.#paint(); // works out the pass
-    this.columns.hold(held);
+    this.columns.showFormer(held);
     this.host.dataset.held = String(held);
   }
 
@@ -429,7 +442,7 @@ export class View {
   /** What is looked at; null while it is being restored. @returns {ViewState | null} */
   #viewed() {
     const open = this.#last && this.#room && this.depth.state;
-    return open && { ...open, scale: this.columns.scale, toScale: this.columns.toScale, table: part(this.host, "details", HTMLDetailsElement).open };
+    return open && { ...open, scale: this.columns.scale, toScale: this.columns.toScale, present: this.#presenting, table: part(this.host, "details", HTMLDetailsElement).open };
   }
 
   /** @param {ViewState} wanted */
@@ -438,6 +451,7 @@ export class View {
     part(this.host, "details", HTMLDetailsElement).open = wanted.table;
     this.#setScale(wanted.scale);
     this.#setSizes(wanted.toScale);
+    this.#present(wanted.present);
     this.depth.restore(wanted);
   }
 
@@ -467,9 +481,11 @@ export class View {
     this.host.classList.toggle("narrow", narrow);
     this.host.classList.toggle("beside", beside);
     // What the page keeps below the view (controls) stays on the first screen where there is room.
-    const height = Math.min(1100, Math.max(340, window.innerHeight - 338));
+    const kept = this.#presenting ? 28 : 316;
+    const height = Math.min(1100 + 316 - kept, Math.max(340, window.innerHeight - kept));
     const stacked = beside ? Math.min(280, Math.max(200, window.innerHeight - BELOW)) : Math.min(360, width - 2);
-    const size = narrow ? stacked : Math.min(360, height - SEEN - 46);
+    const wide = this.#presenting ? Math.min(Math.round(width / 5), height - 2 * SEEN) : Math.min(360, height - SEEN - 68);
+    const size = narrow ? stacked : wide;
     this.host.style.setProperty("--height", `${height}px`);
     this.host.style.setProperty("--surface", `${size}px`);
     this.surface.size = size;
@@ -482,7 +498,9 @@ export class View {
     const shown = this.#own ?? this.#last;
     if (!shown || !this.#room) return;
     paintImage(this.image, shown.image, SEEN);
-    this.depth.refresh(this.columns.show(shown, { ...this.#room, theme: this.#look.theme }, this.#comparedWith(shown)));
+    const rebuilt = this.columns.show(shown, { ...this.#room, theme: this.#look.theme }, this.#comparedWith(shown));
+    if (rebuilt) this.knobs.align(this.columns.starts);
+    this.depth.refresh(rebuilt);
     if (shown.pending) return;
     if (shown.exact) this.#writeLegend();
     this.#find(".short-answer strong").textContent = this.columns.verdict(shown); // where the columns stack, the answer is far from the pen
@@ -528,7 +546,8 @@ export class View {
         return;
       }
       const { tool, scale, sizes, digit, do: action } = button.dataset;
-      if (button === gallery.button) gallery.open(!gallery.isOpen);
+      if (button.matches(".present-button")) this.#present(!this.#presenting);
+      else if (button === gallery.button) gallery.open(!gallery.isOpen);
       else if (tool === "pen" || tool === "eraser") surface.setTool(tool);
       else if (action === "undo" || action === "redo" || action === "clear") surface[action]();
       else if (digit) { surface.pick(digit); gallery.open(false); }
@@ -547,7 +566,7 @@ export class View {
     this.host.onpointerdown = (event) => { if (!around(event, "canvas, .joint")) this.card.hide(); };
     this.host.onkeydown = (event) => {
       const key = event.key.toLowerCase();
-      if (key === "escape") { if (!gallery.isOpen && !this.depth.back()) this.card.hide(); gallery.open(false); }
+      if (key === "escape") { if (gallery.isOpen) gallery.open(false); else this.#back(); }
       if (!(event.ctrlKey || event.metaKey) || !["z", "y"].includes(key)) return;
       event.preventDefault();
       if (key === "y" || event.shiftKey) surface.redo();
@@ -557,6 +576,27 @@ export class View {
     this.#setScale("layer");
     this.#setSizes(false);
     this.#tools();
+  }
+
+  /** One level back: from a number to its map, from a map to the network, from the lecture to the whole page. */
+  #back() {
+    if (this.depth.back()) return;
+    this.card.hide();
+    this.#present(false);
+  }
+
+  /** Larger, without what a lecture can do without. @param {boolean} on */
+  #present(on) {
+    if (on === this.#presenting) return;
+    this.#presenting = on;
+    this.host.classList.toggle("presenting", on);
+    document.documentElement.toggleAttribute("data-present", on); // the page leaves out the rest
+    const button = part(this.host, ".present-button", HTMLButtonElement);
+    button.textContent = on ? "Back (Esc)" : "Present";
+    button.setAttribute("aria-pressed", String(on));
+    this.columns.presenting = on;
+    this.#look = { ...this.#look, text: on ? PRESENTED : FONT };
+    this.#layout();
   }
 
   /** @param {boolean} toScale */

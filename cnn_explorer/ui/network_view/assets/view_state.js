@@ -6,6 +6,7 @@
 //     kernels.conv2            the kernels of conv2
 //     scale.network            colours per network; per map with scale.map
 //     toscale                  a map half as high drawn half as high
+//     present                  larger, without what a lecture can do without
 //     table                    the layer table
 //
 // Parts are joined by "_". What is as the page opens is left out.
@@ -13,7 +14,7 @@
 /** @import { ViewState } from "../types.d.ts" */
 
 /** @type {ViewState} as the page opens */
-const DEFAULT = { map: null, kernels: null, scale: "layer", toScale: false, table: false };
+const DEFAULT = { map: null, kernels: null, scale: "layer", toScale: false, present: false, table: false };
 
 const NUMBER = "(0|[1-9]\\d{0,3})";
 const MAP = new RegExp(`^map\\.([a-z]+\\d*)\\.${NUMBER}\\.${NUMBER}\\.${NUMBER}(?:\\.${NUMBER})?(\\.pinned)?$`);
@@ -21,7 +22,7 @@ const KERNELS = /^kernels\.([a-z]+\d*)$/;
 const SCALE = /^scale\.(map|network)$/;
 
 /** @param {ViewState} state @returns {string} "" where all is as the page opens */
-export function encodeView({ map, kernels, scale, toScale, table }) {
+export function encodeView({ map, kernels, scale, toScale, present, table }) {
   const parts = [];
   if (map) {
     const channel = map.channel === null ? [] : [map.channel];
@@ -30,6 +31,7 @@ export function encodeView({ map, kernels, scale, toScale, table }) {
   if (kernels) parts.push(`kernels.${kernels}`);
   if (scale !== DEFAULT.scale) parts.push(`scale.${scale}`);
   if (toScale) parts.push("toscale");
+  if (present) parts.push("present");
   if (table) parts.push("table");
   return parts.join("_");
 }
@@ -49,6 +51,8 @@ export function decodeView(text) {
       state.scale = scale[1] === "map" ? "map" : "network";
     } else if (each === "toscale") {
       state.toScale = true;
+    } else if (each === "present") {
+      state.present = true;
     } else if (each === "table") {
       state.table = true;
     } else {

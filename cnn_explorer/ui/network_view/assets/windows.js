@@ -2,7 +2,7 @@
 
 /** @import { Layer, Window } from "../types.d.ts" */
 
-const IMAGE = [1, 28, 28];
+export const IMAGE = [1, 28, 28];
 
 /** 0, 1, … @param {number} count */
 export const upTo = (count) => Array.from({ length: count }, (_, index) => index);

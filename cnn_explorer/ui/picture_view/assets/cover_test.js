@@ -108,7 +108,7 @@ export class CoverTest {
       square.hidden = !covered;
       if (!covered) continue;
       const [top, bottom] = reach(covered.row, covered.places, data.cover), [left, right] = reach(covered.column, covered.places, data.cover);
-      lay(square, top, left, bottom, right);
+      lay(square, top, bottom, left, right);
     }
     const value = covered ? covered.value : data.probability;
     this.#number.textContent = percent(value);
@@ -158,9 +158,9 @@ function cellOf(value, uncovered, withNumber) {
   return cell;
 }
 
-/** @param {number} share */
+/** Two digits of what is less than a thousandth. @param {number} share */
 function percent(share) {
-  return `${(100 * share).toFixed(1)} %`;
+  return `${share >= 0.001 ? (100 * share).toFixed(1) : Number((100 * share).toPrecision(2))} %`;
 }
 
 /** What is built anew when it changes. @param {CoverTestData} data */

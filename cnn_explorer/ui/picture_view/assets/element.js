@@ -30,8 +30,8 @@ export function imageOf(address, text) {
   return image;
 }
 
-/** Lay an element over a part of a picture, in fractions of its sides. @param {HTMLElement} mark @param {number} top @param {number} left @param {number} bottom @param {number} right */
-export function lay(mark, top, left, bottom, right) {
+/** Lay an element over a part of a picture, in fractions of its sides. @param {HTMLElement} mark @param {number} top @param {number} bottom @param {number} left @param {number} right */
+export function lay(mark, top, bottom, left, right) {
   mark.style.top = `${100 * top}%`;
   mark.style.left = `${100 * left}%`;
   mark.style.height = `${100 * (bottom - top)}%`;
