@@ -7,7 +7,8 @@ from cnn_explorer.ui import caches, server, shell, state, widgets
 from cnn_explorer.ui.boundary import guarded, uncaught
 from cnn_explorer.ui.controlled import listening
 from cnn_explorer.ui.draw import controls
-from cnn_explorer.ui.draw.live import live_view, popovers
+from cnn_explorer.ui.draw.code import code_beside, code_switch
+from cnn_explorer.ui.draw.live import live_view, stages
 from cnn_explorer.ui.headers import ResponseHeaders
 from cnn_explorer.ui.loading import torch_loading
 from cnn_explorer.ui.turns import Turns
@@ -24,10 +25,12 @@ def page() -> None:
         widgets.preset_choice(shapes.spec, controls.show)
         typing_error = controls.architecture_text(shapes.spec)
         controls.picture_popover()
-        popovers(str(shapes.spec))
+        stages()
+        code_switch()
         controls.own_weights_button()
     controls.notices(typing_error)
-    live_view()
+    with code_beside(str(shapes.spec)):
+        live_view()
     controls.block_groups(shapes)
 
 

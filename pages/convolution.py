@@ -14,7 +14,7 @@ from cnn_explorer.ui.classics.one_value import classic_step
 from cnn_explorer.ui.controlled import listening
 from cnn_explorer.ui.numbers import controls as number_controls
 from cnn_explorer.ui.numbers.network import network_step
-from cnn_explorer.ui.numbers.pictures import picture_step
+from cnn_explorer.ui.numbers.pictures import picture_changed, picture_step
 from cnn_explorer.ui.numbers.state import CONVOLUTION
 
 STEPS = {
@@ -52,7 +52,7 @@ ABOUT = {
 @listening()
 def page() -> None:
     """Everything that follows the numbers; a change reruns this alone."""
-    CONVOLUTION.apply_edits()
+    CONVOLUTION.apply_edits(picture_changed)
     number_controls.header(CONVOLUTION, "Convolution, number by number", STEPS)
     step, scene = CONVOLUTION.step, CONVOLUTION.scene
     if isinstance(scene, PictureScene):

@@ -14,7 +14,7 @@ from cnn_explorer.ui.boundary import guarded
 from cnn_explorer.ui.controlled import listening
 from cnn_explorer.ui.numbers import controls as number_controls
 from cnn_explorer.ui.numbers.network import network_step
-from cnn_explorer.ui.numbers.state import POOLING
+from cnn_explorer.ui.numbers.state import POOLING, changed
 
 STEPS = {
     "compare": "Max, average, none",
@@ -44,7 +44,7 @@ ABOUT = {
 @listening()
 def page() -> None:
     """Everything that follows the numbers; a change reruns this alone."""
-    POOLING.apply_edits()
+    POOLING.apply_edits(changed)
     number_controls.header(POOLING, "Pooling, number by number", STEPS)
     step, scene = POOLING.step, POOLING.scene
     if isinstance(scene, NetworkScene):

@@ -25,6 +25,7 @@ GOOD = {
     ],
     "drawing": [example_drawing().text, "d7", "d1000", "s", "p"],
     "pin": ["fc10", "conv4k3-max2-fc10", "conv9k99", str(LECTURE)],
+    "code": ["beside", "below"],
     "pin_weights": ["bundled-sgd0.01-b64-e1-s0@3", "@", "x@y"],
     "weights": ["bundled-sgd0.01-b64-e1-s0@3", "@", "x@y"],
     "recipe": [*map(str, recipes_for("bundled").values()), "bundled-sgd9-b64-e1-s0"],
@@ -45,7 +46,7 @@ GOOD = {
     "input": ["1_2~3_4", "1_2~3", "0"],
     "kernel": ["1", "1_0~0_1", "1~~1~~~2~~2"],
     "bias": ["0", "1_2", "1e999"],
-    "filter": ["Blur", "Learned 3", "Learned 11"],
+    "filter": ["Blur", "Learned 3", "Learned 11", "Your own"],
     **{
         name: ["0", "1", "2", "99"]
         for name in ("stride", "padding", "dilation", "groups", "kernel_size", "output_size")
@@ -53,7 +54,7 @@ GOOD = {
     **{name: ["0", "1", "7"] for name in ("shift", "flip", "colour")},
 }
 PAGES = {
-    "": ("net", "drawing", "weights", "pin", "pin_weights"),
+    "": ("net", "drawing", "weights", "pin", "pin_weights", "code"),
     "training": ("net", "drawing", "weights", "recipe", "beside", "at"),
     "convolution": (
         "step",

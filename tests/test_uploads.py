@@ -23,7 +23,8 @@ from cnn_explorer.ui import uploads
 
 UNREADABLE = f"`some.png` {uploads.UNREADABLE}"
 LIMITS = (
-    "at most 25 million are read (120 million of a camera's JPEG file), and at most 200,000 on a side; make it smaller."
+    "at most 25 million are read (120 million of a JPEG file, 50 million of a progressive one), and at most 200,000 on a "
+    "side; make it smaller."
 )
 
 
@@ -105,8 +106,10 @@ def test_a_photograph_of_48_million_pixels_is_read() -> None:
     assert upload(page, written(sheet.resize((2000, 1500)), "JPEG")) == []
     one, other = (parse_drawing(text).preprocess().pixels.astype(int) for text in (large, address(page)["drawing"]))
     assert np.abs(one - other).mean() < 6
-    told = upload(page, written(sheet, "JPEG", progressive=True))
-    assert told == [f"`some.png` cannot be used: the picture has 8,000×6,000 pixels; {LIMITS}"]
+    assert upload(page, written(sheet, "JPEG", progressive=True)) == []
+    assert address(page)["drawing"] == large
+    told = upload(page, written(sheet.resize((8000, 6300)), "JPEG", progressive=True))
+    assert told == [f"`some.png` cannot be used: the picture has 8,000×6,300 pixels; {LIMITS}"]
 
 
 @pytest.mark.parametrize("name", ["", "convolution"])

@@ -35,9 +35,11 @@ FARTHEST = 1_000_000  # the largest coordinate
 MAX_PICTURE = 25_000_000  # pixels of a picture; a telephone's camera makes 12 to 24 million
 MAX_PICTURE_SIDE = 200_000  # pixels of its longer side; a panorama has 16,000
 MAX_PHOTOGRAPH = 120_000_000  # pixels of a JPEG file, which can be decoded at a half or a quarter of its sides
+MAX_PROGRESSIVE = 50_000_000  # of a progressive one: libjpeg holds its coefficients, up to six bytes a pixel
 SIZE_LIMITS = (
-    f"at most {MAX_PICTURE // 10**6} million are read ({MAX_PHOTOGRAPH // 10**6} million of a camera's JPEG file), and "
-    f"at most {MAX_PICTURE_SIDE:,} on a side; make it smaller"
+    f"at most {MAX_PICTURE // 10**6} million are read ({MAX_PHOTOGRAPH // 10**6} million of a JPEG file, "
+    f"{MAX_PROGRESSIVE // 10**6} million of a progressive one), and at most {MAX_PICTURE_SIDE:,} on a side; make it "
+    "smaller"
 )
 STRIP = 1_000_000  # pixels of a large picture that are converted at a time
 PICTURE_SIDE = 280  # pixels; larger pictures are first reduced to this
@@ -116,8 +118,9 @@ def image_from_picture(picture: Image.Image) -> Tensor:
     """Turn a picture of one digit (any size and mode, dark on light or light on dark) into an MNIST-like image.
 
     Returns `(1, 1, 28, 28)`, float32 in [0, 1]; a picture without contrast gives a black image. Raises
-    `PictureError`, a `ValueError`, for more than 25 million pixels (120 million in a JPEG file) or 200,000 on a side,
-    before a pixel is decoded, and what Pillow raises for a file that it cannot read.
+    `PictureError`, a `ValueError`, for more than 25 million pixels (120 million in a JPEG file, 50 million in a
+    progressive one) or 200,000 on a side, before a pixel is decoded, and what Pillow raises for a file that it cannot
+    read.
     """
     return preprocess_picture(picture).image
 
@@ -161,13 +164,11 @@ def grey_pixels(picture: Image.Image, side: int) -> np.ndarray:
 
 
 def have_decoded_small(picture: Image.Image) -> None:
-    """Have a large photograph, not yet loaded, decoded at a half or a quarter of its sides; in place.
-
-    A progressive JPEG file is left as it is: libjpeg would hold the coefficients of all its pixels.
-    """
+    """Have a large photograph, not yet loaded, decoded at a half or a quarter of its sides; in place."""
     pixels = picture.width * picture.height
     progressive = "progressive" in picture.info or "progression" in picture.info
-    if isinstance(picture, JpegImageFile) and MAX_PICTURE < pixels <= MAX_PHOTOGRAPH and not progressive:
+    most = MAX_PROGRESSIVE if progressive else MAX_PHOTOGRAPH
+    if isinstance(picture, JpegImageFile) and MAX_PICTURE < pixels <= most:
         part = 2 if pixels <= 4 * MAX_PICTURE else 4
         picture.draft(None, (picture.width // part, picture.height // part))
 

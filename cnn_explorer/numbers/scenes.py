@@ -185,33 +185,49 @@ NAMED_KERNELS: Mapping[str, Grid] = {
     "Emboss": ((-2, -1, 0), (-1, 1, 1), (0, 1, 2)),
 }
 LEARNED = tuple(f"Learned {number}" for number in range(1, 11))  # kernels of a trained network's first layer
+OWN_KERNEL = "Your own"
 
 
 @dataclass(frozen=True)
 class PictureScene:
-    """The name of a kernel to apply to a picture, and the `pixel` that is looked at, (row, column); None for the
-    middle.
+    """The name of a kernel to apply to a picture, and the `pixel` of the result that is looked at, (row, column); None
+    for the middle. The kernel `OWN_KERNEL` has its numbers in `own`.
     """
 
     kernel: str = "Sobel x"
     pixel: tuple[int, int] | None = None
+    own: Grid = ()
 
     def query(self) -> dict[str, str]:
         """The scene as query parameters."""
-        return {"filter": self.kernel, "pixel": f"{self.pixel[0]}.{self.pixel[1]}" if self.pixel else ""}
+        return {
+            "filter": self.kernel,
+            "pixel": f"{self.pixel[0]}.{self.pixel[1]}" if self.pixel else "",
+            "kernel": _text_of(self.own) if self.own else "",
+        }
 
     @classmethod
     def read(cls, query: Mapping[str, str], default: PictureScene) -> PictureScene:
         """The scene of query parameters. Raises `SceneError`."""
         name = query.get("filter", default.kernel)
-        if name not in (*NAMED_KERNELS, *LEARNED):
-            known = f"{', '.join(NAMED_KERNELS)}, and {LEARNED[0]} to {LEARNED[-1]}"
+        if name not in (*NAMED_KERNELS, *LEARNED, OWN_KERNEL):
+            known = f"{', '.join(NAMED_KERNELS)}, {OWN_KERNEL}, and {LEARNED[0]} to {LEARNED[-1]}"
             raise SceneError(f"there is no kernel named {quoted(name)}; there are {known}")
         place = query.get("pixel", "")
         found = re.fullmatch(r"(\d{1,3})\.(\d{1,3})", place, re.ASCII)
         if place and not found:
             raise SceneError(f"pixel (={quoted(place)}) must be a row and a column, such as 14.9")
-        return cls(name, (int(found[1]), int(found[2])) if found else None)
+        own = _read_square(query.get("kernel", "")) if name == OWN_KERNEL else ()
+        return cls(name, (int(found[1]), int(found[2])) if found else None, own)
+
+    def with_number(self, kernel: Grid, row: int, column: int, value: float) -> PictureScene:
+        """The scene with one number of its present `kernel` changed. Raises `SceneError` as `with_number`."""
+        values = np.array(kernel, dtype=float)
+        if not (0 <= row < values.shape[0] and 0 <= column < values.shape[1]):
+            raise SceneError(f"there is no number at {(row, column)} of the kernel")
+        values[row, column] = read_number("kernel", str(value))
+        written = tuple(tuple(float(_text_of(number)) for number in line) for line in values.tolist())
+        return replace(self, kernel=OWN_KERNEL, own=written)  # as an address has them
 
 
 @dataclass(frozen=True)
@@ -366,6 +382,15 @@ def _read_kernels(text: str) -> Kernels:
             "one size"
         )
     return kernels
+
+
+def _read_square(text: str) -> Grid:
+    kernel = read_grids("kernel", text, MAX_KERNEL)[0]
+    if len(kernel) != len(kernel[0]):
+        raise SceneError(
+            f"kernel has {_count(len(kernel), 'row')} of {_count(len(kernel[0]), 'number')}; it must be square"
+        )
+    return kernel
 
 
 def _count(number: int, word: str) -> str:

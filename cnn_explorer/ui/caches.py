@@ -41,7 +41,7 @@ _SHAPES: LruCache[NetworkShapes] = LruCache(256)
 _NETWORKS: LruCache[TrainedNetwork] = LruCache(KEPT, lambda network: network.bytes)
 _INITIALS: LruCache[TrainedNetwork] = LruCache(KEPT // 4, lambda network: network.bytes)
 _EVALUATIONS: LruCache[Evaluation] = LruCache(12)  # of full MNIST one takes 0.8 MB
-_NOVELTIES = Background(8)  # 1.5 MB each
+_NOVELTY = Background(1)
 _SHIFT_ACCURACIES: LruCache[list[float]] = LruCache(32)
 
 
@@ -84,19 +84,16 @@ def network_of(architecture: str) -> TrainedNetwork:
     return network
 
 
-def novelty(architecture: str, network: TrainedNetwork) -> Novelty | None:
-    """What tells drawings that are unlike all digits, for a network with these weights.
-
-    None while it is being fitted in the background, which takes up to a second.
-    """
-    from cnn_explorer.weights.novelty import novelty_of
+def novelty() -> Novelty | None:
+    """What tells drawings that are unlike all digits; None while it is fitted in the background, for half a second."""
+    from cnn_explorer.weights.novelty import fitted_novelty
 
     def fit() -> Novelty:
-        found = novelty_of(network.module, shapes_of(architecture))
+        found = fitted_novelty()
         give_back_memory()
         return found
 
-    return _NOVELTIES.get(f"{architecture} {network.fingerprint}", fit)
+    return _NOVELTY.get("", fit)
 
 
 # --- trainings ---

@@ -62,6 +62,9 @@ STYLE = """<style>
   position: absolute; clip-path: inset(50%); width: 1px; overflow: hidden;
 }
 [class*="st-key-icon_"] button { gap: 0; }
+/* titles of a page and of its parts, no larger than they need to be */
+[data-testid="stMarkdownContainer"] h2 { font-size: 1.5rem; padding: 0.5rem 0 0.9rem; }
+[data-testid="stMarkdownContainer"] h3 { font-size: 1.25rem; padding: 0 0 1rem; }
 /* the built-in colours of code are too faint on either ground */
 [data-testid="stCode"] .token { color: inherit !important; }
 /* formulas are short; a box that scrolls by a hair cannot have the focus */
@@ -76,6 +79,18 @@ STYLE = """<style>
 }
 /* so is theirs of figures */
 .js-plotly-plot :is(.infolayer, [class*="axislayer"]) text { fill: currentColor !important; }
+/* the code of a network beside its maps */
+.st-key-beside { flex-wrap: nowrap; }
+.st-key-beside > :has(> .st-key-beside_maps) { min-width: 0; }
+.st-key-beside > :has(> .st-key-beside_code) { flex: 0 0 clamp(296px, 24vw, 480px); }
+.st-key-beside_code code { font-size: 12px; line-height: 1.35; }
+/* the controls stay on the first screen */
+.st-key-beside_code [data-testid="stCode"] { max-height: max(330px, 62vh); overflow: auto; }
+@media (max-width: 1199px) {
+  .st-key-beside { flex-direction: column; }
+  .st-key-beside > :has(> .st-key-beside_code) { flex: none; }
+  .st-key-beside_code [data-testid="stCode"] { max-height: none; }
+}
 .st-key-training_place { min-width: 300px; }
 /* the network's row: on narrow screens its buttons stand in a line of their own */
 .st-key-top_row > :has(> .st-key-architecture_row) { flex: 1 1 330px; }

@@ -53,7 +53,7 @@ def show_network(
             training=training,
             pinned=pinned,
             before=before,
-            unlike=novelty is not None and novelty.is_unlike(trace),
+            unlike=novelty is not None and novelty.is_unlike(seen.pixels),
             judging=judging,
             repairs=repairs,
         ),

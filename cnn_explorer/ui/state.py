@@ -12,17 +12,21 @@ import streamlit as st
 from cnn_explorer.digits.drawing import Drawing, DrawingError, example_drawing, parse_drawing
 from cnn_explorer.spec.limits import excess_of
 from cnn_explorer.spec.network import LECTURE, NetworkSpec, parse
+from cnn_explorer.text import quoted
 from cnn_explorer.ui import caches
 from cnn_explorer.ui.address import Address, Moves, Parameter, cannot_be_read, set_notice
 from cnn_explorer.ui.markdown import sentence
 from cnn_explorer.ui.network_view import ViewMessage
 from cnn_explorer.ui.session import remembered
 
+BESIDE = "beside"  # the one place of the code that an address names
+
 
 @dataclass
 class Shown:
     """On screen: the architecture string `net`, the `drawing` as text, the origin of the visitor's own `weights`, the
     architecture string of the pinned network (`pin`), and the origin of its weights (`pin_weights`); "" for none.
+    `code` tells that the network's code stands beside its maps.
 
     `last_valid` is the last network before this one whose geometry worked out, "" for none. `origins` has, for former
     networks, the origin of their weights. `seq` is the number of the view's last message that was applied. `moves` is
@@ -34,6 +38,7 @@ class Shown:
     weights: str = ""
     pin: str = ""
     pin_weights: str = ""
+    code: bool = False
     last_valid: str = ""
     origins: dict[str, str] = field(default_factory=dict)
     moves: int = 0
@@ -65,6 +70,11 @@ def pin_weights() -> str:
     return remembered(Shown).pin_weights
 
 
+def code() -> bool:
+    """Whether the network's code stands beside its maps."""
+    return remembered(Shown).code
+
+
 def origin_of(net: str) -> str:
     """Where the visitor's own weights for a network come from, as it was last on the page; "" for the shipped ones."""
     shown = remembered(Shown)
@@ -90,6 +100,12 @@ def set_drawing(drawing: Drawing) -> None:
     """Show another drawing, and write the address."""
     show_drawing(drawing.text)
     ADDRESS.write()
+
+
+def set_code(beside: bool) -> None:
+    """Show the network's code beside its maps, or not, and write the address."""
+    remembered(Shown).code = beside
+    FIRST_PAGE.write()
 
 
 def affordable(text: str) -> str:
@@ -140,6 +156,14 @@ def show_pin(text: str, origin: str = "") -> None:
     shown.pin = affordable(text) if text else ""
     shown.pin_weights = origin if shown.pin else ""
     set_notice(PIN.name, "")
+
+
+def show_code(text: str) -> None:
+    """Show the network's code ("beside"), or not (""). Raises `ValueError` for anything else."""
+    if text not in ("", BESIDE):
+        raise ValueError(f"code (={quoted(text)}) can be {BESIDE} only")
+    remembered(Shown).code = text == BESIDE
+    set_notice(CODE.name, "")
 
 
 def is_new(message: ViewMessage | None) -> bool:
@@ -208,6 +232,12 @@ PIN = Parameter(
     cannot_be_read("pinned network", "none"),
     names=("pin", "pin_weights"),
 )
+CODE = Parameter(
+    "code",
+    lambda query: show_code(query.get("code", "")),
+    lambda: {"code": BESIDE if code() else ""},
+    cannot_be_read("place of the code", "none"),
+)
 SHARED = (NET, DRAWING, WEIGHTS)  # what every page has in its address
 ADDRESS = Address(*SHARED)  # written on any page, it leaves the page's own parameters as they are
-FIRST_PAGE = Address(*SHARED, PIN)
+FIRST_PAGE = Address(*SHARED, PIN, CODE)

@@ -29,8 +29,8 @@ BUSY = "has to wait: pictures of others are being read. Upload it again in a min
 
 Callback = Callable[..., None]
 
-# One picture is decoded at a time: the largest that is allowed takes a hundred megabytes, a WebP file four times as
-# much.
+# One picture is decoded at a time: the largest that is allowed takes a hundred megabytes, a progressive
+# JPEG file three times as much, a WebP file four times.
 _DECODING = threading.Lock()
 _LOG = logging.getLogger(__name__)
 

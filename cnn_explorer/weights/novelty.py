@@ -1,43 +1,46 @@
-"""Whether a drawing is unlike all digits that a network learned from: out-of-distribution detection.
+"""Whether a drawing is unlike all digits that networks learn from here: out-of-distribution detection.
 
 A softmax is sure of drawings that are no digit at all. What the layers give for digits of one class lies close to a
 plane of few dimensions, and what they give for a scribble lies far from all ten planes. This is the residual of the
 subspace method (Watanabe et al., 1967), as ViM uses it for a network's features (Wang et al., 2022, arXiv 2203.10807);
 several layers are added up as in Lee et al., 2018, arXiv 1807.03888:
 
-    image ─► distance from the nearest class's plane ────────────────────────┐
-    last hidden weights' output ─► the same, divided by the output's length ─┼─► standard scores, added ─► too high?
+    image ───────────────────────► distance from the nearest class's plane ──┐
+    output of conv2 ─────────────► the same, divided by the output's length ─┼─► standard scores, added ─► too high?
     input of the last layer ─────► the same, divided by the input's length ──┘
 
+Whatever network is on a page, the layers are those of the lecture's network: all networks learn from the same digits,
+and no layers of others tell scribbles from digits as well (docs/measurements.md).
+
 The planes are fitted to `more_digits`. Mean, deviation and threshold come from `bundled_digits`, which took no part in
-that. Layers with many values are hashed to fewer, by sums with random signs (Weinberger et al., 2009, arXiv 0902.2206).
+that. The 1,280 values of conv2 are hashed to fewer, by sums with random signs (Weinberger et al., 2009, arXiv
+0902.2206).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 
+import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
 from cnn_explorer.digits.preprocessing import SIZE
-from cnn_explorer.spec.cost import affordable_digits, digits_per_unit
-from cnn_explorer.spec.layers import Conv2dSpec, DropoutSpec, FlattenSpec, LinearSpec
-from cnn_explorer.spec.shapes import NetworkShapes
+from cnn_explorer.spec.network import LECTURE
 from cnn_explorer.weights.evaluation import as_input
 from cnn_explorer.weights.fitting import digits_to_fit, digits_to_measure
-from cnn_explorer.weights.trace import Trace
+from cnn_explorer.weights.load import load_network
 
 CLASSES = 10
 DIMENSIONS = 20  # of a class's plane
-WIDTH = 512  # values that are kept of a layer
+WIDTH = 512  # values that are kept of a layer with more than an image has
 FALSE_ALARMS = 0.0175  # of the bundled digits
-TIME = 600_000_000  # nanoseconds for all forward passes, as `spec.cost` counts them
-LEAST, MOST = 1000, 2000  # digits to fit planes to
-HELD_OUT = 1000  # digits for the threshold: all of `bundled_digits`
+DIGITS = 2000  # to fit planes of layers to
+BATCH = 100
 IMAGE = "image"
+LAYERS = ("conv2", "flatten")  # the last convolution, and the input of the last layer
 TINY = 1e-9
 
 
@@ -74,105 +77,68 @@ class _Part:
 
 @dataclass(frozen=True)
 class Novelty:
-    """Tells drawings that are unlike all digits. `parts` by the name of a layer, `IMAGE` among them."""
+    """Tells drawings that are unlike all digits. `module` is the lecture's network, `parts` are by the name of its
+    layers, `IMAGE` among them.
+    """
 
+    module: nn.Sequential
     parts: Mapping[str, _Part]
     threshold: float
 
-    def scores(self, outputs: Mapping[str, Tensor]) -> Tensor:
-        """How unlike digits images are, `(N,)`, from the `outputs` of the layers of `parts`, `(N, …)` each."""
-        scores = [part.score(_hashed(outputs[name]), name != IMAGE) for name, part in self.parts.items()]
+    @torch.inference_mode()
+    def scores(self, images: Tensor) -> Tensor:
+        """How unlike digits images are, `(N, 28, 28)` uint8 → `(N,)`."""
+        features = _features(self.module, images)
+        scores = [part.score(features[name], name != IMAGE) for name, part in self.parts.items()]
         return torch.stack(scores).sum(dim=0)
 
-    @torch.inference_mode()
-    def is_unlike(self, trace: Trace) -> bool:
-        """True if the image of a trace is more unlike digits than 98.25 % of the bundled digits are."""
-        outputs = {activation.name: activation.output for activation in trace.activations}
-        return bool(self.scores(outputs | {IMAGE: trace.image.unsqueeze(0)}) > self.threshold)
-
-
-def digits_to_know(shapes: NetworkShapes) -> int:
-    """How many digits planes are fitted to, for this network; 0 where it has no ten outputs or is too slow."""
-    affordable = affordable_digits(TIME, (0, MOST + HELD_OUT), shapes) - HELD_OUT
-    answers = shapes.classifies and shapes.output_shape == (CLASSES,)
-    return affordable // CLASSES * CLASSES if answers and affordable >= LEAST else 0
+    def is_unlike(self, pixels: np.ndarray) -> bool:
+        """True if an image, `(28, 28)` uint8, is more unlike digits than 98.25 % of the bundled digits are."""
+        return bool(self.scores(torch.tensor(pixels[None])) > self.threshold)
 
 
 @torch.inference_mode()
-def novelty_of(module: nn.Sequential, shapes: NetworkShapes, pause: Callable[[], None] = lambda: None) -> Novelty:
-    """Fit `Novelty` to a network in eval mode, for which `digits_to_know` is not 0.
-
-    Deterministic. `pause` is called before every batch; what it raises ends the work.
-    """
+def fitted_novelty() -> Novelty:
+    """Fit `Novelty`. Deterministic."""
+    module = load_network(LECTURE, measure=False).module
     images, labels = digits_to_fit()
     held_out = digits_to_measure()[0]
-    batch_size, names, count = digits_per_unit(shapes), layers_of(shapes), digits_to_know(shapes)
-    known = layer_outputs(module, images[:count], names, batch_size, pause)
-    unknown = layer_outputs(module, held_out, names, batch_size, pause)
-    parts = {IMAGE: _image_part()}
-    for name in names:
-        planes = _fitted(known[name], labels[:count])
-        parts[name] = _part(planes, unknown[name], relative=True)
-    unfinished = Novelty(parts, 0.0)
-    scores = unfinished.scores(unknown | {IMAGE: as_input(held_out)})
-    return Novelty(parts, float(scores.quantile(1 - FALSE_ALARMS)))
+    known, unknown = (_features(module, each) for each in (images[:DIGITS], held_out))
+    known[IMAGE] = as_input(images).flatten(1)
+    parts = {}
+    for name, features in known.items():
+        planes = _fitted(features, labels[: len(features)])
+        parts[name] = _part(planes, unknown[name], relative=name != IMAGE)
+    scores = Novelty(module, parts, 0.0).scores(held_out)
+    return Novelty(module, parts, float(scores.quantile(1 - FALSE_ALARMS)))
 
 
-def layers_of(shapes: NetworkShapes) -> list[str]:
-    """The layers that are looked at: the last convolution or linear layer before the answer, and the answer's input."""
-    before = shapes.layers[:-1]
-    weighted = [at for at, layer in enumerate(before) if isinstance(layer.spec, Conv2dSpec | LinearSpec)]
-    names = [before[at].name for at in weighted[-1:]]
-    between = before[weighted[-1] + 1 :] if weighted else before
-    changing = [layer for layer in between if not isinstance(layer.spec, FlattenSpec | DropoutSpec)]
-    if changing:  # else the answer's input has the same values again
-        names.append(before[-1].name)
-    return names
-
-
-def layer_outputs(
-    module: nn.Sequential,
-    images: Tensor,
-    names: list[str],
-    batch_size: int = 100,
-    pause: Callable[[], None] = lambda: None,
-) -> dict[str, Tensor]:
-    """The outputs of some layers by name, `(N, at most WIDTH)`, for images, `(N, 28, 28)` uint8."""
-    outputs: dict[str, list[Tensor]] = {name: [] for name in names}
-    for batch in torch.split(images, batch_size):
-        pause()
+def _features(module: nn.Sequential, images: Tensor) -> dict[str, Tensor]:
+    """Images, `(N, 28, 28)` uint8, and what `LAYERS` give for them, by name, `(N, D)` each."""
+    features: dict[str, list[Tensor]] = {name: [] for name in (IMAGE, *LAYERS)}
+    for batch in torch.split(images, BATCH):
         value = as_input(batch)
+        features[IMAGE].append(value.flatten(1))
         for name, layer in module.named_children():
             value = layer(value)
-            if name in outputs:
-                outputs[name].append(_hashed(value).clone())
-    return {name: torch.cat(parts) for name, parts in outputs.items()}
+            if name in features:
+                features[name].append(_hashed(value.flatten(1)).clone())
+    return {name: torch.cat(parts) for name, parts in features.items()}
 
 
 def _hashed(values: Tensor) -> Tensor:
-    """`(N, …)` → `(N, D)`; more than `WIDTH` values become `WIDTH` sums of them with random signs. An image is left
-    as it is.
-    """
-    values = values.flatten(1)
-    if values.shape[1] <= max(WIDTH, SIZE * SIZE):
+    """`(N, D)`; more values than an image has become `WIDTH` sums of them with random signs."""
+    if values.shape[1] <= SIZE * SIZE:
         return values
     place, sign = _hash(values.shape[1])
     return torch.zeros(len(values), WIDTH).index_add_(1, place, values * sign)
 
 
-@lru_cache(4)  # a few megabytes each in the widest networks
+@cache
 def _hash(values: int) -> tuple[Tensor, Tensor]:
     generator = Generator().manual_seed(0)
     place = torch.randperm(values, generator=generator) % WIDTH
     return place, 2.0 * torch.randint(0, 2, (values,), generator=generator) - 1
-
-
-@cache
-def _image_part() -> _Part:
-    """The part for the image itself, the same for all networks."""
-    images, labels = digits_to_fit()
-    planes = _fitted(as_input(images).flatten(1), labels)
-    return _part(planes, as_input(digits_to_measure()[0]).flatten(1), relative=False)
 
 
 def _part(planes: _Planes, features: Tensor, relative: bool) -> _Part:

@@ -38,12 +38,12 @@ NETS = {
     "at the limits": "conv224k3-relu-conv256k3s2-conv256k3-conv256k3-fc10",
 }
 
-HOVER = """async ([view, selector, count, share]) => {
+HOVER = """async ([view, selector, count, across = 1, down = 1]) => {
   const canvas = view.querySelector(selector);
   const times = [];
   for (let hover = -20; hover < count; hover++) {
     const box = canvas.getBoundingClientRect();
-    const x = box.left + share * Math.random() * box.width, y = box.top + Math.random() * box.height;
+    const x = box.left + across * Math.random() * box.width, y = box.top + down * Math.random() * box.height;
     const at = { bubbles: true, pointerType: "mouse", clientX: x, clientY: y };
     const start = performance.now();
     canvas.dispatchEvent(new PointerEvent("pointermove", at));
@@ -113,7 +113,7 @@ def look_closer(browser: Browser, url: str, name: str, hovers: int, seconds: flo
     layers = app.layers()
     deepest = next(layer for layer in reversed(layers) if layer.startswith("conv"))
     with frames(page) as sent:
-        times = [took for layer in layers for took in page.evaluate(HOVER, [view, canvas_of(layer), hovers // 3, 1])]
+        times = [took for layer in layers for took in page.evaluate(HOVER, [view, canvas_of(layer), hovers // 3])]
     report(name, "hover, nothing open", times, len(sent))
     with frames(page) as sent:
         opened = []
@@ -126,10 +126,10 @@ def look_closer(browser: Browser, url: str, name: str, hovers: int, seconds: flo
     report(name, f"open {deepest}: until settled", [settled for _, settled, _ in opened], len(sent))
     print(f"{name:<16} {'nodes in the view, a map open':<34} {nodes:9d}")
     with frames(page) as sent:
-        times = page.evaluate(HOVER, [view, canvas_of(deepest), hovers, 1])
+        times = page.evaluate(HOVER, [view, canvas_of(deepest), hovers])
     report(name, f"hover {deepest}, its map open", times, len(sent))
     with frames(page) as sent:
-        times = page.evaluate(HOVER, [view, ".detail .chain", hovers, 0.2])  # its first map
+        times = page.evaluate(HOVER, [view, ".detail .chain", hovers, 0.2, 0.45])  # its first map
     report(name, "another pixel of the opened map", times, len(sent))
     page.locator(".detail .close").first.click()
     stroke(app, name, "pen, until maps are repainted", seconds)

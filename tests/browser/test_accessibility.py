@@ -21,7 +21,6 @@ def test_the_first_page(visit: Visit, axe: str) -> None:
     app.canvas("conv2").click(position={"x": 8, "y": 8})
     check(app.page, 'class="chain"')
     app.page.keyboard.press("Escape")
-    app.page.keyboard.press("Escape")
     app.page.locator(".joint").nth(3).click()
     check(app.page, '<p class="told"')
     app.page.keyboard.press("Escape")

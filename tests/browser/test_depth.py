@@ -8,6 +8,7 @@ import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -304,13 +305,13 @@ def test_a_map_opens_into_its_sum_and_closes_again_without_the_server(visit: Vis
         every.click()
         panel(app).locator(".part").nth(1).hover(position={"x": 10, "y": 10})  # its products are written out
         assert lines(app)[0].startswith(f"Pixel (4, 2), channel {order[1] + 1}: 25 products")
-        # Hold a pixel: the pointer no longer changes it, Escape first lets it go.
+        # Hold a pixel: the pointer no longer changes it until the map is pressed again.
         chain = panel(app).locator(".chain")
         chain.click(position={"x": 40, "y": 60})
         held = lines(app)[0]
         chain.hover(position={"x": 60, "y": 80})
         assert lines(app)[0] == held
-        app.page.keyboard.press("Escape")
+        chain.click(position={"x": 40, "y": 60})
         chain.hover(position={"x": 62, "y": 80})
         assert lines(app)[0] != held
         row, column = map(int, re.findall(r"\((\d), (\d)\)", lines(app)[0])[0])
@@ -629,11 +630,53 @@ def test_the_keyboard_goes_all_the_way_down_and_back(visit: Visit) -> None:
         )
     app.page.keyboard.press("Enter")
     assert "pinned" in (panel(app).get_attribute("class") or "")
-    app.page.keyboard.press("Escape")
-    assert panel(app).is_visible()
-    close(app)
+    close(app)  # by one press, although the pixel is held
     assert app.page.evaluate(FOCUSED)["name"] == "conv2"
     assert app.card.locator("h4").inner_text() == "conv2 · map 3 of 20"  # the walk goes on where it was
+
+
+def test_kernels_products_and_map_are_seen_without_scrolling(visit: Visit, artifacts: Path) -> None:
+    """Of a 5×5 window, at 1280×720: all products beside the map on which the pixel is chosen; all input channels, if
+    they are asked for, and as many as fit on a larger screen.
+    """
+    app = rest(visit(drawing="d3", view="map.conv2.6.3.4.pinned"))
+    panel(app).wait_for()
+    settle(app)
+
+    def inside(selector: str) -> list[bool]:
+        """Whether elements lie in the panel, and in each box around them that could scroll."""
+        found: list[bool] = (
+            panel(app)
+            .locator(selector)
+            .evaluate_all(
+                """(all) => all.map((element) => {
+              const box = element.getBoundingClientRect();
+              for (let at = element.parentElement; at; at = at.parentElement) {
+                const { left, top, right, bottom } = at.getBoundingClientRect();
+                if (box.left < left - 1 || box.top < top - 1 || box.right > right + 1 || box.bottom > bottom + 1) return false;
+                if (at.matches(".detail")) return true;
+              }
+            })"""
+            )
+        )
+        return found
+
+    assert inside(".numbers") == inside(".chain") == [True]
+    assert inside(".part canvas") == [True] * 6
+    chain, numbers = (panel(app).locator(name).bounding_box() for name in (".chain", ".numbers"))
+    assert chain
+    assert numbers
+    assert chain["x"] + chain["width"] <= numbers["x"]
+    assert numbers["width"] >= 5 * 34
+    app.page.screenshot(path=artifacts / "detail-1280x720.png")
+    panel(app).locator(".every").click()
+    assert inside(".part") == [True] * 10
+    app.page.screenshot(path=artifacts / "detail-1280x720-all.png")
+    app.page.set_viewport_size({"width": 1920, "height": 1080})
+    app.page.wait_for_function("() => document.documentElement.clientWidth === 1920")
+    panel(app).locator(".every").wait_for(state="hidden")
+    assert inside(".part") == [True] * 10
+    app.page.screenshot(path=artifacts / "detail-1920x1080.png")
 
 
 def test_a_finger_goes_all_the_way_down_and_back(visit: Visit) -> None:
@@ -676,7 +719,7 @@ def test_a_window_walks_over_the_input_of_an_open_map(visit: Visit) -> None:
     app = visit(drawing="d7", view="map.conv2.6.3.4.pinned")
     slide = app.page.get_by_role("group", name="The window walks over the input")
     lines, chain = app.page.locator(".detail .lines"), app.page.locator(".detail .chain")
-    filled = """(canvas) => canvas.getContext("2d").getImageData(0, canvas.height * 0.3, canvas.width * 0.2, canvas.height * 0.6)
+    filled = """(canvas) => canvas.getContext("2d").getImageData(0, canvas.height * 0.12, canvas.width * 0.4, canvas.height * 0.33)
       .data.filter((value, index) => index % 4 === 3 && value === 255).length"""
     lines.filter(has_text="Pixel (3, 4)").wait_for()
     whole = chain.evaluate(filled)
@@ -698,6 +741,5 @@ def test_a_window_walks_over_the_input_of_an_open_map(visit: Visit) -> None:
     assert app.address()["view"] == "map.conv2.6.3.4.pinned"
     slide.get_by_role("button", name="Slide").click()
     app.page.get_by_role("button", name="Pause").wait_for()
-    app.page.keyboard.press("Escape")
-    app.page.keyboard.press("Escape")
+    app.page.keyboard.press("Escape")  # once, although the pixel is held
     app.page.locator(".detail:not(.kernels)").wait_for(state="hidden")

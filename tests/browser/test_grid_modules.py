@@ -4,7 +4,9 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from browser.driver import Server
 from browser.explorer import run_module
 from browser.numbers import NumberPage
@@ -114,7 +116,7 @@ def test_numbers_are_short_in_a_cell_and_whole_in_a_sum(app: NumberPage) -> None
     assert term[:2] == ["3", "(−3)"]
 
 
-ROOM = {"width": 1235, "height": 560, "beside": 350, "below": 42}
+ROOM = {"width": 1235, "height": 560, "beside": 350, "below": 42, "shared": False}
 SCENE = """const grid = (side) => Array.from({ length: side }, () => Array(side).fill(1));
 const inputs = Array.from({ length: a.channels }, () => ({ values: grid(a.side) }));
 const padding = { top: a.padding, bottom: a.padding, left: a.padding, right: a.padding };
@@ -136,3 +138,31 @@ def test_cells_are_neither_too_small_nor_too_large(app: NumberPage, scene: dict[
     assert found["products"] == products
     height = (scene["side"] + 2 * scene["padding"]) * scene["channels"] * found["side"]
     assert height <= ROOM["height"] or found["side"] == 24
+
+
+def test_a_kernel_on_a_picture_is_what_pytorch_computes(app: NumberPage) -> None:
+    """Every value, for kernels of odd and of even sizes, and the products of one with its padding."""
+    chance = np.random.default_rng(6)
+    for side, (rows, columns) in zip(
+        range(1, 8), [(28, 28), (9, 4), (5, 30), (7, 7), (3, 2), (12, 5), (2, 9)], strict=True
+    ):
+        x, kernel = chance.random((rows, columns)), chance.normal(size=(side, side)).round(3)
+        found = run(
+            app,
+            "filter.js",
+            "const picture = { values: Float64Array.from(a.x.flat()), rows: a.x.length, columns: a.x[0].length };"
+            "return { size: m.sizeOfResult(picture, a.kernel), values: [...m.filtered(picture, a.kernel)],"
+            " products: m.productsOf(picture, a.kernel, [0, 1]) };",
+            {"x": x.tolist(), "kernel": kernel.tolist()},
+        )
+        weight = torch.from_numpy(kernel)[None, None]
+        truth = torch.nn.functional.conv2d(torch.from_numpy(x)[None, None], weight, padding=side // 2)[0, 0].numpy()
+        assert found["size"] == list(truth.shape)
+        assert found["values"] == pytest.approx(truth.ravel().tolist(), abs=1e-12)
+        assert sum(each["product"] for each in found["products"]) == pytest.approx(truth[0, 1], abs=1e-12)
+        inside = side - side // 2
+        assert sum(each["padding"] for each in found["products"]) == side**2 - sum(
+            0 <= row < rows and 0 <= column < columns
+            for row in range(-(side // 2), inside)
+            for column in range(1 - side // 2, 1 + inside)
+        )

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from browser.axe import recolour
 from browser.conftest import Visit, Watch
@@ -12,6 +13,8 @@ from browser.driver import PHONE, Server
 from browser.numbers import NumberPage
 from browser.test_screens import CONTRAST
 from playwright.sync_api import Browser
+
+from cnn_explorer.digits.data import bundled_digits
 
 pytestmark = pytest.mark.browser
 
@@ -433,8 +436,11 @@ def test_everything_is_on_a_projectors_first_screen(
 
 
 @pytest.mark.parametrize("context", [PHONE, {"viewport": {"width": 1280, "height": 720}}], ids=["phone", "laptop"])
-def test_products_are_always_in_sight(visit_numbers: VisitNumbers, context: dict[str, Any]) -> None:
-    """Also those of a 5×5 kernel on an input as large as it can be."""
+def test_products_are_always_in_sight(visit_numbers: VisitNumbers, artifacts: Path, context: dict[str, Any]) -> None:
+    """Those of a 5×5 window, beside the grid on which it is chosen: of one channel, of three, of a layer of the network
+    and of a pooling.
+    """
+    wide = context["viewport"]["width"] > 1000
     rows = ["~".join(["_".join("1234567890"[:size])] * size) for size in (5, 8)]
     app = visit_numbers("convolution", "one", context, kernel=rows[0], input=rows[1], padding="2")
     app.cell("output", 4, 4).hover()
@@ -444,9 +450,37 @@ def test_products_are_always_in_sight(visit_numbers: VisitNumbers, context: dict
     )  # 3·1, the corner of the window
     expected = [str(int(value) * int(weight)) for value, weight in zip("34567", "12345", strict=True)]
     assert products.all_inner_texts() == expected * 5
-    width = context["viewport"]["width"]
-    boxes = products.evaluate_all("all => all.map(each => each.getBoundingClientRect()).map(b => [b.left, b.right])")
-    assert all(left >= 0 and right <= width for left, right in boxes)
+    together(app, ".products", ".output", wide)
+    app.page.screenshot(path=artifacts / f"numbers-5x5-{context['viewport']['width']}.png")
+    app.go("From your network", "network")
+    app.page.locator(".grid.output td.current").wait_for()
+    together(app, ".products", ".output", wide)
+    grids = {"kernel": "~~".join(rows[:1] * 3), "input": "~~".join(rows[1:] * 3), "padding": "2"}
+    app = visit_numbers("convolution", "channels", context, step="channels", **grids)
+    app.cell("output", 4, 4).hover()
+    app.wait_sum("✓ PyTorch")
+    together(app, ".products", ".output", wide)
+    app = visit_numbers("pooling", "compare", context, input=rows[1], kernel_size="5", stride="1", padding="2")
+    app.cell("output", 4, 4).hover()
+    app.wait_sum("max(3, 4, 5, 6, 7, 3, ")
+    together(app, ".sum", ".output", wide)
+
+
+def together(app: NumberPage, one: str, other: str, without_scrolling: bool) -> None:
+    """Two parts of the player are on the screen at the same time: as the page opens, or scrolled to where they are."""
+    parts = [app.player.locator(name).first for name in (one, other)]
+    if not without_scrolling:
+        parts[0].evaluate("part => part.scrollIntoView({ block: 'nearest' })")
+        parts[1].evaluate("part => part.scrollIntoView({ block: 'nearest' })")
+    size = app.page.viewport_size
+    assert size
+    for part in parts:
+        box = part.bounding_box()
+        assert box
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= size["width"]
+        assert box["y"] >= 0
+        assert box["y"] + box["height"] <= size["height"], (one, other)
 
 
 @pytest.mark.parametrize(("path", "steps"), STEPS)
@@ -464,17 +498,57 @@ def test_nothing_scrolls_sideways_on_a_phone(
         )  # styles come by themselves
 
 
-def test_a_kernel_on_the_drawn_digit(visit_numbers: VisitNumbers, artifacts: Path) -> None:
-    app = visit_numbers("convolution", "one", drawing="d7")
-    app.page.get_by_test_id("stButtonGroup").get_by_text("On a picture", exact=True).click()
-    for alt in ("The picture before the kernel", "The picture after Sobel x"):
-        picture = app.page.get_by_alt_text(alt)
-        picture.wait_for()
-        app.page.wait_for_function(
-            "image => image.complete && image.naturalWidth === 392", arg=picture.element_handle()
-        )
-    app.wait_address("filter", "Sobel x")
-    app.page.screenshot(path=artifacts / "numbers-convolution-picture.png")
+def test_a_kernel_on_a_picture_is_live(visit_numbers: VisitNumbers, artifacts: Path) -> None:
+    """The pixel under the pointer with its window and its products; an edited kernel changes the picture at once."""
+    app = visit_numbers("convolution", "picture", step="picture", drawing="d7", filter="Sobel x")
+    page, after = app.page, app.page.locator(".shown.after canvas")
+    digit = bundled_digits().images[7] / 255
+    page.screenshot(path=artifacts / "numbers-convolution-picture.png")
+
+    def point(row: int, column: int) -> None:
+        box = after.bounding_box()
+        assert box
+        page.mouse.move(box["x"] + (column + 0.5) * box["width"] / 28, box["y"] + (row + 0.5) * box["height"] / 28)
+        app.wait_sum(f"row {row}, column {column}: ")
+
+    def products() -> list[float]:
+        texts = page.locator(".products td b").all_inner_texts()
+        return [float(text.replace("−", "-")) for text in texts]
+
+    def expected(row: int, column: int, kernel: list[list[float]]) -> list[float]:
+        window = np.pad(digit, 1)[row : row + 3, column : column + 3]
+        return [float(product) for product in np.ravel(window * np.array(kernel))]
+
+    sobel: list[list[float]] = [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]
+    place = after.bounding_box()
+    for row, column in ((10, 20), (0, 27)):  # inside, and with padding around the corner
+        point(row, column)
+        assert after.bounding_box() == place  # nothing moves under the pointer
+        assert products() == pytest.approx(expected(row, column, sobel), abs=5e-4)
+        theirs = float(app.sum[0].split("✓ PyTorch: ")[1].replace("−", "-"))
+        assert theirs == pytest.approx(sum(expected(row, column, sobel)), abs=1e-6)
+    assert page.locator(".products td.padding").count() == 5
+    frames = page.locator(".shown .mark").evaluate_all("all => all.map(each => each.getBoundingClientRect().width)")
+    assert frames[0] == pytest.approx(3 * frames[1], abs=0.5)
+    point(10, 20)
+    page.mouse.down()
+    page.mouse.up()  # this pixel stays while the pointer is elsewhere
+    app.wait_address("pixel", "10.20")
+    before = after.evaluate("canvas => canvas.toDataURL()")
+    app.edit("weight", 1, 2, "3")
+    edited = [*sobel[:1], [-2, 0, 3], *sobel[2:]]
+    assert after.evaluate("canvas => canvas.toDataURL()") != before
+    assert products() == pytest.approx(expected(10, 20, edited), abs=5e-4)
+    app.wait_address("kernel", "-1_0_1~-2_0_3~-1_0_1")
+    app.wait_sum("✓ PyTorch: ")
+    after.focus()
+    page.keyboard.press("ArrowDown")
+    app.wait_sum("row 11, column 20: ")
+    assert app.spoken.startswith("row 11, column 20: ")
+    app.wait_address("pixel", "11.20")
+    page.reload()
+    app.ready("picture").wait_sum("row 11, column 20: ")
+    assert app.numbers("weight") == edited
 
 
 def test_the_way_out_of_the_page_is_not_blocked(visit_numbers: VisitNumbers) -> None:

@@ -81,11 +81,13 @@ def test_every_page_comes_back_to_its_place(new_page: Callable[..., Page], watch
         kill(server)
         wait_lost(numbers)
         wait_lost(classics)
+        convolution.edit("weight", 1, 1, "9")  # nobody is there to hear it
     with running_app(ROOT / "app.py", port=port):
         for page in (numbers, classics):
             page.locator("[data-test-connection-state=CONNECTED][data-test-script-state=notRunning]").wait_for()
+        convolution.wait_address("kernel", "7_2_3~4_9_6~7_8_9")
         convolution.edit("weight", 2, 2, "-5")
-        convolution.wait_address("kernel", "7_2_3~4_5_6~7_8_-5")
+        convolution.wait_address("kernel", "7_2_3~4_9_6~7_8_-5")
         convolution.ready("one")
         classics.locator('.network-map button[data-id="layer1.0.conv2"]').press("Enter")
         classics.locator('.network-map[data-selected="layer1.0.conv2"]').wait_for()

@@ -59,6 +59,17 @@ def test_terms_explain_themselves_on_hover_focus_and_tap(visit: Visit) -> None:
     page.locator(".layer-table tbody tr").filter(has_text="conv2").hover()
     expect(card).to_contain_text("20 output channels × 10 input channels × 5×5 weights + 20 biases = 5,020")
     assert weight.numel() + 20 == 5020  # type: ignore[operator]
+    page.locator(".probabilities .logit").nth(3).hover()
+    expect(card).to_contain_text("The score of one digit")
+    page.locator(".probabilities li").nth(3).click()
+    opened = page.locator(".detail:not(.kernels)")
+    expect(opened.locator(".softmax .term")).to_have_text(["Softmax", "logits"])
+    opened.locator(".softmax .term").last.focus()
+    expect(card).to_contain_text("The score of one digit")
+    page.keyboard.press("Escape")
+    page.locator(".joint").nth(3).click()
+    page.locator(".kernels .how .term").filter(has_text="kernels").hover()
+    expect(card).to_contain_text("A small grid of weights that slides over the input")
 
 
 def test_the_legend_has_the_numbers_of_both_scales(visit: Visit) -> None:
@@ -80,13 +91,26 @@ def test_the_legend_has_the_numbers_of_both_scales(visit: Visit) -> None:
     expect(values).to_have_attribute("title", re.compile("all layers"))
 
 
-def test_the_code_of_the_network_marks_what_changed_last(visit: Visit) -> None:
+def test_the_code_of_the_network_marks_what_changed_last(visit: Visit, axe: str) -> None:
     app = visit()
-    app.step("block2_stride")
-    app.wait_net(str(LECTURE).replace("20k5", "20k5s2"))
-    app.page.get_by_role("button", name="Code").click()
+    app.page.get_by_text("Code", exact=True).click()
     code = app.page.get_by_test_id("stCode")
+    expect(code).to_contain_text("nn.Conv2d(10, 20, kernel_size=5),", timeout=PATIENCE)
+    expect(code).not_to_contain_text("was")
+    app.step("block2_stride")  # the code stays beside the maps meanwhile
+    app.wait_net(str(LECTURE).replace("20k5", "20k5s2"))
     expect(code).to_contain_text("nn.Conv2d(10, 20, kernel_size=5, stride=2)", timeout=PATIENCE)
     expect(code).to_contain_text("# ↓ was nn.Conv2d(10, 20, kernel_size=5)")
+    view, beside = app.view.bounding_box(), code.bounding_box()
+    assert view
+    assert beside
+    assert view["x"] + view["width"] <= beside["x"]
+    assert beside["x"] + beside["width"] <= 1280
+    assert beside["y"] < view["y"] + view["height"] / 2
+    assert "narrow" not in (app.view.get_attribute("class") or "")  # columns side by side, not one below the other
+    app.page.reload()
+    expect(code).to_contain_text("stride=2", timeout=PATIENCE)
+    app.page.evaluate(axe)
+    check(app.page, 'class="paper"')
     code.hover()
     expect(code.get_by_role("button", name="Copy to clipboard")).to_be_visible()

@@ -25,7 +25,7 @@ ALIGNED = (":---", "---:", "---:", "---:", "---:", "---:")
 def header() -> None:
     """Title, the choice of a network, the size of its input."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown("#### Classic networks", width="content")
+        st.markdown("## Classic networks", width="content")
         st.selectbox(
             "Network",
             label_visibility="collapsed",

@@ -78,7 +78,7 @@ def maps(graph: Graph, place: int | None) -> None:
     name = state.network()
     if not kept.has_weights(name):
         return
-    st.markdown("##### Maps")
+    st.markdown("### Maps")
     if place is None:
         st.caption("Open a part of the network above to see its maps of this picture.")
         return

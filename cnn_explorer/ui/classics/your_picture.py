@@ -47,7 +47,7 @@ def your_picture(graph: Graph, open_place: int | None) -> None:
     """The choice of a picture, the network's answer as soon as it is there, and what that rests on: by the maps of the
     node at `open_place`, if any.
     """
-    st.markdown("##### On a picture")
+    st.markdown("### On a picture")
     name = state.network()
     if kept.has_weights(name):
         _choice()

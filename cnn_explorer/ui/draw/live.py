@@ -4,8 +4,7 @@ nothing else.
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +12,6 @@ import streamlit as st
 from PIL import Image
 
 from cnn_explorer.numbers.scenes import NetworkScene, SceneError
-from cnn_explorer.spec.codegen import network_code
 from cnn_explorer.spec.layers import Conv2dSpec, WindowSpec
 from cnn_explorer.spec.limits import excess_of
 from cnn_explorer.spec.network import NetworkSpec
@@ -23,7 +21,6 @@ from cnn_explorer.ui.boundary import guarded
 from cnn_explorer.ui.draw.before import label_before, pinned
 from cnn_explorer.ui.loading import torch_loading
 from cnn_explorer.ui.markdown import plain
-from cnn_explorer.ui.session import remembered
 from cnn_explorer.ui.show_network import show_network
 
 if TYPE_CHECKING:
@@ -32,7 +29,6 @@ if TYPE_CHECKING:
 
 KEY = network_view.DRAW
 BRIEFLY, ON_THE_SPOT, MOST = 4, 10, 40  # seconds of training: on a press of the button, without one, altogether
-SETTLED = 1.0  # seconds that weights are on the page before drawings are judged by them
 STAGE_SIDE = 140  # CSS pixels
 
 
@@ -73,8 +69,7 @@ def live_view() -> None:
     if state.FIRST_PAGE.notices() != told:  # they stand above
         st.rerun()
     before = label_before(shapes, network.label)
-    going = training is not None and training.going
-    known, judging = (None, False) if going else _novelty(shapes, network, message)
+    known, judging = _novelty(shapes, network, message)
     show_network(KEY, seq, message, shapes, network, training, compared, before, known, judging, repairs)
     if repaired:  # once the view is there: the widgets follow
         st.rerun()
@@ -98,30 +93,15 @@ def _repaired(net: str) -> bool:
     return False
 
 
-@dataclass
-class _Judged:
-    """The fingerprint of the weights on the page, and since when they are there, as `time.monotonic` counts."""
-
-    version: str = ""
-    since: float = 0.0
-
-
 def _novelty(
     shapes: NetworkShapes, network: TrainedNetwork, message: network_view.ViewMessage | None
 ) -> tuple[Novelty | None, bool]:
-    """What tells drawings that are unlike all digits, and whether it is still to come. It is asked for while the pen
-    rests, and once these weights have been on the page for a moment: a visitor may press a knob many times.
-    """
-    from cnn_explorer.weights.novelty import digits_to_know
-
-    if not network.label.trained or not digits_to_know(shapes):
+    """What tells drawings that are unlike all digits, while the pen rests, and whether it is still to come."""
+    if not (network.label.trained and shapes.classifies and shapes.output_shape == (10,)):
         return None, False
-    judged = remembered(_Judged)
-    if judged.version != network.fingerprint:
-        judged.version, judged.since = network.fingerprint, time.monotonic()
-    if message is None or message.moving or time.monotonic() - judged.since < SETTLED:
+    if message is None or message.moving:
         return None, True
-    known = caches.novelty(str(shapes.spec), network)
+    known = caches.novelty()
     return known, known is None
 
 
@@ -177,14 +157,7 @@ def trained(
 
 @st.fragment
 @guarded()
-def popovers(net: str) -> None:
-    """What is looked at beside the maps: the steps to the network's image, and the network's code."""
-    with st.container(horizontal=True):
-        _stages()
-        _code(net)
-
-
-def _stages() -> None:
+def stages() -> None:
     """The steps from the drawing to the network's image, computed when they are looked at."""
     steps = st.popover("What the network sees", icon=":material/visibility:", on_change="rerun", key="stages")
     if not steps.open:
@@ -195,28 +168,6 @@ def _stages() -> None:
             with st.container(width=STAGE_SIDE):
                 st.image(picture, width=picture.width, alt=stage.caption)
                 st.caption(stage.caption)
-
-
-@dataclass
-class _Changed:
-    """The network on the page, and the one before the last change; "" for none."""
-
-    net: str = ""
-    former: str = ""
-
-
-def _code(net: str) -> None:
-    """The PyTorch code of a network, made when it is looked at; what changed last is marked."""
-    changed = remembered(_Changed)
-    if net != changed.net:
-        changed.former, changed.net = changed.net, net
-    code = st.popover("Code", icon=":material/code:", on_change="rerun", key="code")
-    if not code.open:
-        return
-    with code:
-        former = caches.shapes_of(changed.former) if changed.former else None
-        st.code(network_code(caches.shapes_of(net), former), language="python")
-        st.caption("This network in PyTorch: it runs as you paste it. An arrow marks what you changed last.")
 
 
 def _enlarged(pixels: np.ndarray) -> Image.Image:

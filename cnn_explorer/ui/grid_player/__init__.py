@@ -7,6 +7,7 @@ fields.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,20 +18,22 @@ import streamlit as st
 from cnn_explorer.numbers import arithmetic, wording
 from cnn_explorer.numbers.arithmetic import Windows
 from cnn_explorer.numbers.cutout import Cutout
-from cnn_explorer.numbers.scenes import ConvScene, Grids, PoolScene
+from cnn_explorer.numbers.scenes import ConvScene, Grid, Grids, PoolScene
 from cnn_explorer.spec.layers import GeometryError
 from cnn_explorer.ui.component import component, nothing
 from cnn_explorer.ui.messages import fields, message, number, several, text, whole
 
 Data = dict[str, Any]
 TINTS = ("red", "green", "blue")
-AXES = {"input": 3, "weight": 4, "bias": 1}  # the length of an index, by part of a scene
-MAX_EDITS, MAX_AXES, MAX_INDEX = 500, 4, 100  # of a message: its edits, the length of an index, a number in it
+AXES = {"input": 3, "weight": 4, "bias": 1, "pixel": 2}  # the length of an index, by part of a scene
+MAX_EDITS, MAX_AXES, MAX_INDEX = 500, 4, 999  # of a message: its edits, the length of an index, a number in it
 
 
 @dataclass(frozen=True)
 class Edit:
-    """A number edited in the browser: `part` is input, weight or bias, `index` its index there."""
+    """A number edited in the browser: `part` is input, weight or bias, `index` its index there. The part "pixel" is no
+    number: the pixel `index` of a picture was chosen.
+    """
 
     seq: int
     part: str
@@ -261,6 +264,25 @@ def cutout_data(name: str, cutout: Cutout, source: Source) -> Data:
     }
 
 
+def picture_data(pixels: np.ndarray, kernel: Grid, values: np.ndarray, pixel: tuple[int, int], *, signed: bool) -> Data:
+    """A picture, `(H, W)` uint8, a kernel, and PyTorch's result, `(H', W')`. The browser computes the result as well,
+    so it follows the pointer and every change of the kernel at once.
+
+    `signed` tells that the result is shown in two colours, whatever the kernel adds up to.
+    """
+    return {
+        "name": "picture",
+        "layout": "picture",
+        "size": pixels.shape,
+        "pixels": base64.b64encode(pixels.tobytes()).decode(),
+        "kernel": kernel,
+        "pixel": pixel,
+        "signed": signed,
+        "result": base64.b64encode(values.astype("<f4").tobytes()).decode(),
+        "about": "",
+    }
+
+
 def _pooled_cutout(data: Data, cutout: Cutout, source: Source) -> Data:
     pooled = arithmetic.pool(cutout.x.astype(np.float64), cutout.rows, cutout.columns)
     is_max = source.layer.startswith("max")
@@ -287,7 +309,7 @@ def _cutout_output(cutout: Cutout, source: Source, rule: str, values: np.ndarray
 
 
 def _map_of(layer: str, number: int) -> str:
-    return layer if layer in ("image", "result") else f"{layer} map {number}"
+    return layer if layer == "image" else f"{layer} map {number}"
 
 
 def _border(cutout: Cutout) -> dict[str, int]:

@@ -63,6 +63,27 @@ export interface Scene {
   about: string;
 }
 
+/** What the server sends of a picture: its pixels, a kernel, and PyTorch's result. */
+export interface PictureScene {
+  name: string;
+  layout: "picture";
+  ack: number; // of the last message that the server has seen
+  size: Cell; // rows and columns of the picture
+  pixels: string; // a byte each, from black to white, in base64
+  kernel: number[][];
+  pixel: Cell; // of the result, the one that is looked at
+  signed: boolean; // the result is shown in two colours in any case
+  result: string; // float32, in base64
+  about: string;
+}
+
+/** A picture from 0 (black) to 1 (white), row by row. */
+export interface Picture {
+  values: Float64Array;
+  rows: number;
+  columns: number;
+}
+
 /** An output value: its map, and row and column there. */
 export interface OutputCell {
   map: number;
@@ -74,7 +95,7 @@ export interface OutputCell {
 export type GridPart = "input" | "weight" | "bias" | "output" | "partial";
 
 export interface Edit {
-  part: GridPart;
+  part: GridPart | "pixel"; // a pixel is chosen, not changed
   index: number[]; // of the number in its part
   value: number;
 }

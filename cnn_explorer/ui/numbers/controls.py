@@ -24,7 +24,7 @@ from cnn_explorer.ui.widgets import NUMBER_WIDTH
 def header(page: NumberPage, title: str, steps: Mapping[str, str]) -> None:
     """Title and steps."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"#### {title}", width="content")
+        st.markdown(f"## {title}", width="content")
         st.segmented_control(
             "Step",
             list(steps),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,7 @@ from cnn_explorer.numbers.scenes import (
 from cnn_explorer.text import quoted
 from cnn_explorer.ui import state
 from cnn_explorer.ui.address import Address, Parameter, Query, set_notice
-from cnn_explorer.ui.grid_player import edits_of
+from cnn_explorer.ui.grid_player import Edit, edits_of
 from cnn_explorer.ui.markdown import plain, sentence
 from cnn_explorer.ui.session import remembered
 
@@ -145,21 +145,30 @@ class NumberPage:
 
     # --- numbers edited in the grids ---
 
-    def apply_edits(self) -> None:
-        """Apply the edits from the browser. A toast refuses one that does not fit the scene any more."""
+    def apply_edits(self, change: Callable[[Scene, Edit], Scene]) -> None:
+        """Apply the edits from the browser: `change` returns the scene after one. A toast refuses one that does not
+        fit the scene any more.
+        """
         scene = self.scene
         new = [edit for edit in edits_of(self.player_key) if edit.seq > self.confirmed]
-        if not new or not isinstance(scene, ConvScene | PoolScene):
+        if not new:
             return
         for edit in new:
             try:
-                scene = with_number(scene, *_unflipped(edit.part, edit.index, scene), edit.value)
+                scene = change(scene, edit)
             except SceneError as problem:
                 st.toast(sentence(problem), icon=":material/block:")
         self.show(scene)
         # Last: the next edit may interrupt this run at any use of the session, and what is confirmed is never sent
         # again.
         self._shown.confirmed[self.step] = max(edit.seq for edit in new)
+
+
+def changed(scene: Scene, edit: Edit) -> Scene:
+    """The scene with one number changed. Raises `SceneError`."""
+    if not isinstance(scene, ConvScene | PoolScene):
+        raise SceneError("the numbers of a network are not changed here")
+    return with_number(scene, *_unflipped(edit.part, edit.index, scene), edit.value)
 
 
 def _cannot_be_read(problem: ValueError, _opening: bool) -> str:

@@ -6,11 +6,15 @@ import { full, MAX_VALUE, parse } from "./numbers.js";
 /** @import { Edit, Message } from "../types.d.ts" */
 /** @import { Grid } from "./grid.js" */
 
+const PATIENCE = 3000; // ms without an answer (a restart, a lost connection) until the edits are sent again
+
 /**
  * The edits that the server has not confirmed. Each message repeats all of them: Streamlit keeps only the newest of messages that arrive
- * while it is busy.
+ * while it is busy. They are sent until they are confirmed: a message is lost where the connection is.
  */
 export class Outbox {
+  #timer = 0;
+
   /** @param {(message: Message) => void} send */
   constructor(send) {
     this.send = send;
@@ -23,13 +27,24 @@ export class Outbox {
   push(edit) {
     this.seq += 1;
     this.waiting.push({ ...edit, seq: this.seq });
-    this.send({ seq: this.seq, edits: [...this.waiting] });
+    this.#send();
   }
 
   /** @param {number} seq of the last message that the server has seen */
   acknowledge(seq) {
     this.seq = Math.max(this.seq, seq);
     this.waiting = this.waiting.filter((edit) => edit.seq > seq);
+    if (!this.busy) this.close();
+  }
+
+  close() {
+    clearTimeout(this.#timer);
+  }
+
+  #send() {
+    clearTimeout(this.#timer);
+    this.send({ seq: this.seq, edits: [...this.waiting] });
+    this.#timer = window.setTimeout(() => { this.seq += 1; this.#send(); }, PATIENCE); // the same message would not be a new one
   }
 
   get busy() {

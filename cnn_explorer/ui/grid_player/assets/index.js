@@ -1,25 +1,26 @@
 // The grid player: input, kernels and output of one small layer, number by number. Called again by Streamlit with every change of the data.
 
 import { part } from "./element.js";
+import { PicturePlayer } from "./picture_player.js";
 import { Player } from "./player.js";
 
-/** @import { Message, Scene } from "../types.d.ts" */
+/** @import { Message, PictureScene, Scene } from "../types.d.ts" */
 
-/** @type {WeakMap<ShadowRoot, Player>} */
+/** @type {WeakMap<ShadowRoot, Player | PicturePlayer>} */
 const players = new WeakMap();
 
-/** @param {{data: [Scene], parentElement: ShadowRoot, setStateValue: (name: "edits", value: Message) => void}} component */
+/** @param {{data: [Scene | PictureScene], parentElement: ShadowRoot, setStateValue: (name: "edits", value: Message) => void}} component */
 export default function ({ data: [data], parentElement, setStateValue }) {
-  let player = players.get(parentElement);
-  if (!player) {
-    player = new Player(part(parentElement, ".grid-player", HTMLElement));
-    players.set(parentElement, player);
-  }
-  const mounted = player;
+  const mounted = players.get(parentElement) ?? playerFor(data, part(parentElement, ".grid-player", HTMLElement));
+  players.set(parentElement, mounted);
   mounted.send = (message) => setStateValue("edits", message);
-  mounted.update(data);
+  if (data.layout === "picture" && mounted instanceof PicturePlayer) mounted.update(data);
+  if (data.layout !== "picture" && mounted instanceof Player) mounted.update(data);
   return () => {
     mounted.close();
     players.delete(parentElement);
   };
 }
+
+/** A component shows scenes of one step, all of the same kind. @param {Scene | PictureScene} scene @param {HTMLElement} host */
+const playerFor = ({ layout }, host) => (layout === "picture" ? new PicturePlayer(host) : new Player(host));

@@ -8,14 +8,20 @@ import { short } from "./numbers.js";
 // CSS pixels: the smallest side of a cell, a finger's target; the largest one; a grid's title with the gap below it.
 const LEAST = 24, MOST = 52, CAPTION = 23;
 /** Input channels of one kernel that have a line each with their products; more of them share one table of products. */
-export const FEW = 4;
-const PRODUCT = 62; // CSS pixels: a column of the products, whatever the side of a cell
+const FEW = 4;
+const PRODUCT = 62, HIGH = 36; // CSS pixels: a column and a row of the products, whatever the side of a cell
 
 /** Width of a grid's columns, which the longest of its numbers may stretch; as `td` in style.css. @param {number[][]} values */
 function columnsOf(values) {
   const letters = Math.max(1, ...values.flat().map((value) => short(value).length));
   /** @param {number} side of a cell */
   return (side, columns = values[0]?.length ?? 0) => columns * Math.max(side, letters * 0.58 * Math.min(18, Math.max(12, 0.4 * side)) + 8);
+}
+
+/** Whether all kernels share one table of products, as there is no room for one each. @param {Scene} scene @param {number} height pixels */
+export function isShared({ layout, kernels }, height) {
+  const count = kernels[0]?.length ?? 0, size = kernels[0]?.[0].length ?? 0;
+  return layout === "rows" && count > 1 && (count > FEW || count * (CAPTION + HIGH * size) > height);
 }
 
 /** @typedef {"beside" | "below"} Products where the products are: beside their kernel, or below it where that is too wide */
@@ -68,12 +74,12 @@ function fitting({ wide, down, over }, width, height) {
 
 /**
  * The side of a cell, whether the sum is beside the grids (`aside`) or below, and where the products are.
- * @param {Scene} scene @param {{width: number, height: number, beside: number, below: number}} room pixels, with
- *   what the sum takes of the width beside the grids or of the height below
+ * @param {Scene} scene @param {{width: number, height: number, beside: number, below: number, shared: boolean}} room
+ *   pixels, with what the sum takes of the width beside the grids or of the height below; whether kernels share their products
  * @returns {{side: number, aside: boolean, products: Products}}
  */
-export function arrange(scene, { width, height, beside, below }) {
-  if (scene.layout === "rows" && scene.inputs.length > FEW) return { side: LEAST, aside: false, products: "beside" };
+export function arrange(scene, { width, height, beside, below, shared }) {
+  if (shared) return { side: LEAST, aside: false, products: "beside" };
   const all = extent(scene, "beside");
   const under = fitting(all, width, height - below), aside = fitting(all, width - beside, height);
   const several = scene.inputs.length > 1;

@@ -7,7 +7,7 @@ import { cellOf } from "./grid.js";
 /** @typedef {{grid: Grid, row: number, column: number}} Found a cell */
 
 /** @type {Record<string, [number, number] | undefined>} rows down and columns to the right */
-const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+export const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 /**
  * @param {HTMLElement} area that the grids are in

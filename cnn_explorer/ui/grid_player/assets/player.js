@@ -83,6 +83,7 @@ export class Player {
 
   close() {
     this.transport.pause();
+    this.outbox.close();
     this.observer.disconnect();
     window.removeEventListener("resize", this.onresize);
   }
@@ -93,7 +94,7 @@ export class Player {
     const structure = structureOf(scene);
     this.outbox.acknowledge(scene.ack);
     if (before?.structure !== structure) {
-      this.#build({ scene, structure, stage: new Stage(scene) });
+      this.#build({ scene, structure, stage: new Stage(scene, window.innerHeight) });
     } else {
       this.#shown = { ...before, scene };
       if (!this.outbox.busy) before.stage.update(scene); // an answer to an older edit would undo a newer one for a moment
@@ -177,9 +178,14 @@ export class Player {
     this.#showSum(scene, selected);
   }
 
+  /** The kernel whose products are written out; null for all. */
+  get #written() {
+    return this.#now.stage.shared ? this.#chosen : null;
+  }
+
   /** @param {Scene} scene @param {OutputCell} selected */
   #showSum(scene, selected) {
-    const lines = sumLines(scene, selected, this.#chosen);
+    const lines = sumLines(scene, selected, this.#written);
     while (this.sum.children.length > lines.length) this.sum.lastChild?.remove();
     while (this.sum.children.length < lines.length) this.sum.append(element("p"));
     lines.forEach((line, at) => { this.sum.children[at].textContent = line; });
@@ -196,7 +202,7 @@ export class Player {
   }
 
   #announce() {
-    if (this.#selected) this.#say(spoken(this.#now.scene, this.#selected, this.#chosen));
+    if (this.#selected) this.#say(spoken(this.#now.scene, this.#selected, this.#written));
   }
 
   /** @param {string} sentence */
@@ -297,7 +303,7 @@ export class Player {
   #layout() {
     const width = this.host.clientWidth;
     if (!width || !this.#shown) return;
-    const { scene } = this.#shown;
+    const { scene, stage: { shared } } = this.#shown;
     const narrow = width < NARROW;
     const touch = matchMedia("(pointer: coarse)").matches;
     this.#usual = hintFor(scene, touch);
@@ -305,12 +311,13 @@ export class Player {
     this.host.classList.toggle("narrow", narrow);
     const head = part(this.host, "header", HTMLElement).offsetHeight;
     const lines = scene.layout === "pool" ? 2 : Math.max(2, scene.inputs.length + 1);
-    const room = { width, height: window.innerHeight - this.#above() - head - FOOT, beside: BESIDE, below: lines * LINE };
+    const room = { width, height: window.innerHeight - this.#above() - head - FOOT, beside: BESIDE, below: lines * LINE, shared };
     const { side, aside, products } = narrow ? arrangeNarrow(scene) : arrange(scene, room);
     this.host.classList.toggle("beside", aside);
     this.host.classList.toggle("stacked", products === "below");
     this.host.style.setProperty("--side", String(scene.kernels[0]?.[0].length ?? 0));
     this.host.style.setProperty("--cell", `${side}px`);
+    this.host.classList.toggle("sum-first", scene.layout === "pool" && this.gridArea.offsetHeight > room.height - room.below);
     for (const box of this.gridArea.querySelectorAll(".scroll")) box.classList.toggle("wide", box.scrollWidth > box.clientWidth);
   }
 

@@ -2,10 +2,12 @@
 
 import { element, contextOf } from "./element.js";
 import { Grid } from "./grid.js";
-import { FEW } from "./layout.js";
+import { isShared } from "./layout.js";
 import { Products } from "./products.js";
 
 /** @import { Cell, Scene, Windows } from "../types.d.ts" */
+
+const ABOVE = 260; // CSS pixels of the page above and below the grids
 
 /** @param {number[][]} values */
 const sizeOf = (values) => `${values.length}×${values[0]?.length ?? 0}`;
@@ -21,8 +23,8 @@ function sign(text) {
 }
 
 export class Stage {
-  /** @param {Scene} scene */
-  constructor(scene) {
+  /** @param {Scene} scene @param {number} height CSS pixels of the window */
+  constructor(scene, height) {
     const { inputs, kernels, biases, outputs, partials } = scene;
     this.inputs = inputs.map(({ title, note, values, tint, editable, corner }, channel) =>
       new Grid({ part: "input", index: [channel], title, note: note ?? sizeOf(values), values, tint, editable, corner, padding: scene.padding, padText: scene.padText }));
@@ -32,7 +34,7 @@ export class Stage {
     this.outputs = outputs.map(({ title, note, values, corner }, map) => new Grid({ part: "output", index: [map], title, note, values, corner }));
     const single = scene.layout === "rows";
     /** Whether all kernels share one table of products: that of the one looked at. */
-    this.shared = single && kernels[0].length > FEW;
+    this.shared = isShared(scene, height - ABOVE);
     const withProducts = this.shared ? kernels[0].slice(0, 1) : kernels[0];
     this.products = single && outputs.length ? withProducts.map((values) => new Products(kernels[0].length > 1 ? "products" : "window · kernel", values)) : [];
     const corner = outputs[0]?.corner;

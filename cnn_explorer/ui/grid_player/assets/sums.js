@@ -1,6 +1,5 @@
 // The arithmetic of one output value as text. No DOM.
 
-import { FEW } from "./layout.js";
 import { full, term } from "./numbers.js";
 import { isInside, valueAt, windowCells } from "./scene.js";
 
@@ -20,18 +19,18 @@ export function productsOf(scene, selected, at) {
 
 /**
  * Lines of the sum that makes one output value; the last one ends in the value.
- * @param {Scene} scene @param {OutputCell} selected @param {number} chosen the kernel whose products are written out where there are many
+ * @param {Scene} scene @param {OutputCell} selected @param {number | null} chosen the kernel whose products are written out, null for all
  * @returns {string[]}
  */
-export function sumLines(scene, selected, chosen = 0) {
+export function sumLines(scene, selected, chosen = null) {
   return scene.outputs[selected.map].rule === "conv" ? convolutionLines(scene, selected, chosen) : poolingLines(scene, selected);
 }
 
-/** @param {Scene} scene @param {OutputCell} selected @param {number} chosen the kernel whose products are written out where there are many */
+/** @param {Scene} scene @param {OutputCell} selected @param {number | null} chosen as above */
 function convolutionLines(scene, selected, chosen) {
   const { map, row, column } = selected;
   const sums = scene.partials[map].map((partial) => partial[row][column]);
-  const shown = sums.length > FEW ? [chosen] : sums.map((_, at) => at);
+  const shown = chosen === null ? sums.map((_, at) => at) : [chosen];
   const products = shown.map((at) => {
     const title = sums.length > 1 ? `${scene.inputs[scene.seen[map][at]].title}: ` : "";
     return `${title}${productsOf(scene, selected, at).map(({ value, weight }) => `${term(value)}·${term(weight)}`).join(" + ")} = ${full(sums[at])}`;
@@ -65,8 +64,8 @@ function poolingLines(scene, selected) {
   });
 }
 
-/** The same for a screen reader: where the value is, then its sum. @param {Scene} scene @param {OutputCell} selected @param {number} chosen as above */
-export function spoken(scene, selected, chosen = 0) {
+/** The same for a screen reader: where the value is, then its sum. @param {Scene} scene @param {OutputCell} selected @param {number | null} chosen as above */
+export function spoken(scene, selected, chosen = null) {
   const { title, corner: [top, left] } = scene.outputs[selected.map];
   return `${title}, row ${selected.row + top}, column ${selected.column + left}. ${sumLines(scene, selected, chosen).join(". ")}`;
 }

@@ -511,6 +511,7 @@ export class Columns {
     const rows = Array.from({ length: layer.shape[0] }, (_, digit) => {
       const row = element("li"), logit = element("span", "logit"), track = element("span", "bar"), bar = element("i"), share = element("span", "share");
       const was = element("span", "was");
+      logit.dataset.term = "logit";
       track.append(bar, was);
       row.append(element("span", "digit", String(digit)), logit, track, share);
       row.onclick = (event) => { event.stopPropagation(); this.on.opened(this.#output(digit)); };

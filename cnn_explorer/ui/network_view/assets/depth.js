@@ -109,9 +109,7 @@ export class Depth {
     this.columns.card.hide();
     this.links.clear();
     this.#reset();
-    this.detail.open(place, this.scene, channel, pinned);
-    this.#makeRoom(this.detail.element, place.index, this.detail.width);
-    this.detail.show(); // once more, for the width it got
+    this.detail.open(place, this.scene, channel, pinned, (width) => this.#makeRoom(this.detail.element, place.index, width));
     if (walking) this.detail.focus();
   }
 
@@ -195,11 +193,11 @@ export class Depth {
     }
   }
 
-  /** One level back. @returns {boolean} whether there was one */
+  /** Close what is open. @returns {boolean} whether there was something */
   back() {
-    if (this.detail.isOpen) { this.detail.back(); return true; }
-    if (this.kernels.isOpen) { this.kernels.close(); return true; }
-    return false;
+    const open = this.index >= 0;
+    this.close();
+    return open;
   }
 
   close() {
@@ -240,8 +238,9 @@ export class Depth {
     /** @param {HTMLElement} column @returns its left edge in sight */
     const inside = (column) => column.offsetLeft - this.layers.scrollLeft;
     const inEnd = before ? inside(before) + before.offsetWidth : 0, outStart = inside(own);
-    const most = this.#room - width - Math.min(own.offsetWidth, STAY) - GAP;
-    const left = Math.max(before ? Math.min(before.offsetWidth, STAY) + GAP : 0, Math.min(inEnd + GAP, most));
+    const stay = before ? Math.min(STAY, (this.#room - width) / 2 - GAP) : STAY;
+    const most = this.#room - width - Math.min(own.offsetWidth, stay) - GAP;
+    const left = Math.max(before ? Math.min(before.offsetWidth, stay) + GAP : 0, Math.min(inEnd + GAP, most));
     const start = Math.max(0, Math.min(left, this.#room - width));
     const ownAt = parts.indexOf(own);
     parts.forEach((each, at) => {

@@ -8,6 +8,7 @@ import { ARROWS, within } from "./keys.js";
 import { short } from "./numbers.js";
 import { reachOf, sized } from "./painting.js";
 import { Slide } from "./slide.js";
+import { explained } from "./terms.js";
 import { FONT, boxOf, drawNumbers, drawTile, numbersSize, paintedTile, write } from "./picture.js";
 
 /** @import { Explanation, Look, Numbers, Part, Place, Scene, Softmax, Theme, Tile, Update } from "../types.d.ts" */
@@ -17,11 +18,14 @@ import { FONT, boxOf, drawNumbers, drawTile, numbersSize, paintedTile, write } f
  *   painted; the same for all its pixels
  */
 
-const WIDTH = 700; // of the panel, CSS pixels, where there is room
-const PART = 54; // side of a tile in the list of parts
+const WIDTH = 820, WITHOUT_CHAIN = 700, WITHOUT_PARTS = 470; // of the panel, CSS pixels, where there is room
+const PART = [24, 54]; // side of a tile in the list of parts, at least and at most: as many as fit, without scrolling
+const CLEAR = 38; // side of such a tile that shows enough
+const DENSE = 36; // below, the words beside it are in one line, and rows are closer
+const BETWEEN = 8, CLOSE = 2; // rows of parts
 const SIGN = 18; // between tiles
-const CHAIN = 84; // side of a tile in the chain
-const FEW = 6; // parts shown until all are asked for
+const CHAIN = [56, 84]; // side of a tile in the chain
+const FEW = 6; // parts shown until all are asked for; more where there is room
 
 export class Detail {
   /** @type {Place | null} */
@@ -46,6 +50,13 @@ export class Detail {
   #pictured = null;
 
   #all = false; // whether all parts are shown, not only the strongest
+  #few = FEW; // as many as fit
+  #side = PART[1]; // of a tile in the list of parts
+
+  /** @type {{pixel: number, parts: number} | null} CSS pixels across beside the parts, and down for them; null until measured: to ask for them costs a layout */
+  #room = null;
+
+  #scrolled = 0; // CSS pixels of the parts
   #layout = "";
 
   /** @type {number[]} channels of the parts in the order of their rows */
@@ -69,8 +80,11 @@ export class Detail {
     panel.innerHTML = `
       <header><h4></h4><div class="slide" role="group" aria-label="The window walks over the input"></div><button type="button" class="every" aria-pressed="false"></button><button type="button" class="by-number" title="This value with its window, kernels and bias, every number to be seen">Number by number</button><button type="button" class="close" title="Close (Escape)" aria-label="Close">×</button></header>
       <p class="how"></p>
+      <ul class="lines"></ul>
       <div class="sum"><div class="parts" role="group" tabindex="0"></div>
-      <div class="pixel"><div class="comparison" hidden></div><canvas class="chain" tabindex="0" role="application" aria-roledescription="arithmetic of one pixel"></canvas><ul class="lines"></ul><p class="softmax"></p><div class="scroll"><canvas class="numbers" role="img"></canvas></div></div></div>`;
+      <div class="pixel"><div class="comparison" hidden></div><canvas class="chain" tabindex="0" role="application" aria-roledescription="arithmetic of one pixel"></canvas><div class="scroll"><canvas class="numbers" role="img"></canvas></div><p class="softmax"></p></div></div>`;
+    this.sum = part(panel, ".sum", HTMLElement);
+    this.pixel = part(panel, ".pixel", HTMLElement);
     this.title = part(panel, "h4", HTMLElement);
     this.every = part(panel, ".every", HTMLElement);
     this.byNumber = part(panel, ".by-number", HTMLElement);
@@ -88,10 +102,10 @@ export class Detail {
       whole: () => this.#showWhole(),
       say: () => this.on.say(this.words),
     });
-    part(panel, ".sum", HTMLElement).onpointerenter = () => this.slide.end();
+    this.sum.onpointerenter = () => this.slide.end();
     part(panel, ".close", HTMLElement).onclick = () => this.close();
     this.every.onclick = () => this.#showAll(this.every.getAttribute("aria-pressed") !== "true");
-    this.parts.onscroll = () => this.#paintParts();
+    this.parts.onscroll = () => { this.#scrolled = this.parts.scrollTop; this.#paintParts(); };
     this.parts.onpointermove = this.parts.onpointerdown = (event) => this.#overPart(event);
     this.chain.onpointermove = (event) => { if (!this.pinned || event.buttons) this.#overChain(event); };
     this.chain.onpointerdown = (event) => { this.pinned = this.#overChain(event) && !this.pinned; this.#pin(); };
@@ -106,8 +120,9 @@ export class Detail {
   /**
    * @param {Place} place @param {() => Scene} source @param {number | null} channel whose products are written out; null for the strongest
    * @param {boolean} pinned whether the pixel is held
+   * @param {(width: number) => void} makeRoom as wide as the panel would like to be, CSS pixels
    */
-  open(place, source, channel = null, pinned = false) {
+  open(place, source, channel, pinned, makeRoom) {
     this.slide.drop();
     this.#source = source;
     this.place = place;
@@ -115,17 +130,11 @@ export class Detail {
     this.chosen = { place, channel };
     this.pinned = pinned;
     this.#all = false;
-    this.#layout = "";
+    this.#told = this.#explained();
     this.element.hidden = false;
-    this.parts.scrollTop = 0;
-    this.show();
-    this.#pin();
-  }
-
-  /** One level back: first the pixel is let go, then the map. */
-  back() {
-    if (!this.pinned) { this.close(); return; }
-    this.pinned = false;
+    makeRoom(this.#width);
+    this.parts.scrollTop = this.#scrolled = 0;
+    this.arrange();
     this.#pin();
   }
 
@@ -138,13 +147,19 @@ export class Detail {
     this.on.closed();
   }
 
+  /** Make use of a panel of another size. */
+  arrange() {
+    this.#layout = "";
+    this.#room = null;
+    this.show();
+  }
+
   /** Work everything out anew: another pixel, another drawing, another channel. */
   show() {
-    const scene = this.#source?.();
+    const scene = this.#source?.(), told = this.#explained();
     const { place } = this;
-    if (!scene?.parameters || !place) return; // weights of a new network are on their way
+    if (!scene || !told || !place) return;
     const { update, look } = scene;
-    const told = explain(update, scene.parameters, place, this.channel);
     this.#told = told;
     const pictured = this.#pictured;
     if (pictured?.update !== update || pictured.theme !== look.theme || pictured.map !== place.map || pictured.index !== place.index) {
@@ -153,10 +168,18 @@ export class Detail {
     this.#build(told, place, update.exact);
     this.comparison.show(scene, place);
     this.#paintParts();
+    this.#room ??= { pixel: this.pixel.clientWidth || 320, parts: this.parts.clientHeight || 480 };
     this.#paintChain(told, look);
     this.#paintNumbers(told.numbers, look);
+    this.#writeParts(told); // behind all painting: text on a canvas costs a look at all styles that have changed
     this.#write(told);
     this.#writeSoftmax(told.softmax);
+  }
+
+  /** @returns {Explanation | null} null while weights of a new network are on their way */
+  #explained() {
+    const scene = this.#source?.();
+    return scene?.parameters && this.place ? explain(scene.update, scene.parameters, this.place, this.channel) : null;
   }
 
   // --- building: only when other rows are to be shown ---
@@ -164,17 +187,22 @@ export class Detail {
   /** @param {Explanation} told @param {Place} place @param {boolean} exact */
   #build(told, place, exact) {
     const layout = [place.index, place.map, told.parts.length, this.#all].join(" ");
-    const shown = this.#all ? told.parts : told.parts.slice(0, FEW);
+    if (!this.#layout) {
+      this.title.textContent = told.title;
+      this.how.replaceChildren(...explained(told.how));
+      this.lines.classList.toggle("two", told.parts.length > 0);
+      this.#write(told); // what is above the parts decides how much room they have
+      this.#fit(told.parts.length);
+    }
+    const shown = this.#all ? told.parts : told.parts.slice(0, this.#few);
     const order = shown.map(({ channel }) => channel);
     // Rows that change places under the pen could not be followed: they wait until it rests.
     if (layout === this.#layout && (!exact || order.join() === this.#order.join())) return;
     this.#layout = layout;
     this.#order = order;
-    this.title.textContent = told.title;
-    this.how.textContent = told.how;
     this.slide.element.hidden = this.byNumber.hidden = !this.#source?.().update.layers[place.index].window; // no convolution and no pooling
-    this.every.hidden = told.parts.length <= FEW;
-    this.every.textContent = this.#all ? `strongest ${FEW}` : `all ${told.parts.length}`;
+    this.every.hidden = told.parts.length <= this.#few;
+    this.every.textContent = this.#all ? `strongest ${this.#few}` : `all ${told.parts.length}`;
     this.every.setAttribute("aria-pressed", String(this.#all));
     this.parts.hidden = !shown.length;
     this.parts.setAttribute("aria-label", `What each input channel adds, strongest first: ${shown.length} of ${told.parts.length}`);
@@ -188,10 +216,25 @@ export class Detail {
     this.chain.hidden = !told.chain.length;
   }
 
+  /** As many parts as the panel has room for, as large as it has room for. @param {number} count of all */
+  #fit(count) {
+    const room = this.#source?.().narrow ? 0 : this.sum.clientHeight;
+    this.#few = Math.max(FEW, Math.floor(room / (CLEAR + BETWEEN)));
+    const rows = this.#all ? count : Math.min(count, this.#few);
+    const [least, most] = PART, each = Math.floor(room / rows);
+    this.#side = room ? Math.min(most, each - BETWEEN) : most;
+    if (this.#side < DENSE) this.#side = Math.min(DENSE - 1, Math.max(least, each - CLOSE));
+    this.parts.classList.toggle("dense", this.#dense);
+  }
+
+  get #dense() {
+    return this.#side < DENSE;
+  }
+
   /** @param {boolean} all */
   #showAll(all) {
     this.#all = all;
-    this.show();
+    this.arrange();
   }
 
   // --- painting ---
@@ -203,24 +246,32 @@ export class Detail {
     if (!told?.parts.length || !look) return;
     const byChannel = new Map(told.parts.map((each) => [each.channel, each]));
     const reaches = [0, 1, 2].map((place) => reachOfTiles(told.parts, place));
-    const wide = 3 * PART + 2 * SIGN, high = PART + 4;
-    const first = Math.floor(this.parts.scrollTop / (high + 4)), last = first + Math.ceil((this.parts.clientHeight || 480) / (high + 4)) + 1;
-    let running = 0;
-    this.#rows.forEach(({ row, canvas, what }, at) => {
+    const side = this.#side, wide = 3 * side + 2 * SIGN, high = side + (this.#dense ? CLOSE : BETWEEN / 2), apart = side + (this.#dense ? CLOSE : BETWEEN);
+    const first = Math.floor(this.#scrolled / apart), last = first + Math.ceil((this.#room?.parts ?? 480) / apart) + 1;
+    this.#rows.forEach(({ canvas }, at) => {
       const shown = byChannel.get(this.#order[at]);
-      running += shown?.sum ?? 0;
       if (!shown || at < first || at > last) { canvas.style.height = `${high}px`; return; }
       const context = sized(canvas, wide, high);
       shown.tiles.forEach((tile, place) => {
-        const box = boxOf(tile.size, place * (PART + SIGN) + 1, 2, PART - 2);
+        const box = boxOf(tile.size, place * (side + SIGN) + 1, 2, side - 2);
         drawTile(context, box, tile, this.#image(`${shown.channel} ${place}`, tile, reaches[place]), look.theme);
         if (tile.output) this.#cover(context, box, tile.size);
         if (place === 2) return;
         const product = shown.tiles[2].output ? "∗" : "·";
-        write(context, place ? "→" : product, (place + 1) * (PART + SIGN) - SIGN / 2, PART / 2, look, "center");
+        write(context, place ? "→" : product, (place + 1) * (side + SIGN) - SIGN / 2, side / 2, look, "center");
       });
-      what.textContent = `${shown.channel + 1}: ${short(shown.sum)}\nΣ ${short(running)}`; // what it adds, and all down to here
-      row.classList.toggle("chosen", shown.channel === this.channel);
+    });
+  }
+
+  /** What every part adds, and all down to it. @param {Explanation} told */
+  #writeParts({ parts }) {
+    const byChannel = new Map(parts.map((each) => [each.channel, each]));
+    let running = 0;
+    this.#rows.forEach(({ row, what }, at) => {
+      const { channel, sum } = byChannel.get(this.#order[at]) ?? { channel: this.#order[at], sum: 0 };
+      running += sum;
+      what.textContent = `${channel + 1}: ${short(sum)}${this.#dense ? ",  " : "\n"}Σ ${short(running)}`;
+      row.classList.toggle("chosen", channel === this.channel);
     });
   }
 
@@ -233,21 +284,43 @@ export class Detail {
   }
 
   /** @param {Explanation} told @param {Look} look */
-  #paintChain({ chain }, look) {
+  #paintChain({ chain, numbers }, look) {
     if (!chain.length) return;
-    const grown = look.text / FONT, top = 19 * grown;
-    const side = Math.min(CHAIN * grown, (this.chain.parentElement?.clientWidth || 320) / chain.length - SIGN);
+    const columns = this.#chainColumns(chain.length, numbers);
+    const side = Math.max(24, Math.min(CHAIN[1], this.#chainRoom(numbers, columns) / columns - SIGN));
+    const grown = look.text / FONT, top = 19 * grown, high = side + top + 1;
     const largest = Math.max(...chain.flatMap(({ size }) => size));
-    const context = sized(this.chain, chain.length * (side + SIGN), side + top + 1);
+    const context = sized(this.chain, columns * (side + SIGN), Math.ceil(chain.length / columns) * high);
     this.#boxes = chain.map((tile, at) => {
-      const box = boxOf(tile.size, at * (side + SIGN) + 1, top, Math.max(24, (side - 2) * Math.max(...tile.size) / largest));
+      const row = Math.floor(at / columns), x = (at % columns) * (side + SIGN), y = row * high;
+      const box = boxOf(tile.size, x + 1, y + top, Math.max(24, (side - 2) * Math.max(...tile.size) / largest));
       drawTile(context, box, tile, this.#image(`chain ${at}`, tile, reachOf(tile.values)), look.theme);
       if (tile.output) this.#cover(context, box, tile.size);
-      write(context, tile.label, box.x, 8 * grown, look);
-      if (at) write(context, "→", box.x - SIGN / 2 - 1, top + side / 2, look, "center");
+      write(context, at && !x ? `→ ${tile.label}` : tile.label, box.x, y + 8 * grown, look);
+      if (x) write(context, "→", box.x - SIGN / 2 - 1, box.y + box.height / 2, look, "center");
       return box;
     });
     this.chain.setAttribute("aria-label", `${chain.map(({ label }) => label).join(", then ")}. Arrow keys choose a pixel, Enter holds it.`);
+  }
+
+  /** Two columns of tiles leave the products room beside them. @param {number} tiles @param {Numbers | null} numbers */
+  #chainColumns(tiles, numbers) {
+    return tiles > 2 && this.#chainRoom(numbers, 2) < this.#pixelWidth ? 2 : tiles;
+  }
+
+  /** CSS pixels across for the chain: beside the products where they leave enough. @param {Numbers | null} numbers @param {number} columns */
+  #chainRoom(numbers, columns) {
+    const beside = this.#pixelWidth - (numbers ? numbersSize(numbers, this.#text).wide + SIGN : 0);
+    return beside >= columns * (CHAIN[0] + SIGN) ? beside : this.#pixelWidth;
+  }
+
+  /** Size of the text, CSS pixels. */
+  get #text() {
+    return this.#source?.().look.text ?? FONT;
+  }
+
+  get #pixelWidth() {
+    return this.#room?.pixel ?? 320;
   }
 
   /** Hide the values that the walking window has not made yet. @param {CanvasRenderingContext2D} context @param {Box} box @param {[number, number]} size rows and columns */
@@ -316,7 +389,7 @@ export class Detail {
       return word;
     };
     const sum = softmax.terms.flatMap((_, digit) => [digit ? " + " : "", power(digit)]);
-    this.softmax.replaceChildren(`softmax: p(${softmax.digit}) = `, power(softmax.digit), " / (", ...sum, `) = ${softmax.quotient} = ${softmax.probability}`);
+    this.softmax.replaceChildren(...explained(`Softmax of the ten logits: p(${softmax.digit}) = `), power(softmax.digit), " / (", ...sum, `) = ${softmax.quotient} = ${softmax.probability}`);
   }
 
   /** Highlight a digit's powers. @param {number} digit −1 for none */
@@ -347,7 +420,7 @@ export class Detail {
     const tile = this.#told?.parts.find((each) => each.channel === channel)?.tiles[2];
     if (!row || !tile || !this.place) return;
     const pixel = tile.output && (!this.pinned || event.buttons)
-      ? cellAt(boxOf(tile.size, 2 * (PART + SIGN) + 1, 2, PART - 2), tile.size, pointIn(part(row, "canvas", HTMLCanvasElement), event)) : null;
+      ? cellAt(boxOf(tile.size, 2 * (this.#side + SIGN) + 1, 2, this.#side - 2), tile.size, pointIn(part(row, "canvas", HTMLCanvasElement), event)) : null;
     if (channel === this.channel && !pixel) return;
     this.channel = channel;
     this.#go(pixel ?? [this.place.row, this.place.column]);
@@ -400,8 +473,10 @@ export class Detail {
   }
 
   /** Width that the panel would like to have. */
-  get width() {
-    return ((this.#told?.parts.length ? WIDTH : 400) * (this.#source?.().look.text ?? FONT)) / FONT;
+  get #width() {
+    const grown = this.#text / FONT;
+    if (!this.#told?.parts.length) return grown * WITHOUT_PARTS;
+    return grown * (this.#told.chain.length ? WIDTH : WITHOUT_CHAIN);
   }
 }
 

@@ -5,6 +5,7 @@ import { kernelsLayout, pixelAt, tileAt } from "./geometry.js";
 import { ARROWS, within } from "./keys.js";
 import { count, short } from "./numbers.js";
 import { paintLayer, reachOf } from "./painting.js";
+import { explained } from "./terms.js";
 import { geometryOf } from "./windows.js";
 
 /** @import { Grid, Layer, Theme } from "../types.d.ts" */
@@ -76,7 +77,8 @@ export class Kernels {
     const grouped = layer.groups > 1;
     const several = `${inputs} kernels, one for each input channel${grouped ? " of its group" : ""}`;
     this.#write("h4", `${layer.name}.weight · (${[outputs, inputs, ...kernel].join(", ")})`);
-    this.#write(".how", `Each output channel has ${inputs === 1 ? "one kernel" : several}: ${outputs}·${inputs}·${kernel[0]}·${kernel[1]} = ${weight.length.toLocaleString("en")} weights, and ${outputs} biases.`);
+    const how = `Each output channel has ${inputs === 1 ? "one kernel" : several}: ${outputs}·${inputs}·${kernel[0]}·${kernel[1]} = ${weight.length.toLocaleString("en")} weights, and ${outputs} biases.`;
+    part(this.element, ".how", HTMLElement).replaceChildren(...explained(how));
     this.#write(".across", inputs === 1 ? `${count(outputs, "output channel")}, one kernel each →` : `${count(inputs, "input channel")}${grouped ? " a group" : ""} →`);
     this.#write(".down", inputs === 1 ? "" : `${outputs} output channels →`);
     this.canvas.setAttribute("aria-label", `${outputs} times ${inputs} kernels of ${kernel.join(" by ")}. Arrow keys walk through them, Enter opens a map.`);

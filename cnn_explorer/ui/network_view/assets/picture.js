@@ -6,6 +6,7 @@ import { cssColour, inkOn, paintLayer, reachOf } from "./painting.js";
 export const FONT = 12; // CSS pixels: the least that can be read
 const LINE = 14;
 export const OUTLINES = { light: ["#fff", "#111"], dark: ["#000", "#fff"] }; // halo and line: one of both stands out on any colour
+const UNSET = "10px sans-serif"; // font of a context whose canvas has just got another size
 
 /** @import { Look, Numbers, Theme, Tile } from "../types.d.ts" */
 /** @typedef {[row: number, column: number]} Cell */
@@ -87,12 +88,23 @@ export function stroke(context, path, dash, theme) {
   context.setLineDash([]);
 }
 
+/** @type {WeakMap<CanvasRenderingContext2D, string>} the font that each context was given last */
+const fonts = new WeakMap();
+
+/** To set a font costs a look at the styles of the whole page. @param {CanvasRenderingContext2D} context @param {string} family @param {number} text CSS pixels */
+function useFont(context, family, text) {
+  const font = `${text}px ${family}`;
+  if (fonts.get(context) === font && context.font !== UNSET) return;
+  context.font = font;
+  fonts.set(context, font);
+}
+
 /**
  * @param {CanvasRenderingContext2D} context @param {string} text @param {number} x @param {number} y @param {Look} look
  * @param {CanvasTextAlign} align
  */
 export function write(context, text, x, y, look, align = "left") {
-  context.font = `${look.text}px ${look.family}`;
+  useFont(context, look.family, look.text);
   context.fillStyle = look.ink;
   context.textAlign = align;
   context.textBaseline = "middle";
@@ -112,7 +124,7 @@ export function numbersSize({ columns, cells }, text) {
 export function drawNumbers(context, numbers, { theme, soft, family, text }) {
   const { width, height } = numbersSize(numbers, text), line = (LINE * text) / FONT;
   const reach = reachOf(numbers.cells.map((cell) => cell.value));
-  context.font = `${text}px ${family}`;
+  useFont(context, family, text);
   context.textAlign = "center";
   context.textBaseline = "middle";
   numbers.cells.forEach((cell, at) => {

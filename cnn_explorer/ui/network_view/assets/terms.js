@@ -19,6 +19,27 @@ export function termOn(name, text) {
   return made;
 }
 
+const WORDS = /\b(feature map|channel|kernel|stride|padding|pooling|ReLU|logit|softmax|parameter|multiply-add|receptive field)s?\b/i;
+
+/** A text in which each of its terms explains itself where it stands first. @param {string} text @returns {(Node | string)[]} */
+export function explained(text) {
+  /** @type {(Node | string)[]} */
+  const parts = [];
+  const known = new Set();
+  let rest = text, plain = "";
+  for (let found = WORDS.exec(rest); found; found = WORDS.exec(rest)) {
+    const [word, term] = found, name = term.toLowerCase(), end = found.index + word.length;
+    plain += rest.slice(0, known.has(name) ? end : found.index);
+    if (!known.has(name)) {
+      parts.push(plain, termOn(name, word));
+      plain = "";
+    }
+    known.add(name);
+    rest = rest.slice(end);
+  }
+  return [...parts, plain + rest];
+}
+
 export class Terms {
   /** @param {HTMLElement} host @param {Card} card @param {(sentence: string) => void} say to a screen reader */
   constructor(host, card, say) {
