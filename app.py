@@ -11,7 +11,7 @@ from cnn_explorer.ui.draw.code import code_beside, code_switch
 from cnn_explorer.ui.draw.live import live_view, stages
 from cnn_explorer.ui.headers import ResponseHeaders
 from cnn_explorer.ui.loading import torch_loading
-from cnn_explorer.ui.turns import Turns
+from cnn_explorer.ui.run_queue import RunQueue
 
 
 @st.fragment(key=widgets.PAGE)
@@ -45,6 +45,6 @@ else:  # `streamlit run` imports this file before there is a server, looks for `
         __file__,
         lifespan=server.lifespan,
         routes=server.ROUTES,
-        middleware=[Middleware(ResponseHeaders, modules=shell.modules()), Middleware(Turns)],
+        middleware=[Middleware(ResponseHeaders, modules=shell.modules()), Middleware(RunQueue)],
         on_script_error=uncaught,
     )

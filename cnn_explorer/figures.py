@@ -11,7 +11,9 @@ The axis of accuracy is stretched towards 100 %, where networks differ: from 90 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -145,6 +147,8 @@ def networks(series: Mapping[str, Sequence[Facts]], titles: Mapping[str, str]) -
     """Accuracy on ImageNet against parameters and against multiply-adds, side by side on log scales, for families of
     networks by name. Sizes and prices are in millions; `titles` has a network's name on the page.
     """
+    if "pandas" in sys.modules:
+        import_module("pandas")  # waits for the thread that imports it: Plotly would use the half of it that is there
     figure = go.Figure()
     for index, (name, facts) in enumerate(series.items()):
         line = {"color": COLOURS[index % len(COLOURS)], "dash": DASHES[index % len(DASHES)], "width": 1}

@@ -37,7 +37,7 @@ def page() -> None:
 @st.fragment
 @guarded()
 def comparison() -> None:
-    """What does not change: it is shown once, and no press above reruns it."""
+    """All networks side by side. No press above reruns it."""
     controls.comparison()
 
 

@@ -23,7 +23,18 @@ settings.register_profile("large", max_examples=5000, deadline=None, suppress_he
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "reproducible"))
 
 CLASSICS = {
-    f"test_{one}.py" for one in ("classics", "classics_page", "downloads", "explaining", "lite0", "maps", "running")
+    f"test_{one}.py"
+    for one in (
+        "classics",
+        "classics_page",
+        "downloads",
+        "explaining",
+        "lite0",
+        "maps",
+        "one_value",
+        "origins",
+        "running",
+    )
 }
 
 

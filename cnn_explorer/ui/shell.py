@@ -95,10 +95,8 @@ STYLE = """<style>
 /* the network's row: on narrow screens its buttons stand in a line of their own */
 .st-key-top_row > :has(> .st-key-architecture_row) { flex: 1 1 330px; }
 .st-key-architecture_row { flex-wrap: nowrap; }
-.st-key-top_row :is(
-  :has(> [data-testid="stVerticalBlock"]), [data-testid="stVerticalBlock"], [data-testid="stVerticalBlock"] > *,
-  [data-testid="stVerticalBlock"] > * > [data-testid="stHorizontalBlock"]
-) { display: contents; }
+.st-key-top_row :is(:has(> [data-testid="stVerticalBlock"]), [data-testid="stVerticalBlock"]) { display: contents; }
+.st-key-top_row .st-key-stages { flex: none; width: auto; }
 @media (max-width: 1180px) {
   .st-key-top_row { row-gap: 8px; }
   .st-key-top_row > :has(> .st-key-architecture_row) { flex-basis: calc(100% - 352px); }
@@ -127,7 +125,8 @@ STYLE = """<style>
 }
 /* a lecture: the network view alone */
 [data-present] :is([data-testid="stHeader"], [data-testid="stLayoutWrapper"], [data-testid="stElementContainer"]):is(
-  [data-testid="stHeader"], .st-key-top_bar, :has(> .st-key-top_row), :has(> .st-key-controls), :has(> .st-key-footer)
+  [data-testid="stHeader"], .st-key-top_bar, :has(> .st-key-top_row), :has(> .st-key-beside_code),
+  :has(> .st-key-controls), :has(> .st-key-footer)
 ) { display: none; }
 @media (max-width: 640px) {
   [data-testid="stHeader"] { position: absolute; }

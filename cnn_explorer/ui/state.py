@@ -105,6 +105,7 @@ def set_drawing(drawing: Drawing) -> None:
 def set_code(beside: bool) -> None:
     """Show the network's code beside its maps, or not, and write the address."""
     remembered(Shown).code = beside
+    set_notice(CODE.name, "")
     FIRST_PAGE.write()
 
 
@@ -161,7 +162,7 @@ def show_pin(text: str, origin: str = "") -> None:
 def show_code(text: str) -> None:
     """Show the network's code ("beside"), or not (""). Raises `ValueError` for anything else."""
     if text not in ("", BESIDE):
-        raise ValueError(f"code (={quoted(text)}) can be {BESIDE} only")
+        raise ValueError(f"code (={quoted(text)}) must be {BESIDE}, or be left out")
     remembered(Shown).code = text == BESIDE
     set_notice(CODE.name, "")
 
@@ -236,7 +237,7 @@ CODE = Parameter(
     "code",
     lambda query: show_code(query.get("code", "")),
     lambda: {"code": BESIDE if code() else ""},
-    cannot_be_read("place of the code", "none"),
+    cannot_be_read("choice of the code", "the page without it"),
 )
 SHARED = (NET, DRAWING, WEIGHTS)  # what every page has in its address
 ADDRESS = Address(*SHARED)  # written on any page, it leaves the page's own parameters as they are

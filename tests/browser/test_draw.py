@@ -265,7 +265,7 @@ def test_erasing_nothing_changes_nothing(visit: Visit) -> None:
 
 def test_an_answer_knows_when_it_does_not_know(paper: Explorer) -> None:
     paper.draw((60, 60), (220, 90), (60, 130), (220, 160), (60, 200), (220, 230))
-    paper.page.locator(".verdict .doubt").filter(has_text="unlike all digits that it learned from").wait_for()
+    paper.page.locator(".verdict .doubt").filter(has_text="unlike all digits that networks learn from here").wait_for()
     assert "unlike all digits" in paper.page.locator(".spoken").inner_text()
     paper.do("clear")
     paper.page.locator(".verdict .doubt:empty").wait_for(state="attached")

@@ -111,6 +111,13 @@ def test_on_a_phone_the_columns_stack(visit: Visit, artifacts: Path) -> None:
     for layer in app.layers():
         assert min(min(tile.width, tile.height) for tile in app.tiles(layer)) >= 39.9, layer
     assert min(min(box[2] - box[0], box[3] - box[1]) for box in boxes(app, ".tools button")) >= 40
+    button = app.page.get_by_role("button", name="Change conv2")
+    assert (button.bounding_box() or {})["height"] >= 40
+    button.tap()
+    group = app.page.get_by_role("group", name="conv2")
+    expect(group).to_be_focused()
+    expect(group).to_be_in_viewport()
+    app.page.locator(".paper").scroll_into_view_if_needed()
     for theme in ("dark", "light"):
         recolour(app.page, theme)
         app.page.screenshot(path=artifacts / f"page-phone-{theme}.png", full_page=True)
@@ -264,7 +271,7 @@ LETTERS = """() => {
 
 
 def test_a_lecture_has_large_letters_and_no_more_than_it_needs(visit: Visit, artifacts: Path) -> None:
-    app = visit()
+    app = visit(code="beside")
     view = "() => new URLSearchParams(location.search).get('view')"
     app.page.get_by_role("button", name="Present").click()
     app.page.wait_for_function(f"() => ({view})() === 'present'")

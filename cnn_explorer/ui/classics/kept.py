@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -90,9 +90,10 @@ def facts() -> dict[str, tracing.Facts]:
     return _FACTS
 
 
-def categories() -> Sequence[str]:
+@cache
+def categories() -> tuple[str, ...]:
     """ImageNet's 1,000 classes, in the order of the networks' outputs. Raises `WorkerError` as `folded` does."""
-    return records().categories or worker().call(tracing.categories)
+    return tuple(records().categories or worker().call(tracing.categories))
 
 
 def classified(name: str, picture: bytes) -> running.Classified | None:

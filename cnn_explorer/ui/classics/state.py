@@ -184,6 +184,7 @@ def label() -> str:
 def show_heat(heat: bool) -> None:
     """Show the heat map, or not, and write the address."""
     remembered(_Shown).heat = heat
+    set_notice(HEAT.name, "")
     ADDRESS.write()
 
 
@@ -209,6 +210,7 @@ def sort() -> str:
 def show_sort(column: str) -> None:
     """Sort the table of all networks by another column, and write the address."""
     _show_sort(column)
+    set_notice(SORT.name, "")
     ADDRESS.write()
 
 

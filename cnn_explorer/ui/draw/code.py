@@ -24,7 +24,7 @@ class _Changed:
 
 
 def code_switch() -> None:
-    """Whether the code stands beside the maps."""
+    """The switch that shows or hides the code."""
     st.toggle(
         "Code",
         help="This network in PyTorch, beside its maps.",

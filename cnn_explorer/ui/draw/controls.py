@@ -183,8 +183,9 @@ def own_weights_button() -> None:
 
 @dataclass
 class _Places:
-    """For how many blocks and hidden layers there are places. There are never fewer again, so that a row that is gone
-    is replaced at once. Places for all that an address can name would be half of what a changed setting sends.
+    """Numbers of blocks and hidden layers that the page keeps elements for. They never shrink: an empty element then
+    takes the place of a group that is removed. Elements for all that an address can name would be half of what a
+    changed setting sends.
     """
 
     blocks: int = MAX_BLOCKS

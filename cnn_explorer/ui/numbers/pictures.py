@@ -16,7 +16,6 @@ from cnn_explorer.spec.network import LECTURE
 from cnn_explorer.text import quoted
 from cnn_explorer.ui import caches, grid_player, own_weights, state, widgets
 from cnn_explorer.ui.controlled import chosen
-from cnn_explorer.ui.markdown import plain
 from cnn_explorer.ui.numbers import controls as number_controls
 from cnn_explorer.ui.numbers.state import NumberPage, Scene, changed
 from cnn_explorer.ui.session import remembered
@@ -84,7 +83,7 @@ def about(scene: PictureScene) -> str:
     if scene.kernel in WHAT:
         return f"The kernel {WHAT[scene.kernel]}."
     number, network, whose = _learned(scene)
-    return f"The kernel is number {number + 1} of {whose} conv1. {plain(network.label.sentence)}"
+    return f"The kernel is number {number + 1} of {whose} conv1. {network.label.sentence}"
 
 
 def kernel_of(scene: PictureScene) -> Grid:

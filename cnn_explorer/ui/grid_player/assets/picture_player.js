@@ -87,10 +87,13 @@ export class PicturePlayer {
     this.observer.observe(host);
     this.onresize = () => this.#layout();
     window.addEventListener("resize", this.onresize);
+    this.onleave = () => this.#settle();
+    window.addEventListener("cnn-explorer-leave", this.onleave); // from the top bar
   }
 
   close() {
     clearTimeout(this.#timer);
+    window.removeEventListener("cnn-explorer-leave", this.onleave);
     this.outbox.close();
     this.observer.disconnect();
     window.removeEventListener("resize", this.onresize);
@@ -223,10 +226,15 @@ export class PicturePlayer {
     this.#chosen = pixel;
     this.#look();
     clearTimeout(this.#timer);
-    this.#timer = window.setTimeout(() => {
-      this.#timer = 0;
-      this.outbox.push({ part: "pixel", index: this.#chosen, value: 0 });
-    }, SETTLED);
+    this.#timer = window.setTimeout(() => this.#settle(), SETTLED);
+  }
+
+  /** Send the chosen pixel, if that is still to be done. */
+  #settle() {
+    if (!this.#timer) return;
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    this.outbox.push({ part: "pixel", index: this.#chosen, value: 0 });
   }
 
   /** @param {KeyboardEvent} event */

@@ -10,6 +10,7 @@ import { headOf, writeHead } from "./headings.js";
 import { ARROWS, within } from "./keys.js";
 import { writeNumbers } from "./map_numbers.js";
 import { markInput } from "./marks.js";
+import { showGroup } from "./knobs.js";
 import { hasKernels } from "./layer_kinds.js";
 import { oneDecimal, percent } from "./numbers.js";
 import { cssColour, paintLayer, reachOf } from "./painting.js";
@@ -35,7 +36,7 @@ const BREAK = 212; // width of the note where the geometry breaks
 const LINES = 2, MOST_LINES = 4; // of a formula, at least and at most
 const VERDICT = 50; // the large digit
 const CLOSE = 0.1; // probability of a runner-up that is named
-const UNLIKE = "unlike all digits that it learned from";
+const UNLIKE = "unlike all digits that networks learn from here";
 const NOTED = 0.005; // difference of two probabilities that is marked
 const NEWS = 6000; // ms that headings show what a change has done
 
@@ -375,6 +376,7 @@ export class Columns {
       const drawn = this.#column(index, layer, grids[index]);
       this.drawn.set(index, drawn);
       this.element.append(this.#joint(index, layer), drawn.column);
+      if (narrow && pin && hasKernels(layer)) drawn.column.append(settingsOf(layer)); // a page with widgets for the network
     });
     if (error) this.element.append(breakOf(error, this.on.repaired));
     if (!classes) return;
@@ -612,3 +614,11 @@ function breakOf({ layer, text, remedy, repairs }, repaired) {
 
 /** @param {Float32Array} probabilities */
 const bestOf = (probabilities) => probabilities.indexOf(Math.max(...probabilities));
+
+/** A button that leads to the widgets of a layer's block. @param {Layer} layer */
+function settingsOf({ name }) {
+  const button = element("button", "settings", `Change ${name}`);
+  button.type = "button";
+  button.onclick = () => showGroup(name);
+  return button;
+}

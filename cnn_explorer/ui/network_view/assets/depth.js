@@ -35,6 +35,7 @@ export class Depth {
     this.scene = scene;
     this.highlights = new Highlights(part(host, ".surface .outline", HTMLCanvasElement), part(host, ".seen .outline", HTMLCanvasElement));
     this.links = new Links(host, columns, part(host, ".image", HTMLElement));
+    this.layers.addEventListener("scroll", () => this.links.follow());
     this.detail = new Detail(part(host, ".detail", HTMLElement), {
       say,
       closed: () => this.#closed(),

@@ -39,6 +39,7 @@ export class Knobs {
 
   close() {
     this.observer.disconnect();
+    for (const name of ["--groups", "--groups-start"]) document.documentElement.style.removeProperty(name);
     for (const type of TYPES) document.removeEventListener(type, this.listen);
   }
 
@@ -82,4 +83,13 @@ function nameGroups() {
       if (!label.startsWith(`${name} `)) field.setAttribute("aria-label", `${name} ${label}`);
     }
   }
+}
+
+/** Lead the visitor to a group of widgets. @param {string} name */
+export function showGroup(name) {
+  const group = document.querySelector(`.${GROUP}${name}`);
+  if (!(group instanceof HTMLElement)) return;
+  group.tabIndex = -1;
+  group.focus({ preventScroll: true });
+  group.scrollIntoView({ block: "center" });
 }

@@ -14,6 +14,9 @@ const MOST = 32; // lines; more maps than that are joined by one surface
 export class Links {
   #path = ""; // as it is drawn
 
+  /** @type {[Place, boolean] | null} what is joined */
+  #joined = null;
+
   /** @param {HTMLElement} host @param {import("./columns.js").Columns} columns @param {HTMLElement} image that the network sees */
   constructor(host, columns, image) {
     this.host = host;
@@ -24,7 +27,9 @@ export class Links {
   }
 
   /** @param {Place} place of a value on the map @param {boolean} narrow whether layers stand one below the other */
-  show({ index, map }, narrow) {
+  show(place, narrow) {
+    this.#joined = [place, narrow];
+    const { index, map } = place;
     const { columns } = this, { layers } = columns;
     const own = columns.tilesOf(index)?.tile(map);
     if (!own) return;
@@ -50,7 +55,13 @@ export class Links {
   }
 
   clear() {
+    this.#joined = null;
     this.#draw("", "");
+  }
+
+  /** The layers were scrolled. */
+  follow() {
+    if (this.#joined) this.show(...this.#joined);
   }
 
   /** @param {string} lines @param {string} surfaces */

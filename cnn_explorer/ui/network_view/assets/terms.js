@@ -52,7 +52,7 @@ export class Terms {
     };
     host.addEventListener("pointerover", show);
     host.addEventListener("focusin", (event) => { if (show(event)) say(card.words); });
-    host.addEventListener("click", show);
+    host.addEventListener("click", show, true); // panels keep presses to themselves
     for (const leaving of ["pointerout", "focusout"]) host.addEventListener(leaving, (event) => { if (around(event, EXPLAINED)) card.hide(); });
   }
 

@@ -45,6 +45,9 @@ const ABOUT = {
   d: "a digit from MNIST as it is; your pen starts a new one",
   p: "your picture, cropped, scaled and centred; your pen starts a new one",
 };
+// What a press is meant for, so that it closes nothing.
+const OCCUPIED = `a, button, input, select, textarea, label, summary, table, canvas, .detail, .kernels, .gallery,
+  [role=button], [role=combobox], [role=listbox], [role=option], [role=dialog], [data-baseweb], [data-testid=stAlert]`;
 
 export class View {
   /** @type {(message: Message) => void} */
@@ -148,8 +151,20 @@ export class View {
     host.ontransitionend = ({ target, propertyName }) => { if (target === host && propertyName === "background-color") { this.#theme(); this.#paint(); } };
     // Escape closes a map from wherever the focus is; inside the view, the view hears it first.
     /** @param {KeyboardEvent} event */
-    this.onescape = (event) => { if (event.key === "Escape" && !event.composedPath().includes(host)) this.#back(); this.address.touched(); };
+    this.onescape = (event) => {
+      if (event.key !== "Escape" || event.composedPath().includes(host)) return;
+      this.#back();
+      this.address.touched();
+    };
     window.addEventListener("keydown", this.onescape);
+    // So does a press on any empty part of the page.
+    /** @param {MouseEvent} event */
+    this.onempty = (event) => {
+      if (this.depth.index < 0 || event.composedPath().some((part) => part instanceof Element && part.matches(OCCUPIED))) return;
+      this.depth.close();
+      this.address.touched();
+    };
+    window.addEventListener("click", this.onempty);
     this.path = location.pathname;
     this.onleave = () => { this.server.flush(); this.address.flush(); };
     this.onpopstate = () => { this.server.drop(); this.#pinning = null; };
@@ -212,6 +227,7 @@ export class View {
     this.observer.disconnect();
     window.removeEventListener("resize", this.onresize);
     window.removeEventListener("keydown", this.onescape);
+    window.removeEventListener("click", this.onempty);
     window.removeEventListener("cnn-explorer-leave", this.onleave);
     window.removeEventListener("popstate", this.onpopstate);
     cancelAnimationFrame(this.#following);
@@ -542,7 +558,6 @@ export class View {
       const button = around(event, "button");
       if (!button) {
         if (!around(event, ".gallery")) gallery.open(false);
-        if (around(event, ".stage")) this.depth.close(); // a click on empty space
         return;
       }
       const { tool, scale, sizes, digit, do: action } = button.dataset;
@@ -578,7 +593,7 @@ export class View {
     this.#tools();
   }
 
-  /** One level back: from a number to its map, from a map to the network, from the lecture to the whole page. */
+  /** Close what is open; where nothing is, leave the lecture. */
   #back() {
     if (this.depth.back()) return;
     this.card.hide();

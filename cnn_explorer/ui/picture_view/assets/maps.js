@@ -12,7 +12,7 @@ const STEP = 8; // pixels of the picture that an arrow key moves
 const LEAST = 7 / 92; // of a map's side: a smaller mark could not be seen
 const SIGNS = ["", "+", "="];
 const HELP = "Point at a pixel of a map, or at a place of the picture. A press keeps the pixel.";
-const KEYS = "arrow keys move the pixel, Page Up and Page Down change the map, Enter keeps the pixel, Escape lets it go";
+const KEYS = "arrow keys move the pixel, Page Up and Page Down change the map, Enter keeps the pixel, Escape goes back to the kept one";
 
 export class Maps {
   /** @type {MapsData | undefined} */
@@ -56,7 +56,7 @@ export class Maps {
     this.#picture.dataset.point = "";
     this.#picture.tabIndex = 0;
     this.#picture.setAttribute("role", "application");
-    this.#picture.setAttribute("aria-label", "A place of the picture: arrow keys move it, Escape lets it go");
+    this.#picture.setAttribute("aria-label", "A place of the picture: arrow keys move it, Escape removes it");
     const beside = figureOf(data.picture, this.#picture, this.#spoken);
     beside.className = "beside";
     const tiles = element("div", "tiles", ...data.tiles.map((tile, at) => this.#tile(tile, at)));

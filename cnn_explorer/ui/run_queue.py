@@ -1,4 +1,4 @@
-"""Runs of pages take turns, so that those who ask for much hold up each other and nobody else.
+"""A queue for runs of pages: sessions that ask for much wait for each other, and the others do not wait for them.
 
 Streamlit runs a page as soon as a browser asks, in a thread of the session's own. Python runs one thread at a time:
 where thirty want to run, each waits for the interpreter hundreds of times, and so does the thread that reads questions
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PLACES = {"part": 4, "page": 1}
 LONG = 0.1  # seconds after which a run no longer keeps others waiting: it may be waiting itself
 REMEMBERED = 10.0  # seconds after which the time of a run counts for a third
-PENALTY = 5.0  # seconds for which a second of runs sets a session back in the line
+PENALTY = 5.0  # seconds that a session is put back in the queue for each second that its runs lately took
 SMALL = 500  # bytes; the message that a run has ended is smaller
 
 
@@ -37,7 +37,7 @@ SMALL = 500  # bytes; the message that a run has ended is smaller
 class _Session:
     """A websocket. It is `gone` once nothing can be sent any more, and `opened` once its page has been run.
 
-    `used` are the seconds that its runs have taken of late, as of `then`.
+    `used` are the seconds that its runs have lately taken, at most `LONG` of each, as of `then`.
     """
 
     gone: bool = False
@@ -60,7 +60,7 @@ class _Session:
 
 
 @dataclass(eq=False)
-class _Turn:
+class _Waiting:
     """A session that waits for its turn; the lowest `due` comes first."""
 
     session: _Session
@@ -69,17 +69,18 @@ class _Turn:
     begins: asyncio.Future[None]
 
 
-class Turns:
+class RunQueue:
     """ASGI middleware that hands a browser's question on when it is the session's turn.
 
     Sessions come in the order of their questions, but each is set back by the time that its runs have taken of late. A
     session has one turn at a time, and none before its browser has read the answers so far. A page that has been opened
-    and is run again as a whole, which browsers hardly ever ask for, takes half of the time at most.
+    and is run again as a whole, which browsers hardly ever ask for, begins only after a pause as long as the run
+    before, 0.1 seconds at most.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self._waiting: list[_Turn] = []
+        self._waiting: list[_Waiting] = []
         self._running: Counter[str] = Counter()
         self._rest: asyncio.TimerHandle | None = None  # no page is run again before it has fired
 
@@ -120,7 +121,7 @@ class Turns:
         await session.answered.wait()
         await session.taken.wait()
         now = time.monotonic()
-        turn = _Turn(session, kind, now + PENALTY * session.used_by(now), asyncio.get_running_loop().create_future())
+        turn = _Waiting(session, kind, now + PENALTY * session.used_by(now), asyncio.get_running_loop().create_future())
         self._waiting.append(turn)
         self._admit()
         await turn.begins
@@ -138,7 +139,7 @@ class Turns:
                     break
                 self._begin(min(waiting, key=lambda turn: turn.due), now)
 
-    def _begin(self, turn: _Turn, now: float) -> None:
+    def _begin(self, turn: _Waiting, now: float) -> None:
         session = turn.session
         self._waiting.remove(turn)
         self._running[turn.kind] += 1
