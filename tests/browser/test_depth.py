@@ -326,6 +326,7 @@ def test_a_map_opens_into_its_sum_and_closes_again_without_the_server(visit: Vis
         open_map(app, "conv1", 7, 10, 11, 24)
         app.page.mouse.click(1270, 714)
         panel(app).wait_for(state="hidden")
+        settle(app)
         open_map(app, "conv1", 7, 10, 11, 24)
         assert panel(app).locator("h4").inner_text() == "conv1 · map 8 of 10"
         assert_sum(app, LECTURES, "conv1", 7, 10, 11)

@@ -410,6 +410,13 @@ FITS = """([view, width, height]) => [...view.querySelectorAll(".grid, .sum, .tr
   const box = each.getBoundingClientRect();
   return box.left >= 0 && box.top >= 0 && box.right <= width && box.bottom <= height;
 })"""
+TOGETHER = """([view, one, other, withoutScrolling]) => {
+  const parts = [one, other].map((name) => view.querySelector(name));
+  if (parts.some((part) => !part)) return false;
+  if (!withoutScrolling) for (const part of parts) part.scrollIntoView({ block: "nearest", behavior: "instant" });
+  return parts.map((part) => part.getBoundingClientRect()).every((box) =>
+    box.left >= 0 && box.top >= 0 && box.right <= innerWidth && box.bottom <= innerHeight && box.width);
+}"""
 SMALL = """(all) => all.filter((each) =>
   each.offsetWidth < 24 || each.offsetHeight < 24 || parseFloat(getComputedStyle(each).fontSize) < 12).length"""
 
@@ -468,19 +475,7 @@ def test_products_are_always_in_sight(visit_numbers: VisitNumbers, artifacts: Pa
 
 def together(app: NumberPage, one: str, other: str, without_scrolling: bool) -> None:
     """Two parts of the player are on the screen at the same time: as the page opens, or scrolled to where they are."""
-    parts = [app.player.locator(name).first for name in (one, other)]
-    if not without_scrolling:
-        parts[0].evaluate("part => part.scrollIntoView({ block: 'nearest' })")
-        parts[1].evaluate("part => part.scrollIntoView({ block: 'nearest' })")
-    size = app.page.viewport_size
-    assert size
-    for part in parts:
-        box = part.bounding_box()
-        assert box
-        assert box["x"] >= 0
-        assert box["x"] + box["width"] <= size["width"]
-        assert box["y"] >= 0
-        assert box["y"] + box["height"] <= size["height"], (one, other)
+    app.page.wait_for_function(TOGETHER, arg=[app.player.element_handle(), one, other, without_scrolling])
 
 
 @pytest.mark.parametrize(("path", "steps"), STEPS)
