@@ -10,7 +10,10 @@ from browser.explorer import PATIENCE, Explorer
 from playwright.sync_api import Download, Locator
 
 # Plotly's own reading of a figure's data: arrays arrive as bytes.
-LINES = """(figure) => figure._fullData.map(({ name, xaxis, x, y }) => ({ name, axis: xaxis, x: [...(x ?? [])], y: [...(y ?? [])] }))"""
+LINES = """async (figure) => {
+  while (!figure._fullData) await new Promise(requestAnimationFrame); // it is being drawn
+  return figure._fullData.map(({ name, xaxis, x, y }) => ({ name, axis: xaxis, x: [...(x ?? [])], y: [...(y ?? [])] }));
+}"""
 # The middle of a cell of the confusion matrix, in CSS pixels of the page; and whether digits are in it that were
 # answered wrong.
 CELL = """(figure) => {
@@ -129,7 +132,7 @@ class TrainingPage(Explorer):
     def wait_looks(self, count: int) -> None:
         """Wait until the accuracy curve has so many points, and those that came with them are on the screen."""
         self.page.wait_for_function(
-            "([figure, count]) => document.querySelector(figure)?._fullData.some(({ xaxis, x }) => xaxis === 'x2' && "
+            "([figure, count]) => document.querySelector(figure)?._fullData?.some(({ xaxis, x }) => xaxis === 'x2' && "
             "x?.length >= count)",
             arg=[".st-key-curves .js-plotly-plot", count],
             timeout=PATIENCE,
