@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import torch  # imported first, so that the pages need not wait for it
 from PIL import Image
 from rendered import FOREIGN, quotes_foreign_text, shown
 from streamlit.testing.v1 import AppTest
-from widgets import address, components, control
+from widgets import address, control, data_of
 
 from cnn_explorer.digits.data import bundled_digits
 from cnn_explorer.digits.drawing import example_drawing
@@ -40,9 +39,7 @@ def opened(name: str, **address: str) -> AppTest:
 def sent(page: AppTest) -> dict[str, Any]:
     """What the grid player was sent."""
     assert not page.exception, page.exception
-    (player,) = components(page)
-    data: list[dict[str, Any]] = json.loads(player.proto.json)
-    return data[0]
+    return data_of(page)
 
 
 def outputs(page: AppTest, rule: str = "conv") -> list[Any]:

@@ -1,11 +1,9 @@
 """The page "Train" without a browser: buttons, address, labels, and what is kept for the other pages."""
 
-import json
 import re
 import time
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +13,7 @@ import torch
 from programs import run
 from rendered import FOREIGN, quotes_foreign_text, shown
 from streamlit.testing.v1 import AppTest
-from widgets import address, components, control, follow, record, sent, tell_view, wait_for_training
+from widgets import address, components, control, data_of, follow, record, sent, tell_view, wait_for_training
 
 from cnn_explorer.sharing.lru_cache import LruCache
 from cnn_explorer.spec.network import LECTURE, PRESETS, parse
@@ -783,20 +781,13 @@ def test_the_convolution_page_has_the_kernels_that_were_learnt() -> None:
     numbers.query_params.update({"net": SMALL, "weights": f"{QUICK}@15", "step": "picture", "filter": "Learned 2"})
     numbers.run()
     assert not numbers.exception, numbers.exception
-    player = grid_player(numbers)
+    player = data_of(numbers)
     assert player["about"].startswith("The kernel is number 2 of your conv1. Trained here, 1 epoch on 4,000 digits: ")
     weight = trained(15).state_dict()["conv1.weight"][1, 0]
     np.testing.assert_allclose(player["kernel"], weight.numpy(), rtol=1e-6)
     control(numbers.selectbox, "conv_filter").set_value("Learned 9").run()  # of four there is no ninth
-    told = grid_player(numbers)["about"]
+    told = data_of(numbers)["about"]
     assert told.startswith("The kernel is number 9 of the lecture's conv1. Trained on MNIST and pen digits.")
-
-
-def grid_player(page: AppTest) -> dict[str, Any]:
-    """What the grid player was sent."""
-    (player,) = components(page)
-    data: list[dict[str, Any]] = json.loads(player.proto.json)
-    return data[0]
 
 
 # --- a greedy session and an honest one ---

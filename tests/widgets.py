@@ -46,6 +46,13 @@ def components(page: AppTest) -> list[Any]:
     return [one for one in page.get("bidi_component") if ".top_bar_" not in one.proto.component_name]
 
 
+def data_of(page: AppTest) -> dict[str, Any]:
+    """What the page's only component was sent."""
+    (found,) = components(page)
+    data: list[dict[str, Any]] = json.loads(found.proto.json)
+    return data[0]
+
+
 def follow(page: AppTest) -> AppTest:
     """Go to the page that the browser was told to open, by the address that it was given."""
     (bar,) = [one for one in page.get("bidi_component") if ".top_bar_" in one.proto.component_name]

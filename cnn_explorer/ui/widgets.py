@@ -71,13 +71,15 @@ def ready() -> bool:
 
 def data_url(picture: Image.Image) -> str:
     """The picture as a data: URL, so that the browser has no file to fetch that may be gone by then."""
-    file = BytesIO()
-    picture.save(file, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return _encoded(picture, "PNG")
 
 
 def jpeg_url(picture: Image.Image) -> str:
     """The same for a photograph, which is smaller as a JPEG file."""
+    return _encoded(picture, "JPEG", quality=88)
+
+
+def _encoded(picture: Image.Image, kind: str, **settings: int) -> str:
     file = BytesIO()
-    picture.save(file, "JPEG", quality=88)
-    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+    picture.save(file, kind, **settings)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -123,6 +123,14 @@ Visit = Callable[..., Explorer]
 ContextWith = Callable[[dict[str, Any]], BrowserContext]
 
 
+def new_context(browser: Browser, options: dict[str, Any]) -> BrowserContext:
+    """A context for a visitor who has been here before, and for tests that wait long."""
+    context = browser.new_context(**options)
+    context.add_init_script(WELCOMED)
+    context.set_default_timeout(PATIENCE)
+    return context
+
+
 @pytest.fixture(scope="session")
 def context_with(browser: Browser, server: Server) -> ContextWith:
     """Makes a context with these options, or finds it among the last few.
@@ -137,9 +145,7 @@ def context_with(browser: Browser, server: Server) -> ContextWith:
         if key not in kept:
             if len(kept) == KEPT_CONTEXTS:
                 kept.popitem(last=False)[1].close()
-            kept[key] = browser.new_context(**options)
-            kept[key].add_init_script(WELCOMED)
-            kept[key].set_default_timeout(PATIENCE)
+            kept[key] = new_context(browser, options)
             kept[key].new_page().goto(f"{server.url}/_stcore/health")
         kept.move_to_end(key)
         return kept[key]
@@ -159,9 +165,7 @@ def new_page(browser: Browser, context_with: ContextWith, watch: Watch) -> Itera
         options = {"viewport": LAPTOP, "color_scheme": "light", **(options or {})}
         context = context_with(options)
         if context in shared:  # a second tab would cover the first, which would paint no more
-            context = browser.new_context(**options)
-            context.add_init_script(WELCOMED)
-            context.set_default_timeout(PATIENCE)
+            context = new_context(browser, options)
             own.append(context)
         else:
             shared.append(context)

@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from browser.conftest import LAPTOP, WELCOMED, Visit, Watch
+from browser.conftest import LAPTOP, Visit, Watch, new_context
 from browser.driver import PHONE, Server
-from browser.explorer import PATIENCE, Explorer
+from browser.explorer import Explorer
 from PIL import Image
 from playwright.sync_api import Browser, CDPSession
 
@@ -26,9 +26,7 @@ EMPTY = "s"
 
 @pytest.fixture(scope="module")
 def kept(browser: Browser, server: Server) -> Iterator[Explorer]:
-    context = browser.new_context(viewport=LAPTOP, color_scheme="light")
-    context.add_init_script(WELCOMED)
-    context.set_default_timeout(PATIENCE)
+    context = new_context(browser, {"viewport": LAPTOP, "color_scheme": "light"})
     page = context.new_page()
     page.goto(f"{server.url}/?drawing={EMPTY}")
     yield Explorer(page).ready()
