@@ -99,8 +99,8 @@ class Session:
         while True:
             answer = ForwardMsg()
             answer.ParseFromString(await asyncio.wait_for(self.socket.recv(), PATIENCE))
-            if answer.HasField("new_session"):
-                self.hash = answer.new_session.page_script_hash
+            if answer.HasField("navigation"):
+                self.hash = answer.navigation.page_script_hash
             elif answer.HasField("page_info_changed"):
                 self.query = answer.page_info_changed.query_string
             elif answer.HasField("delta") and answer.delta.HasField("new_element"):
@@ -350,7 +350,7 @@ class Soak:
         async with connected(self.url) as socket:
             session = Session(socket, "training", query)
             await session.open()
-            while session.header["training"]["going"]:
+            while (session.header["training"] or {}).get("going"):
                 await session.draw(drawn=False)
                 self.answers["looks at a training"] += 1
                 await asyncio.sleep(0.3)
@@ -401,6 +401,7 @@ async def soak(server: Server, minutes: int, log: Path) -> None:
     visitors = [*[soak.draw] * 8, *[soak.change] * 2, *[soak.train] * 2, soak.upload, soak.classify]
     tasks = [asyncio.create_task(soak.again(act)) for act in visitors]
     print(f"{len(visitors)} visitors at a time")
+    shown: set[str] = set()
     for minute in range(1, minutes + 1):
         await asyncio.sleep(60)
         lists = Path(f"/proc/{server.pid}/task").glob("*/children")  # every thread has children of its own
@@ -413,11 +414,13 @@ async def soak(server: Server, minutes: int, log: Path) -> None:
             f"{', '.join(f'{count} {kind}' for kind, count in sorted(soak.answers.items()))}",
             flush=True,
         )
+        for problem in sorted({*soak.problems} - shown):
+            print(f"         {problem}", flush=True)
+        shown.update(soak.problems)
         soak.answers.clear()
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    print("\n".join(sorted(set(soak.problems))[:10]))
 
 
 def main() -> None:
