@@ -1,6 +1,7 @@
 """Which sessions' pages run, when many ask: against a server of which the test decides when its runs end."""
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
@@ -105,6 +106,44 @@ def test_few_runs_at_a_time_and_a_page_keeps_no_part_waiting() -> None:
         assert "b" not in server.runs
         await server.answer("a")
         assert server.runs[-1] == "b"
+
+    completed(check())
+
+
+def telling(seq: int, **others: object) -> bytes:
+    """A run of a part, with the network view's message among the values of the widgets."""
+    question = BackMsg.FromString(PART)
+    message = {"seq": seq, "drawn": False, "numbers": "", "repair": "", **others}
+    widgets = question.rerun_script.widget_states.widgets
+    widgets.add(id="view", json_value=json.dumps({"message": message}))
+    widgets.add(id="kernel_size", int_value=seq)
+    return question.SerializeToString()
+
+
+@pytest.mark.usefixtures("patient")
+def test_settings_come_before_drawings_and_those_before_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PLACES, "part", 1)
+    by_itself = BackMsg.FromString(PART)
+    by_itself.rerun_script.is_auto_rerun = True
+    strange = BackMsg.FromString(PART)
+    strange.rerun_script.widget_states.widgets.add(id="view", json_value="[" * 100_000)
+
+    async def check() -> None:
+        server = Server()
+        await server.ask("setting", telling(1))
+        await server.answer("setting")
+        await server.ask("first", PART)
+        await server.ask("look", telling(1))
+        await server.ask("look by itself", by_itself.SerializeToString())
+        await server.ask("repair", telling(1, repair="fc10"))
+        await server.ask("drawing", telling(1, drawn=True))
+        await server.ask("strange", strange.SerializeToString())
+        await server.ask("setting", telling(1))  # the view says what it said before
+        while len(server.runs) < 8:
+            await server.answer(server.runs[-1])
+        assert server.runs == [
+            "setting", "first", "setting", "repair", "drawing", "strange", "look", "look by itself",
+        ]  # fmt: skip
 
     completed(check())
 

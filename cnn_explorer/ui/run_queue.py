@@ -9,6 +9,9 @@ answer for minutes. So a question waits here until there is room for its run.
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
+import json
 import math
 import time
 from collections import Counter
@@ -17,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import DecodeError
 from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 if TYPE_CHECKING:
@@ -30,6 +34,9 @@ PLACES = {"part": 4, "page": 1}
 LONG = 0.1  # seconds after which a run no longer keeps others waiting: it may be waiting itself
 REMEMBERED = 10.0  # seconds after which the time of a run counts for a third
 PENALTY = 5.0  # seconds that a session is put back in the queue for each second that its runs lately took
+# Seconds that a question is put back. Nothing on the page follows a setting before it is answered. Browsers follow the
+# pen by themselves. A look at what is under way finds more the later it comes.
+LATER = {"setting": 0.0, "drawing": 2.0, "look": 4.0}
 SMALL = 500  # bytes; the message that a run has ended is smaller
 
 
@@ -37,7 +44,8 @@ SMALL = 500  # bytes; the message that a run has ended is smaller
 class _Session:
     """A websocket. It is `gone` once nothing can be sent any more, and `opened` once its page has been run.
 
-    `used` are the seconds that its runs have lately taken, at most `LONG` of each, as of `then`.
+    `used` are the seconds that its runs have lately taken, at most `LONG` of each, as of `then`. `told` has the hash
+    of each component's last value.
     """
 
     gone: bool = False
@@ -46,6 +54,7 @@ class _Session:
     began: float = 0.0
     used: float = 0.0
     then: float = 0.0
+    told: dict[str, int] = field(default_factory=dict)
     answered: asyncio.Event = field(default_factory=asyncio.Event)  # no run of its own keeps others waiting
     taken: asyncio.Event = field(default_factory=asyncio.Event)  # the browser has read what it was sent
     timer: asyncio.TimerHandle | None = None
@@ -61,26 +70,45 @@ class _Session:
 
 @dataclass(eq=False)
 class _Waiting:
-    """A session that waits for its turn; the lowest `due` comes first."""
+    """A session that waits for its turn, until it `begins`."""
 
     session: _Session
     kind: str
-    due: float
     begins: asyncio.Future[None]
+
+
+class _Line:
+    """Turns that wait; the one with the lowest `due` comes first, and of two with the same the earlier one."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, _Waiting]] = []
+        self._numbers = itertools.count()
+
+    def join(self, due: float, turn: _Waiting) -> None:
+        heapq.heappush(self._heap, (due, next(self._numbers), turn))
+
+    def take(self) -> _Waiting | None:
+        """Take out the first turn that is still waited for."""
+        while self._heap:
+            turn = heapq.heappop(self._heap)[2]
+            if not turn.begins.cancelled():
+                return turn
+        return None
 
 
 class RunQueue:
     """ASGI middleware that hands a browser's question on when it is the session's turn.
 
-    Sessions come in the order of their questions, but each is set back by the time that its runs have taken of late. A
-    session has one turn at a time, and none before its browser has read the answers so far. A page that has been opened
-    and is run again as a whole, which browsers hardly ever ask for, begins only after a pause as long as the run
-    before, 0.1 seconds at most.
+    Sessions come in the order of their questions, but each is put back by the time that its runs have taken of late,
+    and by what it asks (`LATER`): changed settings come first, looks at a training last. A session has one turn at a
+    time, and none before its browser has read the answers so far. A page that has been opened and is run again as a
+    whole, which browsers hardly ever ask for, begins only after the first runs of all pages that wait, and after a
+    pause as long as the run before, 0.1 seconds at most.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self._waiting: list[_Waiting] = []
+        self._parts, self._pages, self._pages_again = _Line(), _Line(), _Line()
         self._running: Counter[str] = Counter()
         self._rest: asyncio.TimerHandle | None = None  # no page is run again before it has fired
 
@@ -92,9 +120,9 @@ class RunQueue:
 
         async def receive_in_turn() -> MutableMapping[str, Any]:
             message = await receive()
-            kind = _kind_of_run(message.get("bytes"))
-            if kind:
-                await self._turn(session, kind)
+            question = _question(message.get("bytes"))
+            if question:
+                await self._turn(session, question)
             return message
 
         async def send_and_note(message: MutableMapping[str, Any]) -> None:
@@ -117,31 +145,32 @@ class RunQueue:
         finally:
             self._end(session)
 
-    async def _turn(self, session: _Session, kind: str) -> None:
+    async def _turn(self, session: _Session, question: ClientState) -> None:
+        later = LATER[_asks(question, session.told)]
         await session.answered.wait()
         await session.taken.wait()
         now = time.monotonic()
-        turn = _Waiting(session, kind, now + PENALTY * session.used_by(now), asyncio.get_running_loop().create_future())
-        self._waiting.append(turn)
+        turn = _Waiting(session, "part" if question.fragment_id else "page", asyncio.get_running_loop().create_future())
+        line = self._parts
+        if turn.kind == "page":
+            line = self._pages_again if session.opened else self._pages
+        line.join(now + later + PENALTY * session.used_by(now), turn)
         self._admit()
         await turn.begins
 
     def _admit(self) -> None:
         """Begin as many turns as there is room for."""
         now = time.monotonic()
-        self._waiting = [turn for turn in self._waiting if not turn.begins.cancelled()]
-        for kind, places in PLACES.items():
-            while self._running[kind] < places:
-                waiting = [turn for turn in self._waiting if turn.kind == kind]
-                if kind == "page" and self._rest:
-                    waiting = [turn for turn in waiting if not turn.session.opened]
-                if not waiting:
-                    break
-                self._begin(min(waiting, key=lambda turn: turn.due), now)
+        while self._running["part"] < PLACES["part"] and (turn := self._parts.take()):
+            self._begin(turn, now)
+        while self._running["page"] < PLACES["page"] and (turn := self._pages.take() or self._next_page_again()):
+            self._begin(turn, now)
+
+    def _next_page_again(self) -> _Waiting | None:
+        return None if self._rest else self._pages_again.take()
 
     def _begin(self, turn: _Waiting, now: float) -> None:
         session = turn.session
-        self._waiting.remove(turn)
         self._running[turn.kind] += 1
         session.kind, session.began = turn.kind, now
         session.answered.clear()
@@ -172,16 +201,41 @@ class RunQueue:
         self._admit()
 
 
-def _kind_of_run(data: bytes | None) -> str:
-    """Whether a browser's message runs the whole page or a part of it, "" for neither."""
+def _question(data: bytes | None) -> ClientState | None:
+    """What a browser's message asks to run, None if it asks for no run."""
     question = BackMsg()
     try:
         question.ParseFromString(data or b"")
     except DecodeError:
-        return ""
-    if not question.HasField("rerun_script"):
-        return ""
-    return "part" if question.rerun_script.fragment_id else "page"
+        return None
+    return question.rerun_script if question.HasField("rerun_script") else None
+
+
+def _asks(question: ClientState, told: dict[str, int]) -> str:
+    """What a question is about: a key of `LATER`. `told` has the hashes of the components' last values, and takes
+    these over.
+
+    A browser sends the values of all widgets each time. A component's value that is new tells of a drawing, or asks how
+    far something is, if it says that there is nothing `drawn`. Where none is new, another widget has changed.
+    """
+    if question.is_auto_rerun:
+        return "look"
+    now = {state.id: state.json_value for state in question.widget_states.widgets if state.HasField("json_value")}
+    new = [value for name, value in now.items() if told.get(name) != hash(value)]
+    told.clear()
+    told.update({name: hash(value) for name, value in now.items()})
+    if not new:
+        return "setting"
+    return "drawing" if any(map(_tells, new)) else "look"
+
+
+def _tells(value: str) -> bool:
+    """Whether a component's value says more than that it asks how far something is."""
+    try:
+        message = json.loads(value)["message"]
+        return bool(message["drawn"] or message["numbers"] or message["repair"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return True
 
 
 def _ends_run(data: bytes | None) -> bool:
