@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from cnn_explorer.classics.running import memory_limit
 from cnn_explorer.sharing.memory import memory_bound
-from cnn_explorer.ui import events, sessions, theme
+from cnn_explorer.ui import configuration, events, sessions
 from cnn_explorer.ui.loading import torch_loading
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 async def lifespan(app: Any) -> AsyncIterator[None]:
     """A lifespan of `st.App`: notes the start, and gives back the memory of sessions that have ended."""
     events.write_to_stderr()
-    theme.read_once()
+    configuration.read_once()
     bound = memory_bound()
     events.note(
         "start",

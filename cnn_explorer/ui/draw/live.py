@@ -45,8 +45,6 @@ def live_view() -> None:
     loading = torch_loading()
     if loading.error:
         st.error(plain(loading.error), icon=":material/error:")
-    else:
-        st.empty()  # holds the place: the view below is not built anew
     if not loading.ready:
         drawing = state.drawing()
         data = network_view.pack(
