@@ -84,6 +84,11 @@ def network_of(architecture: str) -> TrainedNetwork:
     return network
 
 
+def kept_network(architecture: str) -> TrainedNetwork | None:
+    """What `network_of` returned the last time, None if it is not kept."""
+    return _NETWORKS.get(architecture)
+
+
 def novelty() -> Novelty | None:
     """What tells drawings that are unlike all digits; None while it is fitted in the background, for half a second."""
     from cnn_explorer.weights.novelty import fitted_novelty

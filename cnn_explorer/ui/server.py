@@ -16,6 +16,7 @@ from cnn_explorer.classics.running import memory_limit
 from cnn_explorer.sharing.memory import memory_bound
 from cnn_explorer.ui import configuration, events, sessions
 from cnn_explorer.ui.loading import torch_loading
+from cnn_explorer.ui.pen_maps import pen_maps
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -47,4 +48,4 @@ async def ready(_request: Request) -> JSONResponse:
     return JSONResponse({"ready": loading.serving}, status_code=200 if loading.serving else 503)
 
 
-ROUTES = (Route("/ready", ready),)
+ROUTES = (Route("/ready", ready), Route("/pen_maps", pen_maps, methods=["POST"]))

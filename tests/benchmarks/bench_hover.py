@@ -148,10 +148,10 @@ def stroke(app: Explorer, name: str, what: str, seconds: float) -> None:
     page.wait_for_timeout(600)
     page.mouse.move(*app.place(140, 140))
     page.mouse.down()
-    before, start = app.seq, time.perf_counter()
+    before, start = app.confirmed, time.perf_counter()
     with frames(page) as sent:
         times = page.evaluate(STROKE, [app.view.element_handle(), seconds])
-    took, answered = time.perf_counter() - start, app.seq - before
+    took, answered = time.perf_counter() - start, app.confirmed - before
     page.mouse.up()
     if times:
         report(name, what, times, len(sent))

@@ -46,8 +46,8 @@ window.painted = (host, when, mark = "paintedSeq") => new Promise((done) => {
 # of a stroke; its maps are painted by the browser's own pass, and once more when PyTorch has confirmed them.
 APP = """async ([x, y]) => {
   const view = deep(".network-view"), paper = deep(".paper"), box = paper.getBoundingClientRect();
-  const before = Number(view.dataset.paintedSeq), followed = Number(view.dataset.followed ?? 0);
-  const own = painted(view, (count) => count > followed, "followed"), confirmed = painted(view, (seq) => seq > before);
+  const before = Number(view.dataset.confirmed), followed = Number(view.dataset.followed ?? 0);
+  const own = painted(view, (count) => count > followed, "followed"), confirmed = painted(view, (count) => count > before, "confirmed");
   const start = performance.now();
   const at = { pointerId: 1, bubbles: true, button: 0, buttons: 1, pointerType: "mouse", clientX: box.left + x, clientY: box.top + y };
   paper.dispatchEvent(new PointerEvent("pointermove", at));
@@ -193,7 +193,7 @@ def stroke(page: Page) -> str:
           window.paints = window.confirmations = 0;
           const view = deep(".network-view");
           new MutationObserver(() => { window.paints += 1; }).observe(view, { attributeFilter: ["data-followed"] });
-          new MutationObserver(() => { window.confirmations += 1; }).observe(view, { attributeFilter: ["data-painted-seq"] });
+          new MutationObserver(() => { window.confirmations += 1; }).observe(view, { attributeFilter: ["data-confirmed"] });
         }"""
     )
     page.mouse.move(box["x"] + 40, box["y"] + 60)

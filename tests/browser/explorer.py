@@ -139,6 +139,20 @@ class Explorer:
         return self.seq
 
     @property
+    def confirmed(self) -> int:
+        """How many answers of PyTorch have been painted."""
+        return int(self.view.get_attribute("data-confirmed") or 0)
+
+    def wait_confirmed(self, before: int) -> int:
+        """Wait for more answers of PyTorch than `before`, also while the pen moves."""
+        self.page.wait_for_function(
+            "([view, before]) => Number(view.dataset.confirmed) > before",
+            arg=[self.view.element_handle(), before],
+            timeout=PATIENCE,
+        )
+        return self.confirmed
+
+    @property
     def drawing(self) -> str:
         """The drawing in the address."""
         return self.address()["drawing"]

@@ -446,23 +446,92 @@ def test_the_reach_is_the_largest_magnitude(app: Explorer) -> None:
     ]
 
 
-# --- server_channel.js ---
+# --- how often the server is asked ---
 
 
 def test_a_slow_server_is_asked_less_often(app: Explorer) -> None:
     pauses = app.run(
-        "server_channel.js",
-        """const channel = new m.ServerChannel(() => ({ drawing: "s" }), () => {});
-        channel.interval = 250;
-        const pauses = a.map((took) => {
-          channel.push(true); // the end of a stroke is sent at once
-          channel.sentAt = performance.now() - took;
-          channel.acknowledge(channel.seq);
-          return channel.pause;
-        });
-        channel.close();
-        return pauses;""",
+        "pace.js",
+        """const pace = new m.Pace();
+        pace.interval = 250;
+        const pauses = a.map((took) => { pace.note(took); return pace.pause; });
+        pace.slow();
+        return [...pauses, pace.pause];""",
         [10, 900, 700, 900, 9000, 9000, 10, 10],
     )
-    expected = [250, 250, 1400, 1400, 1800, 3000, 250, 250]  # twice the quicker one of the last two, at most 3 s
-    assert pauses == pytest.approx(expected, abs=100)
+    # Twice the quicker one of the last two, at most 3 s; 3 s at once where the server refuses.
+    assert pauses == [250, 250, 1400, 1400, 1800, 3000, 250, 250, 3000]
+
+
+def test_a_movement_of_the_pen_waits_for_the_end_of_its_stroke_where_its_maps_come_another_way(app: Explorer) -> None:
+    sent = app.run(
+        "server_channel.js",
+        """let sent = [];
+        const channel = new m.ServerChannel(() => ({ drawing: "s" }), ({ final, drawn }) => sent.push([final, drawn]));
+        channel.pace.interval = 0;
+        const told = (act) => { act(); const now = sent; sent = []; channel.acknowledge(channel.seq); return now; };
+        const all = [
+          told(() => { channel.push(false, true); channel.push(false, true); }),
+          told(() => channel.push(true)),
+          told(() => { channel.push(false, true); channel.ask(); }),
+          told(() => { channel.push(false, true); channel.since -= 3000; channel.sentAt -= 3000; channel.push(false, true); }),
+          told(() => channel.push(false)),
+        ];
+        channel.close();
+        return all;""",
+    )
+    assert sent == [
+        [],
+        [[True, True]],  # the end of a stroke
+        [[False, True]],  # something else is asked for
+        [[False, True]],  # a stroke that goes on for seconds
+        [[False, True]],  # maps come no other way
+    ]
+
+
+def test_maps_while_the_pen_moves_are_asked_for_one_after_the_other(app: Explorer) -> None:
+    """Against a server that the test plays: the newest drawing wins, and what the server says about itself is heeded."""
+    told = app.run(
+        "pen_maps.js",
+        """const real = window.fetch, asked = [], shown = [], told = {};
+        let drawing = "", answer = () => {}, refused = 0;
+        window.fetch = (address, { body, method }) => {
+          asked.push([address.pathname, address.search, method, body]);
+          return new Promise((resolve) => { answer = (status, length) => resolve(new Response(length === null ? null : new Uint8Array(length), { status })); });
+        };
+        const settled = () => new Promise((done) => setTimeout(done));
+        const maps = new m.PenMaps(
+          () => drawing && { net: "conv1k5-fc10", version: "v 1", id: "n v", drawing, length: 3 },
+          (bytes, question) => shown.push([question.drawing, bytes.length]),
+          () => refused++,
+        );
+        maps.pace.interval = 0;
+        const ask = (text) => { drawing = text; maps.ask(); };
+        ask("s1"); ask("s2"); ask("s3");
+        answer(200, 3); await settled(); await settled();
+        told.newest = asked.map(([, , , body]) => body);
+        answer(503, 1); await settled(); await settled();
+        told.slow = [maps.pace.pause, maps.serves("n v"), refused];
+        maps.pace.note(0); maps.pace.note(0);
+        ask("s4"); answer(200, 2); await settled(); await settled(); // of another length
+        told.refused = [maps.serves("n v"), maps.serves("another"), refused];
+        drawing = ""; maps.ask(); await settled();
+        told.rests = asked.length;
+        ask("s5"); ask("s6"); maps.close(); answer(204, null); await settled(); await settled();
+        told.closed = asked.length;
+        window.fetch = () => Promise.reject(new TypeError("no server"));
+        ask("s7"); await settled(); await settled();
+        told.lost = [maps.serves("another"), refused];
+        window.fetch = real;
+        return { ...told, asked: asked[0], shown };""",
+    )
+    assert told == {
+        "newest": ["s1", "s3"],
+        "slow": [3000, True, 0],
+        "refused": [False, True, 1],
+        "rests": 3,
+        "closed": 4,
+        "lost": [False, 3],
+        "asked": ["/pen_maps", "?net=conv1k5-fc10&version=v+1", "POST", "s1"],
+        "shown": [["s1", 3]],
+    }

@@ -80,8 +80,8 @@ def test_every_page_comes_back_to_its_place(new_page: Callable[..., Page], watch
             page.locator(".st-key-footer").wait_for()  # the last part of the page, whose scripts are all there then
         kill(server)
         wait_lost(numbers)
+        convolution.edit("weight", 1, 1, "9")  # nobody is there to hear it; later Streamlit covers the page
         wait_lost(classics)
-        convolution.edit("weight", 1, 1, "9")  # nobody is there to hear it
     with running_app(ROOT / "app.py", port=port):
         for page in (numbers, classics):
             page.locator("[data-test-connection-state=CONNECTED][data-test-script-state=notRunning]").wait_for()

@@ -159,7 +159,13 @@ def pack(
     header |= {"pending": trace is None, "exact": exact, "version": version, "weights": len(weights) // 4}
     header["drawing"] = drawing if exact else ""  # while the pen moves, the browser knows better
     head = json.dumps(header | {"layers": _layers(shapes)}, ensure_ascii=False, separators=(",", ":")).encode()
-    parts = [struct.pack("<I", len(head)), head, pixels.astype(np.uint8).tobytes()]
+    parts = [struct.pack("<I", len(head)), head, pack_maps(shapes, pixels, trace, exact)]
+    return b"".join([*parts, weights, pinned.weights if pinned else b""])
+
+
+def pack_maps(shapes: NetworkShapes, pixels: np.ndarray, trace: Trace | None, exact: bool) -> bytes:
+    """The image, and what a network makes of it: values, logits, probabilities. Without a `trace` the image alone."""
+    parts = [pixels.astype(np.uint8).tobytes()]
     if trace is not None:
         names = {layer.name for layer in _shown(shapes)}
         shown = [activation.values.numpy().ravel() for activation in trace.activations if activation.name in names]
@@ -169,7 +175,7 @@ def pack(
         )
         if trace.logits is not None and trace.probabilities is not None and _classes(shapes):
             parts += [trace.logits.numpy().astype("<f4").tobytes(), trace.probabilities.numpy().astype("<f4").tobytes()]
-    return b"".join([*parts, weights, pinned.weights if pinned else b""])
+    return b"".join(parts)
 
 
 def pack_weights(module: nn.Sequential) -> bytes:

@@ -18,11 +18,29 @@ export interface Layer {
   groups: number;
 }
 
-export interface Update {
+/** An image, and what a network makes of it. */
+export interface Maps {
+  image: Uint8Array; // 784 pixels, 0 background to 255 ink
+  values: Float32Array[]; // one a layer, in torch's order C, H, W
+  logits: Float32Array;
+  probabilities: Float32Array;
+}
+
+/** What PyTorch is asked for while the pen moves. */
+export interface PenQuestion {
+  net: string;
+  version: string;
+  id: string;
+  drawing: string;
+  length: number; // of the answer, in bytes
+}
+
+export interface Update extends Maps {
   seq: number; // of the last message that the server has seen
   drawing: string;
   net: string; // the architecture string
-  id: string; // the network and its weights, which training changes
+  version: string; // of the weights, which training changes
+  id: string; // the network and its weights
   pending: boolean; // PyTorch is still loading: no values yet
   exact: boolean; // float32 at rest; float16 while the pen moves
   trained: boolean;
@@ -35,10 +53,6 @@ export interface Update {
   error: { layer: string; text: string; remedy: string; repairs: { label: string; net: string }[] } | null; // why the next layer cannot take its input
   classes: number;
   pin: { net: string; name: string; present: string; layers: Layer[] | null; classes: number; weights: number } | null; // see `Pinned` in `__init__.py`
-  image: Uint8Array; // 784 pixels, 0 background to 255 ink
-  values: Float32Array[]; // one a layer, in torch's order C, H, W
-  logits: Float32Array;
-  probabilities: Float32Array;
   weights: Float32Array;
   pinWeights: Float32Array; // of the pinned network
 }

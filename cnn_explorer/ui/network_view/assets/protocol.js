@@ -5,34 +5,57 @@
 
 import { product } from "./geometry.js";
 
-/** @import { Update } from "../types.d.ts" */
+/** @import { Layer, Maps, Update } from "../types.d.ts" */
+
+const PIXELS = 784;
 
 /** @param {Uint8Array} bytes @returns {Update} */
 export function decode(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const headerLength = view.getUint32(0, true);
-  /** @type {Omit<Update, "id" | "image" | "values" | "logits" | "probabilities" | "weights" | "pinWeights"> & {version: string, weights: number}} */
+  /** @type {Omit<Update, "id" | "weights" | "pinWeights" | keyof Maps> & {weights: number}} */
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + headerLength)));
-  let at = 4 + headerLength;
-  const image = bytes.slice(at, at + 784);
-  at += 784;
-  /** @param {number} length */
-  const float32 = (length) => {
-    const numbers = new Float32Array(length);
-    for (let index = 0; index < length; index++, at += 4) numbers[index] = view.getFloat32(at, true);
-    return numbers;
-  };
-  /** @param {number} length */
-  const float16 = (length) => {
-    const numbers = new Float32Array(length);
-    for (let index = 0; index < length; index++, at += 2) numbers[index] = HALF[view.getUint16(at, true)];
-    return numbers;
-  };
-  const read = header.exact ? float32 : float16;
-  const values = header.pending ? [] : header.layers.map(({ shape }) => read(product(shape)));
-  const classes = header.pending ? 0 : header.classes;
-  const id = `${header.net} ${header.version}`;
-  return { ...header, id, image, values, logits: float32(classes), probabilities: float32(classes), weights: float32(header.weights), pinWeights: float32(header.pin?.weights ?? 0) };
+  const { exact, pending } = header;
+  const layers = pending ? [] : header.layers, classes = pending ? 0 : header.classes;
+  const at = 4 + headerLength, rest = at + lengthOfMaps(layers, classes, exact);
+  const weights = float32(view, rest, header.weights);
+  const pinWeights = float32(view, rest + 4 * header.weights, header.pin?.weights ?? 0);
+  return { ...header, id: `${header.net} ${header.version}`, ...decodeMaps(bytes.subarray(at), layers, classes, exact), weights, pinWeights };
+}
+
+/**
+ * The image, and what a network makes of it.
+ * @param {Uint8Array} bytes @param {Layer[]} layers @param {number} classes @param {boolean} exact float32, else float16
+ * @returns {Maps}
+ */
+export function decodeMaps(bytes, layers, classes, exact) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let at = PIXELS;
+  const values = layers.map(({ shape }) => {
+    const length = product(shape), start = at;
+    at += length * (exact ? 4 : 2);
+    return exact ? float32(view, start, length) : float16(view, start, length);
+  });
+  return { image: bytes.slice(0, PIXELS), values, logits: float32(view, at, classes), probabilities: float32(view, at + 4 * classes, classes) };
+}
+
+/** How many bytes `decodeMaps` reads. @param {Layer[]} layers @param {number} classes @param {boolean} exact */
+export function lengthOfMaps(layers, classes, exact) {
+  return PIXELS + (exact ? 4 : 2) * layers.reduce((sum, { shape }) => sum + product(shape), 0) + 8 * classes;
+}
+
+/** @param {DataView} view @param {number} at @param {number} length */
+function float32(view, at, length) {
+  const numbers = new Float32Array(length);
+  for (let index = 0; index < length; index++) numbers[index] = view.getFloat32(at + 4 * index, true);
+  return numbers;
+}
+
+/** @param {DataView} view @param {number} at @param {number} length */
+function float16(view, at, length) {
+  const numbers = new Float32Array(length);
+  for (let index = 0; index < length; index++) numbers[index] = HALF[view.getUint16(at + 2 * index, true)];
+  return numbers;
 }
 
 // Every 16-bit float as a number: a look-up is faster than arithmetic, and Float16Array is not everywhere yet.

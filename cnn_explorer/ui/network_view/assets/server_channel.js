@@ -1,11 +1,11 @@
 // Drawings to the server with back-pressure: one update in flight, none sooner than `interval` after the last, the latest wins, the last
 // is never lost. The longer a server takes to answer, the less often it is asked. The end of a stroke does not wait.
 
+import { LONGEST, Pace } from "./pace.js";
+
 /** @import { Message, State } from "../types.d.ts" */
 
 const PATIENCE = 3000; // ms without an answer (a restart, a lost connection) until the drawing is sent again
-const REST = 2; // times as long as an answer takes: until the next question
-const LONGEST = 3000; // ms
 const SETTLED = 1000; // ms after which the server has long followed the browser to another address
 
 export class ServerChannel {
@@ -16,14 +16,15 @@ export class ServerChannel {
   constructor(state, send) {
     this.state = state;
     this.send = send;
-    this.interval = 80; // ms
+    this.pace = new Pace();
     this.seq = 0;
     this.acknowledged = 0;
     this.drawnAt = 0; // number of the first message with the drawing as it is now; infinite until it is sent
     this.waiting = false; // something is to be told
     this.final = false;
+    this.patient = false; // the maps come another way: what is to be told is a movement of the pen that can wait
     this.sentAt = -Infinity;
-    this.took = [0, 0]; // ms that the last two answers took
+    this.since = 0; // when the drawing changed first that is yet to be sent
     this.timer = 0;
     this.later = 0;
   }
@@ -38,27 +39,26 @@ export class ServerChannel {
     return this.outdates(this.acknowledged);
   }
 
-  /** Milliseconds from one question to the next. One slow answer among quick ones changes nothing. */
-  get pause() {
-    return Math.max(this.interval, Math.min(LONGEST, REST * Math.min(...this.took)));
-  }
-
   /** The server's answer to `seq` is not about the drawing as it is now. @param {number} seq */
   outdates(seq) {
     return seq < this.drawnAt;
   }
 
-  /** The drawing has changed. @param {boolean} final true at the end of a stroke: the address is to hold it */
-  push(final) {
+  /**
+   * The drawing has changed.
+   * @param {boolean} final true at the end of a stroke: the address is to hold it
+   * @param {boolean} patient the maps come another way, so the end of the stroke is waited for, for a while
+   */
+  push(final, patient = false) {
+    if (this.drawnAt < Infinity) this.since = performance.now();
     this.final = final || (this.drawnAt === Infinity && this.final);
     this.drawnAt = Infinity;
-    this.ask();
+    this.#want(patient);
   }
 
   /** Something else than the drawing is to be told, or an update is wanted. */
   ask() {
-    this.waiting = true;
-    this.#next();
+    this.#want(false);
   }
 
   /** Send now what waits: the page is about to be left. */
@@ -76,7 +76,7 @@ export class ServerChannel {
 
   /** The server has seen everything up to `seq`. @param {number} seq */
   acknowledge(seq) {
-    if (this.acknowledged < this.seq && seq === this.seq) this.took = [this.took[1], performance.now() - this.sentAt];
+    if (this.acknowledged < this.seq && seq === this.seq) this.pace.note(performance.now() - this.sentAt);
     this.seq = Math.max(this.seq, seq); // a page that was just mounted goes on counting where the session stands
     this.acknowledged = Math.max(this.acknowledged, seq);
     this.#next();
@@ -94,13 +94,24 @@ export class ServerChannel {
     this.waiting = false;
   }
 
+  /** @param {boolean} patient */
+  #want(patient) {
+    this.patient = patient && (this.patient || !this.waiting); // what else waits is not put off
+    this.waiting = true;
+    this.#next();
+  }
+
+  /** When the next message is to be sent, as `performance.now()`. */
+  get #due() {
+    if (this.acknowledged < this.seq) return this.sentAt + PATIENCE;
+    if (this.patient) return Math.max(this.since, this.sentAt) + LONGEST;
+    return this.sentAt + (this.final ? 0 : this.pace.pause);
+  }
+
   #next() {
     clearTimeout(this.timer);
-    const now = performance.now();
-    const inFlight = this.acknowledged < this.seq;
-    if (!this.waiting && !inFlight) return;
-    const pause = this.final ? 0 : this.pause;
-    const due = this.sentAt + (inFlight ? PATIENCE : pause);
+    if (!this.waiting && this.acknowledged >= this.seq) return;
+    const now = performance.now(), due = this.#due;
     if (now < due) {
       this.timer = setTimeout(() => this.#next(), due - now);
       return;

@@ -9,10 +9,11 @@ import { writeLayerTable } from "./layer_table.js";
 import { MARKUP } from "./markup.js";
 import { paintImage } from "./painting.js";
 import { FONT } from "./picture.js";
+import { PenMaps } from "./pen_maps.js";
 import { Preview } from "./preview.js";
 import { Pin } from "./pin.js";
 import { PinBar } from "./pin_bar.js";
-import { decode } from "./protocol.js";
+import { decode, decodeMaps, lengthOfMaps } from "./protocol.js";
 import { imageOfStrokes, placementOf } from "./raster.js";
 import { ServerChannel } from "./server_channel.js";
 import { Surface } from "./surface.js";
@@ -23,7 +24,7 @@ import { Terms } from "./terms.js";
 import { Training } from "./training.js";
 import { ViewAddress } from "./view_address.js";
 
-/** @import { Former, Layer, Look, Message, Place, Placement, Scale, Scene, State, Update, ViewState } from "../types.d.ts" */
+/** @import { Former, Layer, Look, Message, PenQuestion, Place, Placement, Scale, Scene, State, Update, ViewState } from "../types.d.ts" */
 /** @import { Drawing } from "./surface.js" */
 
 const NARROW = 900; // below, the columns stack
@@ -86,6 +87,7 @@ export class View {
   #presenting = false;
 
   #themed = false; // the page's colours are known
+  #confirmed = 0; // answers of PyTorch that were painted
   #measuring = 0; // timer
   #following = 0; // the next frame in which maps follow the pen
   #followed = 0; // how often they did
@@ -105,8 +107,9 @@ export class View {
     host.innerHTML = MARKUP;
     this.preview = new Preview();
     this.server = new ServerChannel(() => this.#state(), (message) => this.#send(message));
+    this.penMaps = new PenMaps(() => this.#penQuestion(), (bytes, question) => this.#showPenMaps(bytes, question), () => { if (this.surface.drawingNow) this.server.push(false); });
     this.surface = new Surface(part(host, ".paper", HTMLCanvasElement), {
-      changed: (final) => { this.#follow(); this.server.push(final); this.#hint(); },
+      changed: (final) => { this.#follow(); this.#tell(final); this.#hint(); },
       pointed: (point) => this.#point(point),
       tools: () => this.#tools(),
       full: () => this.#say("The drawing is full. Undo or clear to go on."),
@@ -184,7 +187,7 @@ export class View {
     this.#last = update;
     if (!before || before.seq === update.seq) this.#theme();
     if (update.weights.length || !update.layers.some((layer) => layer.parameters)) this.#learn(update);
-    this.server.interval = this.preview.follows(update) ? CONFIRMED : UNCONFIRMED;
+    this.#ask(this.preview.follows(update) ? CONFIRMED : UNCONFIRMED);
     if (this.#wished !== update.id) { this.#wished = update.id; this.#wishedAt = performance.now(); }
     if (this.#own?.id !== update.id || !this.server.outdates(update.seq)) this.#own = null; // what stays on screen is PyTorch's
     this.#comparePin(update);
@@ -195,6 +198,7 @@ export class View {
     if (changed && update.pin) this.columns.tellChange();
     this.host.dataset.paintedNet = update.pending ? "" : update.net;
     this.host.dataset.paintedSeq = String(update.seq);
+    this.host.dataset.confirmed = String(++this.#confirmed);
     const answered = before !== null && before.seq !== update.seq;
     this.server.acknowledge(update.seq);
     this.#adopt(update, !before);
@@ -236,6 +240,7 @@ export class View {
     this.knobs.close();
     this.columns.close();
     this.server.close();
+    this.penMaps.close();
     this.address.close();
   }
 
@@ -269,6 +274,39 @@ export class View {
     this.server.ask();
   }
 
+  // --- PyTorch's maps while the pen moves ---
+
+  /** How often the server is asked at most. @param {number} interval ms */
+  #ask(interval) {
+    this.server.pace.interval = this.penMaps.pace.interval = interval;
+  }
+
+  /** The drawing has changed: ask for its maps, and have the page know it at the end of a stroke. @param {boolean} final */
+  #tell(final) {
+    const last = this.#last;
+    const served = !final && last !== null && !(last.pending || last.error || last.training?.going || this.#lacking || this.pin.lacking) && this.penMaps.serves(last.id);
+    this.server.push(final, served);
+    if (served) this.penMaps.ask();
+    else this.penMaps.close();
+  }
+
+  /** @returns {PenQuestion | null} */
+  #penQuestion() {
+    const last = this.#last;
+    if (!last || last.pending || !this.surface.drawingNow) return null;
+    return { net: last.net, version: last.version, id: last.id, drawing: this.surface.text, length: lengthOfMaps(last.layers, last.classes, false) };
+  }
+
+  /** @param {Uint8Array} bytes @param {PenQuestion} question */
+  #showPenMaps(bytes, question) {
+    const last = this.#last;
+    if (!last || last.id !== question.id || !this.surface.drawingNow) return;
+    this.#last = { ...last, ...decodeMaps(bytes, last.layers, last.classes, false), drawing: "", exact: false, unlike: false };
+    if (this.surface.text === question.drawing) this.#own = null; // what stays on screen is PyTorch's
+    this.#paint();
+    this.host.dataset.confirmed = String(++this.#confirmed);
+  }
+
   /** The network whose weights are to come with the next update, "" for none. While it is trained, they change with every update. */
   get #lacking() {
     const last = this.#last;
@@ -293,7 +331,7 @@ export class View {
       const last = this.#last;
       if (last && !this.surface.drawingNow && this.preview.measure(last.image)) {
         this.host.dataset.follows = "true";
-        this.server.interval = CONFIRMED;
+        this.#ask(CONFIRMED);
         this.#agree(last);
       }
       this.#measureLater();
