@@ -180,5 +180,5 @@ def test_the_image_runs_as_nobody_and_asks_its_own_port_for_readiness() -> None:
     assert command[:3] == ["streamlit", "run", "app.py"]
     assert command[command.index("--server.port") + 1] == port
     (check,) = arguments("HEALTHCHECK")
-    assert [route.path for route in ROUTES] == ["/ready"]
+    assert "/ready" in [route.path for route in ROUTES]
     assert f"http://127.0.0.1:{port}/ready" in check

@@ -58,7 +58,7 @@ def repairs_of(architecture: str) -> tuple[tuple[str, NetworkSpec], ...]:
 
 
 @lru_cache(64)
-def _unit(architecture: str) -> int:
+def digits_in_a_unit(architecture: str) -> int:
     """Digits that pass through a network in one unit of work."""
     return digits_per_unit(shapes_of(architecture))
 
@@ -78,7 +78,7 @@ def network_of(architecture: str) -> TrainedNetwork:
     known = _NETWORKS.get(architecture)
     if known is None:
         return _NETWORKS.get_or_compute(architecture, load)
-    network = measured(known, _unit(architecture), stop_if_unwanted)
+    network = measured(known, digits_in_a_unit(architecture), stop_if_unwanted)
     if network is not known:
         _NETWORKS.keep(architecture, network)
     return network
@@ -142,7 +142,7 @@ def evaluation(net: str, module: nn.Sequential, data: Data, pause: Callable[[], 
     from cnn_explorer.weights.load import fingerprint_of
 
     def compute() -> Evaluation:
-        return evaluate(module, digits_for(data)[1][: digits_to_test(shapes_of(net))], _unit(net), pause)
+        return evaluate(module, digits_for(data)[1][: digits_to_test(shapes_of(net))], digits_in_a_unit(net), pause)
 
     return _EVALUATIONS.get_or_compute(f"{net} {fingerprint_of(module)} {data}", compute)
 
@@ -166,7 +166,7 @@ def shift_accuracy(net: str, module: nn.Sequential, data: Data, count: int) -> l
     from cnn_explorer.weights.load import fingerprint_of
 
     def compute() -> list[float]:
-        unit = _unit(net)
+        unit = digits_in_a_unit(net)
         return shift_accuracy(module, digits_for(data)[1][:count], batch_size=unit, pause=stop_if_unwanted)
 
     return _SHIFT_ACCURACIES.get_or_compute(f"{net} {fingerprint_of(module)} {data} {count}", compute)

@@ -21,7 +21,10 @@ from cnn_explorer.ui.network_view import pack_maps
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-WAITING = 200  # questions that may wait; more are refused, and browsers ask again later
+    from cnn_explorer.weights.load import TrainedNetwork
+
+QUICK = 10  # digits in a unit of work: a network that takes no longer holds up nobody, and is asked at once
+WAITING = 20  # questions about slower ones that may wait; more are refused, and browsers ask again later
 _ONE = CapacityLimiter(1)
 
 
@@ -29,13 +32,17 @@ async def pen_maps(request: Request) -> Response:
     """Answer a POST request. Status 204 where the network with these weights is not kept here, 413 and 422 for what is
     no drawing, 503 where too many ask.
     """
-    if _ONE.statistics().tasks_waiting >= WAITING:
-        raise HTTPException(503, headers={"Retry-After": "3"})
     drawing = await _body(request)
-    query = request.query_params
-    answer = await run_sync(_answer, query.get("net", ""), query.get("version", ""), drawing, limiter=_ONE)
-    if answer is None:
+    net = request.query_params.get("net", "")
+    network = caches.kept_network(net)
+    if network is None or network.fingerprint != request.query_params.get("version"):
         return Response(status_code=204)
+    if caches.digits_in_a_unit(net) >= QUICK:  # to hand it to a thread would take as long as the answer
+        answer = _answer(net, network, drawing)
+    elif _ONE.statistics().tasks_waiting < WAITING:
+        answer = await run_sync(_answer, net, network, drawing, limiter=_ONE)
+    else:
+        raise HTTPException(503, headers={"Retry-After": "3"})
     headers = {"Content-Encoding": "identity", "Cache-Control": "no-store"}  # compressing takes longer than sending
     return Response(answer, media_type="application/octet-stream", headers=headers)
 
@@ -49,12 +56,9 @@ async def _body(request: Request) -> str:
     return received.decode("ascii", "replace")
 
 
-def _answer(net: str, version: str, text: str) -> bytes | None:
+def _answer(net: str, network: TrainedNetwork, text: str) -> bytes:
     from cnn_explorer.weights.trace import trace_activations
 
-    network = caches.kept_network(net)
-    if network is None or network.fingerprint != version:
-        return None
     try:
         seen = parse_drawing(text).preprocess()
     except DrawingError as problem:

@@ -8,8 +8,10 @@
     python tests/benchmarks/bench_load.py --page tests/benchmarks/pages/plotly_page.py …   # another page: opening alone
 
 Server and sessions share the machine. Each session opens the first page, then sends drawings as the browser's view
-does: at a steady rate, and the next one not before the last one is confirmed. "usable" is the time from connecting to
-the maps that PyTorch made, "confirmed" the time from sending a drawing to its maps. Sessions come at random moments.
+does: at a steady rate, and the next one not before the last one is confirmed. Every fourth update ends a stroke: it
+runs the page, which writes the address. The others ask for PyTorch's maps over HTTP; with `--runs` they run the page as
+well, as in a browser that has no such answer. "usable" is the time from connecting to the maps that PyTorch made,
+"confirmed" the time from sending a drawing to its maps. Sessions come at random moments.
 
 Memory is resident memory in MB, which are 10⁶ bytes. PyTorch's share is what importing it and one forward pass add to a
 Python process of its own.
@@ -56,6 +58,7 @@ from cnn_explorer.digits.drawing import drawing_from_strokes
 CLOCK = os.sysconf("SC_CLK_TCK")
 PATIENCE = 120  # seconds for one answer
 FORGOTTEN = 75  # seconds until Streamlit has dropped sessions whose browser is gone, and the server their memory
+STROKE = 4  # updates
 SCENARIOS = (  # name, visitors, seconds within which they come, updates a second each, seconds of updates
     ("a class, an update a second", 60, 30, 1, 30),
     ("a class that draws without pause", 60, 30, 4, 30),
@@ -63,10 +66,53 @@ SCENARIOS = (  # name, visitors, seconds within which they come, updates a secon
 )
 
 
+class Http:
+    """A connection for PyTorch's maps while the pen moves, kept open as browsers keep it."""
+
+    def __init__(self, url: str) -> None:
+        self.host = urlsplit(url).netloc
+
+    async def __aenter__(self) -> Http:
+        host, _, port = self.host.partition(":")
+        self.reader, self.writer = await asyncio.open_connection(host, int(port))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.writer.close()
+
+    async def pen_maps(self, net: str, version: str, drawing: str) -> bytes:
+        """The answer's body. Raises `RuntimeError` if there is none."""
+        query = urlencode({"net": net, "version": version})
+        lines = (
+            f"POST /pen_maps?{query} HTTP/1.1",
+            f"Host: {self.host}",
+            f"Content-Length: {len(drawing)}",
+            "",
+            drawing,
+        )
+        question = "\r\n".join(lines).encode()
+        try:
+            head = await self._ask(question)
+        except (ConnectionError, asyncio.IncompleteReadError):  # the server has closed it: it was at rest for 5 seconds
+            self.writer.close()
+            await self.__aenter__()
+            head = await self._ask(question)
+        (length,) = (int(line.partition(":")[2]) for line in head.splitlines() if line.startswith("content-length:"))
+        body = await self.reader.readexactly(length)
+        if " 200 " not in head.splitlines()[0]:
+            raise RuntimeError(f"{head.splitlines()[0]}: {body.decode()}")
+        return body
+
+    async def _ask(self, question: bytes) -> str:
+        self.writer.write(question)
+        return (await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), PATIENCE)).decode().lower()
+
+
 @dataclass
 class Session:
-    """One visitor of the first page, or of the page at `path`. `usable` and `confirmed` are in seconds, `header` is that
-    of the network view's last update, and `texts` has the last run's HTML.
+    """One visitor of the first page, or of the page at `path`. `usable`, `confirmed` and `ended` are in seconds:
+    until there was a page, until the maps of each drawing, and of these the ones of a stroke's end. `header` is that of
+    the network view's last update, and `texts` has the last run's HTML.
     """
 
     socket: ClientConnection
@@ -75,6 +121,8 @@ class Session:
     hash: str = ""  # Streamlit's name of the page
     usable: float = 0
     confirmed: list[float] = field(default_factory=list)
+    ended: list[float] = field(default_factory=list)
+    strokes: int = 0
     view: str = ""
     fragment: str = ""
     number: str = ""  # widget of the first block's kernel_size
@@ -131,15 +179,24 @@ class Session:
             await asyncio.sleep(0.3)
             await self.draw(drawn=False)
 
-    async def draw(self, drawn: bool = True) -> None:
-        """Send a stroke that is going on, or a question alone, and wait until it is confirmed."""
+    def drawing(self) -> str:
+        """Another one each time."""
+        self.strokes += 1
+        x = 60 + 7 * self.strokes % 160
+        return drawing_from_strokes([[(x, 60), (x + 20, 140), (x, 220)]]).text
+
+    async def move(self, http: Http) -> None:
+        """Ask for the maps of a stroke that is going on."""
+        await http.pen_maps(self.header["net"], self.header["version"], self.drawing())
+
+    async def draw(self, drawn: bool = True, final: bool = False) -> None:
+        """Send a stroke that is going on or ends, or a question alone, and wait until it is confirmed."""
         seq = self.header["seq"] + 1
-        x = 60 + 7 * seq % 160
         message = {
             "seq": seq,
-            "drawing": drawing_from_strokes([[(x, 60), (x + 20, 140), (x, 220)]]).text if drawn else "",
-            "final": False,
-            "moving": drawn,
+            "drawing": self.drawing() if drawn else "",
+            "final": final,
+            "moving": drawn and not final,
             "lacking": "",
             "drawn": drawn,
         }
@@ -174,31 +231,39 @@ def connected(url: str) -> connect:
     return connect(address, subprotocols=["streamlit"], max_size=None, proxy=None, open_timeout=PATIENCE)  # type: ignore[list-item]
 
 
-async def visit(url: str, delay: float, rate: float, end: float) -> Session:
-    """One session from its coming to the end, both in seconds of `time.monotonic`."""
+async def visit(url: str, delay: float, rate: float, end: float, runs: bool = True) -> Session:
+    """One session from its coming to the end, both in seconds of `time.monotonic`. With `runs`, every update is a run of
+    the page.
+    """
     await asyncio.sleep(delay)
     start = time.monotonic()
-    async with connected(url) as socket:
+    async with connected(url) as socket, Http(url) as http:
         session = Session(socket)
         await session.open()
         session.usable = time.monotonic() - start
         due = time.monotonic()
-        while rate and session.view and due < end:
+        for number in itertools.count(1):
+            if not (rate and session.view and due < end):
+                break
             await asyncio.sleep(max(0, due - time.monotonic()))
             sent = time.monotonic()
-            await session.draw()
+            final = number % STROKE == 0
+            await (session.draw(final=final) if final or runs else session.move(http))
             session.confirmed.append(time.monotonic() - sent)
+            session.ended += session.confirmed[-1:] if final else []
             due = sent + 1 / rate
         await asyncio.sleep(max(0, end - time.monotonic()))
         return session
 
 
-async def crowd(server: Server, name: str, visitors: int, within: float, rate: float, seconds: float) -> None:
+async def crowd(
+    server: Server, name: str, visitors: int, within: float, rate: float, seconds: float, runs: bool
+) -> None:
     """Have visitors come, draw and go; print what they met."""
     memory, used, start = resident_mb(server.pid), processor_time(server.pid), time.monotonic()
     end, chance = start + within + seconds, random.Random(0)
     results = await asyncio.gather(
-        *(visit(server.url, within * chance.random(), rate, end) for _ in range(visitors)),
+        *(visit(server.url, within * chance.random(), rate, end, runs) for _ in range(visitors)),
         return_exceptions=True,
     )
     sessions = [result for result in results if isinstance(result, Session)]
@@ -216,6 +281,12 @@ async def crowd(server: Server, name: str, visitors: int, within: float, rate: f
             f"  confirmed   p50 {statistics.median(confirmed):6.0f} ms  p95 {at(confirmed, 0.95):6.0f} ms  "
             f"max {max(confirmed):6.0f}   n = {len(confirmed)}; a session {counts[0]} to {counts[-1]}, "
             f"median {statistics.median(counts):g}"
+        )
+    ended = [each * 1000 for session in sessions for each in session.ended]
+    if ended:
+        print(
+            f"  of these at the end of a stroke  p50 {statistics.median(ended):6.0f} ms  p95 {at(ended, 0.95):6.0f} ms  "
+            f"max {max(ended):6.0f}   n = {len(ended)}"
         )
     print(
         f"  server      {busy / took:.2f} of a core; {memory:.0f} MB before, {resident_mb(server.pid):.0f} MB with all; "
@@ -239,8 +310,13 @@ async def costs(server: Server, count: int) -> None:
         print(f"opening the page     {per(used)}")
         used = processor_time(server.pid)
         for _ in range(count):
-            await session.draw()
-        print(f"a confirmation       {per(used)}")
+            await session.draw(final=True)
+        print(f"the end of a stroke  {per(used)}")
+        async with Http(server.url) as http:
+            used = processor_time(server.pid)
+            for _ in range(10 * count):
+                await session.move(http)
+            print(f"maps while it moves  {(processor_time(server.pid) - used) / count * 100:6.1f} ms")
         for size in (3, 5):  # all that is computed once for these networks
             await session.set_kernel_size(size)
         used = processor_time(server.pid)
@@ -431,6 +507,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=0.5)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--page", type=Path, default=ROOT / "app.py")
+    parser.add_argument("--runs", action="store_true")
     parser.add_argument("--costs", action="store_true")
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--soak", type=int, metavar="MINUTES")
@@ -445,10 +522,12 @@ def main() -> None:
         elif options.soak:
             asyncio.run(soak(server, options.soak, Path(log.name)))
         elif options.visitors:
-            asyncio.run(crowd(server, "as asked", options.visitors, options.within, options.rate, options.seconds))
+            asyncio.run(
+                crowd(server, "as asked", options.visitors, options.within, options.rate, options.seconds, options.runs)
+            )
         else:
             for scenario in SCENARIOS:
-                asyncio.run(crowd(server, *scenario))
+                asyncio.run(crowd(server, *scenario, runs=options.runs))
 
 
 if __name__ == "__main__":

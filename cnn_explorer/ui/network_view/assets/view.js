@@ -187,7 +187,7 @@ export class View {
     this.#last = update;
     if (!before || before.seq === update.seq) this.#theme();
     if (update.weights.length || !update.layers.some((layer) => layer.parameters)) this.#learn(update);
-    this.#ask(this.preview.follows(update) ? CONFIRMED : UNCONFIRMED);
+    this.#askEvery(this.preview.follows(update) ? CONFIRMED : UNCONFIRMED);
     if (this.#wished !== update.id) { this.#wished = update.id; this.#wishedAt = performance.now(); }
     if (this.#own?.id !== update.id || !this.server.outdates(update.seq)) this.#own = null; // what stays on screen is PyTorch's
     this.#comparePin(update);
@@ -277,7 +277,7 @@ export class View {
   // --- PyTorch's maps while the pen moves ---
 
   /** How often the server is asked at most. @param {number} interval ms */
-  #ask(interval) {
+  #askEvery(interval) {
     this.server.pace.interval = this.penMaps.pace.interval = interval;
   }
 
@@ -331,7 +331,7 @@ export class View {
       const last = this.#last;
       if (last && !this.surface.drawingNow && this.preview.measure(last.image)) {
         this.host.dataset.follows = "true";
-        this.#ask(CONFIRMED);
+        this.#askEvery(CONFIRMED);
         this.#agree(last);
       }
       this.#measureLater();
