@@ -197,6 +197,21 @@ def test_a_path_that_is_not_there_has_them_too(server: Server) -> None:
     assert "immutable" not in missing.value.headers.get("Cache-Control", "")
 
 
+@pytest.mark.parametrize("part", ["the bar", "the view"])
+def test_a_link_is_followed_whichever_part_of_the_page_its_message_runs(server: Server, part: str) -> None:
+    """A browser sends a press together with what the view has to say, as a run of the view."""
+    with open_visit(server.url) as visit:
+        visit.wait_maps()
+        view = visit.fragment
+        assert visit.answer is None
+        assert visit.rerun(fragment=view if part == "the view" else "", link="pooling")
+        assert visit.answer
+        assert visit.answer["path"] == "pooling"
+        first = visit.answer["id"]
+        assert visit.rerun()
+        assert visit.answer is None or visit.answer["id"] == first
+
+
 # --- what it refuses ---
 
 

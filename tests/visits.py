@@ -14,8 +14,10 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.BidiComponent_pb2 import BidiComponent
 from streamlit.proto.Element_pb2 import Element
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.runtime.state.session_state import STREAMLIT_INTERNAL_KEY_PREFIX
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
@@ -78,11 +80,16 @@ class Visit:
             name, _, value = line.partition(";")[0].partition("=")
             self.cookies[name] = value
 
-    def rerun(self, files: Mapping[str, str] | None = None, fragment: str = "") -> bool:
-        """Run the page or a part of it, with uploaded files by their uploader's key, and what follows; True if nothing
-        failed.
+    def rerun(self, files: Mapping[str, str] | None = None, fragment: str = "", link: str | None = None) -> bool:
+        """Run the page or a part of it, with uploaded files by their uploader's key, or with the link to a page pressed,
+        and what follows; True if nothing failed.
         """
         message = BackMsg()
+        if link is not None:
+            press, bar = json.dumps([{"event": "go", "value": {"path": link}}]), self._bar.id
+            widgets = message.rerun_script.widget_states.widgets
+            widgets.add(id=bar, json_value="{}")
+            widgets.add(id=f"{STREAMLIT_INTERNAL_KEY_PREFIX}_{bar}__events", json_trigger_value=press)
         message.rerun_script.query_string = self.query
         message.rerun_script.fragment_id = fragment
         for key, name in (files or {}).items():
@@ -130,6 +137,21 @@ class Visit:
         (length,) = struct.unpack_from("<I", data)
         header: dict[str, Any] = json.loads(data[4 : 4 + length])
         return header
+
+    @property
+    def _bar(self) -> BidiComponent:
+        (bar,) = [
+            element.bidi_component
+            for element in self.elements["bidi_component"]
+            if ".top_bar_" in element.bidi_component.component_name
+        ]
+        return bar
+
+    @property
+    def answer(self) -> dict[str, Any] | None:
+        """The page that the top bar opens, None for none."""
+        answer: dict[str, Any] | None = json.loads(self._bar.json)[0]["answer"]
+        return answer
 
     @property
     def error(self) -> str:

@@ -153,7 +153,7 @@ def open_page(label: str, address: Address) -> None:
 
 # A browser that has lost its server asks the next one for the page only if a fragment ran last, or runs by itself. Else
 # the new server would know none of the fragments on screen, and ignore all that the visitor does.
-@st.fragment(run_every=DAY)
+@st.fragment(key=top_bar.FRAGMENT, run_every=DAY)
 @guarded()
 def _top_bar(current: Page, correction: top_bar.Once) -> None:
     """Show the links, and answer the one that was pressed with the address of its page."""

@@ -13,11 +13,12 @@ from typing import Any
 
 import streamlit as st
 
-from cnn_explorer.ui.component import component, nothing
+from cnn_explorer.ui.component import component
 from cnn_explorer.ui.messages import message, text
 from cnn_explorer.ui.session import remembered
 
 KEY = "top_bar"  # session key of the component
+FRAGMENT = "links"  # key of the fragment that mounts it
 MAX_PATH = 100  # characters
 
 
@@ -54,8 +55,17 @@ def asked() -> str | None:
     """The path of the page that is to be opened now, by a link or by `request`; None for none."""
     requested = remembered(_Requested)
     wanted, requested.path = requested.path, None
-    pressed = message(st.session_state.get(KEY), "go", lambda sent: text(sent.get("path"), MAX_PATH))
-    return wanted if pressed is None else pressed
+    return wanted
+
+
+def _pressed() -> None:
+    """Remember the link that was pressed, and rerun the bar. A browser may send the press together with what the view
+    has to say; Streamlit would then rerun the view alone.
+    """
+    path = message(st.session_state.get(KEY), "go", lambda sent: text(sent.get("path"), MAX_PATH))
+    if path is not None:
+        remembered(_Requested).path = path
+        st.rerun(FRAGMENT)
 
 
 def wanted_query() -> Mapping[str, str]:
@@ -93,4 +103,4 @@ def mount(
         "answer": asdict(answer) if answer else None,
         "correction": asdict(correction),
     }
-    component(KEY)(key=KEY, data=[data], on_go_change=nothing)
+    component(KEY)(key=KEY, data=[data], on_go_change=_pressed)
