@@ -113,6 +113,11 @@ STYLE = """<style>
   [class*="st-key-group_"] [class*="st-key-icon_"] button { min-height: 24px; padding: 0 6px; }
   .st-key-add_block button { min-height: 30px; padding: 0 8px; }
 }
+@media (min-width: 1700px) { /* a projector: letters of 14 pixels at least */
+  body :is([data-testid="stMarkdownContainer"] :is(p, th, td), [data-testid="stCaptionContainer"] p, [data-testid="stCode"] code),
+  body :is(input, textarea, [role="option"]), .st-key-footer p { font-size: 14px; }
+  [data-testid="stWidgetLabel"] p { letter-spacing: -0.02em; } /* "pool kernel_size" and its help in one line */
+}
 @media (min-width: 1700px) { /* below the columns of their blocks, which the network view measures */
   .st-key-controls {
     display: grid; grid-auto-flow: column; grid-auto-columns: minmax(0, 1fr); grid-template-columns: var(--groups);
