@@ -114,8 +114,9 @@ STYLE = """<style>
   .st-key-add_block button { min-height: 30px; padding: 0 8px; }
 }
 @media (min-width: 1700px) { /* a projector: letters of 14 pixels at least */
-  body :is([data-testid="stMarkdownContainer"] :is(p, th, td), [data-testid="stCaptionContainer"] p, [data-testid="stCode"] code),
-  body :is(input, textarea, [role="option"]), .st-key-footer p { font-size: 14px; }
+  body :is([data-testid="stMarkdownContainer"] :is(p, th, td), [data-testid="stCode"] code, input, textarea),
+  body :is([data-testid="stCaptionContainer"] p, [role="option"]), .st-key-footer p { font-size: 14px; }
+  [data-testid="stCode"] code { line-height: 1.4; }
   [data-testid="stWidgetLabel"] p { letter-spacing: -0.02em; } /* "pool kernel_size" and its help in one line */
 }
 @media (min-width: 1700px) { /* below the columns of their blocks, which the network view measures */

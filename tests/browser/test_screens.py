@@ -160,6 +160,11 @@ def test_maps_fill_every_large_screen(visit: Visit, artifacts: Path) -> None:
         assert min(min(tile.width, tile.height) for tile in tiles) >= 39.9, width
         assert max(tile.y + tile.height for tile in tiles) <= height, width
         assert max(tile.x + tile.width for tile in tiles) >= 0.7 * width, width  # no empty third
+        letters = app.page.evaluate(LETTERS)
+        assert len(letters) > 80
+        assert [(text, size) for text, size in letters if size < (14 if width > 1280 else 11)] == []
+        labels = boxes(app, "[class*=st-key-group_conv] label")
+        assert len({round(box[3] - box[1]) for box in labels}) == 1, width  # each in one line
     # Each block's widgets stand below its columns, in a group of its name, and do not move under the pointer.
     for name, layer in (("conv1", "conv1"), ("conv2", "conv2")):
         group = app.page.get_by_role("group", name=name, exact=True)
@@ -258,7 +263,8 @@ LETTERS = """() => {
   const look = (root) => {
     for (const element of root.querySelectorAll("*")) {
       if (element.shadowRoot) look(element.shadowRoot);
-      const text = [...element.childNodes].filter((node) => node.nodeType === 3).map((node) => node.data.trim()).join("");
+      const texts = [...element.childNodes].filter((node) => node.nodeType === 3).map((node) => node.data.trim());
+      const text = texts.join("") || (element instanceof HTMLInputElement ? element.value : "");
       const box = element.getBoundingClientRect();
       if (text && box.width > 1 && element.checkVisibility({ visibilityProperty: true }) && !["STYLE", "SCRIPT"].includes(element.tagName)) {
         found.push([text, parseFloat(getComputedStyle(element).fontSize)]);
