@@ -117,7 +117,8 @@ STYLE = """<style>
   body :is([data-testid="stMarkdownContainer"] :is(p, th, td), [data-testid="stCode"] code, input, textarea),
   body :is([data-testid="stCaptionContainer"] p, [role="option"]), .st-key-footer p { font-size: 14px; }
   [data-testid="stCode"] code { line-height: 1.4; }
-  [data-testid="stWidgetLabel"] p { letter-spacing: -0.02em; } /* "pool kernel_size" and its help in one line */
+  /* "pool kernel_size" and its help in one line */
+  [class*="st-key-group_"] [data-testid="stWidgetLabel"] p { letter-spacing: -0.03em; }
 }
 @media (min-width: 1700px) { /* below the columns of their blocks, which the network view measures */
   .st-key-controls {
