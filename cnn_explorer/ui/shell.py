@@ -127,6 +127,7 @@ STYLE = """<style>
   }
 }
 @media (max-width: 899px) {
+  [data-testid="stMain"] { overflow-anchor: none; } /* the network view keeps the knob under the finger by itself */
   .st-key-controls { flex-direction: column; }
   .st-key-controls > [data-testid] { flex: none !important; }
 }

@@ -10,7 +10,6 @@ import { headOf, writeHead } from "./headings.js";
 import { ARROWS, within } from "./keys.js";
 import { writeNumbers } from "./map_numbers.js";
 import { markInput } from "./marks.js";
-import { showGroup } from "./knobs.js";
 import { hasKernels } from "./layer_kinds.js";
 import { oneDecimal, percent } from "./numbers.js";
 import { cssColour, paintLayer, reachOf } from "./painting.js";
@@ -61,6 +60,9 @@ export class Columns {
 
   /** @type {Map<number, Drawn>} by the layer's index */
   drawn = new Map();
+
+  /** @type {HTMLElement[]} where columns stack: room for the widgets of each block, below its maps */
+  places = [];
 
   /** @type {Answer | null} */
   #answer = null;
@@ -372,17 +374,30 @@ export class Columns {
     this.element.replaceChildren();
     this.drawn = new Map();
     this.#answer = null;
+    this.places = [];
+    const blocks = this.#blocks, stacked = narrow && pin !== null; // a page with widgets for the network
+    const broken = error && error.layer.startsWith("conv") ? Math.max(0, ...blocks) + 1 : (error && blocks[blocks.length - 1]) ?? 0;
     shown.forEach((layer, index) => {
       const drawn = this.#column(index, layer, grids[index]);
       this.drawn.set(index, drawn);
       this.element.append(this.#joint(index, layer), drawn.column);
-      if (narrow && pin && hasKernels(layer)) drawn.column.append(settingsOf(layer)); // a page with widgets for the network
+      if (stacked && blocks[index] && blocks[index + 1] !== blocks[index] && blocks[index] !== broken) this.#place(blocks[index]);
     });
     if (error) this.element.append(breakOf(error, this.on.repaired));
+    if (stacked && broken) this.#place(broken);
     if (!classes) return;
     const last = layers[layers.length - 1];
     this.#answer = this.#answerColumn(last);
     this.element.append(this.#joint(layers.length - 1, last), this.#answer.column);
+  }
+
+  /** Leave room for a block's widgets, as much as they need. @param {number} block */
+  #place(block) {
+    const place = element("div", "place"), name = `conv${block}`;
+    place.dataset.group = name;
+    place.style.height = `var(--room-${name}, 0)`;
+    this.places.push(place);
+    this.element.append(place);
   }
 
   /** @param {number} index @param {Layer} layer */
@@ -614,11 +629,3 @@ function breakOf({ layer, text, remedy, repairs }, repaired) {
 
 /** @param {Float32Array} probabilities */
 const bestOf = (probabilities) => probabilities.indexOf(Math.max(...probabilities));
-
-/** A button that leads to the widgets of a layer's block. @param {Layer} layer */
-function settingsOf({ name }) {
-  const button = element("button", "settings", `Change ${name}`);
-  button.type = "button";
-  button.onclick = () => showGroup(name);
-  return button;
-}

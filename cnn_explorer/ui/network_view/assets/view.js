@@ -553,7 +553,10 @@ export class View {
     if (!shown || !this.#room) return;
     paintImage(this.image, shown.image, SEEN);
     const rebuilt = this.columns.show(shown, { ...this.#room, theme: this.#look.theme }, this.#comparedWith(shown));
-    if (rebuilt) this.knobs.align(this.columns.starts);
+    if (rebuilt) {
+      this.knobs.align(this.columns.starts);
+      this.knobs.place(this.columns.places);
+    }
     this.depth.refresh(rebuilt);
     if (shown.pending) return;
     if (shown.exact) this.#writeLegend();
