@@ -111,17 +111,34 @@ def test_on_a_phone_the_columns_stack(visit: Visit, artifacts: Path) -> None:
     for layer in app.layers():
         assert min(min(tile.width, tile.height) for tile in app.tiles(layer)) >= 39.9, layer
     assert min(min(box[2] - box[0], box[3] - box[1]) for box in boxes(app, ".tools button")) >= 40
-    button = app.page.get_by_role("button", name="Change conv2")
-    assert (button.bounding_box() or {})["height"] >= 40
-    button.tap()
-    group = app.page.get_by_role("group", name="conv2")
-    expect(group).to_be_focused()
-    expect(group).to_be_in_viewport()
-    app.page.locator(".paper").scroll_into_view_if_needed()
+    for name, above, below in (("conv1", 2, 3), ("conv2", 5, 6)):  # a block's knobs stand below its maps
+        (group,) = boxes(app, f".st-key-group_{name}")
+        assert columns[above][3] <= group[1] < group[3] <= columns[below][1]
+    (linear,), (footer,) = boxes(app, ".st-key-group_linear"), boxes(app, ".network-view footer")
+    assert columns[6][3] <= linear[1] < linear[3] <= footer[1]
     for theme in ("dark", "light"):
         recolour(app.page, theme)
         app.page.screenshot(path=artifacts / f"page-phone-{theme}.png", full_page=True)
         readable(app, theme)
+    more = app.setting("block1_out_channels").get_by_test_id("stNumberInputStepUp")
+    more.scroll_into_view_if_needed()
+    before, maps = more.bounding_box(), app.canvas("conv1").bounding_box()
+    assert before
+    assert maps
+    for channels in (11, 12, 13):  # one row of maps more: what is pressed stays under the finger
+        app.page.touchscreen.tap(before["x"] + before["width"] / 2, before["y"] + before["height"] / 2)
+        app.wait_net(f"conv{channels}k5-max2-relu-conv20k5-max2-relu-fc10")
+    assert (app.canvas("conv1").bounding_box() or maps)["height"] > maps["height"] + 40
+    assert (more.bounding_box() or {})["y"] == pytest.approx(before["y"], abs=2)
+    (group,) = boxes(app, ".st-key-group_conv1")
+    more.evaluate("element => element.scrollIntoView({ block: 'end' })")
+    app.canvas("relu1").tap(position={"x": 8, "y": 8})  # the opened map lies over the knobs
+    app.page.locator(".detail .chain").wait_for()
+    (detail,), (group,) = boxes(app, ".detail:visible"), boxes(app, ".st-key-group_conv1")
+    assert detail[1] < group[3]
+    middle = [(detail[0] + detail[2]) / 2, (max(detail[1], group[1]) + min(detail[3], group[3])) / 2]
+    on_top = app.page.evaluate("at => document.elementFromPoint(...at).shadowRoot !== null", middle)
+    assert on_top
 
 
 def test_maps_are_large_enough_on_every_small_screen(visit: Visit, artifacts: Path) -> None:

@@ -381,19 +381,21 @@ export class Columns {
       const drawn = this.#column(index, layer, grids[index]);
       this.drawn.set(index, drawn);
       this.element.append(this.#joint(index, layer), drawn.column);
-      if (stacked && blocks[index] && blocks[index + 1] !== blocks[index] && blocks[index] !== broken) this.#place(blocks[index]);
+      if (stacked && blocks[index] && blocks[index + 1] !== blocks[index] && blocks[index] !== broken) this.#place(`conv${blocks[index]}`);
     });
     if (error) this.element.append(breakOf(error, this.on.repaired));
-    if (stacked && broken) this.#place(broken);
-    if (!classes) return;
-    const last = layers[layers.length - 1];
-    this.#answer = this.#answerColumn(last);
-    this.element.append(this.#joint(layers.length - 1, last), this.#answer.column);
+    if (stacked && broken) this.#place(`conv${broken}`);
+    if (classes) {
+      const last = layers[layers.length - 1];
+      this.#answer = this.#answerColumn(last);
+      this.element.append(this.#joint(layers.length - 1, last), this.#answer.column);
+    }
+    if (stacked && !error) this.#place("linear");
   }
 
-  /** Leave room for a block's widgets, as much as they need. @param {number} block */
-  #place(block) {
-    const place = element("div", "place"), name = `conv${block}`;
+  /** Leave room for a group of widgets, as much as it needs. @param {string} name of the group, see `draw/controls.py` */
+  #place(name) {
+    const place = element("div", "place");
     place.dataset.group = name;
     place.style.height = `var(--room-${name}, 0)`;
     this.places.push(place);
