@@ -84,12 +84,15 @@ STYLE = """<style>
 .st-key-beside > :has(> .st-key-beside_maps) { min-width: 0; }
 .st-key-beside > :has(> .st-key-beside_code) { flex: 0 0 clamp(296px, 24vw, 480px); }
 .st-key-beside_code code { font-size: 12px; line-height: 1.35; }
-/* the controls stay on the first screen */
-.st-key-beside_code [data-testid="stCode"] { max-height: max(330px, 62vh); overflow: auto; }
+@media (min-width: 1200px) { /* no higher than the maps: the controls stay on the first screen */
+  .st-key-beside > :has(> .st-key-beside_code) { align-self: stretch; contain: size; }
+  .st-key-beside_code { flex: 1; min-height: 0; gap: 6px; }
+  .st-key-beside_code > :has(> [data-testid="stCode"]) { flex: 0 1 auto; min-height: 0; display: flex; }
+  .st-key-beside_code [data-testid="stCode"] { flex: 1; overflow: auto; }
+}
 @media (max-width: 1199px) {
   .st-key-beside { flex-direction: column; }
   .st-key-beside > :has(> .st-key-beside_code) { flex: none; }
-  .st-key-beside_code [data-testid="stCode"] { max-height: none; }
 }
 .st-key-training_place { min-width: 300px; }
 /* the network's row: on narrow screens its buttons stand in a line of their own */
