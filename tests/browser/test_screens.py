@@ -296,6 +296,7 @@ LETTERS = """() => {
 def test_a_lecture_has_large_letters_and_no_more_than_it_needs(visit: Visit, artifacts: Path) -> None:
     app = visit(code="beside")
     view = "() => new URLSearchParams(location.search).get('view')"
+    assert outside(app, CONTROLS, 1280, 720) == []  # beside the code as well
     app.page.get_by_role("button", name="Present").click()
     app.page.wait_for_function(f"() => ({view})() === 'present'")
     app.page.reload()

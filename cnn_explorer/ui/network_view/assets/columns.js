@@ -30,7 +30,8 @@ export const PRESENTED = 20; // CSS pixels of the letters while presenting
 export const SEEN = 84; // CSS pixels of the 28×28 image: 3 each
 const JOINT = 19; // width of a joint with its margins, CSS pixels
 const MARGIN = 1; // of these, at each side
-const WIDE = 1250; // of the room: from here on, text is larger
+const PROJECTOR = 1700; // width of the window from which on text is larger, as in style.css
+const WIDE = 1250; // of the room: from here on, so is the answer
 const BREAK = 212; // width of the note where the geometry breaks
 const LINES = 2, MOST_LINES = 4; // of a formula, at least and at most
 const VERDICT = 50; // the large digit
@@ -43,6 +44,7 @@ const NEWS = 6000; // ms that headings show what a change has done
 const TEXTS = {
   laptop: { title: 32, line: 13, letter: 6.8, digit: 6.2, answer: 176 },
   wide: { title: 36, line: 16, letter: 7.6, digit: 7.2, answer: 290 },
+  beside: { title: 36, line: 16, letter: 7.6, digit: 7.2, answer: 200 }, // the code
   presented: { title: 52, line: 25, letter: 10.6, digit: 10.3, answer: 250 },
 };
 /** @typedef {typeof TEXTS.laptop} Text */
@@ -348,7 +350,7 @@ export class Columns {
   #build({ layers, error, classes, pin }, { narrow, width, height }) {
     const shown = layers.slice(0, classes ? -1 : undefined);
     const shapes = shown.map(({ shape }) => shape);
-    const usual = width < WIDE ? TEXTS.laptop : TEXTS.wide, text = this.presenting ? TEXTS.presented : usual;
+    const large = width < WIDE ? TEXTS.beside : TEXTS.wide, usual = window.innerWidth < PROJECTOR ? TEXTS.laptop : large, text = this.presenting ? TEXTS.presented : usual;
     const { answer } = text;
     const { style } = /** @type {HTMLElement} */ (this.element.parentElement);
     style.setProperty("--answer", `${answer}px`);
