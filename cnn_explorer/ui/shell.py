@@ -88,7 +88,8 @@ STYLE = """<style>
   .st-key-beside > :has(> .st-key-beside_code) { align-self: stretch; contain: size; }
   .st-key-beside_code { flex: 1; min-height: 0; gap: 6px; }
   .st-key-beside_code > :has(> [data-testid="stCode"]) { flex: 0 1 auto; min-height: 0; display: flex; }
-  .st-key-beside_code [data-testid="stCode"] { flex: 1; overflow: auto; }
+  .st-key-beside_code [data-testid="stCode"] { flex: 1; overflow: auto; } /* it has the focus, not its text */
+  .st-key-beside_code pre { height: auto; max-height: none; overflow: visible; }
 }
 @media (max-width: 1199px) {
   .st-key-beside { flex-direction: column; }
@@ -130,7 +131,6 @@ STYLE = """<style>
   }
 }
 @media (max-width: 899px) {
-  [data-testid="stMain"] { overflow-anchor: none; } /* the network view keeps the knob under the finger by itself */
   .st-key-controls { flex-direction: column; }
   .st-key-controls > [data-testid] { flex: none !important; }
 }

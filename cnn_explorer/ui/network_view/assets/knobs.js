@@ -106,7 +106,7 @@ export class Knobs {
     const each = (rule) => places.map((place) => rule(place, /** @type {Element} */ (groupOf(place)))).join("\n");
     const edge = around.getBoundingClientRect().left;
     const widths = each((place) => `${ruleOf(place)} { position: absolute; left: ${place.getBoundingClientRect().left - edge}px; width: ${place.offsetWidth}px; }`);
-    const base = `${AROUND} { position: relative; }\n${widths}\n`;
+    const base = `${AROUND} { position: relative; }\n[data-testid=stMain] { overflow-anchor: none; }\n${widths}\n`;
     if (!this.#rules.startsWith(base)) this.#write(base); // a group is as high as its width has it
     const heights = each((place, group) => {
       const { height } = group.getBoundingClientRect(); // 0 while presenting
