@@ -116,6 +116,10 @@ def test_on_a_phone_the_columns_stack(visit: Visit, artifacts: Path) -> None:
         assert columns[above][3] <= group[1] < group[3] <= columns[below][1]
     (linear,), (footer,) = boxes(app, ".st-key-group_linear"), boxes(app, ".network-view footer")
     assert columns[6][3] <= linear[1] < linear[3] <= footer[1]
+    app.page.get_by_role("button", name="Change conv2").press("Enter")  # for the keyboard
+    expect(app.page.get_by_role("group", name="conv2")).to_be_focused()
+    expect(app.page.get_by_role("group", name="conv2")).to_be_in_viewport()
+    app.page.locator(".paper").scroll_into_view_if_needed()
     for theme in ("dark", "light"):
         recolour(app.page, theme)
         app.page.screenshot(path=artifacts / f"page-phone-{theme}.png", full_page=True)

@@ -10,6 +10,7 @@ import { headOf, writeHead } from "./headings.js";
 import { ARROWS, within } from "./keys.js";
 import { writeNumbers } from "./map_numbers.js";
 import { markInput } from "./marks.js";
+import { showGroup } from "./knobs.js";
 import { hasKernels } from "./layer_kinds.js";
 import { oneDecimal, percent } from "./numbers.js";
 import { cssColour, paintLayer, reachOf } from "./painting.js";
@@ -397,8 +398,11 @@ export class Columns {
 
   /** Leave room for a group of widgets, as much as it needs. @param {string} name of the group, see `draw/controls.py` */
   #place(name) {
-    const place = element("div", "place");
+    const place = element("div", "place"), button = element("button", "", `Change ${name}`);
     place.dataset.group = name;
+    button.type = "button"; // for the keyboard: the page has the group after the whole view
+    button.onclick = () => showGroup(name);
+    place.append(button);
     place.style.height = `var(--room-${name}, 0)`;
     this.places.push(place);
     this.element.append(place);

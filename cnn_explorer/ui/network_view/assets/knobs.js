@@ -164,3 +164,11 @@ function nameGroups() {
     }
   }
 }
+
+/** Lead the visitor to a group of widgets. @param {string} name */
+export function showGroup(name) {
+  const group = document.querySelector(`.${GROUP}${name}`);
+  if (!(group instanceof HTMLElement)) return;
+  group.tabIndex = -1;
+  group.focus();
+}
