@@ -84,12 +84,16 @@ STYLE = """<style>
 .st-key-beside > :has(> .st-key-beside_maps) { min-width: 0; }
 .st-key-beside > :has(> .st-key-beside_code) { flex: 0 0 clamp(296px, 24vw, 480px); }
 .st-key-beside_code code { font-size: 12px; line-height: 1.35; }
-/* the controls stay on the first screen */
-.st-key-beside_code [data-testid="stCode"] { max-height: max(330px, 62vh); overflow: auto; }
+@media (min-width: 1200px) { /* no higher than the maps: the controls stay on the first screen */
+  .st-key-beside > :has(> .st-key-beside_code) { align-self: stretch; contain: size; }
+  .st-key-beside_code { flex: 1; min-height: 0; gap: 6px; }
+  .st-key-beside_code > :has(> [data-testid="stCode"]) { flex: 0 1 auto; min-height: 0; display: flex; }
+  .st-key-beside_code [data-testid="stCode"] { flex: 1; overflow: auto; } /* it has the focus, not its text */
+  .st-key-beside_code pre { height: auto; max-height: none; overflow: visible; }
+}
 @media (max-width: 1199px) {
   .st-key-beside { flex-direction: column; }
   .st-key-beside > :has(> .st-key-beside_code) { flex: none; }
-  .st-key-beside_code [data-testid="stCode"] { max-height: none; }
 }
 .st-key-training_place { min-width: 300px; }
 /* the network's row: on narrow screens its buttons stand in a line of their own */
@@ -112,6 +116,13 @@ STYLE = """<style>
   .st-key-controls { flex-wrap: nowrap; gap: 8px; }
   [class*="st-key-group_"] [class*="st-key-icon_"] button { min-height: 24px; padding: 0 6px; }
   .st-key-add_block button { min-height: 30px; padding: 0 8px; }
+}
+@media (min-width: 1700px) { /* a projector: letters of 14 pixels at least */
+  body :is([data-testid="stMarkdownContainer"] :is(p, th, td), [data-testid="stCode"] code, input, textarea),
+  body :is([data-testid="stCaptionContainer"] p, [role="option"]), .st-key-footer p { font-size: 14px; }
+  [data-testid="stCode"] code { line-height: 1.4; }
+  /* "pool kernel_size" and its help in one line */
+  [class*="st-key-group_"] [data-testid="stWidgetLabel"] p { letter-spacing: -0.03em; }
 }
 @media (min-width: 1700px) { /* below the columns of their blocks, which the network view measures */
   .st-key-controls {

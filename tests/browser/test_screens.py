@@ -111,17 +111,38 @@ def test_on_a_phone_the_columns_stack(visit: Visit, artifacts: Path) -> None:
     for layer in app.layers():
         assert min(min(tile.width, tile.height) for tile in app.tiles(layer)) >= 39.9, layer
     assert min(min(box[2] - box[0], box[3] - box[1]) for box in boxes(app, ".tools button")) >= 40
-    button = app.page.get_by_role("button", name="Change conv2")
-    assert (button.bounding_box() or {})["height"] >= 40
-    button.tap()
-    group = app.page.get_by_role("group", name="conv2")
-    expect(group).to_be_focused()
-    expect(group).to_be_in_viewport()
+    for name, above, below in (("conv1", 2, 3), ("conv2", 5, 6)):  # a block's knobs stand below its maps
+        (group,) = boxes(app, f".st-key-group_{name}")
+        assert columns[above][3] <= group[1] < group[3] <= columns[below][1]
+    (linear,), (footer,) = boxes(app, ".st-key-group_linear"), boxes(app, ".network-view footer")
+    assert columns[6][3] <= linear[1] < linear[3] <= footer[1]
+    app.page.get_by_role("button", name="Change conv2").press("Enter")  # for the keyboard
+    expect(app.page.get_by_role("group", name="conv2")).to_be_focused()
+    expect(app.page.get_by_role("group", name="conv2")).to_be_in_viewport()
     app.page.locator(".paper").scroll_into_view_if_needed()
     for theme in ("dark", "light"):
         recolour(app.page, theme)
         app.page.screenshot(path=artifacts / f"page-phone-{theme}.png", full_page=True)
         readable(app, theme)
+    more = app.setting("block1_out_channels").get_by_test_id("stNumberInputStepUp")
+    more.scroll_into_view_if_needed()
+    before, maps = more.bounding_box(), app.canvas("conv1").bounding_box()
+    assert before
+    assert maps
+    for channels in (11, 12, 13):  # one row of maps more: what is pressed stays under the finger
+        app.page.touchscreen.tap(before["x"] + before["width"] / 2, before["y"] + before["height"] / 2)
+        app.wait_net(f"conv{channels}k5-max2-relu-conv20k5-max2-relu-fc10")
+    assert (app.canvas("conv1").bounding_box() or maps)["height"] > maps["height"] + 40
+    assert (more.bounding_box() or {})["y"] == pytest.approx(before["y"], abs=2)
+    (group,) = boxes(app, ".st-key-group_conv1")
+    more.evaluate("element => element.scrollIntoView({ block: 'end' })")
+    app.canvas("relu1").tap(position={"x": 8, "y": 8})  # the opened map lies over the knobs
+    app.page.locator(".detail .chain").wait_for()
+    (detail,), (group,) = boxes(app, ".detail:visible"), boxes(app, ".st-key-group_conv1")
+    assert detail[1] < group[3]
+    middle = [(detail[0] + detail[2]) / 2, (max(detail[1], group[1]) + min(detail[3], group[3])) / 2]
+    on_top = app.page.evaluate("at => document.elementFromPoint(...at).shadowRoot !== null", middle)
+    assert on_top
 
 
 def test_maps_are_large_enough_on_every_small_screen(visit: Visit, artifacts: Path) -> None:
@@ -160,6 +181,11 @@ def test_maps_fill_every_large_screen(visit: Visit, artifacts: Path) -> None:
         assert min(min(tile.width, tile.height) for tile in tiles) >= 39.9, width
         assert max(tile.y + tile.height for tile in tiles) <= height, width
         assert max(tile.x + tile.width for tile in tiles) >= 0.7 * width, width  # no empty third
+        letters = app.page.evaluate(LETTERS)
+        assert len(letters) > 80
+        assert [(text, size) for text, size in letters if size < (14 if width > 1280 else 11)] == []
+        labels = boxes(app, "[class*=st-key-group_conv] label p")
+        assert max(box[3] - box[1] for box in labels) < 22, width  # each in one line
     # Each block's widgets stand below its columns, in a group of its name, and do not move under the pointer.
     for name, layer in (("conv1", "conv1"), ("conv2", "conv2")):
         group = app.page.get_by_role("group", name=name, exact=True)
@@ -258,7 +284,8 @@ LETTERS = """() => {
   const look = (root) => {
     for (const element of root.querySelectorAll("*")) {
       if (element.shadowRoot) look(element.shadowRoot);
-      const text = [...element.childNodes].filter((node) => node.nodeType === 3).map((node) => node.data.trim()).join("");
+      const texts = [...element.childNodes].filter((node) => node.nodeType === 3).map((node) => node.data.trim());
+      const text = texts.join("") || (element instanceof HTMLInputElement ? element.value : "");
       const box = element.getBoundingClientRect();
       if (text && box.width > 1 && element.checkVisibility({ visibilityProperty: true }) && !["STYLE", "SCRIPT"].includes(element.tagName)) {
         found.push([text, parseFloat(getComputedStyle(element).fontSize)]);
@@ -273,6 +300,7 @@ LETTERS = """() => {
 def test_a_lecture_has_large_letters_and_no_more_than_it_needs(visit: Visit, artifacts: Path) -> None:
     app = visit(code="beside")
     view = "() => new URLSearchParams(location.search).get('view')"
+    assert outside(app, CONTROLS, 1280, 720) == []  # beside the code as well
     app.page.get_by_role("button", name="Present").click()
     app.page.wait_for_function(f"() => ({view})() === 'present'")
     app.page.reload()

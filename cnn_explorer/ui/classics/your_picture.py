@@ -40,6 +40,7 @@ STYLE = """<style>
 .classified table { border-collapse: collapse; }
 .classified :is(th, td) { padding: 1px 10px 1px 0 !important; border: 0 !important; text-align: right; }
 .classified th { font-weight: 400; }
+@media (min-width: 1700px) { .classified, .classified :is(th, td) { font-size: 14px !important; } } /* a projector */
 </style>"""
 
 

@@ -275,7 +275,8 @@ def block_groups(shapes: NetworkShapes) -> None:
         broken = [layer for _, layer in shapes.spec.named_layers()][shapes.error.index]
         inputs[id(broken)] = shapes.output_shape
     if parts.stem:
-        st.markdown(f"First {', '.join(map(str, parts.stem))}, then:")
+        then = "then the blocks" if parts.blocks else "then"
+        st.markdown(f"First {', '.join(map(str, parts.stem))}, {then}:")
     else:
         st.empty()
     places = remembered(_Places)

@@ -49,7 +49,7 @@ def show_filters(module: nn.Sequential) -> None:
     pictures = "".join(f'<img src="{data_url(_coloured(weight))}" alt="" style="{_STYLE}">' for weight in weights)
     st.html(
         f'<figure style="margin:0" role="img" aria-label="{html.escape(what)}">'
-        f'<figcaption style="font-size:12px;opacity:.8">{html.escape(what)}: purple −, green +</figcaption>'
+        f'<figcaption style="font-size:14px;opacity:.8">{html.escape(what)}: purple −, green +</figcaption>'
         f'<div style="display:flex;flex-wrap:wrap;gap:{GAP}px">{pictures}</div></figure>'
     )
 

@@ -36,6 +36,9 @@ export function outside(inside, selector) {
   return root instanceof ShadowRoot ? root.host.closest(selector) : null;
 }
 
+/** CSS pixels of the smallest letters in the grids, as style.css has them: more on wide screens. */
+export const smallest = () => (matchMedia("(min-width: 1700px)").matches ? 14 : 12);
+
 /** @param {HTMLCanvasElement} canvas */
 export function contextOf(canvas) {
   const context = canvas.getContext("2d");

@@ -9,13 +9,14 @@ import { short } from "./numbers.js";
 const LEAST = 24, MOST = 52, CAPTION = 23;
 /** Input channels of one kernel that have a line each with their products; more of them share one table of products. */
 const FEW = 4;
-const PRODUCT = 62, HIGH = 36; // CSS pixels: a column and a row of the products, whatever the side of a cell
+const PRODUCT = 62, HIGH = 36; // CSS pixels: a column and a row of the products, whatever the side of a cell; the column with letters of `SMALL`
+const SMALL = 12; // CSS pixels of the smallest letters, except on wide screens
 
-/** Width of a grid's columns, which the longest of its numbers may stretch; as `td` in style.css. @param {number[][]} values */
-function columnsOf(values) {
+/** Width of a grid's columns, which the longest of its numbers may stretch; as `td` in style.css. @param {number[][]} values @param {number} small CSS pixels of the smallest letters */
+function columnsOf(values, small) {
   const letters = Math.max(1, ...values.flat().map((value) => short(value).length));
   /** @param {number} side of a cell */
-  return (side, columns = values[0]?.length ?? 0) => columns * Math.max(side, letters * 0.58 * Math.min(18, Math.max(12, 0.4 * side)) + 8);
+  return (side, columns = values[0]?.length ?? 0) => columns * Math.max(side, letters * 0.58 * Math.min(18, Math.max(small, 0.4 * side)) + 8);
 }
 
 /** Whether all kernels share one table of products, as there is no room for one each. @param {Scene} scene @param {number} height pixels */
@@ -28,21 +29,21 @@ export function isShared({ layout, kernels }, height) {
 
 /**
  * The size of all grids together: the width is `wide(side)` pixels, the height `down` cells and `over` pixels.
- * @param {Scene} scene @param {Products} products @returns {Extent}
+ * @param {Scene} scene @param {Products} products @param {number} [small] CSS pixels of the smallest letters @returns {Extent}
  */
-function extent(scene, products) {
+function extent(scene, products, small = SMALL) {
   const { inputs, kernels, outputs, padding, layout } = scene;
   const channels = inputs.length, lines = kernels.length;
-  const input = columnsOf(inputs.flatMap(({ values }) => values));
+  const input = columnsOf(inputs.flatMap(({ values }) => values), small);
   const padded = inputs[0].values[0].length + padding.left + padding.right, height = inputs[0].values.length + padding.top + padding.bottom;
-  const weight = columnsOf(kernels.flat(2)), kernel = kernels[0]?.[0]?.length ?? 0;
+  const weight = columnsOf(kernels.flat(2), small), kernel = kernels[0]?.[0]?.length ?? 0;
   const first = outputs.filter((output) => layout !== "pool" || output.input === 0);
   const high = Math.max(0, ...first.map(({ values }) => values.length));
-  const output = columnsOf(outputs.flatMap(({ values }) => values)), across = first[0]?.values[0].length ?? 0;
-  const bias = columnsOf([scene.biases]), picture = inputs[0].tint ? 3 : 0;
+  const output = columnsOf(outputs.flatMap(({ values }) => values), small), across = first[0]?.values[0].length ?? 0;
+  const bias = columnsOf([scene.biases], small), picture = inputs[0].tint ? 3 : 0;
   if (layout === "rows") {
-    const partial = channels > 1 && scene.partials.length ? columnsOf(scene.partials[0].flat()) : () => 0;
-    const below = products === "below", sums = PRODUCT * kernel;
+    const partial = channels > 1 && scene.partials.length ? columnsOf(scene.partials[0].flat(), small) : () => 0;
+    const below = products === "below", sums = (PRODUCT * small / SMALL) * kernel;
     /** @param {number} side */
     const pair = (side) => (below ? Math.max(weight(side, kernel), sums) : weight(side, kernel) + sums);
     return {
@@ -59,7 +60,7 @@ function extent(scene, products) {
     };
   }
   return {
-    wide: (side) => input(side, padded) + first.reduce((sum, { values }) => sum + columnsOf(values)(side) + 24, 60),
+    wide: (side) => input(side, padded) + first.reduce((sum, { values }) => sum + columnsOf(values, small)(side) + 24, 60),
     down: Math.max(height, high) * channels,
     over: CAPTION * channels,
   };
@@ -74,19 +75,19 @@ function fitting({ wide, down, over }, width, height) {
 
 /**
  * The side of a cell, whether the sum is beside the grids (`aside`) or below, and where the products are.
- * @param {Scene} scene @param {{width: number, height: number, beside: number, below: number, shared: boolean}} room
- *   pixels, with what the sum takes of the width beside the grids or of the height below; whether kernels share their products
+ * @param {Scene} scene @param {{width: number, height: number, beside: number, below: number, shared: boolean, small?: number}} room
+ *   pixels, with what the sum takes of the width beside the grids or of the height below; whether kernels share their products; the smallest letters
  * @returns {{side: number, aside: boolean, products: Products}}
  */
-export function arrange(scene, { width, height, beside, below, shared }) {
+export function arrange(scene, { width, height, beside, below, shared, small = SMALL }) {
   if (shared) return { side: LEAST, aside: false, products: "beside" };
-  const all = extent(scene, "beside");
+  const all = extent(scene, "beside", small);
   const under = fitting(all, width, height - below), aside = fitting(all, width - beside, height);
   const several = scene.inputs.length > 1;
   const room = all.wide(LEAST) <= width - beside;
   if (room && (aside > under || (aside === under && several))) return { side: aside, aside: true, products: "beside" };
   if (all.wide(LEAST) <= width) return { side: under, aside: false, products: "beside" };
-  return { side: fitting(extent(scene, "below"), width, height - below), aside: false, products: "below" };
+  return { side: fitting(extent(scene, "below", small), width, height - below), aside: false, products: "below" };
 }
 
 /** On a phone grids wrap: cells are as large as height alone allows. @param {Scene} scene @returns {ReturnType<typeof arrange>} */

@@ -1,7 +1,7 @@
 // A kernel on a picture, live: the pixel under the pointer with its window and its products; an edited kernel changes the picture at once.
 
 import { openField, Outbox } from "./editing.js";
-import { contextOf, element, outside, part } from "./element.js";
+import { contextOf, element, outside, part, smallest } from "./element.js";
 import { bytesOf, coloured, filtered, isSigned, productsOf, sizeOfResult } from "./filter.js";
 import { Grid } from "./grid.js";
 import { ARROWS, listen } from "./listening.js";
@@ -19,8 +19,8 @@ const SETTLED = 400; // ms until a chosen pixel is in the address
 const CELL = 34; // CSS pixels of a number of the kernel
 const FOOT = 130; // CSS pixels of all that is below the pictures
 const GAPS = 80; // CSS pixels between pictures and kernel
-const PRODUCT = [62, 78]; // CSS pixels: a column of the products, by the longest number of the kernel; factors that are longer wrap
-const LETTER = 5.7; // CSS pixels
+const PRODUCT = [5.2, 6.5]; // letters: a column of the products, by the longest number of the kernel; factors that are longer wrap
+const LETTER = 0.475; // of its height
 
 const MARKUP = `
 <header><p class="about"></p></header>
@@ -287,7 +287,7 @@ export class PicturePlayer {
     this.host.style.setProperty("--cell", `${CELL}px`);
     const letters = "0.123·".length + Math.max(...this.#kernel.flat().map((weight) => bracketed(weight).length));
     // A width of its own, so that the picture beside it stays where it is while the pointer is on it.
-    const middle = this.#kernel.length * Math.min(PRODUCT[1], Math.max(PRODUCT[0], LETTER * letters));
+    const middle = Math.round(this.#kernel.length * smallest() * Math.min(PRODUCT[1], Math.max(PRODUCT[0], LETTER * letters)));
     this.middle.style.width = narrow ? "" : `${middle}px`;
     const above = part(this.host, ".pictures", HTMLElement).getBoundingClientRect().top + (outside(this.host, "[data-testid=stMain]")?.scrollTop ?? 0);
     const room = narrow ? (width - 12) / 2 : Math.min((width - middle - GAPS) / 2, window.innerHeight - above - FOOT);

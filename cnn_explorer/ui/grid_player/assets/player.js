@@ -1,7 +1,7 @@
 // The grid player: keeps the selected output value, which pointer, keys and transport change.
 
 import { openField, Outbox } from "./editing.js";
-import { element, outside, part, rootOf } from "./element.js";
+import { element, outside, part, rootOf, smallest } from "./element.js";
 import { cellOf } from "./grid.js";
 import { arrange, arrangeNarrow } from "./layout.js";
 import { listen } from "./listening.js";
@@ -311,7 +311,7 @@ export class Player {
     this.host.classList.toggle("narrow", narrow);
     const head = part(this.host, "header", HTMLElement).offsetHeight;
     const lines = scene.layout === "pool" ? 2 : Math.max(2, scene.inputs.length + 1);
-    const room = { width, height: window.innerHeight - this.#above() - head - FOOT, beside: BESIDE, below: lines * LINE, shared };
+    const room = { width, height: window.innerHeight - this.#above() - head - FOOT, beside: BESIDE, below: lines * LINE, shared, small: smallest() };
     const { side, aside, products } = narrow ? arrangeNarrow(scene) : arrange(scene, room);
     this.host.classList.toggle("beside", aside);
     this.host.classList.toggle("stacked", products === "below");

@@ -31,7 +31,8 @@ export const PRESENTED = 20; // CSS pixels of the letters while presenting
 export const SEEN = 84; // CSS pixels of the 28×28 image: 3 each
 const JOINT = 19; // width of a joint with its margins, CSS pixels
 const MARGIN = 1; // of these, at each side
-const WIDE = 1250; // of the room: from here on, text is larger
+const PROJECTOR = 1700; // width of the window from which on text is larger, as in style.css
+const WIDE = 1250; // of the room: from here on, so is the answer
 const BREAK = 212; // width of the note where the geometry breaks
 const LINES = 2, MOST_LINES = 4; // of a formula, at least and at most
 const VERDICT = 50; // the large digit
@@ -44,6 +45,7 @@ const NEWS = 6000; // ms that headings show what a change has done
 const TEXTS = {
   laptop: { title: 32, line: 13, letter: 6.8, digit: 6.2, answer: 176 },
   wide: { title: 36, line: 16, letter: 7.6, digit: 7.2, answer: 290 },
+  beside: { title: 36, line: 16, letter: 7.6, digit: 7.2, answer: 200 }, // the code
   presented: { title: 52, line: 25, letter: 10.6, digit: 10.3, answer: 250 },
 };
 /** @typedef {typeof TEXTS.laptop} Text */
@@ -61,6 +63,9 @@ export class Columns {
 
   /** @type {Map<number, Drawn>} by the layer's index */
   drawn = new Map();
+
+  /** @type {HTMLElement[]} where columns stack: room for the widgets of each block, below its maps */
+  places = [];
 
   /** @type {Answer | null} */
   #answer = null;
@@ -346,7 +351,7 @@ export class Columns {
   #build({ layers, error, classes, pin }, { narrow, width, height }) {
     const shown = layers.slice(0, classes ? -1 : undefined);
     const shapes = shown.map(({ shape }) => shape);
-    const usual = width < WIDE ? TEXTS.laptop : TEXTS.wide, text = this.presenting ? TEXTS.presented : usual;
+    const large = width < WIDE ? TEXTS.beside : TEXTS.wide, usual = window.innerWidth < PROJECTOR ? TEXTS.laptop : large, text = this.presenting ? TEXTS.presented : usual;
     const { answer } = text;
     const { style } = /** @type {HTMLElement} */ (this.element.parentElement);
     style.setProperty("--answer", `${answer}px`);
@@ -372,17 +377,35 @@ export class Columns {
     this.element.replaceChildren();
     this.drawn = new Map();
     this.#answer = null;
+    this.places = [];
+    const blocks = this.#blocks, stacked = narrow && pin !== null; // a page with widgets for the network
+    const broken = error && error.layer.startsWith("conv") ? Math.max(0, ...blocks) + 1 : (error && blocks[blocks.length - 1]) ?? 0;
     shown.forEach((layer, index) => {
       const drawn = this.#column(index, layer, grids[index]);
       this.drawn.set(index, drawn);
       this.element.append(this.#joint(index, layer), drawn.column);
-      if (narrow && pin && hasKernels(layer)) drawn.column.append(settingsOf(layer)); // a page with widgets for the network
+      if (stacked && blocks[index] && blocks[index + 1] !== blocks[index] && blocks[index] !== broken) this.#place(`conv${blocks[index]}`);
     });
     if (error) this.element.append(breakOf(error, this.on.repaired));
-    if (!classes) return;
-    const last = layers[layers.length - 1];
-    this.#answer = this.#answerColumn(last);
-    this.element.append(this.#joint(layers.length - 1, last), this.#answer.column);
+    if (stacked && broken) this.#place(`conv${broken}`);
+    if (classes) {
+      const last = layers[layers.length - 1];
+      this.#answer = this.#answerColumn(last);
+      this.element.append(this.#joint(layers.length - 1, last), this.#answer.column);
+    }
+    if (stacked && !error) this.#place("linear");
+  }
+
+  /** Leave room for a group of widgets, as much as it needs. @param {string} name of the group, see `draw/controls.py` */
+  #place(name) {
+    const place = element("div", "place"), button = element("button", "", `Change ${name}`);
+    place.dataset.group = name;
+    button.type = "button"; // for the keyboard: the page has the group after the whole view
+    button.onclick = () => showGroup(name);
+    place.append(button);
+    place.style.height = `var(--room-${name}, 0)`;
+    this.places.push(place);
+    this.element.append(place);
   }
 
   /** @param {number} index @param {Layer} layer */
@@ -614,11 +637,3 @@ function breakOf({ layer, text, remedy, repairs }, repaired) {
 
 /** @param {Float32Array} probabilities */
 const bestOf = (probabilities) => probabilities.indexOf(Math.max(...probabilities));
-
-/** A button that leads to the widgets of a layer's block. @param {Layer} layer */
-function settingsOf({ name }) {
-  const button = element("button", "settings", `Change ${name}`);
-  button.type = "button";
-  button.onclick = () => showGroup(name);
-  return button;
-}

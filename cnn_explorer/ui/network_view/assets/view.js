@@ -28,6 +28,7 @@ import { ViewAddress } from "./view_address.js";
 /** @import { Drawing } from "./surface.js" */
 
 const NARROW = 900; // below, the columns stack
+const TIGHT = 1000; // below, the label under the maps has a line of its own
 const BESIDE = 700; // from here on, beside the drawing, which stays in sight
 const BELOW = 170; // CSS pixels of the tools and the image under the drawing
 const CONFIRMED = 250; // ms between drawings sent while this browser's own maps follow the pen
@@ -534,6 +535,7 @@ export class View {
     const beside = narrow && width >= BESIDE;
     this.host.classList.toggle("narrow", narrow);
     this.host.classList.toggle("beside", beside);
+    this.host.classList.toggle("tight", !narrow && width < TIGHT);
     // What the page keeps below the view (controls) stays on the first screen where there is room.
     const kept = this.#presenting ? 28 : 316;
     const height = Math.min(1100 + 316 - kept, Math.max(340, window.innerHeight - kept));
@@ -553,7 +555,10 @@ export class View {
     if (!shown || !this.#room) return;
     paintImage(this.image, shown.image, SEEN);
     const rebuilt = this.columns.show(shown, { ...this.#room, theme: this.#look.theme }, this.#comparedWith(shown));
-    if (rebuilt) this.knobs.align(this.columns.starts);
+    if (rebuilt) {
+      this.knobs.align(this.columns.starts);
+      this.knobs.place(this.columns.places);
+    }
     this.depth.refresh(rebuilt);
     if (shown.pending) return;
     if (shown.exact) this.#writeLegend();
