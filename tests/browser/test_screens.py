@@ -2,15 +2,16 @@
 of each.
 """
 
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from browser.axe import recolour
 from browser.conftest import Visit
-from browser.driver import PHONE
+from browser.driver import PHONE, Server
 from browser.explorer import PAINTED, Explorer
-from playwright.sync_api import expect
+from playwright.sync_api import Page, Route, expect
 
 pytestmark = pytest.mark.browser
 
@@ -208,6 +209,27 @@ def test_maps_fill_every_large_screen(visit: Visit, artifacts: Path) -> None:
     app.ready()
     expect(app.page.locator("[data-sizes=toscale]")).to_have_attribute("aria-pressed", "true")
     assert app.tiles("conv1")[0].height == pytest.approx(2 * app.tiles("max1")[0].height)
+
+
+def test_groups_stand_below_their_columns_though_the_style_comes_late(
+    new_page: Callable[..., Page], server: Server
+) -> None:
+    page, late = new_page({"viewport": {"width": 1920, "height": 1080}}), list[Route]()
+    page.route("**/*network_view*/style.css", lambda route: late.append(route))
+    page.goto(server.url)
+    page.locator(PAINTED).wait_for(state="attached")
+    page.locator(".st-key-footer").wait_for()
+    assert late
+    for route in late:
+        route.continue_()
+    page.wait_for_function(
+        """(view) => ["conv1", "conv2"].every((name) => {
+          const group = document.querySelector(`.st-key-group_${name}`), maps = view.querySelector(`.column:has([data-layer=${name}])`);
+          const [one, other] = [group, maps].map((each) => each.getBoundingClientRect().left);
+          return one > 300 && Math.abs(one - other) < 24;
+        })""",
+        arg=page.locator(".network-view").element_handle(),
+    )
 
 
 def readable(app: Explorer, theme: str) -> None:

@@ -149,6 +149,8 @@ export class View {
     this.#layout();
     this.observer = new ResizeObserver(() => this.#layout());
     this.observer.observe(host);
+    this.alignment = new ResizeObserver(() => this.knobs.align(this.columns.starts)); // columns stand elsewhere once style.css is there
+    this.alignment.observe(this.#find(".layers"));
     this.onresize = () => this.#layout();
     window.addEventListener("resize", this.onresize);
     // Streamlit may pass a change of theme on before the page has its colours.
@@ -230,6 +232,7 @@ export class View {
   close() {
     delete document.documentElement.dataset.present;
     this.observer.disconnect();
+    this.alignment.disconnect();
     window.removeEventListener("resize", this.onresize);
     window.removeEventListener("keydown", this.onescape);
     window.removeEventListener("click", this.onempty);
