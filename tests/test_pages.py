@@ -17,7 +17,7 @@ from cnn_explorer.ui.draw import live
 from cnn_explorer.ui.state import Shown
 from cnn_explorer.weights.load import load_network
 
-pytestmark = pytest.mark.usefixtures("own_visitors")
+pytestmark = pytest.mark.usefixtures("own_visitors", "quickly_fitted")
 
 LECTURES = str(LECTURE)
 EXAMPLE = example_drawing().text
