@@ -110,15 +110,15 @@ def test_where_two_networks_do_not_fit_the_trained_one_makes_room(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The maps are the same as with room for both."""
-    file, _ = saved("densenet121", tmp_path)
-    place, weights = 2, 33
-    needed = explaining.gradient_megabytes("densenet121", place)
+    file, _ = saved("resnet18", tmp_path)
+    place, weights = 2, 47
+    needed = explaining.gradient_megabytes("resnet18", place)
     found = []
     for limit in (1000, weights + needed + 5):
         monkeypatch.setenv(running.MEMORY, str(limit))
         running._KEPT.clear()
-        found.append(explaining.explain("densenet121", photograph("coffee"), place, "espresso", file))
-        assert ("densenet121" in running._KEPT) == (limit == 1000)
+        found.append(explaining.explain("resnet18", photograph("coffee"), place, "espresso", file))
+        assert ("resnet18" in running._KEPT) == (limit == 1000)
     assert np.array_equal(found[0].cam, found[1].cam)
     assert np.array_equal(found[0].random, found[1].random)
     running._KEPT.clear()
