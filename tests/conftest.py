@@ -52,17 +52,18 @@ def pytest_configure() -> None:
 
 def pytest_collection_finish() -> None:
     """Have Streamlit do once what every AppTest would do anew: search the installed packages for components, for 150
-    ms, and read the program of a page, for 20 ms a run. Have it wait for a run without looking every millisecond.
+    ms, and compile the program of a page, for 20 ms a run. Have it wait for a run without looking every millisecond.
     """
     gc.freeze()
     gc.enable()
     if "streamlit.testing.v1" in sys.modules:
         from streamlit.components.v2 import manifest_scanner
-        from streamlit.runtime.scriptrunner import magic
+        from streamlit.runtime.scriptrunner.script_cache import ScriptCache
         from streamlit.testing.v1 import local_script_runner
 
         manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
-        magic.add_magic = cache(magic.add_magic)
+        shared, get_bytecode = ScriptCache(), ScriptCache.get_bytecode
+        ScriptCache.get_bytecode = lambda _, path: get_bytecode(shared, path)
 
         def wait(runner: local_script_runner.LocalScriptRunner, timeout: float) -> None:
             runner._script_thread.join(timeout)
