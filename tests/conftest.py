@@ -31,7 +31,9 @@ TORCHVISION = ("classics", "classics_page", "data", "downloads", "explaining", "
 TORCHVISION += ("running", "script")
 # Likewise the process that tests/programs.py forks from.
 PROGRAMS = ("training_page", "codegen", "documents", "files", "network_code", "public_names", "scheduler")
-GROUPS = {f"test_{one}.py": group for group in (TORCHVISION, PROGRAMS) for one in group}
+# Likewise torch's compiler, which `torch.optim` and shapes without numbers load.
+COMPILER = ("run", "layers", "presets", "shapes", "shared", "training")
+GROUPS = {f"test_{one}.py": group for group in (TORCHVISION, PROGRAMS, COMPILER) for one in group}
 # What takes longest comes first, so that no process is left with it at the end.
 ORDER = [*GROUPS, *(f"test_{one}.py" for one in ("proxy", "server", "pages", "preprocessing"))]
 
@@ -114,15 +116,21 @@ def failures() -> Iterator[list[BaseException | None]]:
 
 
 @pytest.fixture
-def own_visitors(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every AppTest is a visitor of its own, who is there; Streamlit gives all of them one session id."""
+def own_visitors(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every AppTest is a visitor of its own, who is there; Streamlit gives all of them one session id. What they have
+    trained ends with the test: a page trains a network of which nothing is known for ten seconds.
+    """
     import streamlit as st
 
-    from cnn_explorer.ui import visitors
+    from cnn_explorer.ui import caches, visitors
 
     monkeypatch.setattr(visitors, "visitor", lambda: st.session_state.setdefault("visitor", uuid.uuid4().hex))
     monkeypatch.setattr(visitors, "is_present", lambda visitor: True)
     monkeypatch.setattr(visitors, "address_of", lambda visitor: "")
+    yield
+    if caches._scheduler.cache_info().currsize:
+        caches.scheduler().close()
+        caches._scheduler.cache_clear()
 
 
 @pytest.fixture(scope="module")
