@@ -32,7 +32,7 @@ TORCHVISION += ("running", "script")
 # Likewise the process that tests/programs.py forks from.
 PROGRAMS = ("training_page", "codegen", "documents", "files", "network_code", "public_names", "scheduler")
 # Likewise torch's compiler, which `torch.optim` and shapes without numbers load.
-COMPILER = ("run", "layers", "presets", "shapes", "shared", "training")
+COMPILER = ("run", "layers", "presets", "novelty", "shapes", "shared", "training")
 GROUPS = {f"test_{one}.py": group for group in (TORCHVISION, PROGRAMS, COMPILER) for one in group}
 # What takes longest comes first, so that no process is left with it at the end.
 ORDER = [*GROUPS, *(f"test_{one}.py" for one in ("proxy", "server", "pages", "preprocessing"))]
