@@ -38,6 +38,7 @@ AXES = {
     "linecolor": "rgba(128, 128, 128, 0.6)",
     "zeroline": False,
 }
+Axis = tuple[str, Mapping[str, Any]]  # its title, and what is its own
 CONFIG = {"displayModeBar": False}  # for `st.plotly_chart`: no toolbar, as there is nothing to zoom
 HEIGHT, TITLE, LEGEND = 260, 24, 28  # pixels
 ACCURACIES = (0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
@@ -52,7 +53,7 @@ def curves(
     The axes of both are stretched at low losses and high accuracies. Tests after whole epochs have markers and full
     lines. `place` is the epoch on screen, marked by a vertical line. `height` is in pixels.
     """
-    # One dict: the figure is drawn several times a second, and plotly validates it with every call that changes it.
+    # One dict, as in `_figure`: the figure is drawn several times a second.
     lines = [(name, points, style) for (name, points), style in zip(series.items(), _styles(), strict=False)]
     losses = [point.loss for points in series.values() for point in points if point.loss]
     best = max((point.accuracy for points in series.values() for point in points if _ends_epoch(point)), default=0)
@@ -80,30 +81,37 @@ def confusion(evaluation: Evaluation, text_colour: str | None = None) -> go.Figu
     wrong = np.where(np.eye(CLASSES, dtype=bool) | (counts == 0), np.nan, np.log1p(counts))
     cells = [(true, answered) for true in range(CLASSES) for answered in range(CLASSES)]
     places = {"x": [answered for _, answered in cells], "y": [true for true, _ in cells]}
-    figure = go.Figure()
-    figure.add_heatmap(
-        z=wrong, zmin=0, colorscale=_shades(VERMILLION), showscale=False, hoverinfo="skip", xgap=1, ygap=1
-    )
-    figure.add_scatter(
+    colours = {
+        "type": "heatmap",
+        "z": wrong,
+        "zmin": 0,
+        "colorscale": _shades(VERMILLION),
+        "showscale": False,
+        "hoverinfo": "skip",
+        "xgap": 1,
+        "ygap": 1,
+    }
+    numbers = {
+        "type": "scatter",
         **places,
-        text=[f"{counts[cell]:,}" if counts[cell] else "" for cell in cells],
-        mode="text",
-        textfont={"size": 12, "color": text_colour},
-        hoverinfo="skip",
-        selected={"textfont": {"color": BLUE}},  # without it, Plotly fades all other numbers after a click
-    )
+        "text": [f"{counts[cell]:,}" if counts[cell] else "" for cell in cells],
+        "mode": "text",
+        "textfont": {"size": 12, "color": text_colour},
+        "hoverinfo": "skip",
+        "selected": {"textfont": {"color": BLUE}},  # without it, Plotly fades all other numbers after a click
+    }
     # A click selects points, not cells of a heatmap: every cell has an invisible point.
-    figure.add_scatter(
+    points = {
+        "type": "scatter",
         **places,
-        hovertext=[_cell_text(*cell, int(counts[cell])) for cell in cells],
-        customdata=[[*cell] for cell in cells],
-        mode="markers",
-        hoverinfo="text",
-        marker={"symbol": "square", "size": 28, "opacity": 0, "color": BLUE},
-        selected={"marker": {"opacity": 0.35}},
-        unselected={"marker": {"opacity": 0}},
-    )
-    _lay_out(figure, 400, legend=False)
+        "hovertext": [_cell_text(*cell, int(counts[cell])) for cell in cells],
+        "customdata": [[*cell] for cell in cells],
+        "mode": "markers",
+        "hoverinfo": "text",
+        "marker": {"symbol": "square", "size": 28, "opacity": 0, "color": BLUE},
+        "selected": {"marker": {"opacity": 0.35}},
+        "unselected": {"marker": {"opacity": 0}},
+    }
     ticks = {
         "tickvals": [*range(CLASSES)],
         "range": [-0.5, CLASSES - 0.5],
@@ -111,36 +119,36 @@ def confusion(evaluation: Evaluation, text_colour: str | None = None) -> go.Figu
         "zeroline": False,
         "constrain": "domain",
     }
-    figure.update_xaxes(title_text="answer", **ticks)
-    figure.update_yaxes(title_text="digit", scaleanchor="x", **{**ticks, "range": [CLASSES - 0.5, -0.5]})
-    return figure
+    down = {**ticks, "scaleanchor": "x", "range": [CLASSES - 0.5, -0.5]}
+    return _figure([colours, numbers, points], 400, False, ("answer", ticks), ("digit", down))
 
 
 def class_accuracy(evaluations: Mapping[str, Evaluation]) -> go.Figure:
     """The fraction answered right of each class, for networks by name."""
-    figure = go.Figure()
+    lines = []
     for index, ((name, evaluation), style) in enumerate(zip(evaluations.items(), _styles(), strict=False)):
         parts, totals = evaluation.per_class.tolist(), evaluation.confusion.sum(axis=1).tolist()
         aside = 0.16 * (index - (len(evaluations) - 1) / 2)  # markers of equal values are side by side
-        figure.add_scatter(
-            x=[label + aside for label in range(CLASSES)],
-            y=parts,
-            name=name,
-            mode="markers",
-            marker={"size": 9, "color": style["color"], "symbol": SYMBOLS[index % len(SYMBOLS)]},
-            hovertext=[
+        line = {
+            "type": "scatter",
+            "x": [label + aside for label in range(CLASSES)],
+            "y": parts,
+            "name": name,
+            "mode": "markers",
+            "marker": {"size": 9, "color": style["color"], "symbol": SYMBOLS[index % len(SYMBOLS)]},
+            "hovertext": [
                 f"{name}<br>{_percent(part)} of {total:,} digits {label}"
                 for label, (part, total) in enumerate(zip(parts, totals, strict=True))
             ],
-            hoverinfo="text",
-            cliponaxis=False,
-        )
-    _lay_out(figure, HEIGHT, legend=len(evaluations) > 1)
+            "hoverinfo": "text",
+            "cliponaxis": False,
+        }
+        lines.append(line)
     lowest = min((float(evaluation.per_class.min()) for evaluation in evaluations.values()), default=0.0)
     bottom = max(0.0, math.floor(20 * lowest - 0.5) / 20)  # a multiple of 5 % below the lowest value
-    figure.update_xaxes(title_text="digit", tickvals=[*range(CLASSES)], range=[-0.5, CLASSES - 0.5], showgrid=False)
-    figure.update_yaxes(title_text="right", tickformat=".0%", range=[bottom, 1 + 0.04 * (1 - bottom)])
-    return figure
+    across = {"tickvals": [*range(CLASSES)], "range": [-0.5, CLASSES - 0.5], "showgrid": False}
+    up = {"tickformat": ".0%", "range": [bottom, 1 + 0.04 * (1 - bottom)]}
+    return _figure(lines, HEIGHT, len(evaluations) > 1, ("digit", across), ("right", up))
 
 
 def networks(series: Mapping[str, Sequence[Facts]], titles: Mapping[str, str]) -> go.Figure:
@@ -149,7 +157,7 @@ def networks(series: Mapping[str, Sequence[Facts]], titles: Mapping[str, str]) -
     """
     if "pandas" in sys.modules:
         import_module("pandas")  # waits for the thread that imports it: Plotly would use the half of it that is there
-    figure = go.Figure()
+    data = []
     for index, (name, facts) in enumerate(series.items()):
         line = {"color": COLOURS[index % len(COLOURS)], "dash": DASHES[index % len(DASHES)], "width": 1}
         ordered = sorted(facts, key=lambda one: one.parameters)
@@ -157,88 +165,90 @@ def networks(series: Mapping[str, Sequence[Facts]], titles: Mapping[str, str]) -
             ("", [one.parameters / 1e6 for one in ordered]),
             ("2", [one.macs / 1e6 for one in ordered]),
         ):
-            figure.add_scatter(
-                x=values,
-                y=[one.accuracy for one in ordered],
-                name=name,
-                legendgroup=name,
-                showlegend=not axis,
-                mode="lines+markers",
-                line=line,
-                marker={"size": 9, "color": line["color"], "symbol": NETWORK_SYMBOLS[index % len(NETWORK_SYMBOLS)]},
-                hovertext=[
+            symbol = NETWORK_SYMBOLS[index % len(NETWORK_SYMBOLS)]
+            trace = {
+                "type": "scatter",
+                "x": values,
+                "y": [one.accuracy for one in ordered],
+                "name": name,
+                "legendgroup": name,
+                "showlegend": not axis,
+                "mode": "lines+markers",
+                "line": line,
+                "marker": {"size": 9, "color": line["color"], "symbol": symbol},
+                "hovertext": [
                     f"{titles[one.name]}, {name}<br>{100 * one.accuracy:.1f} % right at once"
                     f"<br>{one.parameters / 1e6:.1f} million parameters<br>{one.macs / 1e6:,.0f} million multiply-adds"
                     for one in ordered
                 ],
-                hoverinfo="text",
-                cliponaxis=False,
-                xaxis=f"x{axis}",
-                yaxis=f"y{axis}",
-            )
+                "hoverinfo": "text",
+                "cliponaxis": False,
+                "xaxis": f"x{axis}",
+                "yaxis": f"y{axis}",
+            }
+            data.append(trace)
     across = {**AXES, "type": "log", "dtick": 1}
     up = {**AXES, "tickformat": ".0%"}
-    figure.update_layout(
+    titled = [_title("accuracy by parameters (millions)", LEFT), _title("by multiply-adds (millions)", RIGHT)]
+    layout = {
         **_layout(320, legend=True, title_height=TITLE),
-        xaxis={**across, "domain": LEFT, "anchor": "y"},
-        xaxis2={**across, "domain": RIGHT, "anchor": "y2"},
-        yaxis={**up, "anchor": "x"},
-        yaxis2={**up, "anchor": "x2", "matches": "y"},
-        annotations=[_title("accuracy by parameters (millions)", LEFT), _title("by multiply-adds (millions)", RIGHT)],
-    )
-    return figure
+        "xaxis": {**across, "domain": LEFT, "anchor": "y"},
+        "xaxis2": {**across, "domain": RIGHT, "anchor": "y2"},
+        "yaxis": {**up, "anchor": "x"},
+        "yaxis2": {**up, "anchor": "x2", "matches": "y"},
+        "annotations": titled,
+    }
+    return go.Figure(data=data, layout=layout)
 
 
 def gradient_norms(points: Sequence[CurvePoint], epochs: float) -> go.Figure:
     """The Euclidean norm of each layer's gradient, in the last batch before every test, on a log scale against epochs;
     the axis ends at `epochs`.
     """
-    figure = go.Figure()
     seen = [point for point in points if point.gradient_norms]
     layers = list(dict.fromkeys(layer for point in seen for layer, _ in point.gradient_norms))
     epoch = np.array([point.epoch for point in seen])
     norms = [dict(point.gradient_norms) for point in seen]
-    for layer, style in zip(layers, _styles(), strict=False):
-        figure.add_scatter(
-            x=epoch,
-            y=np.array([norm.get(layer, math.nan) for norm in norms]),
-            name=layer,
-            mode="lines",
-            line={**style, "width": 1.5},
-            hovertemplate="%{y:.3~g}",
-            cliponaxis=False,
-        )
-    _lay_out(figure, HEIGHT, legend=True)
-    figure.update_layout(hovermode="x unified")
-    figure.update_xaxes(
-        title_text="epochs", range=[0, epochs], hoverformat=".2f", unifiedhovertitle={"text": "epoch %{x:.2f}"}
-    )
-    figure.update_yaxes(title_text="norm of the gradient", type="log", dtick=1, tickformat="~g")
-    return figure
+    lines = [
+        {
+            "type": "scatter",
+            "x": epoch,
+            "y": np.array([norm.get(layer, math.nan) for norm in norms]),
+            "name": layer,
+            "mode": "lines",
+            "line": {**style, "width": 1.5},
+            "hovertemplate": "%{y:.3~g}",
+            "cliponaxis": False,
+        }
+        for layer, style in zip(layers, _styles(), strict=False)
+    ]
+    across = {"range": [0, epochs], "hoverformat": ".2f", "unifiedhovertitle": {"text": "epoch %{x:.2f}"}}
+    up = {"type": "log", "dtick": 1, "tickformat": "~g"}
+    return _figure(lines, HEIGHT, True, ("epochs", across), ("norm of the gradient", up), hovermode="x unified")
 
 
 def shift_figure(lines: Mapping[str, Sequence[float]], shifts: Sequence[int] = SHIFTS) -> go.Figure:
     """Accuracy on shifted digits against the shift in pixels, for networks by name."""
-    figure = go.Figure()
-    for index, ((name, line), style) in enumerate(zip(lines.items(), _styles(), strict=False)):
-        figure.add_scatter(
-            x=[*shifts],
-            y=[*line],
-            name=name,
-            mode="lines+markers",
-            line={**style, "width": 2},
-            cliponaxis=False,
-            marker={"size": 8, "symbol": SYMBOLS[index % len(SYMBOLS)]},
-            hovertext=[
+    data = [
+        {
+            "type": "scatter",
+            "x": [*shifts],
+            "y": [*line],
+            "name": name,
+            "mode": "lines+markers",
+            "line": {**style, "width": 2},
+            "cliponaxis": False,
+            "marker": {"size": 8, "symbol": SYMBOLS[index % len(SYMBOLS)]},
+            "hovertext": [
                 f"{name}<br>{_percent(part)} right when shifted by {shift} px"
                 for shift, part in zip(shifts, line, strict=True)
             ],
-            hoverinfo="text",
-        )
-    _lay_out(figure, HEIGHT, legend=len(lines) > 1)
-    figure.update_xaxes(title_text="shift in pixels", tickvals=[*shifts])
-    figure.update_yaxes(title_text="right", tickformat=".0%", range=[0, 1.04], dtick=0.2)
-    return figure
+            "hoverinfo": "text",
+        }
+        for index, ((name, line), style) in enumerate(zip(lines.items(), _styles(), strict=False))
+    ]
+    up = {"tickformat": ".0%", "range": [0, 1.04], "dtick": 0.2}
+    return _figure(data, HEIGHT, len(lines) > 1, ("shift in pixels", {"tickvals": [*shifts]}), ("right", up))
 
 
 # --- curves ---
@@ -370,10 +380,17 @@ def _shades(colour: str) -> list[list[Any]]:
     return [[0, f"rgba({red}, {green}, {blue}, 0.04)"], [1, f"rgba({red}, {green}, {blue}, 0.65)"]]
 
 
-def _lay_out(figure: go.Figure, height: int, legend: bool) -> None:
-    figure.update_layout(**_layout(height, legend))
-    figure.update_xaxes(**AXES, title_standoff=6)
-    figure.update_yaxes(**AXES, title_standoff=14)
+def _figure(
+    data: Sequence[Mapping[str, Any]], height: int, legend: bool, across: Axis, up: Axis, hovermode: str = "closest"
+) -> go.Figure:
+    """A figure with one pair of axes, made at once: plotly validates it with every call that changes it."""
+    layout = {
+        **_layout(height, legend),
+        "hovermode": hovermode,
+        "xaxis": {**AXES, **across[1], "title": {"text": across[0], "standoff": 6}},
+        "yaxis": {**AXES, **up[1], "title": {"text": up[0], "standoff": 14}},
+    }
+    return go.Figure(data=[*data], layout=layout)
 
 
 def _layout(height: int, legend: bool, title_height: int = 0) -> dict[str, Any]:

@@ -4,7 +4,6 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import get_model
 
 from cnn_explorer.classics.running import INCEPTION
 
@@ -13,6 +12,8 @@ LARGE = 2_000_000  # weights of one layer, from which on its rows are one row: a
 
 def seeded(name: str, whole: bool = False, aux_logits: bool = False) -> nn.Module:
     """A network in evaluation mode. With `whole` every weight takes its own memory; `aux_logits` are GoogLeNet's."""
+    from torchvision.models import get_model  # takes two seconds, in each process that collects the tests
+
     settings = {"init_weights": False} if name in INCEPTION else {}
     if name == "googlenet":
         settings["aux_logits"] = aux_logits

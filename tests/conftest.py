@@ -5,6 +5,7 @@ With `HYPOTHESIS_PROFILE=large` in the environment the random examples are other
 where a test does not name their number.
 """
 
+import gc
 import logging
 import os
 import sys
@@ -18,37 +19,53 @@ from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is first imported
 
-settings.register_profile("reproducible", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("large", max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "reproducible", max_examples=50, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("large", max_examples=2500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "reproducible"))
 
-CLASSICS = {
-    f"test_{one}.py"
-    for one in (
-        "classics",
-        "classics_page",
-        "downloads",
-        "explaining",
-        "lite0",
-        "maps",
-        "one_value",
-        "origins",
-        "running",
-    )
-}
+# Files that run one after the other in one process: there torchvision is imported, and the app's process that has it
+# started, for the first of them alone.
+TORCHVISION = ("classics", "classics_page", "data", "downloads", "explaining", "lite0", "maps", "one_value", "origins")
+TORCHVISION += ("running", "script")
+# Likewise the process that tests/programs.py forks from.
+PROGRAMS = ("training_page", "codegen", "documents", "files", "network_code", "public_names", "scheduler")
+# Likewise torch's compiler, which `torch.optim` and shapes without numbers load.
+COMPILER = ("run", "layers", "presets", "novelty", "shapes", "shared", "training")
+GROUPS = {f"test_{one}.py": group for group in (TORCHVISION, PROGRAMS, COMPILER) for one in group}
+# What takes longest comes first, so that no process is left with it at the end.
+ORDER = [*GROUPS, *(f"test_{one}.py" for one in ("proxy", "server", "pages", "preprocessing"))]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        if item.path.parent.name == "browser":
+            return -1
+        return ORDER.index(item.path.name) if item.path.name in ORDER else len(ORDER)
+
+    items.sort(key=place)
+
+
+def pytest_configure() -> None:
+    """Garbage is looked for in what tests make, but not in the hundred thousands of objects of what is imported."""
+    gc.disable()
 
 
 def pytest_collection_finish() -> None:
     """Have Streamlit do once what every AppTest would do anew: search the installed packages for components, for 150
-    ms, and read the program of a page, for 20 ms a run. Have it wait for a run without looking every millisecond.
+    ms, and compile the program of a page, for 20 ms a run. Have it wait for a run without looking every millisecond.
     """
+    gc.freeze()
+    gc.enable()
     if "streamlit.testing.v1" in sys.modules:
         from streamlit.components.v2 import manifest_scanner
-        from streamlit.runtime.scriptrunner import magic
+        from streamlit.runtime.scriptrunner.script_cache import ScriptCache
         from streamlit.testing.v1 import local_script_runner
 
         manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
-        magic.add_magic = cache(magic.add_magic)
+        shared, get_bytecode = ScriptCache(), ScriptCache.get_bytecode
+        ScriptCache.get_bytecode = lambda _, path: get_bytecode(shared, path)
 
         def wait(runner: local_script_runner.LocalScriptRunner, timeout: float) -> None:
             runner._script_thread.join(timeout)
@@ -61,9 +78,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """With `--dist=loadfile`, the tests of classic networks are one file: importing torchvision takes two seconds, and
-    starting the app's process that has it takes four.
-    """
+    """With `--dist=loadfile`, the files of a group are one file."""
     if config.getvalue("dist") != "loadfile":
         return None
     from xdist.scheduler import LoadFileScheduling
@@ -71,7 +86,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     class ByFile(LoadFileScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
             file: str = super()._split_scope(nodeid)
-            return "classics" if Path(file).name in CLASSICS else file
+            group = GROUPS.get(Path(file).name)
+            return group[0] if group else file
 
     return ByFile(config, log)
 
@@ -100,12 +116,33 @@ def failures() -> Iterator[list[BaseException | None]]:
 
 
 @pytest.fixture
-def own_visitors(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every AppTest is a visitor of its own, who is there; Streamlit gives all of them one session id."""
+def own_visitors(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every AppTest is a visitor of its own, who is there; Streamlit gives all of them one session id. What they have
+    trained ends with the test: a page trains a network of which nothing is known for ten seconds.
+    """
     import streamlit as st
 
-    from cnn_explorer.ui import visitors
+    from cnn_explorer.ui import caches, visitors
 
     monkeypatch.setattr(visitors, "visitor", lambda: st.session_state.setdefault("visitor", uuid.uuid4().hex))
     monkeypatch.setattr(visitors, "is_present", lambda visitor: True)
     monkeypatch.setattr(visitors, "address_of", lambda visitor: "")
+    yield
+    if caches._scheduler.cache_info().currsize:
+        caches.scheduler().close()
+        caches._scheduler.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def quickly_fitted() -> Iterator[None]:
+    """Networks are fitted on few digits, and not tuned: for tests that look at widgets, addresses and messages."""
+    from cnn_explorer.sharing.lru_cache import LruCache
+    from cnn_explorer.ui import caches
+    from cnn_explorer.weights import fitting
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(caches, "_NETWORKS", LruCache(caches._NETWORKS.capacity, lambda network: network.bytes))
+        patch.setattr(fitting, "FIT_DIGITS", (200, 200))
+        patch.setattr(fitting, "CALIBRATION_DIGITS", (60, 60))
+        patch.setattr(fitting, "ACCURATE", 0.0)
+        yield

@@ -13,7 +13,7 @@ from cnn_explorer.digits.drawing import MAX_TEXT, example_drawing
 from cnn_explorer.spec.network import LECTURE
 from cnn_explorer.training.recipe import recipes_for
 
-pytestmark = pytest.mark.usefixtures("own_visitors")
+pytestmark = pytest.mark.usefixtures("own_visitors", "quickly_fitted")
 
 GOOD = {
     "net": [

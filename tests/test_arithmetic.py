@@ -1,4 +1,4 @@
-"""Convolution and pooling, number by number, against PyTorch over thousands of random geometries."""
+"""Convolution and pooling, number by number, against PyTorch over a thousand random geometries."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from torch.nn import functional
 from cnn_explorer.numbers import arithmetic
 from cnn_explorer.spec.layers import Conv2dSpec, GeometryError, Pool2dSpec
 
-CASES = 3000
+CASES = 1000
 
 
 def numbers(chance: np.random.Generator, *shape: int) -> np.ndarray:
@@ -54,8 +54,8 @@ def test_convolutions_agree_with_torch() -> None:
         tail = unreached(rows, height, padding)
         assert tail[len(tail) - unused[0] :] == tuple(range(height + padding - unused[0], height + padding))
         compared += 1
-    assert compared > 1500
-    assert impossible > 100
+    assert compared > 500
+    assert impossible > 30
 
 
 def test_poolings_agree_with_torch() -> None:
@@ -87,8 +87,8 @@ def test_poolings_agree_with_torch() -> None:
         np.testing.assert_allclose(pooled.average, average, rtol=1e-12, atol=1e-9)
         overlapping += kernel > stride
         compared += 1
-    assert compared > 1500
-    assert overlapping > 500
+    assert compared > 500
+    assert overlapping > 150
 
 
 @pytest.mark.parametrize("size", range(1, 13))

@@ -15,7 +15,7 @@ from cnn_explorer.spec.shapes import infer_shapes
 from cnn_explorer.ui.network_view import Pinned, pack, pack_weights
 from cnn_explorer.weights.load import load_network
 
-pytestmark = pytest.mark.usefixtures("own_visitors")
+pytestmark = pytest.mark.usefixtures("own_visitors", "quickly_fitted")
 
 LECTURES = str(LECTURE)
 STRIDED = "conv10k5s2-max2-relu-conv20k5-max2-relu-fc10"

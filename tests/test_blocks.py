@@ -10,7 +10,7 @@ from cnn_explorer.spec.network import LECTURE, NetworkSpec, parse
 from cnn_explorer.spec.shapes import infer_shapes
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(networks())
 def test_split_and_joined_again(spec: NetworkSpec) -> None:
     blocks = split(spec)
@@ -103,7 +103,7 @@ def test_a_new_block_fits_wherever_the_network_works(spec: NetworkSpec) -> None:
         assert infer_shapes(split(maps).with_new_block().spec()).error is None
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(networks())
 def test_repairs_are_whole_networks_that_work(spec: NetworkSpec) -> None:
     error = infer_shapes(spec).error

@@ -16,7 +16,6 @@ import torch
 from classic_networks import seeded
 from full_data import classic_weights
 from streamlit.testing.v1 import AppTest
-from torchvision.models import get_model_weights
 
 from cnn_explorer.classics import downloads, explaining, running, tracing
 from cnn_explorer.classics.catalogue import LITE0
@@ -184,6 +183,8 @@ def saved(name: str, folder: Path, old: bool = False, whole: bool = False) -> tu
 @pytest.mark.parametrize("name", ONE_A_FAMILY)
 @torch.no_grad()
 def test_every_family_takes_its_weights_and_its_own_preprocessing(name: str, tmp_path: Path) -> None:
+    from torchvision.models import get_model_weights
+
     file, network = saved(name, tmp_path)
     if name in running.INCEPTION:
         network.transform_input = True  # as torchvision has it with trained weights

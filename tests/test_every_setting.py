@@ -65,7 +65,7 @@ def test_every_preset(spec: NetworkSpec) -> None:
     check(spec)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(networks())
 def test_every_setting(spec: NetworkSpec) -> None:
     shapes = infer_shapes(spec)

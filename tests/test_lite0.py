@@ -8,8 +8,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models import get_model_weights
-from torchvision.transforms import functional as pictures
 
 from cnn_explorer.classics import lite0
 from cnn_explorer.classics.photographs import PHOTOGRAPHS, decoded, photograph
@@ -75,6 +73,9 @@ def test_the_network_computes_what_tensorflows_definition_says() -> None:
 )
 @torch.no_grad()
 def test_it_recognises_the_photographs(name: str, right: set[str]) -> None:
+    from torchvision.models import get_model_weights
+    from torchvision.transforms import functional as pictures
+
     picture = pictures.resize(decoded(photograph(name)), [256], pictures.InterpolationMode.BICUBIC)
     x = (pictures.pil_to_tensor(pictures.center_crop(picture, [224])).float() - 127) / 128
     first = int(network()(x[None]).argmax())

@@ -96,7 +96,7 @@ def test_no_node_changes_after_it_was_computed(name: str) -> None:
 
 @pytest.mark.parametrize("name", ONE_A_FAMILY)
 def test_places_are_those_of_the_graph(name: str) -> None:
-    nodes = list(running.out_of_place(network_of(name)).graph.nodes)[:-1]
+    nodes = list(running.out_of_place(tracing.build(name)).graph.nodes)[:-1]
     graph = tracing.trace_graph(name)
     assert len(nodes) == len(graph.nodes)
     for node, drawn in zip(nodes, graph.nodes, strict=True):

@@ -12,7 +12,7 @@ from cnn_explorer.spec.network import LECTURE, MAX_LAYERS, PRESETS, Architecture
 from cnn_explorer.spec.shapes import infer_shapes
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(networks())
 def test_what_is_written_is_read(spec: NetworkSpec) -> None:
     assert parse(str(spec)) == spec
@@ -48,7 +48,7 @@ grammar = st.lists(
 )
 
 
-@settings(max_examples=1000)
+@settings(max_examples=300)
 @given(st.one_of(st.text(max_size=60), grammar.map("".join)))
 @example("")
 @example("-")

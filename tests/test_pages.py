@@ -17,7 +17,7 @@ from cnn_explorer.ui.draw import live
 from cnn_explorer.ui.state import Shown
 from cnn_explorer.weights.load import load_network
 
-pytestmark = pytest.mark.usefixtures("own_visitors")
+pytestmark = pytest.mark.usefixtures("own_visitors", "quickly_fitted")
 
 LECTURES = str(LECTURE)
 EXAMPLE = example_drawing().text
@@ -360,13 +360,13 @@ def test_a_network_of_many_blocks_leaves_no_group_behind() -> None:
 
 
 def test_a_setting_too_large_for_a_live_page_is_refused_in_words() -> None:
-    net = "conv64k3p1-relu-conv100k3p1-fc10"
+    net = "conv64k3p1-relu-conv8k3p1-fc10"
     page = opened(net=net)
     control(page.number_input, "block2_out_channels").set_value(256).run()
     (toast,) = page.toast
     assert "more than" in toast.value
     shows(page, net)
-    assert numbers(page)["block2_out_channels"] == 100
+    assert numbers(page)["block2_out_channels"] == 8
 
 
 # --- addresses ---

@@ -2,18 +2,16 @@
 
 import json
 import re
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from full_data import full_mnist, written_digits
+from full_data import drawn_by_others, full_mnist
 from torch import nn
 
 from cnn_explorer.build_weights import presets
-from cnn_explorer.build_weights.lecture import Recipe, options_of, render, split_writers
+from cnn_explorer.build_weights.lecture import Recipe, options_of
 from cnn_explorer.build_weights.presets import RECIPES
 from cnn_explorer.digits.data import ASSETS, Digits, PenDigit, bundled_digits, more_digits
 from cnn_explorer.spec.network import LECTURE, PRESETS, parse
@@ -36,13 +34,6 @@ def shipped(architecture: str) -> nn.Sequential:
     module = build_network(parse(architecture), seed=99)
     module.load_state_dict(torch.load(ASSETS / "presets.pt", weights_only=True)[architecture])
     return module
-
-
-@cache
-def drawn_by_others() -> tuple[np.ndarray, np.ndarray]:
-    """Images and labels of the digits of six people who took no part in the training."""
-    _, unseen = split_writers(written_digits(), 6)
-    return np.stack([render(digit.strokes) for digit in unseen]), np.array([digit.label for digit in unseen])
 
 
 def test_the_files_hold_every_preset_but_the_lectures(described: dict[str, Any]) -> None:

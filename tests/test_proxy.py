@@ -119,6 +119,26 @@ def test_a_server_is_ready_once_its_weights_are_loaded_and_says_what_it_runs_wit
     assert becomes_ready(replicas.servers["two"].url)
 
 
+@pytest.mark.usefixtures("half_open")
+def test_long_addresses_pass_and_large_bodies_do_not(proxy: str) -> None:
+    visit = Visit(proxy)
+    assert visit.request("GET", f"/convolution?x={'a' * 12_000}", headers={"Referer": f"{proxy}/{'a' * 12_000}"}) == 200
+    assert visit.request("POST", "/", body=bytes(1_100_000)) == 413
+    assert visit.request("PUT", "/_stcore/upload_file/x/y", body=bytes(22_100_000)) == 413
+
+
+@pytest.mark.parametrize("megabytes", [1.1, 50])
+def test_a_frame_above_the_limit_is_refused(replicas: Replicas, proxy: str, megabytes: float) -> None:
+    question = BackMsg()
+    question.rerun_script.query_string = "x" * int(megabytes * 1e6)
+    before = [resident_mb(server.pid) for server in replicas.servers.values()]
+    with open_visit(proxy) as visit, open_visit(proxy) as other:
+        assert visit.refused(question.SerializeToString()) in (1009, 1006)
+        assert other.rerun()
+    after = [resident_mb(server.pid) for server in replicas.servers.values()]
+    assert max(b - a for a, b in zip(before, after, strict=True)) < 40
+
+
 def come(visit: Visit) -> None:
     """Connect, as often as it takes, and run the page."""
     while True:
@@ -156,37 +176,20 @@ def test_everybody_is_served_again_when_a_replica_is_killed_and_brought_back(rep
             assert all(visit.rerun() for visit in there)  # the others have not noticed
             assert [visit.socket for visit in there] == sockets
             assert [(visit.view["net"], visit.view["drawing"]) for visit in visits] == wanted
+            assert {visit.cookies["replica"] for visit in visits} == {alive}
+            assert [visit.upload("file", b"content") for visit in visits] == [204] * VISITORS
+            if dead == "two":
+                break  # everybody is served by the one that was brought back
 
             replicas.start(dead)
             assert becomes_ready(replicas.servers[dead].url)
-            assert {visit.cookies["replica"] for visit in visits} == {alive}
-            assert [visit.upload("file", b"content") for visit in visits] == [204] * VISITORS
-        time.sleep(2.1)  # `fail_timeout` of those who are new
-        news = [Visit(proxy) for _ in range(4)]
-        for visit in news:
-            assert visit.request("GET", "/_stcore/health") == 200
-        assert {visit.cookies["replica"] for visit in news} == {"one", "two"}
+            time.sleep(2.1)  # `fail_timeout` of those who are new
+            news = [Visit(proxy) for _ in range(4)]
+            for visit in news:
+                assert visit.request("GET", "/_stcore/health") == 200
+            assert {visit.cookies["replica"] for visit in news} == {"one", "two"}
     for name in ("one", "two"):
         assert "error" not in {line["event"] for line in events(replicas.log(name))}
-
-
-def test_long_addresses_pass_and_large_bodies_do_not(proxy: str) -> None:
-    visit = Visit(proxy)
-    assert visit.request("GET", f"/convolution?x={'a' * 12_000}", headers={"Referer": f"{proxy}/{'a' * 12_000}"}) == 200
-    assert visit.request("POST", "/", body=bytes(1_100_000)) == 413
-    assert visit.request("PUT", "/_stcore/upload_file/x/y", body=bytes(22_100_000)) == 413
-
-
-@pytest.mark.parametrize("megabytes", [1.1, 50])
-def test_a_frame_above_the_limit_is_refused(replicas: Replicas, proxy: str, megabytes: float) -> None:
-    question = BackMsg()
-    question.rerun_script.query_string = "x" * int(megabytes * 1e6)
-    before = [resident_mb(server.pid) for server in replicas.servers.values()]
-    with open_visit(proxy) as visit, open_visit(proxy) as other:
-        assert visit.refused(question.SerializeToString()) in (1009, 1006)
-        assert other.rerun()
-    after = [resident_mb(server.pid) for server in replicas.servers.values()]
-    assert max(b - a for a, b in zip(before, after, strict=True)) < 40
 
 
 def test_a_request_that_is_never_finished_is_given_up(half_open: HalfOpen) -> None:

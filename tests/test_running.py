@@ -10,8 +10,6 @@ import pytest
 import torch
 from PIL import ExifTags, Image
 from streamlit.testing.v1 import AppTest
-from torchvision.transforms._presets import ImageClassification
-from torchvision.transforms.functional import InterpolationMode
 from widgets import address, control
 
 from cnn_explorer.classics import lite0, photographs, running, tracing
@@ -48,6 +46,9 @@ def test_answers_are_those_of_a_pass_written_out(name: str) -> None:
 
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
 def test_the_steps_are_torchvisions_own(interpolation: str) -> None:
+    from torchvision.transforms._presets import ImageClassification
+    from torchvision.transforms.functional import InterpolationMode
+
     wanted = running.Preprocessing(256, 224, interpolation, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     theirs = ImageClassification(crop_size=224, interpolation=InterpolationMode(interpolation))
     picture = decoded(photograph("coffee"))

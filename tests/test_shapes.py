@@ -59,14 +59,14 @@ def torch_layers(text: str) -> Iterator[tuple[str, Callable[[int], nn.Module]]]:
 def test_agrees_with_torch() -> None:
     outcomes = Counter[bool]()
 
-    @settings(max_examples=500)
+    @settings(max_examples=200)
     @given(networks())
     def check(spec: NetworkSpec) -> None:
         agrees_with_torch(spec)
         outcomes[infer_shapes(spec).error is None] += 1
 
     check()
-    assert min(outcomes[True], outcomes[False]) > 100  # the random networks are of both kinds
+    assert min(outcomes[True], outcomes[False]) > 40  # the random networks are of both kinds
 
 
 def agrees_with_torch(spec: NetworkSpec) -> None:

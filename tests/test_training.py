@@ -101,7 +101,7 @@ def _as_drawn_in_the_app(digit: PenDigit) -> np.ndarray:
 
 @pytest.mark.full_mnist
 @pytest.mark.parametrize(
-    ("side", "count", "stated"), [(28, 300, "shifted_scaled_14_to_56"), (140, 100, "shifted_scaled_70_to_280")]
+    ("side", "count", "stated"), [(28, 150, "shifted_scaled_14_to_56"), (140, 100, "shifted_scaled_70_to_280")]
 )
 def test_shipped_weights_on_digits_of_any_size_anywhere(
     lecture: nn.Sequential, described: dict, side: int, count: int, stated: str

@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
@@ -35,12 +34,9 @@ SMALL = "conv4k5s2-relu-fc10"
 
 
 @pytest.fixture(autouse=True)
-def own_runs(own_visitors: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def own_runs(own_visitors: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test finds what another has trained."""
     monkeypatch.setattr(caches, "_EVALUATIONS", LruCache(12))
-    yield
-    caches.scheduler().close()
-    caches._scheduler.cache_clear()
 
 
 def opened(**address: str) -> AppTest:
