@@ -77,7 +77,7 @@ def length(page: Page) -> int:
 def _forgiving(watch: Watch) -> None:
     # Streamlit's own browser code asks below the page's path for its server before it asks below the root.
     for path in PATHS.values():
-        watch.forgive(f"{path}/_stcore/", "status of 404 (Not Found)")
+        watch.forgive(f"{path}/_stcore/")
 
 
 def test_every_press_of_back_is_one_page(visit: Visit) -> None:

@@ -385,7 +385,7 @@ def test_the_navigation_carries_drawing_and_network(visit_numbers: VisitNumbers)
 
 def test_the_way_from_a_pixel_of_the_first_page_and_back(visit: Visit, artifacts: Path, watch: Watch) -> None:
     """All ten input channels, the products of the one that is pointed at, and the sum beside PyTorch's value."""
-    watch.forgive("/convolution/_stcore/", "status of 404 (Not Found)")
+    watch.forgive("/convolution/_stcore/")
     app = visit(drawing="d7", view="map.conv2.6.3.4.pinned")
     page = app.page
     theirs = page.locator(".detail .lines li").filter(has_text="PyTorch: ").inner_text().split()[1]

@@ -27,7 +27,7 @@ def prepare(watch: Watch, server: Server) -> int:
     watch.hosts.add(server.url.split("//")[1])
     watch.forgive("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE", "WebSocket", "/_stcore/")
     watch.forgive("ERR_CONTENT_LENGTH_MISMATCH")  # it was sending a file
-    watch.forgive("disconnected from server", "Streamlit server is not responding", "status of 404 (Not Found)")
+    watch.forgive("disconnected from server", "Streamlit server is not responding")
     return int(server.url.rsplit(":", 1)[1])
 
 

@@ -365,7 +365,7 @@ def test_a_training_goes_on_when_the_server_comes_back(new_page: Callable[..., P
         "ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE", "WebSocket", "disconnected from server"
     )
     watch.forgive("No response received when attempting to reach /_stcore/health", "Streamlit server is not responding")
-    watch.forgive("/training/_stcore/", "status of 404 (Not Found)")
+    watch.forgive("/training/_stcore/")
     page = new_page()
     with running_app(ROOT / "app.py") as first:
         watch.hosts.add(first.url.split("//")[1])
