@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import torch
 from browser.axe import recolour
-from browser.conftest import Visit, Watch
-from browser.driver import ROOT, running_app
+from browser.conftest import Visit
 from browser.explorer import PIXELS, Explorer, Tile
 from PIL import Image, ImageDraw
 from playwright.sync_api import expect
@@ -414,35 +413,6 @@ def test_what_an_address_says_is_quoted_as_text(visit: Visit) -> None:
     alerts.nth(1).wait_for()
     alerts.locator("code").filter(has_text="www.evil.test").wait_for()
     assert app.page.locator("[data-testid=stAlert] :is(img, a)").count() == 0
-
-
-def test_a_server_that_comes_back_finds_everything_again(visit: Visit, watch: Watch) -> None:
-    watch.forgive(
-        "ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE", "WebSocket", "disconnected from server"
-    )
-    watch.forgive("No response received when attempting to reach /_stcore/health", "Streamlit server is not responding")
-    with running_app(ROOT / "app.py") as first:
-        watch.hosts.add(first.url.split("//")[1])
-        app = visit(url=f"{first.url}/?drawing=s")
-        drawn = app.draw((140, 40), (140, 240))
-        app.step("block1_kernel_size", up=False)
-        app.wait_net("conv10k4-max2-relu-conv20k5-max2-relu-fc10")
-    port = int(first.url.rsplit(":", 1)[1])
-    with running_app(ROOT / "app.py", port=port):
-        app.page.wait_for_function("() => fetch('/_stcore/health').then(answer => answer.ok, () => false)")
-        after = app.draw((60, 140), (220, 140))  # without a reload
-        assert parse_drawing(after).strokes[0] == parse_drawing(drawn).strokes[0]
-        assert len(parse_drawing(after).strokes) == 2
-        assert app.address()["net"] == "conv10k4-max2-relu-conv20k5-max2-relu-fc10"
-        app.page.reload()
-        app.ready()
-        assert (app.drawing, app.view.get_attribute("data-painted-net")) == (
-            after,
-            "conv10k4-max2-relu-conv20k5-max2-relu-fc10",
-        )
-        np.testing.assert_allclose(
-            app.probabilities(), computed(app.address()["net"], after)["probabilities"], rtol=1e-4, atol=1e-7
-        )
 
 
 torch.set_num_threads(1)  # the browser and the server have more use for the cores

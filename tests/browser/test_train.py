@@ -5,7 +5,6 @@ brought back.
 import csv
 import io
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,12 @@ import numpy as np
 import pytest
 import safetensors.torch
 from browser.axe import check as axe_check
-from browser.conftest import VisitTraining, Watch
-from browser.driver import PHONE, ROOT, running_app
+from browser.conftest import VisitTraining
+from browser.driver import PHONE
 from browser.explorer import PATIENCE
 from browser.test_screens import CONTRAST
 from browser.training import EPOCH, TrainingPage
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from cnn_explorer import load_network, parse
 from cnn_explorer.digits.data import bundled_digits
@@ -324,62 +323,28 @@ def test_it_goes_on_while_its_visitor_is_on_another_page_and_ends_with_the_tab(v
     )
 
 
-def place(train: TrainingPage) -> int:
-    """The batch in the address."""
-    return int(train.address().get("at", 0))
-
-
-def wait_place(train: TrainingPage, after: int) -> None:
-    """Wait until the address names a later place."""
-    train.page.wait_for_function(
-        "after => Number(new URLSearchParams(location.search).get('at')) > after", arg=after, timeout=PATIENCE
-    )
-
-
 def test_a_training_is_one_step_of_the_history_and_goes_on_after_a_reload(visit_training: VisitTraining) -> None:
     train = visit_training(recipe(100, 21))
     steps = train.page.evaluate("history.length")
     train.press("Train")
-    wait_place(train, 0)
+    train.wait_place(0)
     assert int(train.address()["until"]) == 100 * EPOCH
-    wait_place(train, reached := place(train))
+    train.wait_place(reached := train.batch)
     train.page.reload()
     train.ready()
     train.button("Pause").wait_for()  # it goes on
-    assert place(train) > reached
+    assert train.batch > reached
     assert not train.page.get_by_test_id("stAlert").count()
     train.press("Pause")
     train.button("Resume").wait_for()
     train.page.wait_for_function("() => !new URLSearchParams(location.search).has('until')")
     assert train.page.evaluate("history.length") == steps + 1
-    train.wait_at(at := place(train))
+    train.wait_at(at := train.batch)
     train.page.go_back()
     train.wait_label("^Untrained")
-    assert place(train) == 0
+    assert train.batch == 0
     train.page.go_forward()
     train.wait_at(at)
-
-
-def test_a_training_goes_on_when_the_server_comes_back(new_page: Callable[..., Page], watch: Watch) -> None:
-    watch.forgive(
-        "ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE", "WebSocket", "disconnected from server"
-    )
-    watch.forgive("No response received when attempting to reach /_stcore/health", "Streamlit server is not responding")
-    watch.forgive("/training/_stcore/")
-    page = new_page()
-    with running_app(ROOT / "app.py") as first:
-        watch.hosts.add(first.url.split("//")[1])
-        page.goto(f"{first.url}/training?net={SMALL}&recipe={recipe(40, 22)}")
-        train = TrainingPage(page).ready()
-        train.press("Train")
-        wait_place(train, 2 * EPOCH)
-    port, reached = int(first.url.rsplit(":", 1)[1]), place(train)
-    with running_app(ROOT / "app.py", port=port):
-        train.wait_progress("trained again up to epoch .*, where this page was, to the same weights")
-        assert place(train) >= reached
-        wait_place(train, max(reached, place(train)))
-        train.wait_progress("left$")
-        assert not page.get_by_test_id("stAlert").count()
 
 
 def test_a_second_tab_watches_the_same_training(visit_training: VisitTraining) -> None:
