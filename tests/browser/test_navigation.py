@@ -1,14 +1,11 @@
 """The top bar in a real browser: a change of page is one step of the history, and no drawing or network gets lost."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from browser.axe import recolour
-from browser.conftest import Visit, VisitTraining, Watch
-from browser.driver import PHONE
+from browser.conftest import Visit, Watch
 from browser.explorer import PATIENCE, Explorer, run_module
 from playwright.sync_api import Page, expect
 
@@ -279,35 +276,16 @@ def run(app: Explorer, body: str, argument: Any) -> Any:
     return run_module(app.page, module, body, argument)
 
 
-def test_back_from_a_training_leads_to_its_beginning(visit_training: VisitTraining) -> None:
-    train = visit_training("bundled-sgd0.1m0.9-b64-e2-s3")
-    steps = length(train.page)
-    train.press("One epoch")
-    train.wait_at(62)
-    assert length(train.page) == steps + 1
-    train.press("One batch")
-    train.wait_at(63)
-    assert length(train.page) == steps + 2
-    for batch in (62, 0):
-        train.page.go_back()
-        train.wait_at(batch)
-
-
-@pytest.mark.parametrize("phone", [False, True], ids=["large", "phone"])
-def test_the_links_are_in_sight_on_every_page(visit: Visit, artifacts: Path, phone: bool) -> None:
-    page = visit(PHONE if phone else {}).page
-    sizes = [(390, 844)] if phone else [(1920, 1080), (1280, 720)]
+def test_the_links_are_in_sight_on_every_page(visit: Visit) -> None:
+    page = visit().page
     for label, path in PATHS.items():
         go(page, label) if path != "/" else arrived(page, label)
         page.locator(".st-key-footer").get_by_text("weights").wait_for()
-        for width, height in sizes:
+        for width, height in [(1920, 1080), (390, 844), (1280, 720)]:
             page.set_viewport_size({"width": width, "height": height})
             page.wait_for_function("width => document.documentElement.clientWidth === width", arg=width)
             assert page.locator("[data-testid=stMain]").evaluate("main => main.scrollWidth") == width
             links_in_sight(page)
-            for theme in ("dark", "light"):
-                recolour(page, theme)
-                page.screenshot(path=artifacts / f"navigation-{label}-{width}-{theme}.png")
 
 
 def links_in_sight(page: Page) -> None:
