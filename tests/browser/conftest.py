@@ -23,6 +23,7 @@ from playwright.sync_api import (
     Error,
     Page,
     Request,
+    TimeoutError,
     WebError,
     sync_playwright,
 )
@@ -160,11 +161,16 @@ def kept_tabs() -> Iterator[dict[str, tuple[Page, str]]]:
 
 @pytest.fixture
 def new_page(
-    browser: Browser, context_with: ContextWith, watch: Watch, kept_tabs: dict[str, tuple[Page, str]]
+    browser: Browser,
+    context_with: ContextWith,
+    watch: Watch,
+    kept_tabs: dict[str, tuple[Page, str]],
+    request: pytest.FixtureRequest,
 ) -> Iterator[Callable[..., Page]]:
     """Opens a tab in a context with these options, each further one in a context of its own. What goes wrong in them
-    fails the test. With `kept`, the shared tab of that name, if there is one.
+    fails the test. With `kept`, the shared tab of that name, if there is one and no test has failed with it.
     """
+    failed = request.session.testsfailed
     shared: list[BrowserContext] = []
     own: list[BrowserContext] = []
 
@@ -186,6 +192,8 @@ def new_page(
     yield opened
     for context in own:
         context.close()
+    if request.session.testsfailed > failed:
+        kept_tabs.clear()
     kept = [page for page, _ in kept_tabs.values()]
     for context in shared:
         first, *others = context.pages
@@ -209,35 +217,35 @@ def visit(new_page: Callable[..., Page], server: Server) -> Visit:
     return opened
 
 
+def _rests(page: Page, kept: tuple[Page, str] | None) -> bool:
+    """Whether a shared tab is as it was opened. What is closed leaves the address a little later."""
+    if kept is None or kept[0] != page:
+        return False
+    page.mouse.move(640, 715)
+    page.evaluate("document.activeElement.blur()")
+    try:
+        page.wait_for_url(kept[1], timeout=2000)
+    except TimeoutError:
+        return False
+    return True
+
+
 @pytest.fixture
-def revisit(
-    new_page: Callable[..., Page],
-    server: Server,
-    kept_tabs: dict[str, tuple[Page, str]],
-    request: pytest.FixtureRequest,
-) -> Iterator[Visit]:
+def revisit(new_page: Callable[..., Page], server: Server, kept_tabs: dict[str, tuple[Page, str]]) -> Visit:
     """The first page as `visit` opens it, in a tab that the tests of a file share: loading it takes longer than most
     tests. A test that leaves another address behind, or fails, has the next one load the page again.
     """
-    failed = request.session.testsfailed
 
     def opened(**address: str) -> Explorer:
         url = f"{server.url}/?{urlencode(address)}"
         page = new_page(kept=url)
-        if (page, page.url) != kept_tabs.get(url):
+        if not _rests(page, kept_tabs.get(url)):
             page.goto(url)
             Explorer(page).ready()
             kept_tabs[url] = page, page.url
-        else:
-            page.mouse.move(640, 715)
-            page.evaluate("document.activeElement.blur()")
         return Explorer(page)
 
-    yield opened
-    if request.session.testsfailed > failed:
-        for page, _ in kept_tabs.values():
-            page.close()
-        kept_tabs.clear()
+    return opened
 
 
 @pytest.fixture
@@ -252,6 +260,26 @@ def visit_numbers(new_page: Callable[..., Page], server: Server, watch: Watch) -
         page = new_page({"reduced_motion": "reduce", **(context or {})})
         page.goto(f"{server.url}/{path}?{urlencode(address)}")
         return NumberPage(page).ready(scene)
+
+    return opened
+
+
+@pytest.fixture
+def revisit_numbers(
+    new_page: Callable[..., Page], server: Server, watch: Watch, kept_tabs: dict[str, tuple[Page, str]]
+) -> Callable[[str], NumberPage]:
+    """A number-by-number page by its path, in a tab that the tests of a file share. They choose their step, and leave
+    the example as it is.
+    """
+
+    def opened(path: str) -> NumberPage:
+        watch.forgive(f"/{path}/_stcore/")
+        page = new_page({"reduced_motion": "reduce"}, kept=path)
+        if (page, path) != kept_tabs.get(path):
+            page.goto(f"{server.url}/{path}")
+            page.locator(".grid-player[data-scene]").wait_for()
+            kept_tabs[path] = page, path
+        return NumberPage(page)
 
     return opened
 
