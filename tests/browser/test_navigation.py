@@ -1,6 +1,5 @@
 """The top bar in a real browser: a change of page is one step of the history, and no drawing or network gets lost."""
 
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -182,32 +181,21 @@ def test_back_in_the_very_moment_after_a_stroke(visit: Visit) -> None:
             app.do("clear")
 
 
-def test_a_link_is_a_real_one(visit: Visit, new_page: Callable[..., Page]) -> None:
+def test_a_link_is_a_real_one(visit: Visit) -> None:
     app = visit(drawing=EMPTY)
     app.draw(*DOWN)
     link(app.page, "Train").hover()
     address = link(app.page, "Train").evaluate("anchor => anchor.href")
-    other = new_page()
+    other = app.page.context.new_page()
     other.goto(address)
     arrived(other, "Train")
     assert shown(other)["drawing"] == app.drawing
+    other.close()
     with app.page.context.expect_page() as opened:
         link(app.page, "Pooling").click(modifiers=["ControlOrMeta"])
     arrived(opened.value, "Pooling")
     assert shown(opened.value)["drawing"] == app.drawing
     arrived(app.page, "Draw")
-
-
-def test_the_keyboard_changes_pages(visit: Visit) -> None:
-    app = visit(drawing="d7")
-    link(app.page, "Convolution").focus()
-    app.page.keyboard.press("Enter")
-    arrived(app.page, "Convolution")
-    current = [label for label in PATHS if link(app.page, label).get_attribute("aria-current") == "page"]
-    assert current == ["Convolution"]
-    app.page.keyboard.press("Tab")
-    app.page.keyboard.press("Enter")
-    arrived(app.page, "Pooling")  # the focus has stayed in the bar
 
 
 def test_the_link_is_copied(visit: Visit) -> None:
@@ -276,10 +264,16 @@ def run(app: Explorer, body: str, argument: Any) -> Any:
     return run_module(app.page, module, body, argument)
 
 
-def test_the_links_are_in_sight_on_every_page(visit: Visit) -> None:
+def test_the_keyboard_changes_pages_and_the_links_are_in_sight_on_each(visit: Visit) -> None:
     page = visit().page
-    for label, path in PATHS.items():
-        go(page, label) if path != "/" else arrived(page, label)
+    arrived(page, "Draw")
+    link(page, "Draw").focus()
+    for label in PATHS:
+        if label != "Draw":
+            page.keyboard.press("Tab")  # the focus has stayed in the bar
+            page.keyboard.press("Enter")
+            arrived(page, label)
+        assert [each for each in PATHS if link(page, each).get_attribute("aria-current") == "page"] == [label]
         page.locator(".st-key-footer").get_by_text("weights").wait_for()
         for width, height in [(1920, 1080), (390, 844), (1280, 720)]:
             page.set_viewport_size({"width": width, "height": height})

@@ -70,14 +70,15 @@ def test_every_page_comes_back_to_its_place(new_page: Callable[..., Page], watch
         with app.stroke(60, 140):
             app.page.mouse.move(*app.place(100, 140), steps=4)
             os.kill(server.pid, signal.SIGKILL)
-            for page in (app.page, numbers.page, classics, train.page):
+            wait_lost(numbers.page)
+            numbers.edit("weight", 1, 1, "9")  # nobody is there to hear it; later Streamlit covers the page
+            for page in (app.page, classics, train.page):
                 wait_lost(page)
             count = int(app.view.get_attribute("data-followed") or 0)
             app.page.mouse.move(*app.place(220, 140), steps=8)
             app.page.wait_for_function(  # the maps follow the pen without the server
                 "([view, count]) => Number(view.dataset.followed) > count", arg=[app.view.element_handle(), count]
             )
-        numbers.edit("weight", 1, 1, "9")  # nobody is there to hear it
         reached = train.batch
         train.page.bring_to_front()
 
