@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from browser.conftest import Visit
+from browser.conftest import Visit, Watch
 from browser.explorer import Explorer
 from browser.test_depth import close, lines, open_map, panel, rest, sent_frames, settle
 from browser.training import TrainingPage
@@ -209,7 +209,8 @@ def test_back_and_forward_show_the_view_of_their_step(visit: Visit) -> None:
     wait_view(app, "scale.network")
 
 
-def test_each_page_has_a_view_of_its_own(visit: Visit) -> None:
+def test_each_page_has_a_view_of_its_own(visit: Visit, watch: Watch) -> None:
+    watch.forgive("/training/_stcore/")  # after the reload: see conftest.py
     app = rest(visit(net=NET))
     open_map(app, "conv2", 5, 2, 7, 10)
     app.page.get_by_role("link", name="Train").click()
