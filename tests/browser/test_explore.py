@@ -111,8 +111,8 @@ def test_the_colour_scale_can_be_per_map_layer_or_network(revisit: Visit) -> Non
 # --- changing the network ---
 
 
-def test_a_step_of_a_number_changes_its_layer(revisit: Visit) -> None:
-    app = revisit()
+def test_a_step_of_a_number_changes_its_layer(visit: Visit) -> None:
+    app = visit()
     head = app.page.locator(".column:has(canvas[data-layer=conv1]) h3")
     assert head.inner_text().split() == ["conv1", "10×24×24"]
     look = app.colours("conv1")
