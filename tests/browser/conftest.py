@@ -23,7 +23,7 @@ from playwright.sync_api import (
     Error,
     Page,
     Request,
-    Response,
+    TimeoutError,
     WebError,
     sync_playwright,
 )
@@ -77,8 +77,7 @@ class Watch:
         self._handlers: dict[Any, Callable[..., None]] = {
             "weberror": self._error,
             "console": self._console,
-            "request": self._request,
-            "response": self._response,
+            "requestfailed": self._failed,
         }
 
     def on(self, context: BrowserContext) -> None:
@@ -96,17 +95,15 @@ class Watch:
         self.problems.append(f"error in the page: {error.error}")
 
     def _console(self, message: ConsoleMessage) -> None:
+        """Chromium writes here as well when a server refuses something, with its address."""
         if message.type in ("error", "assert"):
-            self.problems.append(f"on the console: {message.text}")
+            self.problems.append(f"on the console: {message.text} {message.location.get('url', '')}")
 
-    def _request(self, request: Request) -> None:
+    def _failed(self, request: Request) -> None:
+        """Requests to other hosts fail (`driver.ARGUMENTS`), and some are not mentioned on the console."""
         parts = urlsplit(request.url)
         if parts.scheme not in ("data", "blob") and parts.netloc not in self.hosts:
             self.problems.append(f"a request to another host: {request.url}")
-
-    def _response(self, response: Response) -> None:
-        if response.status >= 400:
-            self.problems.append(f"{response.status} for {response.url}")
 
     def report(self) -> list[str]:
         return [problem for problem in self.problems if not any(word in problem for word in self.forgiven)]
@@ -153,15 +150,31 @@ def context_with(browser: Browser, server: Server) -> ContextWith:
     return found
 
 
+@pytest.fixture(scope="module")
+def kept_tabs() -> Iterator[dict[str, tuple[Page, str]]]:
+    """Tabs that the tests of a file share, each with its address once it is complete, by the address that is opened."""
+    tabs: dict[str, tuple[Page, str]] = {}
+    yield tabs
+    for page, _ in tabs.values():
+        page.close()
+
+
 @pytest.fixture
-def new_page(browser: Browser, context_with: ContextWith, watch: Watch) -> Iterator[Callable[..., Page]]:
+def new_page(
+    browser: Browser,
+    context_with: ContextWith,
+    watch: Watch,
+    kept_tabs: dict[str, tuple[Page, str]],
+    request: pytest.FixtureRequest,
+) -> Iterator[Callable[..., Page]]:
     """Opens a tab in a context with these options, each further one in a context of its own. What goes wrong in them
-    fails the test.
+    fails the test. With `kept`, the shared tab of that name, if there is one and no test has failed with it.
     """
+    failed = request.session.testsfailed
     shared: list[BrowserContext] = []
     own: list[BrowserContext] = []
 
-    def opened(options: dict[str, Any] | None = None) -> Page:
+    def opened(options: dict[str, Any] | None = None, kept: str = "") -> Page:
         options = {"viewport": LAPTOP, "color_scheme": "light", **(options or {})}
         context = context_with(options)
         if context in shared:  # a second tab would cover the first, which would paint no more
@@ -170,15 +183,23 @@ def new_page(browser: Browser, context_with: ContextWith, watch: Watch) -> Itera
         else:
             shared.append(context)
         watch.on(context)
+        page, _ = kept_tabs.get(kept, (None, ""))
+        if page in context.pages:
+            page.bring_to_front()
+            return page
         return context.new_page()
 
     yield opened
     for context in own:
         context.close()
+    if request.session.testsfailed > failed:
+        kept_tabs.clear()
+    kept = [page for page, _ in kept_tabs.values()]
     for context in shared:
         first, *others = context.pages
         for page in others:
-            page.close()
+            if page not in kept:
+                page.close()
         first.evaluate("() => localStorage.clear()")  # there Streamlit keeps whether the sidebar is open
         watch.off(context)
     assert watch.report() == []
@@ -196,6 +217,37 @@ def visit(new_page: Callable[..., Page], server: Server) -> Visit:
     return opened
 
 
+def _rests(page: Page, kept: tuple[Page, str] | None) -> bool:
+    """Whether a shared tab is as it was opened. What is closed leaves the address a little later."""
+    if kept is None or kept[0] != page:
+        return False
+    page.mouse.move(640, 715)
+    page.evaluate("document.activeElement.blur()")
+    try:
+        page.wait_for_url(kept[1], timeout=2000)
+    except TimeoutError:
+        return False
+    return True
+
+
+@pytest.fixture
+def revisit(new_page: Callable[..., Page], server: Server, kept_tabs: dict[str, tuple[Page, str]]) -> Visit:
+    """The first page as `visit` opens it, in a tab that the tests of a file share: loading it takes longer than most
+    tests. A test that leaves another address behind, or fails, has the next one load the page again.
+    """
+
+    def opened(**address: str) -> Explorer:
+        url = f"{server.url}/?{urlencode(address)}"
+        page = new_page(kept=url)
+        if not _rests(page, kept_tabs.get(url)):
+            page.goto(url)
+            Explorer(page).ready()
+            kept_tabs[url] = page, page.url
+        return Explorer(page)
+
+    return opened
+
+
 @pytest.fixture
 def visit_numbers(new_page: Callable[..., Page], server: Server, watch: Watch) -> Callable[..., NumberPage]:
     """Opens a number-by-number page by its path: the scene to wait for, options of the context, query parameters by
@@ -204,10 +256,30 @@ def visit_numbers(new_page: Callable[..., Page], server: Server, watch: Watch) -
 
     def opened(path: str, scene: str, context: dict[str, Any] | None = None, **address: str) -> NumberPage:
         # Streamlit's own browser code asks below the page's path for its server before it asks below the root.
-        watch.forgive(f"/{path}/_stcore/", "status of 404 (Not Found)")
+        watch.forgive(f"/{path}/_stcore/")
         page = new_page({"reduced_motion": "reduce", **(context or {})})
         page.goto(f"{server.url}/{path}?{urlencode(address)}")
         return NumberPage(page).ready(scene)
+
+    return opened
+
+
+@pytest.fixture
+def revisit_numbers(
+    new_page: Callable[..., Page], server: Server, watch: Watch, kept_tabs: dict[str, tuple[Page, str]]
+) -> Callable[[str], NumberPage]:
+    """A number-by-number page by its path, in a tab that the tests of a file share. They choose their step, and leave
+    the example as it is.
+    """
+
+    def opened(path: str) -> NumberPage:
+        watch.forgive(f"/{path}/_stcore/")
+        page = new_page({"reduced_motion": "reduce"}, kept=path)
+        if (page, path) != kept_tabs.get(path):
+            page.goto(f"{server.url}/{path}")
+            page.locator(".grid-player[data-scene]").wait_for()
+            kept_tabs[path] = page, path
+        return NumberPage(page)
 
     return opened
 
@@ -220,7 +292,7 @@ def visit_training(new_page: Callable[..., Page], server: Server, watch: Watch) 
     """Opens the page "Train": the recipe, options of the browser's context as a dict, query parameters by name."""
 
     def opened(recipe: str, context: dict[str, Any] | None = None, **address: str) -> TrainingPage:
-        watch.forgive("/training/_stcore/", "status of 404 (Not Found)")  # as above
+        watch.forgive("/training/_stcore/")  # as above
         page = new_page(context)
         page.goto(f"{server.url}/training?{urlencode({'recipe': recipe, **address})}")
         return TrainingPage(page).ready()

@@ -25,6 +25,7 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # a request to another host fails
     "--process-per-site",  # tabs of one context share a process, and the scripts that it has compiled
 ]
 PHONE: dict[str, Any] = {  # options of a browser's context

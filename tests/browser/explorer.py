@@ -271,6 +271,12 @@ class Explorer:
 
     # --- acting ---
 
+    def in_new_tab(self) -> Explorer:
+        """The same address in another tab, which covers this one."""
+        page = self.page.context.new_page()
+        page.goto(self.page.url)
+        return Explorer(page).ready()
+
     def place(self, x: float, y: float) -> tuple[float, float]:
         """A point of the 280×280 drawing on the screen."""
         box = self.paper.bounding_box()

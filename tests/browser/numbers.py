@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
 from browser.explorer import PATIENCE
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, expect
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,12 @@ class NumberPage:
         field = self.grid(part, number).locator("input")
         field.fill(text)
         field.press("Enter")
+
+    def reset(self) -> None:
+        """Go back to the example, and wait until it is there."""
+        button = self.page.get_by_role("button", name="Reset")
+        button.click()
+        expect(button).to_be_disabled(timeout=PATIENCE)
 
     def wait_number(self, part: str, row: int, column: int, text: str, number: int = 0) -> None:
         """Wait until a cell shows this."""

@@ -1,13 +1,10 @@
-"""axe-core finds nothing serious: on every page, at every step, with a map or a layer's kernels open,
-light and dark.
+"""axe-core finds nothing serious on the first page, with a map or a layer's kernels open, light and dark. The tests of
+the other pages ask it as well.
 """
-
-from collections.abc import Callable
 
 import pytest
 from browser.axe import check
 from browser.conftest import Visit
-from browser.numbers import NumberPage
 
 pytestmark = pytest.mark.browser
 
@@ -27,31 +24,3 @@ def test_the_first_page(visit: Visit, axe: str) -> None:
     app.page.locator(".ask").click()
     app.page.locator(".layer-table .term").first.hover()
     check(app.page, 'class="ask"', "<dt>", 'class="term"')
-
-
-@pytest.mark.parametrize(
-    ("path", "first", "steps"),
-    [
-        (
-            "convolution",
-            "one",
-            {
-                "Several channels": "channels",
-                "Many kernels": "kernels",
-                "Groups": "groups",
-                "Why cross-correlation": "flip",
-            },
-        ),
-        ("pooling", "compare", {"A shift by a pixel": "shift", "Adaptive and global": "adaptive"}),
-    ],
-    ids=["convolution", "pooling"],
-)
-def test_the_number_pages(
-    visit_numbers: Callable[..., NumberPage], axe: str, path: str, first: str, steps: dict[str, str]
-) -> None:
-    numbers = visit_numbers(path, first)
-    numbers.page.evaluate(axe)
-    check(numbers.page, 'aria-current="page"', "<td")
-    for step, scene in steps.items():
-        numbers.go(step, scene)
-        check(numbers.page, "<td")

@@ -44,7 +44,7 @@ def classics(new_page: Callable[..., Page], server: Server, watch: Watch) -> Ope
 
     def opened(query: str, context: dict[str, object] | None = None) -> Page:
         # Streamlit's own browser code asks below the page's path for its server before it asks below the root.
-        watch.forgive("/classics/_stcore/", "status of 404 (Not Found)")
+        watch.forgive("/classics/_stcore/")
         page = new_page({"reduced_motion": "reduce", **(context or {})})
         page.goto(f"{server.url}/classics?{query}")
         page.locator(".network-map[data-selected]").wait_for(timeout=PATIENCE)
@@ -119,7 +119,7 @@ def test_a_picture_is_taken_with_the_camera(browser: Browser, server: Server, wa
     path = next((found for name in NAMES if (found := shutil.which(name))), None)
     camera = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
     own = browser.browser_type.launch(executable_path=path, args=[*ARGUMENTS, *camera])
-    watch.forgive("/classics/_stcore/", "status of 404 (Not Found)")
+    watch.forgive("/classics/_stcore/")
     try:
         context = own.new_context()
         watch.on(context)

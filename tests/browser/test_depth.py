@@ -279,8 +279,8 @@ def sent_frames(app: Explorer) -> Iterator[list[Any]]:
     devtools.detach()
 
 
-def test_a_map_opens_into_its_sum_and_closes_again_without_the_server(visit: Visit) -> None:
-    app = rest(visit())
+def test_a_map_opens_into_its_sum_and_closes_again_without_the_server(revisit: Visit) -> None:
+    app = rest(revisit())
     apart = ".layers > .aside"
     moved = "all => all.filter(part => part.style.transform).length"
     with sent_frames(app) as frames:
@@ -410,8 +410,8 @@ def rings(app: Explorer) -> list[bool]:
     return [bool(corner.max(axis=2).min() < 60) for corner in corners]
 
 
-def test_an_answer_opens_into_its_logit_and_its_softmax(visit: Visit) -> None:
-    app = rest(visit())
+def test_an_answer_opens_into_its_logit_and_its_softmax(revisit: Visit) -> None:
+    app = rest(revisit())
     values = computed(LECTURES, app.drawing)
     rows = app.page.locator(".probabilities li")
     rows.nth(3).click()
@@ -461,6 +461,7 @@ def test_an_answer_opens_into_its_logit_and_its_softmax(visit: Visit) -> None:
         if layer.spec.torch_name in ("Conv2d", "MaxPool2d", "Linear")
     )
     assert table["all layers"][2:] == ["8,490", "467,200", f"{instead:,}"]
+    app.page.locator(".layer-table summary").click()
 
 
 # --- the maps follow the pen, and the panel follows the maps ---
@@ -480,8 +481,8 @@ def followed(app: Explorer) -> int:
     return int(app.view.get_attribute("data-followed") or 0)
 
 
-def test_maps_answer_and_panel_follow_the_pen_without_the_server(visit: Visit, server: Server) -> None:
-    app = rest(visit())
+def test_maps_answer_and_panel_follow_the_pen_without_the_server(revisit: Visit, server: Server) -> None:
+    app = rest(revisit())
     before = app.drawing
     open_map(app, "conv2", 9, 3, 5, 8)
     told = lines(app)
@@ -508,6 +509,8 @@ def test_maps_answer_and_panel_follow_the_pen_without_the_server(visit: Visit, s
     assert app.probabilities() == pytest.approx(theirs["probabilities"], rel=1e-6, abs=1e-9)
     assert_sum(app, LECTURES, "conv2", 9, 3, 5)
     assert read(lines(app)[2]) == pytest.approx(read(told[2]), rel=1e-4, abs=1e-5)
+    close(app)
+    app.do("undo")
 
 
 def test_a_heavy_network_follows_with_pytorchs_numbers(visit: Visit) -> None:
@@ -561,8 +564,8 @@ def test_the_page_stays_small_however_wide_the_network(visit: Visit) -> None:
 # --- kernels ---
 
 
-def test_the_kernels_of_a_layer_are_one_tensor(visit: Visit) -> None:
-    app = rest(visit())
+def test_the_kernels_of_a_layer_are_one_tensor(revisit: Visit) -> None:
+    app = rest(revisit())
     app.page.locator(".joint").nth(3).click()
     kernels = app.page.locator(".kernels")
     kernels.wait_for()
@@ -613,8 +616,8 @@ def test_the_kernels_of_a_layer_are_one_tensor(visit: Visit) -> None:
 # --- keyboard and finger ---
 
 
-def test_the_keyboard_goes_all_the_way_down_and_back(visit: Visit) -> None:
-    app = rest(visit())
+def test_the_keyboard_goes_all_the_way_down_and_back(revisit: Visit) -> None:
+    app = rest(revisit())
     app.page.locator(".joint").nth(3).focus()
     for key in ("Tab", "PageDown", "PageDown", "ArrowDown", "Enter"):
         app.page.keyboard.press(key)

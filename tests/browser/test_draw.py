@@ -89,7 +89,6 @@ def test_nothing_of_a_fast_stroke_is_lost(paper: Explorer) -> None:
     points = paper.page.evaluate("window.points")
     assert len(points) >= 55
     assert drawing == paper.run("drawing.js", "return m.encodeStrokes([a])", points)
-    assert paper.view.get_attribute("data-painted-seq") == str(paper.seq)
 
 
 def test_a_click_makes_a_dot(paper: Explorer) -> None:
@@ -111,25 +110,24 @@ def swipe(app: Explorer, devtools: CDPSession, start: tuple[float, float], end: 
         app.page.evaluate("() => new Promise(requestAnimationFrame)")
 
 
-@pytest.mark.parametrize("finger", [[(80, 60), (200, 60), (120, 230)], [(90, 150)]], ids=["a stroke", "a tap"])
-def test_a_finger_draws_and_the_page_stays(visit: Visit, finger: list[tuple[int, int]]) -> None:
+def test_a_finger_draws_and_the_page_stays(visit: Visit) -> None:
     app = visit(PHONE, drawing=EMPTY)
     devtools = app.devtools()
     paper = app.paper.bounding_box()
     assert paper
-    confirmed, answer = app.confirmed, app.probabilities()
-    touch(devtools, "touchStart", app.place(*finger[0]))
-    for start, end in pairwise(finger):
-        swipe(app, devtools, app.place(*start), app.place(*end))
-    app.wait_confirmed(confirmed)
-    app.wait_probabilities(answer)
-    assert app.drawing == EMPTY
-    touch(devtools, "touchEnd")
-    (stroke,) = parse_drawing(app.wait_drawing(EMPTY)).strokes
-    assert [math.dist(*pair) <= 2 for pair in zip((stroke[0], stroke[-1]), (finger[0], finger[-1]), strict=True)] == [
-        True,
-        True,
-    ]
+    for finger in ([(90, 150)], [(80, 60), (200, 60), (120, 230)]):  # a tap, a stroke
+        confirmed, answer = app.confirmed, app.probabilities()
+        touch(devtools, "touchStart", app.place(*finger[0]))
+        for start, end in pairwise(finger):
+            swipe(app, devtools, app.place(*start), app.place(*end))
+        app.wait_confirmed(confirmed)
+        app.wait_probabilities(answer)
+        assert app.drawing == EMPTY
+        touch(devtools, "touchEnd")
+        (stroke,) = parse_drawing(app.wait_drawing(EMPTY)).strokes
+        assert math.dist(stroke[0], finger[0]) <= 2
+        assert math.dist(stroke[-1], finger[-1]) <= 2
+        app.do("clear")
     assert app.paper.bounding_box() == paper
     # The counterpart: the same finger beside the paper does scroll this page.
     touch(devtools, "touchStart", (380, 800))
@@ -272,34 +270,28 @@ def test_an_answer_knows_when_it_does_not_know(paper: Explorer) -> None:
 
 def test_a_digit_from_the_gallery(visit: Visit) -> None:
     app = visit()
+    gallery = app.page.locator(".gallery")
+    for close in (lambda: app.page.keyboard.press("Escape"), lambda: app.page.locator(".label").click()):
+        app.page.locator(".more").click()
+        gallery.wait_for()
+        close()
+        gallery.wait_for(state="hidden")
     app.page.locator(".more").click()
     buttons = app.page.locator("[data-digit]")
     assert buttons.count() == 30
     buttons.nth(17).click()
     assert app.wait_drawing(example_drawing().text) == "d17"
     app.wait_verdict("7")
-    app.page.locator(".gallery").wait_for(state="hidden")
+    gallery.wait_for(state="hidden")
     assert app.page.locator("button[data-tool=eraser]").is_disabled()  # a picture has no strokes
     assert app.ink() > 1000
-    assert app.do("undo") == example_drawing().text
-    app.wait_verdict("3")
-
-
-def test_a_stroke_on_a_picture_starts_anew(visit: Visit) -> None:
-    app = visit(drawing="d17")
+    # A stroke on it starts anew.
     assert parse_drawing(app.draw((140, 40), (140, 240))).strokes[0][0] == (140, 40)
     app.wait_verdict("1")
     assert app.do("undo") == "d17"
     app.wait_verdict("7")
-
-
-def test_clicking_on_the_page_closes_the_gallery(visit: Visit) -> None:
-    app = visit()
-    for close in (lambda: app.page.keyboard.press("Escape"), lambda: app.page.locator(".label").click()):
-        app.page.locator(".more").click()
-        app.page.locator(".gallery").wait_for()
-        close()
-        app.page.locator(".gallery").wait_for(state="hidden")
+    assert app.do("undo") == example_drawing().text
+    app.wait_verdict("3")
 
 
 def test_a_very_long_drawing_is_kept_or_refused_in_words(paper: Explorer) -> None:
@@ -350,9 +342,9 @@ def test_reload_and_a_shared_link_show_the_same(visit: Visit) -> None:
     assert shown(app.ready()) == before
     assert alike(app.still(), paper)
     assert app.page.locator("[data-do=undo]").is_disabled()
-    other = visit(url=app.page.url)
+    ink, other = app.still(), app.in_new_tab()
     assert shown(other) == before
-    assert other.still() == app.still()
+    assert other.still() == ink
 
 
 def test_back_and_forward(paper: Explorer) -> None:

@@ -1,18 +1,17 @@
 """The number-by-number pages in a real browser: looking, changing, playing, by mouse, keys and finger."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from browser.axe import recolour
+from browser.axe import check, recolour
 from browser.conftest import Visit, Watch
-from browser.driver import PHONE, Server
+from browser.driver import PHONE
 from browser.numbers import NumberPage
 from browser.test_screens import CONTRAST
-from playwright.sync_api import Browser
 
 from cnn_explorer.digits.data import bundled_digits
 
@@ -43,16 +42,14 @@ FOCUSED = """() => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def convolution(browser: Browser, server: Server) -> Iterator[NumberPage]:
-    """One page for the tests that choose their step and leave the lecture's example as it is."""
-    page = browser.new_page(viewport={"width": 1280, "height": 720}, reduced_motion="reduce")
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(f"{server.url}/convolution")
-    yield NumberPage(page).ready("one")
-    page.close()
-    assert errors == []
+@pytest.fixture
+def convolution(revisit_numbers: Callable[[str], NumberPage]) -> NumberPage:
+    return revisit_numbers("convolution")
+
+
+@pytest.fixture
+def pooling(revisit_numbers: Callable[[str], NumberPage]) -> NumberPage:
+    return revisit_numbers("pooling")
 
 
 # --- looking ---
@@ -113,8 +110,8 @@ def test_a_group_reads_its_own_channels_only(convolution: NumberPage) -> None:
     assert [len(app.marked("window", "input", channel)) for channel in range(4)] == [0, 0, 4, 4]
 
 
-def test_a_shift_says_what_is_true_of_its_numbers(visit_numbers: VisitNumbers) -> None:
-    app = visit_numbers("pooling", "shift", step="shift")
+def test_a_shift_says_what_is_true_of_its_numbers(pooling: NumberPage) -> None:
+    app = pooling.go("A shift by a pixel", "shift")
     about, moved = app.page.locator(".grid-player .about"), app.grid("output", 3).get_by_role("grid")
     assert "50 % of its numbers change (underlined), 33 % of the maximum's (less), 67 % of the average's (more)" in (
         about.inner_text()
@@ -125,10 +122,11 @@ def test_a_shift_says_what_is_true_of_its_numbers(visit_numbers: VisitNumbers) -
     caption = app.grid("output", 3).locator("figcaption span").inner_text()
     assert moved.get_attribute("aria-label") == f"max, {caption}"
     assert not caption.startswith("2 of 6")
+    app.reset()
 
 
-def test_pooling_marks_the_winner(visit_numbers: VisitNumbers) -> None:
-    app = visit_numbers("pooling", "compare")
+def test_pooling_marks_the_winner(pooling: NumberPage) -> None:
+    app = pooling.go("Max, average, none", "compare")
     assert app.numbers("output", 0) == [[4, 8], [9, 8]]
     assert app.numbers("output", 1) == [[3.25, 6.25], [5.75, 6.25]]
     assert app.numbers("output", 2) == app.numbers("input")
@@ -153,8 +151,8 @@ def test_what_is_left_over_is_hatched_and_said(visit_numbers: VisitNumbers) -> N
 # --- changing ---
 
 
-def test_a_number_is_changed_where_it_stands(visit_numbers: VisitNumbers) -> None:
-    app = visit_numbers("convolution", "one")
+def test_a_number_is_changed_where_it_stands(convolution: NumberPage) -> None:
+    app = convolution.go("One channel", "one")
     app.edit("input", 0, 0, "-2.5")
     app.wait_number("output", 0, 0, "63.5")  # 91 − 5.5 · 5
     app.wait_address("input", "-2.5_4_6_5_7~2_4_6_8_2~1_6_7_8_4~9_7_4_6_2~3_7_5_4_1")
@@ -169,7 +167,7 @@ def test_a_number_is_changed_where_it_stands(visit_numbers: VisitNumbers) -> Non
     app.ready("one").wait_number("output", 0, 0, "175.4")
     assert app.numbers("input")[0] == [-2.5, 4, 6, 5, 7]
     assert app.numbers("weight") == [[1, 2, 3], [4, 0.25, 6], [7, 8, 9]]
-    app.page.get_by_role("button", name="Reset").click()
+    app.reset()
     app.wait_address("bias", "0")
     app.wait_number("output", 0, 0, "91")
     assert app.numbers("output") == PADDED
@@ -190,9 +188,9 @@ def test_a_field_moves_nothing(convolution: NumberPage) -> None:
     one.page.keyboard.press("Escape")
 
 
-def test_quick_changes_all_arrive(visit_numbers: VisitNumbers) -> None:
+def test_quick_changes_all_arrive(convolution: NumberPage) -> None:
     """One after the other with the Tab key, faster than the server answers."""
-    app = visit_numbers("convolution", "one")
+    app = convolution.go("One channel", "one")
     app.cell("input", 0, 0).click()
     for number in ("11", "22", "33", "44", "55"):
         app.page.keyboard.type(number)
@@ -201,6 +199,7 @@ def test_quick_changes_all_arrive(visit_numbers: VisitNumbers) -> None:
             app.page.keyboard.press("F2")
     app.wait_address("input", "11_22_33_44_55~2_4_6_8_2~1_6_7_8_4~9_7_4_6_2~3_7_5_4_1")
     assert app.numbers("input")[0] == [11, 22, 33, 44, 55]
+    app.reset()
 
 
 def test_what_is_no_number_is_explained_and_the_old_one_stays(convolution: NumberPage) -> None:
@@ -307,8 +306,8 @@ def test_arrow_keys_walk_and_the_arithmetic_is_spoken(convolution: NumberPage) -
     assert one.spoken.startswith("output, row 2, column 0. 0·1 + 2·2 + 4·3 + 0·4 + 1·5 + 6·6 + 0·7 + 9·8 + 7·9 = 192")
 
 
-def test_keys_alone_reach_and_change_every_grid(visit_numbers: VisitNumbers) -> None:
-    app = visit_numbers("convolution", "one")
+def test_keys_alone_reach_and_change_every_grid(convolution: NumberPage) -> None:
+    app = convolution.go("One channel", "one")
     app.cell("input", 0, 0).focus()
     stops = []
     for _ in range(5):
@@ -322,6 +321,7 @@ def test_keys_alone_reach_and_change_every_grid(visit_numbers: VisitNumbers) -> 
     app.wait_address("kernel", "1_-7_3~4_5_6~7_8_9")
     app.wait_number("output", 0, 0, "91")
     assert app.page.evaluate(FOCUSED) == "grid weight"
+    app.reset()
 
 
 def test_a_finger_drags_and_taps_to_look_and_changes_with_the_second_tap(visit_numbers: VisitNumbers) -> None:
@@ -354,8 +354,10 @@ def test_a_finger_drags_and_taps_to_look_and_changes_with_the_second_tap(visit_n
 # --- the page ---
 
 
-def test_a_reload_shows_the_same_page(visit_numbers: VisitNumbers) -> None:
-    app = visit_numbers("convolution", "one", drawing="d7")
+def test_a_reload_shows_the_same_page_and_the_navigation_carries_drawing_and_network(
+    visit_numbers: VisitNumbers,
+) -> None:
+    app = visit_numbers("convolution", "one", drawing="d7", net="conv4k5-fc10")
     app.go("Groups", "groups")
     app.step("conv_groups_padding", "Up")
     app.wait_address("padding", "1")
@@ -367,12 +369,6 @@ def test_a_reload_shows_the_same_page(visit_numbers: VisitNumbers) -> None:
     app.ready("groups")
     assert app.numbers("output", 3) == before
     assert app.address() == address
-
-
-def test_the_navigation_carries_drawing_and_network(visit_numbers: VisitNumbers) -> None:
-    app = visit_numbers(
-        "convolution", "one", {"viewport": {"width": 1280, "height": 720}}, drawing="d7", net="conv4k5-fc10"
-    )
     app.page.get_by_role("link", name="Pooling").click()
     pooling = NumberPage(app.page).ready("compare")
     pooling.wait_address("drawing", "d7")
@@ -385,7 +381,7 @@ def test_the_navigation_carries_drawing_and_network(visit_numbers: VisitNumbers)
 
 def test_the_way_from_a_pixel_of_the_first_page_and_back(visit: Visit, artifacts: Path, watch: Watch) -> None:
     """All ten input channels, the products of the one that is pointed at, and the sum beside PyTorch's value."""
-    watch.forgive("/convolution/_stcore/", "status of 404 (Not Found)")
+    watch.forgive("/convolution/_stcore/")
     app = visit(drawing="d7", view="map.conv2.6.3.4.pinned")
     page = app.page
     theirs = page.locator(".detail .lines li").filter(has_text="PyTorch: ").inner_text().split()[1]
@@ -422,10 +418,11 @@ SMALL = """(all) => all.filter((each) =>
 
 
 @pytest.mark.parametrize(("path", "steps"), STEPS)
-def test_everything_is_on_a_projectors_first_screen(
-    visit_numbers: VisitNumbers, artifacts: Path, path: str, steps: dict[str, str]
+def test_everything_is_on_a_projectors_first_screen_and_axe_finds_nothing(
+    revisit_numbers: Callable[[str], NumberPage], axe: str, artifacts: Path, path: str, steps: dict[str, str]
 ) -> None:
-    app = visit_numbers(path, next(iter(steps.values())))
+    app = revisit_numbers(path)
+    app.page.evaluate(axe)
     for label, scene in steps.items():
         app.go(label, scene)
         view = app.page.locator(f".grid-player[data-scene={scene}]")
@@ -440,6 +437,8 @@ def test_everything_is_on_a_projectors_first_screen(
             app.page.screenshot(path=artifacts / f"numbers-{path}-{scene}-{theme}.png")
             ratios = texts.evaluate_all(CONTRAST)
             assert [(text, round(ratio, 2)) for text, ratio, _ in ratios if text and ratio < 4.5] == []
+        first = scene == next(iter(steps.values()))
+        check(app.page, 'aria-current="page"', "<td", dark=first)  # what differs in the others is legible by the above
 
 
 @pytest.mark.parametrize("context", [PHONE, {"viewport": {"width": 1280, "height": 720}}], ids=["phone", "laptop"])

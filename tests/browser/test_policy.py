@@ -1,8 +1,11 @@
 """What headers of HTTP responses do in a browser. Every other browser test shows that the pages need nothing that the
 content security policy forbids: a violation is an error on the console."""
 
+from collections.abc import Callable
+
 import pytest
 from browser.conftest import Visit, Watch
+from playwright.sync_api import Page
 
 pytestmark = pytest.mark.browser
 
@@ -24,6 +27,15 @@ def test_what_is_injected_into_the_page_does_not_run(visit: Visit, watch: Watch)
     watch.forgive("Content Security Policy")
     assert app.page.evaluate(INJECTED) == "nothing"
     assert [problem for problem in watch.problems if "Content Security Policy" in problem]
+
+
+def test_a_request_to_another_host_fails_and_does_not_go_unnoticed(new_page: Callable[..., Page], watch: Watch) -> None:
+    """Where no policy forbids it: on an empty page."""
+    page = new_page()
+    watch.forgive("elsewhere.test")
+    with page.expect_event("requestfailed"):
+        page.evaluate("() => { new Image().src = 'http://elsewhere.test/a.png'; }")
+    assert "a request to another host: http://elsewhere.test/a.png" in watch.problems
 
 
 def test_modules_are_fetched_once_and_before_streamlit_names_them(visit: Visit) -> None:

@@ -38,8 +38,8 @@ def test_the_first_visit_is_told_how_the_page_works_once(browser: Browser, serve
         context.close()
 
 
-def test_terms_explain_themselves_on_hover_focus_and_tap(visit: Visit) -> None:
-    app = visit()
+def test_terms_explain_themselves_on_hover_focus_and_tap(revisit: Visit) -> None:
+    app = revisit()
     page, card = app.page, app.card
     page.locator(".layers h3").first.hover()
     expect(card).to_contain_text("Each map that comes out is the sum of all maps that go in")
@@ -70,10 +70,13 @@ def test_terms_explain_themselves_on_hover_focus_and_tap(visit: Visit) -> None:
     page.locator(".joint").nth(3).click()
     page.locator(".kernels .how .term").filter(has_text="kernels").hover()
     expect(card).to_contain_text("A small grid of weights that slides over the input")
+    page.keyboard.press("Escape")
+    page.locator("summary").click()
+    page.wait_for_function("() => !new URLSearchParams(location.search).has('view')")
 
 
-def test_the_legend_has_the_numbers_of_both_scales(visit: Visit) -> None:
-    app = visit()
+def test_the_legend_has_the_numbers_of_both_scales(revisit: Visit) -> None:
+    app = revisit()
     values, weights = (app.page.locator(f".legend.{kind}") for kind in ("values", "weights"))
     expect(values).to_have_text(re.compile(r"^−\d+\.\d\d*\.\d$"))
     expect(weights).to_be_hidden()
@@ -89,6 +92,8 @@ def test_the_legend_has_the_numbers_of_both_scales(visit: Visit) -> None:
     app.page.keyboard.press("Escape")
     app.page.locator("[data-scale=network]").click()
     expect(values).to_have_attribute("title", re.compile("all layers"))
+    app.page.locator("[data-scale=layer]").click()
+    app.page.wait_for_function("() => !new URLSearchParams(location.search).has('view')")
 
 
 def test_the_code_of_the_network_marks_what_changed_last(visit: Visit, axe: str) -> None:

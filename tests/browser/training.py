@@ -99,6 +99,11 @@ class TrainingPage(Explorer):
         """Everything that a training changes."""
         return self.label, self.curves(), self.filters, self.colours(self.layers()[0]), self.probabilities()
 
+    @property
+    def batch(self) -> int:
+        """The batch in the address."""
+        return int(self.address().get("at", 0))
+
     # --- waiting ---
 
     def wait_label(self, text: str) -> None:
@@ -123,6 +128,12 @@ class TrainingPage(Explorer):
             else "^Untrained"
         )
         self.wait_results()
+
+    def wait_place(self, after: int) -> None:
+        """Wait until the address names a later batch."""
+        self.page.wait_for_function(
+            "after => Number(new URLSearchParams(location.search).get('at')) > after", arg=after, timeout=PATIENCE
+        )
 
     def wait_results(self) -> None:
         """Wait until what rests on the result is there, and nothing is still to come."""
