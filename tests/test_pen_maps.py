@@ -1,11 +1,11 @@
 """PyTorch's maps while the pen moves: the route, called as the server calls it."""
 
-import asyncio
 from collections.abc import MutableMapping
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from coroutines import completed
 from starlette.applications import Starlette
 
 from cnn_explorer.digits.drawing import MAX_TEXT, drawing_from_strokes, example_drawing, parse_drawing
@@ -40,7 +40,7 @@ def ask(net: str, version: str, drawing: str) -> tuple[int, dict[bytes, bytes], 
     async def answer() -> None:
         await Starlette(routes=ROUTES)(scope, receive, send)
 
-    asyncio.run(answer())
+    completed(answer())
     return told[0]["status"], dict(told[0]["headers"]), b"".join(part.get("body", b"") for part in told[1:])
 
 

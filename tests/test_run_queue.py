@@ -3,13 +3,13 @@
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from coroutines import completed
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
@@ -26,12 +26,6 @@ def run_of(fragment: str = "") -> bytes:
 
 def finished(status: "ForwardMsg.ScriptFinishedStatus.ValueType" = ForwardMsg.FINISHED_SUCCESSFULLY) -> bytes:
     return ForwardMsg(script_finished=status).SerializeToString()
-
-
-def completed(coroutine: Coroutine[Any, Any, None]) -> None:
-    """Run to the end in a thread of its own: a test before may have left an event loop in this one."""
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(asyncio.run, coroutine).result()
 
 
 PAGE, PART = run_of(), run_of("live_view")
