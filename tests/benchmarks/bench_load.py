@@ -5,7 +5,7 @@
     python tests/benchmarks/bench_load.py --costs    # processor time of one visit, one confirmation, one setting
     python tests/benchmarks/bench_load.py --memory   # of a session, and after a thousand visits: 6 minutes
     python tests/benchmarks/bench_load.py --soak 30  # everything switched on, for so many minutes
-    python tests/benchmarks/bench_load.py --page tests/benchmarks/pages/plotly_page.py …   # another page: opening alone
+    python tests/benchmarks/bench_load.py --page tests/benchmarks/pages/conventional.py …   # another page: opening alone
 
 Server and sessions share the machine. Each session opens the first page, then sends drawings as the browser's view
 does: at a steady rate, and the next one not before the last one is confirmed. Every fourth update ends a stroke: it
