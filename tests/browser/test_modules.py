@@ -502,8 +502,7 @@ def test_maps_while_the_pen_moves_are_asked_for_one_after_the_other(app: Explore
         const settled = () => new Promise((done) => setTimeout(done));
         const maps = new m.PenMaps(
           () => drawing && { net: "conv1k5-fc10", version: "v 1", id: "n v", drawing, length: 3 },
-          (bytes, question) => shown.push([question.drawing, bytes.length]),
-          () => refused++,
+          { answered: (bytes, question) => shown.push([question.drawing, bytes.length]), refused: () => refused++ },
         );
         maps.pace.interval = 0;
         const ask = (text) => { drawing = text; maps.ask(); };

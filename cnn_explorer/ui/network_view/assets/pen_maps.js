@@ -20,10 +20,10 @@ export class PenMaps {
 
   /**
    * @param {() => PenQuestion | null} question asked only when it is sent; null while the pen rests
-   * @param {(bytes: Uint8Array, question: PenQuestion) => void} answered
-   * @param {() => void} refused the drawing is to go the page's own way
+   * @param {{answered: (bytes: Uint8Array, question: PenQuestion) => void, refused: () => void}} told
+   * `refused`: the drawing is to go the page's own way
    */
-  constructor(question, answered, refused) {
+  constructor(question, { answered, refused }) {
     this.question = question;
     this.answered = answered;
     this.refused = refused;

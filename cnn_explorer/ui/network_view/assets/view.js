@@ -108,7 +108,10 @@ export class View {
     host.innerHTML = MARKUP;
     this.preview = new Preview();
     this.server = new ServerChannel(() => this.#state(), (message) => this.#send(message));
-    this.penMaps = new PenMaps(() => this.#penQuestion(), (bytes, question) => this.#showPenMaps(bytes, question), () => { if (this.surface.drawingNow) this.server.push(false); });
+    this.penMaps = new PenMaps(() => this.#penQuestion(), {
+      answered: (bytes, question) => this.#showPenMaps(bytes, question),
+      refused: () => { if (this.surface.drawingNow) this.server.push(false); },
+    });
     this.surface = new Surface(part(host, ".paper", HTMLCanvasElement), {
       changed: (final) => { this.#follow(); this.#tell(final); this.#hint(); },
       pointed: (point) => this.#point(point),
@@ -287,11 +290,16 @@ export class View {
 
   /** The drawing has changed: ask for its maps, and have the page know it at the end of a stroke. @param {boolean} final */
   #tell(final) {
-    const last = this.#last;
-    const served = !final && last !== null && !(last.pending || last.error || last.training?.going || this.#lacking || this.pin.lacking) && this.penMaps.serves(last.id);
+    const served = !final && this.#last !== null && this.#isServed(this.#last);
     this.server.push(final, served);
     if (served) this.penMaps.ask();
     else this.penMaps.close();
+  }
+
+  /** Whether the server may have maps over HTTP, and nothing else is wanted of it. @param {Update} last */
+  #isServed(last) {
+    const changing = last.pending || last.error || last.training?.going;
+    return !changing && !this.#lacking && !this.pin.lacking && this.penMaps.serves(last.id);
   }
 
   /** @returns {PenQuestion | null} */
