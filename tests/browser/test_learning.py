@@ -22,7 +22,8 @@ def right(app: Explorer) -> float:
 
 
 def wait_label(app: Explorer, text: str) -> None:
-    app.page.locator(".network-view .label").filter(has_text=text).wait_for(timeout=PATIENCE)
+    """Wait for words of the label. Seconds of training are seconds of processor time, of which a busy machine has few."""
+    app.page.locator(".network-view .label").filter(has_text=text).wait_for(timeout=3 * PATIENCE)
 
 
 def test_a_press_of_the_button_trains_and_everything_follows(visit: Visit) -> None:
