@@ -80,9 +80,11 @@ def test_what_is_no_drawing_is_refused(drawing: str, status: int, lecture: Train
 def test_where_too_many_wait_browsers_are_told_to_come_later(
     lecture: TrainedNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pen_maps, "QUICK", 10_000)  # as if all networks were slow
+    monkeypatch.setattr(pen_maps, "SHORT", 3)  # as if this drawing were long
     _, _, whole = ask(str(LECTURE), lecture.fingerprint, STROKE)
     monkeypatch.setattr(pen_maps, "WAITING", 0)
     assert len(whole) > 1000  # in a thread
-    status, headers, _ = ask(str(LECTURE), lecture.fingerprint, STROKE)
-    assert (status, headers[b"retry-after"]) == (503, b"3")
+    assert ask(str(LECTURE), lecture.fingerprint, STROKE)[0] == 503
+    monkeypatch.setattr(pen_maps, "WAITING", 1)
+    monkeypatch.setattr(pen_maps, "PATIENCE", -1.0)
+    assert ask(str(LECTURE), lecture.fingerprint, STROKE)[0] == 503  # the browser has given up

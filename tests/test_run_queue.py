@@ -107,7 +107,7 @@ def test_few_runs_at_a_time_and_a_page_keeps_no_part_waiting() -> None:
 def telling(seq: int, **others: object) -> bytes:
     """A run of a part, with the network view's message among the values of the widgets."""
     question = BackMsg.FromString(PART)
-    message = {"seq": seq, "drawn": False, "numbers": "", "repair": "", **others}
+    message = {"seq": seq, "drawn": False, "numbers": "", "repair": "", "pin": None, "lacking": "", **others}
     widgets = question.rerun_script.widget_states.widgets
     widgets.add(id="view", json_value=json.dumps({"message": message}))
     widgets.add(id="kernel_size", int_value=seq)
@@ -130,13 +130,14 @@ def test_settings_come_before_drawings_and_those_before_looks(monkeypatch: pytes
         await server.ask("look", telling(1))
         await server.ask("look by itself", by_itself.SerializeToString())
         await server.ask("repair", telling(1, repair="fc10"))
+        await server.ask("pin", telling(1, pin="fc10"))
         await server.ask("drawing", telling(1, drawn=True))
         await server.ask("strange", strange.SerializeToString())
         await server.ask("setting", telling(1))  # the view says what it said before
-        while len(server.runs) < 8:
+        while len(server.runs) < 9:
             await server.answer(server.runs[-1])
         assert server.runs == [
-            "setting", "first", "setting", "repair", "drawing", "strange", "look", "look by itself",
+            "setting", "first", "setting", "repair", "pin", "drawing", "strange", "look", "look by itself",
         ]  # fmt: skip
 
     completed(check())

@@ -1,6 +1,4 @@
-"""What Streamlit tells browsers of `.streamlit/config.toml`, read once. Streamlit reads it for every run, which takes
-about a millisecond.
-"""
+"""Has `.streamlit/config.toml` read once a process. Streamlit reads it for every run, which takes a millisecond."""
 
 from __future__ import annotations
 
@@ -37,7 +35,7 @@ def _write_config(msg: Config) -> None:
 
 
 def read_once() -> None:
-    """Have Streamlit send the configuration as it is now, without reading it again."""
+    """Have Streamlit read the configuration at the next run, and use that afterwards."""
     _theme.cache_clear()
     _config.cache_clear()
     app_session._populate_theme_msg = _write_theme

@@ -1,12 +1,14 @@
 """PyTorch's maps while the pen moves, over HTTP: a fifth of the processor time that a run of the page takes.
 
-A browser asks with the network, the fingerprint of its weights and the drawing. The answer depends on nothing else, so
-any session and any replica gives the same one. It is what `network_view.pack_maps` makes, with values in float16. What
-is drawn becomes the session's at the end of a stroke, by a run of the page.
+A browser asks with the network, the fingerprint of its weights and the drawing. The answer depends on nothing else:
+every process that keeps this network gives the same one, and the others answer 204. It is what
+`network_view.pack_maps` makes, with values in float16. The session gets the drawing by a run of the page: at the end of
+a stroke, and every 3 seconds during a long one.
 """
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from anyio import CapacityLimiter
@@ -23,9 +25,11 @@ if TYPE_CHECKING:
 
     from cnn_explorer.weights.load import TrainedNetwork
 
-QUICK = 10  # digits in a unit of work: a network that takes no longer holds up nobody, and is asked at once
-WAITING = 20  # questions about slower ones that may wait; more are refused, and browsers ask again later
-_ONE = CapacityLimiter(1)
+QUICK = 10  # digits in a unit of work of 25 ms: such a network takes 2.5 ms a digit at most
+SHORT = 1500  # characters of a drawing that is preprocessed within a few milliseconds
+WAITING = 20  # requests for slower networks and longer drawings in the queue; more get 503
+PATIENCE = 3.0  # seconds; a browser waits no longer (`pen_maps.js`)
+_SLOW = CapacityLimiter(1)  # of these requests one at a time, in a thread
 
 
 async def pen_maps(request: Request) -> Response:
@@ -37,12 +41,12 @@ async def pen_maps(request: Request) -> Response:
     network = caches.kept_network(net)
     if network is None or network.fingerprint != request.query_params.get("version"):
         return Response(status_code=204)
-    if caches.digits_in_a_unit(net) >= QUICK:  # to hand it to a thread would take as long as the answer
+    if caches.digits_in_a_unit(net) >= QUICK and len(drawing) <= SHORT:  # a thread would take as long as the answer
         answer = _answer(net, network, drawing)
-    elif _ONE.statistics().tasks_waiting < WAITING:
-        answer = await run_sync(_answer, net, network, drawing, limiter=_ONE)
+    elif _SLOW.statistics().tasks_waiting < WAITING:
+        answer = await run_sync(_answer_in_time, net, network, drawing, time.monotonic(), limiter=_SLOW)
     else:
-        raise HTTPException(503, headers={"Retry-After": "3"})
+        raise HTTPException(503)
     headers = {"Content-Encoding": "identity", "Cache-Control": "no-store"}  # compressing takes longer than sending
     return Response(answer, media_type="application/octet-stream", headers=headers)
 
@@ -54,6 +58,12 @@ async def _body(request: Request) -> str:
         if len(received) > MAX_TEXT:
             raise HTTPException(413, f"A drawing has at most {MAX_TEXT:,} characters.")
     return received.decode("ascii", "replace")
+
+
+def _answer_in_time(net: str, network: TrainedNetwork, text: str, asked: float) -> bytes:
+    if time.monotonic() - asked > PATIENCE:
+        raise HTTPException(503)
+    return _answer(net, network, text)
 
 
 def _answer(net: str, network: TrainedNetwork, text: str) -> bytes:

@@ -34,8 +34,8 @@ PLACES = {"part": 4, "page": 1}
 LONG = 0.1  # seconds after which a run no longer keeps others waiting: it may be waiting itself
 REMEMBERED = 10.0  # seconds after which the time of a run counts for a third
 PENALTY = 5.0  # seconds that a session is put back in the queue for each second that its runs lately took
-# Seconds that a question is put back. Nothing on the page follows a setting before it is answered. Browsers follow the
-# pen by themselves. A look at what is under way finds more the later it comes.
+# Seconds added to a question's place in the queue. A changed setting shows nothing until it is answered. A drawing is
+# followed by the browser itself. A look at what is under way, such as a training, loses nothing by waiting.
 LATER = {"setting": 0.0, "drawing": 2.0, "look": 4.0}
 SMALL = 500  # bytes; the message that a run has ended is smaller
 
@@ -212,8 +212,8 @@ def _question(data: bytes | None) -> ClientState | None:
 
 
 def _asks(question: ClientState, told: dict[str, int]) -> str:
-    """What a question is about: a key of `LATER`. `told` has the hashes of the components' last values, and takes
-    these over.
+    """What a question is about: a key of `LATER`. `told` has the hash of each component's last value; it is
+    updated.
 
     A browser sends the values of all widgets each time. A component's value that is new tells of a drawing, or asks how
     far something is, if it says that there is nothing `drawn`. Where none is new, another widget has changed.
@@ -233,7 +233,7 @@ def _tells(value: str) -> bool:
     """Whether a component's value says more than that it asks how far something is."""
     try:
         message = json.loads(value)["message"]
-        return bool(message["drawn"] or message["numbers"] or message["repair"])
+        return bool(message["drawn"] or any(message[press] for press in ("numbers", "repair", "pin", "lacking")))
     except (ValueError, TypeError, KeyError, RecursionError):
         return True
 

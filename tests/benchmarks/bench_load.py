@@ -2,7 +2,7 @@
 
     python tests/benchmarks/bench_load.py            # the scenarios of docs/measurements.md, about 8 minutes
     python tests/benchmarks/bench_load.py --visitors 400 --within 60 --rate 0.5 --seconds 60
-    python tests/benchmarks/bench_load.py --costs    # processor time of one visit, one confirmation, one setting
+    python tests/benchmarks/bench_load.py --costs    # processor time of a visit, of maps, of a setting
     python tests/benchmarks/bench_load.py --memory   # of a session, and after a thousand visits: 6 minutes
     python tests/benchmarks/bench_load.py --soak 30  # everything switched on, for so many minutes
     python tests/benchmarks/bench_load.py --page tests/benchmarks/pages/conventional.py …   # another page: opening alone
@@ -296,7 +296,7 @@ async def crowd(
 
 
 async def costs(server: Server, count: int) -> None:
-    """Print the processor time of the server for one visit, one confirmation and one changed setting."""
+    """Print the server's processor time for opening the page, a stroke's end, maps while it moves, a changed setting."""
 
     def per(used: float) -> str:
         return f"{(processor_time(server.pid) - used) / count * 1000:6.1f} ms"

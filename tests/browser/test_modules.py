@@ -530,7 +530,7 @@ def test_maps_while_the_pen_moves_are_asked_for_one_after_the_other(app: Explore
         "refused": [False, True, 1],
         "rests": 3,
         "closed": 4,
-        "lost": [False, 3],
+        "lost": [False, 2],
         "asked": ["/pen_maps", "?net=conv1k5-fc10&version=v+1", "POST", "s1"],
         "shown": [["s1", 3]],
     }

@@ -64,7 +64,8 @@ def _pressed() -> None:
     """
     path = message(st.session_state.get(KEY), "go", lambda sent: text(sent.get("path"), MAX_PATH))
     if path is not None:
-        remembered(_Requested).path = path
+        requested = remembered(_Requested)
+        requested.path, requested.query = path, {}
         st.rerun(FRAGMENT)
 
 

@@ -2,6 +2,7 @@
 
 const REST = 2; // times as long as an answer takes: until the next question
 export const LONGEST = 3000; // ms
+export const PATIENCE = 3000; // ms without an answer until a question is taken to be lost
 
 export class Pace {
   interval = 80; // ms from one question to the next at least

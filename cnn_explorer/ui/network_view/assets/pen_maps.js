@@ -1,18 +1,20 @@
-// PyTorch's maps while the pen moves: asked for over HTTP, which takes the server a fifth of the time of a run of the page. One question is
-// in flight at a time, and the newest drawing wins. Where the server does not answer so, the page's own way is left.
+// PyTorch's maps while the pen moves, fetched over HTTP: a fifth of the server's time for a run of the page. One request is in flight at a
+// time, and the newest drawing wins. Where the server has no answer, the drawing is sent through `ServerChannel`.
 
-import { LONGEST, Pace } from "./pace.js";
+import { PATIENCE, Pace } from "./pace.js";
 
 /** @import { PenQuestion } from "../types.d.ts" */
 
-const PATIENCE = 3000; // ms without an answer
-const AGAIN = 10000; // ms after a lost connection until this way is tried again
+const AGAIN = 10000; // ms after a failure until the server is asked again
+const LATER = 60000; // ms after it had no maps for a network
 
 export class PenMaps {
   pace = new Pace();
 
-  #refused = ""; // the network, with its weights, that the server does not have for everybody
-  #lostAt = -Infinity; // when a question last found no server
+  #refused = ""; // id of the network for which the server had no maps
+  #refusedAt = -Infinity;
+  #lostAt = -Infinity; // when a request last failed
+  #stroke = 0; // counts strokes: an answer to an earlier one is not shown
   #wanted = false;
   #asking = false;
   #askedAt = -Infinity;
@@ -21,7 +23,7 @@ export class PenMaps {
   /**
    * @param {() => PenQuestion | null} question asked only when it is sent; null while the pen rests
    * @param {{answered: (bytes: Uint8Array, question: PenQuestion) => void, refused: () => void}} told
-   * `refused`: the drawing is to go the page's own way
+   * `refused`: there is no answer, so the drawing is to be sent through `ServerChannel`
    */
   constructor(question, { answered, refused }) {
     this.question = question;
@@ -31,7 +33,8 @@ export class PenMaps {
 
   /** Whether it is worth asking. @param {string} id the network and its weights */
   serves(id) {
-    return id !== this.#refused && performance.now() - this.#lostAt > AGAIN;
+    const now = performance.now();
+    return now - this.#lostAt > AGAIN && (id !== this.#refused || now - this.#refusedAt > LATER);
   }
 
   /** The drawing has changed. */
@@ -43,6 +46,7 @@ export class PenMaps {
   /** The pen rests: nothing is wanted any more. */
   close() {
     this.#wanted = false;
+    this.#stroke++;
     clearTimeout(this.#timer);
   }
 
@@ -58,31 +62,38 @@ export class PenMaps {
     const question = this.question();
     this.#wanted = false;
     if (!question) return;
+    const stroke = this.#stroke;
     this.#asking = true;
     this.#askedAt = performance.now();
-    try {
-      const address = new URL("../../../pen_maps", import.meta.url); // of the app, wherever it is mounted
-      address.search = new URLSearchParams({ net: question.net, version: question.version }).toString();
-      const response = await fetch(address, { method: "POST", body: question.drawing, signal: AbortSignal.timeout(PATIENCE) });
-      const bytes = new Uint8Array(await response.arrayBuffer());
-      if (response.status === 200 && bytes.length === question.length) {
-        this.pace.note(performance.now() - this.#askedAt);
-        this.answered(bytes, question);
-      } else if (response.status === 429 || response.status === 503) {
-        this.pace.slow();
-      } else {
-        this.#refused = question.id;
-        this.refused();
-      }
-    } catch (problem) {
-      if (problem instanceof DOMException && problem.name === "TimeoutError") this.pace.note(LONGEST);
-      else {
-        this.#lostAt = performance.now();
-        this.refused();
-      }
-    } finally {
-      this.#asking = false;
-      this.#next();
+    const { status, bytes } = await fetched(question);
+    this.#asking = false;
+    const took = performance.now() - this.#askedAt;
+    if (status === 429 || status === 503) this.pace.slow();
+    else this.pace.note(took);
+    if (status === OK && bytes.length === question.length) {
+      if (stroke === this.#stroke) this.answered(bytes, question);
+    } else if (status === LOST || status >= 500 && status !== 503) {
+      this.#lostAt = performance.now();
+    } else if (![TIMED_OUT, 413, 422, 429, 503].includes(status)) {
+      this.#refused = question.id;
+      this.#refusedAt = performance.now();
     }
+    if (stroke === this.#stroke && !this.serves(question.id)) this.refused();
+    this.#next();
+  }
+}
+
+const OK = 200, LOST = 0, TIMED_OUT = -1;
+
+/** The answer's status, or `LOST` or `TIMED_OUT`, and its body. @param {PenQuestion} question */
+async function fetched({ net, version, drawing }) {
+  const address = new URL("../../../pen_maps", import.meta.url); // of the app, wherever it is mounted
+  address.search = new URLSearchParams({ net, version }).toString();
+  try {
+    const response = await fetch(address, { method: "POST", body: drawing, signal: AbortSignal.timeout(PATIENCE) });
+    return { status: response.status, bytes: new Uint8Array(await response.arrayBuffer()) };
+  } catch (problem) {
+    const status = problem instanceof DOMException && problem.name === "TimeoutError" ? TIMED_OUT : LOST;
+    return { status, bytes: new Uint8Array(0) };
   }
 }

@@ -1,11 +1,10 @@
-// Drawings to the server with back-pressure: one update in flight, none sooner than `interval` after the last, the latest wins, the last
-// is never lost. The longer a server takes to answer, the less often it is asked. The end of a stroke does not wait.
+// Drawings to the server, by runs of the page. One message is in flight at a time. The next one waits for `pace.pause`, or for 3 s where
+// maps come over HTTP. The newest drawing wins; the last one is never lost. The end of a stroke is sent at once.
 
-import { LONGEST, Pace } from "./pace.js";
+import { LONGEST, PATIENCE, Pace } from "./pace.js";
 
 /** @import { Message, State } from "../types.d.ts" */
 
-const PATIENCE = 3000; // ms without an answer (a restart, a lost connection) until the drawing is sent again
 const SETTLED = 1000; // ms after which the server has long followed the browser to another address
 
 export class ServerChannel {
@@ -22,9 +21,9 @@ export class ServerChannel {
     this.drawnAt = 0; // number of the first message with the drawing as it is now; infinite until it is sent
     this.waiting = false; // something is to be told
     this.final = false;
-    this.patient = false; // the maps come another way: what is to be told is a movement of the pen that can wait
+    this.patient = false; // maps come over HTTP: this movement is sent only if the stroke still goes on after 3 s
     this.sentAt = -Infinity;
-    this.since = 0; // when the drawing changed first that is yet to be sent
+    this.since = 0; // when the oldest change was made that is yet to be sent
     this.timer = 0;
     this.later = 0;
   }
@@ -47,7 +46,7 @@ export class ServerChannel {
   /**
    * The drawing has changed.
    * @param {boolean} final true at the end of a stroke: the address is to hold it
-   * @param {boolean} patient the maps come another way, so the end of the stroke is waited for, for a while
+   * @param {boolean} patient maps come over HTTP
    */
   push(final, patient = false) {
     if (this.drawnAt < Infinity) this.since = performance.now();
