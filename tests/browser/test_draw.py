@@ -68,6 +68,28 @@ def test_maps_and_answer_follow_the_pen_during_the_stroke(paper: Explorer) -> No
     assert sum(paper.probabilities()) == pytest.approx(1, abs=1e-4)
 
 
+def test_a_page_that_is_laid_out_anew_during_a_stroke_does_not_bend_it(paper: Explorer) -> None:
+    """As when a slow machine has the page's styles late."""
+    page = paper.page
+    page.add_style_tag(content="[data-late] [data-testid=stMainBlockContainer] { padding: 96px 80px !important; }")
+    page.evaluate("() => { document.documentElement.dataset.late = 'yes'; }")
+    left, top = paper.place(0, 0)
+    assert left > 80
+    with paper.stroke(80, 60):
+        page.mouse.move(*paper.place(190, 60), steps=5)
+        page.evaluate(
+            """async () => {
+              delete document.documentElement.dataset.late;
+              for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
+            }"""
+        )
+        moved = paper.place(0, 0)
+        assert (left - moved[0], top - moved[1]) > (40, 60)
+        page.mouse.move(*paper.place(120, 230), steps=5)
+    (stroke,) = parse_drawing(paper.wait_drawing(EMPTY)).strokes
+    assert (stroke[0], stroke[-1]) == ((80, 60), (120, 230))
+
+
 def test_nothing_of_a_fast_stroke_is_lost(paper: Explorer) -> None:
     """What the address holds is what the browser's own events say, encoded by the served module."""
     paper.page.evaluate(

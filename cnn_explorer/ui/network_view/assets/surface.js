@@ -163,6 +163,11 @@ export class Surface {
 
   // --- pointer ---
 
+  /** The page may have been laid out anew, also in the middle of a stroke. */
+  moved() {
+    this.#box = this.canvas.getBoundingClientRect();
+  }
+
   /** @param {PointerEvent} event */
   #point(event) {
     const box = this.#box;
@@ -176,7 +181,7 @@ export class Surface {
   #down(event) {
     if (this.#pointer || (event.button !== 0 && event.button !== 5)) return;
     event.preventDefault();
-    this.#box = this.canvas.getBoundingClientRect(); // asked once a stroke: it makes the browser lay the page out
+    this.moved(); // asked once a stroke: it makes the browser lay the page out
     this.on.pointed(null);
     this.canvas.focus({ preventScroll: true });
     this.canvas.setPointerCapture(event.pointerId);
@@ -194,7 +199,7 @@ export class Surface {
 
   /** @param {PointerEvent} event */
   #move(event) {
-    if (!this.#pointer) this.#box = this.canvas.getBoundingClientRect();
+    if (!this.#pointer) this.moved();
     this.#hover = this.tool === "eraser" && event.pointerType !== "touch" ? this.#point(event) : null;
     if (!this.#pointer || event.pointerId !== this.#pointer.id) {
       if (this.#hover) this.#soon();

@@ -557,6 +557,7 @@ export class View {
     this.host.style.setProperty("--surface", `${size}px`);
     this.surface.size = size;
     this.surface.paint();
+    this.surface.moved();
     this.#room = { narrow, width: narrow && !beside ? width : width - size - 24, height };
     this.#paint();
   }
