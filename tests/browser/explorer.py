@@ -127,30 +127,31 @@ class Explorer:
     @property
     def seq(self) -> int:
         """Number of the last drawing event whose answer is painted."""
-        return int(self.view.get_attribute("data-painted-seq") or 0)
+        return self._count("painted-seq")
 
     def wait_painted(self, after: int) -> int:
         """Wait for the answer to a later event than `after`."""
-        self.page.wait_for_function(
-            "([view, after]) => Number(view.dataset.paintedSeq) > after",
-            arg=[self.view.element_handle(), after],
-            timeout=PATIENCE,
-        )
-        return self.seq
+        return self._wait_count("painted-seq", after)
 
     @property
     def confirmed(self) -> int:
         """How many answers of PyTorch have been painted."""
-        return int(self.view.get_attribute("data-confirmed") or 0)
+        return self._count("confirmed")
 
     def wait_confirmed(self, before: int) -> int:
         """Wait for more answers of PyTorch than `before`, also while the pen moves."""
+        return self._wait_count("confirmed", before)
+
+    def _count(self, mark: str) -> int:
+        return int(self.view.get_attribute(f"data-{mark}") or 0)
+
+    def _wait_count(self, mark: str, before: int) -> int:
         self.page.wait_for_function(
-            "([view, before]) => Number(view.dataset.confirmed) > before",
-            arg=[self.view.element_handle(), before],
+            "([view, mark, before]) => Number(view.getAttribute(`data-${mark}`)) > before",
+            arg=[self.view.element_handle(), mark, before],
             timeout=PATIENCE,
         )
-        return self.confirmed
+        return self._count(mark)
 
     @property
     def drawing(self) -> str:
