@@ -12,6 +12,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -55,11 +56,14 @@ def pytest_configure() -> None:
 def pytest_collection_finish() -> None:
     """Have Streamlit do once what every AppTest would do anew: search the installed packages for components, for 150
     ms, and compile the program of a page, for 20 ms a run. Have it wait for a run without looking every millisecond.
+    And have it keep, as a browser does, what stands beside the fragments that a callback has run again.
     """
     gc.freeze()
     gc.enable()
     if "streamlit.testing.v1" in sys.modules:
         from streamlit.components.v2 import manifest_scanner
+        from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+        from streamlit.proto.RootContainer_pb2 import RootContainer
         from streamlit.runtime.scriptrunner.script_cache import ScriptCache
         from streamlit.testing.v1 import local_script_runner
 
@@ -67,11 +71,21 @@ def pytest_collection_finish() -> None:
         shared, get_bytecode = ScriptCache(), ScriptCache.get_bytecode
         ScriptCache.get_bytecode = lambda _, path: get_bytecode(shared, path)
 
+        def places(message: ForwardMsg) -> list[tuple[int, ...]]:
+            """Where it belongs, from the outermost container on."""
+            return list(accumulate((step,) for step in message.metadata.delta_path))
+
         def wait(runner: local_script_runner.LocalScriptRunner, timeout: float) -> None:
             runner._script_thread.join(timeout)
             if not runner.script_stopped():
                 runner.request_stop()
                 raise RuntimeError(f"The page takes longer than {timeout} seconds.")
+            page = runner._fragment_storage  # the same in all runs of an AppTest
+            messages, runs = runner.forward_msgs(), [told for told in runner.event_data if "pages" in told]
+            if runs[-1]["fragment_ids_this_run"]:
+                anew = {tuple(message.metadata.delta_path) for message in messages}
+                messages[:0] = [old for old in page.on_screen if anew.isdisjoint(places(old))]
+            page.on_screen = [message for message in messages if places(message)[:1] == [(RootContainer.MAIN,)]]
 
         local_script_runner.require_widgets_deltas = wait
 

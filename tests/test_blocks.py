@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from strategies import networks
 
-from cnn_explorer.spec.blocks import Block, Blocks, repairs, split
+from cnn_explorer.spec.blocks import Block, Blocks, one_value_apart, repairs, split
 from cnn_explorer.spec.layers import Conv2dSpec, Pool2dSpec
 from cnn_explorer.spec.network import LECTURE, NetworkSpec, parse
 from cnn_explorer.spec.shapes import infer_shapes
@@ -144,3 +144,23 @@ def test_repairs(text: str, expected: dict[str, str]) -> None:
     assert error is not None
     found = {label: str(repaired) for label, repaired in repairs(spec, error)}
     assert expected.items() <= found.items()
+
+
+@pytest.mark.parametrize(
+    ("other", "apart"),
+    [
+        ("conv10k5-max2-relu-fc10", False),
+        ("conv10k3-max2-relu-fc10", True),
+        ("conv10k5-avg2-relu-fc10", True),
+        ("conv10k5-max2-tanh-fc10", True),
+        ("conv10k5-max2-relu-fc11", True),
+        ("conv10k3-max2-tanh-fc10", False),
+        ("conv10k5-max3-relu-fc10", False),  # its stride as well
+        ("conv10k5x3-max2-relu-fc10", False),
+        ("conv10k5-relu-fc10", False),
+        ("conv10k5-max2-bn-fc10", False),
+        ("conv10k5-max2-relu-fc30-fc10", False),
+    ],
+)
+def test_networks_that_are_one_value_apart(other: str, apart: bool) -> None:
+    assert one_value_apart(parse("conv10k5-max2-relu-fc10"), parse(other)) is apart

@@ -17,7 +17,7 @@ from widgets import address, components, control, record, sent
 from cnn_explorer import shipped
 from cnn_explorer.sharing.lru_cache import LruCache
 from cnn_explorer.spec.network import LECTURE, PRESETS
-from cnn_explorer.ui import boundary, caches, state, widgets
+from cnn_explorer.ui import boundary, caches, state
 from cnn_explorer.ui import loading as loading_module
 from cnn_explorer.ui.address import Address
 from cnn_explorer.ui.draw import controls, live
@@ -65,7 +65,7 @@ def expect(failures: Failures, kind: type[Exception], count: int = 1) -> None:
 
 PARTS: list[tuple[str, object, str]] = [
     ("", Address, "read"),
-    ("", widgets, "preset_choice"),
+    ("", controls, "preset_choice"),
     ("", state, "apply_message"),  # in the network view
     ("training", Address, "read"),
     ("training", training_controls, "header"),
@@ -112,7 +112,7 @@ def test_an_uploaded_file_outlives_a_failure(monkeypatch: pytest.MonkeyPatch, fa
     one.save(file, "PNG")
     page.file_uploader[0].upload("any.png", file.getvalue(), "image/png").run()
     with monkeypatch.context() as patch:
-        patch.setattr(widgets, "preset_choice", fail)
+        patch.setattr(controls, "preset_choice", fail)
         page.run()
     assert page.session_state["upload"].name == "any.png"
     expect(failures, Unheard)

@@ -13,7 +13,7 @@ from widgets import address, components, control, name_of, record, sent, tell_vi
 from cnn_explorer.digits.drawing import drawing_from_strokes, example_drawing, parse_drawing
 from cnn_explorer.spec.network import LECTURE, PRESETS, parse
 from cnn_explorer.spec.shapes import infer_shapes
-from cnn_explorer.ui.draw import live
+from cnn_explorer.ui.draw import controls, live
 from cnn_explorer.ui.state import Shown
 from cnn_explorer.weights.load import load_network
 
@@ -170,6 +170,21 @@ def test_a_setting_changes_the_network(before: str, key: str, value: Any, after:
     widget.set_value(value).run()
     shows(page, after)
     assert (words(page) if isinstance(value, str) else numbers(page))[key] == value
+
+
+def test_a_chosen_value_leaves_all_other_widgets_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are not even sent again, and the next choice counts for the network as it is then."""
+    page = opened(net=LECTURES)
+    with monkeypatch.context() as patch:
+        patch.setattr(controls, "block_groups", None)
+        control(page.number_input, "block1_kernel_size").set_value(3).run()
+        control(page.selectbox, "block2_pooling").set_value("avg").run()
+        shows(page, "conv10k3-max2-relu-conv20k5-avg2-relu-fc10")
+    control(page.number_input, "block2_pool kernel_size").set_value(3).run()  # and its stride
+    net = "conv10k3-max2-relu-conv20k5-avg3-relu-fc10"
+    shows(page, net)
+    said, chosen = widgets_of(net)
+    assert (numbers(page), words(page)) == (said, chosen | {"preset": None})
 
 
 @pytest.mark.parametrize(

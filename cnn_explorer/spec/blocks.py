@@ -7,7 +7,7 @@ Every edit returns a new value. None of them checks the geometry: `infer_shapes`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import Any
 
@@ -156,6 +156,19 @@ def split(spec: NetworkSpec) -> Blocks:
     starts = [at for at, layer in enumerate(body) if isinstance(layer, Conv2dSpec)]
     blocks = tuple(Block(body[at:stop]) for at, stop in pairwise([*starts, len(body)]))
     return Blocks(layers[:start], blocks, layers[end:], spec.input_shape)
+
+
+def one_value_apart(one: NetworkSpec, other: NetworkSpec) -> bool:
+    """Whether both have the same layers, with the same parameters but for one number or word. Pairs do not count."""
+    if [type(layer) for layer in one.layers] != [type(layer) for layer in other.layers]:
+        return False
+    values = zip(_parameters(one), _parameters(other), strict=True)
+    apart = [pair for pair in values if pair[0] != pair[1]]
+    return len(apart) == 1 and all(isinstance(value, int | str) for value in apart[0])
+
+
+def _parameters(spec: NetworkSpec) -> list[Any]:
+    return [getattr(layer, each.name) for layer in spec.layers for each in fields(layer)]
 
 
 def _first(layers: Sequence[LayerSpec], kinds: tuple[type[LayerSpec], ...]) -> int:

@@ -28,7 +28,8 @@ class Shown:
     architecture string of the pinned network (`pin`), and the origin of its weights (`pin_weights`); "" for none.
     `code` tells that the network's code stands beside its maps.
 
-    `last_valid` is the last network before this one whose geometry worked out, "" for none. `origins` has, for former
+    `former` is the network before this one, and `last_valid` the last before it whose geometry worked out; "" for none.
+    `origins` has, for former
     networks, the origin of their weights. `seq` is the number of the view's last message that was applied. `moves` is
     how many times the browser had gone to another address by then.
     """
@@ -39,6 +40,7 @@ class Shown:
     pin: str = ""
     pin_weights: str = ""
     code: bool = False
+    former: str = ""
     last_valid: str = ""
     origins: dict[str, str] = field(default_factory=dict)
     moves: int = 0
@@ -79,6 +81,11 @@ def origin_of(net: str) -> str:
     """Where the visitor's own weights for a network come from, as it was last on the page; "" for the shipped ones."""
     shown = remembered(Shown)
     return shown.weights if net == shown.net else shown.origins.get(net, "")
+
+
+def former() -> str:
+    """The architecture string of the network before this one, "" for none."""
+    return remembered(Shown).former
 
 
 def last_valid_network() -> NetworkSpec | None:
@@ -131,6 +138,7 @@ def show_network(text: str) -> None:
     if before and caches.shapes_of(before).error is None:
         shown.last_valid = before
     if before and before != shown.net:
+        shown.former = before
         shown.origins[before] = shown.weights
         show_weights(shown.origins.get(shown.net, ""))
     set_notice(NET.name, "")

@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import streamlit as st
 
 from cnn_explorer.spec.codegen import network_code
 from cnn_explorer.ui import caches, state
 from cnn_explorer.ui.controlled import controlled
-from cnn_explorer.ui.session import remembered
 from cnn_explorer.ui.widgets import then_page
-
-
-@dataclass
-class _Changed:
-    """The network on the page, and the one before the last change; "" for none."""
-
-    net: str = ""
-    former: str = ""
 
 
 def code_switch() -> None:
@@ -37,9 +27,6 @@ def code_beside(net: str) -> Iterator[None]:
     """What is shown inside has the network's code at its right where there is room, else below. What changed last is
     marked.
     """
-    changed = remembered(_Changed)
-    if net != changed.net:
-        changed.former, changed.net = changed.net, net
     with st.container(horizontal=True, key="beside"):
         with st.container(key="beside_maps"):
             yield
@@ -47,6 +34,6 @@ def code_beside(net: str) -> Iterator[None]:
             st.empty()
             return
         with st.container(key="beside_code"):
-            former = caches.shapes_of(changed.former) if changed.former else None
+            former = caches.shapes_of(state.former()) if state.former() else None
             st.code(network_code(caches.shapes_of(net), former), language="python", wrap_lines=True)
             st.caption("This network in PyTorch: it runs as you paste it. An arrow marks what you changed last.")

@@ -18,14 +18,16 @@ from streamlit.delta_generator import DeltaGenerator
 
 from cnn_explorer.digits.drawing import drawing_from_pixels
 from cnn_explorer.digits.preprocessing import preprocess_picture
-from cnn_explorer.spec.blocks import MAX_BLOCKS, MAX_HIDDEN, Block, Blocks, split
+from cnn_explorer.spec.blocks import MAX_BLOCKS, MAX_HIDDEN, Block, Blocks, one_value_apart, split
 from cnn_explorer.spec.layers import (
     MAX_CHANNELS,
     MAX_EXTENT,
     MAX_FEATURES,
     ActivationKind,
     IntOrPair,
+    LayerSpec,
     LinearSpec,
+    Pair,
     PoolKind,
     Shape,
     WindowSpec,
@@ -34,14 +36,18 @@ from cnn_explorer.spec.near_misses import near_miss
 from cnn_explorer.spec.network import LECTURE_HELP, MAX_LAYERS, NetworkSpec, parse
 from cnn_explorer.spec.shapes import NetworkShapes
 from cnn_explorer.text import quoted
-from cnn_explorer.ui import events, own_weights, state
+from cnn_explorer.ui import caches, events, own_weights, state
+from cnn_explorer.ui.boundary import guarded
 from cnn_explorer.ui.controlled import chosen, controlled
+from cnn_explorer.ui.draw.code import code_switch
+from cnn_explorer.ui.draw.live import LIVE, stages
 from cnn_explorer.ui.loading import torch_loading
 from cnn_explorer.ui.markdown import plain, sentence
 from cnn_explorer.ui.session import remembered
 from cnn_explorer.ui.uploads import picture_uploader, upload_error
-from cnn_explorer.ui.widgets import NUMBER_WIDTH, show_notices, then_page
+from cnn_explorer.ui.widgets import NUMBER_WIDTH, preset_choice, show_notices, then_page
 
+TOP = "top"  # key of the fragment with the top row
 GROUP = "group_"  # in the keys of groups of widgets, before their names
 HELP = {  # what a knob is for, and what to watch; the first whose name is in the knob's label counts
     "out_channels": "How many feature maps come out, each with its own kernels: watch the parameters grow with them.",
@@ -87,7 +93,23 @@ class _Rejected:
 # --- the top row ---
 
 
-def notices(typing_error: str) -> None:
+@st.fragment(key=TOP)
+@guarded(stop=True)
+def top_row() -> None:
+    """The network by its name and as a line of text, what else there is to choose, and what could not be read."""
+    spec = parse(state.architecture())
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="top_row"):
+        _about_presets()
+        preset_choice(spec, show)
+        typing_error = _architecture_text(spec)
+        _picture_popover()
+        stages()
+        code_switch()
+        _own_weights_button()
+    _notices(typing_error)
+
+
+def _notices(typing_error: str) -> None:
     """What could not be read: what was typed, what the page's address says."""
     meant = remembered(_Rejected).meant
     if typing_error:
@@ -102,7 +124,7 @@ def notices(typing_error: str) -> None:
     show_notices(state.FIRST_PAGE.notices())
 
 
-def architecture_text(spec: NetworkSpec) -> str:
+def _architecture_text(spec: NetworkSpec) -> str:
     """The network as one line of text, to read, edit and copy. Returns what is wrong with the typed text, or ""."""
     rejected = remembered(_Rejected)
     if rejected.net != str(spec):  # the network has changed by other means since
@@ -142,12 +164,12 @@ def show(spec: NetworkSpec) -> None:
     remembered(_Rejected).error = ""
 
 
-def about_presets() -> None:
+def _about_presets() -> None:
     """What the list of networks takes its names from."""
     st.markdown("Network", width="content", help=LECTURE_HELP)
 
 
-def picture_popover() -> None:
+def _picture_popover() -> None:
     """Upload a picture of a digit."""
     with st.popover("Upload a picture", icon=":material/upload:"):
         picture_uploader("A picture of one digit, light on dark or dark on light", UPLOAD, _draw, then_page)
@@ -165,7 +187,7 @@ def _draw(picture: Image.Image) -> str:
     return ""
 
 
-def own_weights_button() -> None:
+def _own_weights_button() -> None:
     """Back from the visitor's own weights to those that come with the package."""
     if torch_loading().ready and own_weights.own():
         st.button(
@@ -196,32 +218,41 @@ Edit = Callable[[Blocks, Any], Blocks]  # the network as it is when the visitor 
 
 
 def _edit(edit: Callable[[Blocks], Blocks]) -> None:
-    """Change the network as it is now: it may have changed since the page was drawn. Say why if that cannot be."""
+    """Change the network as it is now: it may have changed since the page was drawn. Say why if that cannot be.
+
+    Where only the value has changed that the visitor has just chosen, all groups of widgets are right as they are.
+    Then only the fragments beside them run, in half of the time.
+    """
+    before = parse(state.architecture())
     try:
         with suppress(IndexError):  # the part is gone
-            show(edit(split(parse(state.architecture()))).spec())
+            show(edit(split(before)).spec())
     except ValueError as problem:
         events.refusal("network")
         st.toast(sentence(problem), icon=":material/block:", duration="long")
+    if one_value_apart(before, parse(state.architecture())) and not state.code():
+        st.rerun([TOP, LIVE])
 
 
 _edit_page = then_page(_edit)
 
 
-def _number(key: str, label: str, value: int, low: int, high: int, edit: Edit) -> None:
-    """A whole number. The browser does not know its bounds: it would refuse a number beyond them without a word."""
-    high = max(high, value)
+def _number(key: str, label: str, value: int, low: int, high: int | Callable[[], int], edit: Edit) -> None:
+    """A whole number. `high` is a function where the bound depends on the rest of the network. The browser does not
+    know the bounds: it would refuse a number beyond them without a word.
+    """
 
     def changed(new: int) -> None:
-        if low <= new <= high:
+        most = high if isinstance(high, int) else high()
+        if low <= new <= max(most, value):
             _edit(lambda now: edit(now, new))
         else:
-            limit = f"at least {low}" if new < low else f"at most {high:,} here: {_of(LIMITS, label)}"
+            limit = f"at least {low}" if new < low else f"at most {most:,} here: {_of(LIMITS, label)}"
             st.toast(f"{label} is {limit}.", icon=":material/block:", duration="long")
 
     widget = controlled(f"{key}_{label}", value, then_page(changed))
-    explained = f"{_of(HELP, label)} {low} to {high}."
-    st.number_input(label, width=NUMBER_WIDTH, help=explained, **widget)
+    bounds = f"{low} to {high}." if isinstance(high, int) else f"At least {low}: {_of(LIMITS, label)}."
+    st.number_input(label, width=NUMBER_WIDTH, help=f"{_of(HELP, label)} {bounds}", **widget)
 
 
 def _of(texts: Mapping[str, str], label: str) -> str:
@@ -229,15 +260,15 @@ def _of(texts: Mapping[str, str], label: str) -> str:
     return next(text for parameter, text in texts.items() if parameter in label)
 
 
-def _window(key: str, label: str, value: IntOrPair, low: int, high: tuple[int, int], edit: Edit) -> None:
+def _window(key: str, label: str, value: IntOrPair, low: int, high: Callable[[], Pair], edit: Edit) -> None:
     """A parameter of a window: one number, or two where height and width differ."""
     if not isinstance(value, tuple):
-        _number(key, label, value, low, min(high), edit)
+        _number(key, label, value, low, lambda: min(high()), edit)
         st.empty()
         return
     height, width = value
-    _number(key, f"{label} H", height, low, high[0], lambda now, new: edit(now, (new, width)))
-    _number(key, f"{label} W", width, low, high[1], lambda now, new: edit(now, (height, new)))
+    _number(key, f"{label} H", height, low, lambda: high()[0], lambda now, new: edit(now, (new, width)))
+    _number(key, f"{label} W", width, low, lambda: high()[1], lambda now, new: edit(now, (height, new)))
 
 
 def _choice(key: str, label: str, value: str | None, options: tuple[str, ...], edit: Edit) -> None:
@@ -263,17 +294,14 @@ def _button(key: str, icon: str, name: str, edit: Callable[[Blocks], Blocks], *,
     )
 
 
-def block_groups(shapes: NetworkShapes) -> None:
+def block_groups() -> None:
     """A group of widgets for each block, in the order of the blocks' columns, then one for the linear layers.
 
     A group keeps its place while its settings change: the − and + under the pointer stay there. The browser gives each
     group its name and its place by its key (`network_view/assets/knobs.js`).
     """
-    parts = split(shapes.spec)
-    inputs = {id(layer.spec): layer.input_shape for layer in shapes.layers}
-    if shapes.error:
-        broken = [layer for _, layer in shapes.spec.named_layers()][shapes.error.index]
-        inputs[id(broken)] = shapes.output_shape
+    spec = parse(state.architecture())
+    parts = split(spec)
     if parts.stem:
         then = "then the blocks" if parts.blocks else "then"
         st.markdown(f"First {', '.join(map(str, parts.stem))}, {then}:")
@@ -287,12 +315,12 @@ def block_groups(shapes: NetworkShapes) -> None:
                 st.empty()
                 continue
             with st.container(gap="xxsmall", key=f"{GROUP}conv{index + 1}"):
-                _block_group(parts, index, inputs)
+                _block_group(parts, index)
         with st.container(gap="xxsmall", key=f"{GROUP}linear"):
-            _linear_group(parts, len(shapes.spec.layers), places.hidden)
+            _linear_group(parts, len(spec.layers), places.hidden)
 
 
-def _block_group(parts: Blocks, index: int, inputs: dict[int, Shape]) -> None:
+def _block_group(parts: Blocks, index: int) -> None:
     key, block, number = f"block{index + 1}", parts.blocks[index], index + 1
     conv, pool, activation = block.conv, block.pool, block.activation
 
@@ -302,8 +330,11 @@ def _block_group(parts: Blocks, index: int, inputs: dict[int, Shape]) -> None:
     def of_conv(name: str) -> Edit:
         return of_block(lambda block, new: block.with_conv(**{name: new}))
 
-    def of_pool(kind: PoolKind, name: str) -> Edit:
-        return of_block(lambda block, new: block.with_pool(kind, **{name: new}))
+    def of_pool(name: str) -> Edit:
+        return of_block(lambda block, new: block.with_pool(block.pool.kind, **{name: new}) if block.pool else block)
+
+    def room(name: str, layer: Callable[[Block], WindowSpec | None]) -> Callable[[], Pair]:
+        return lambda: _room(index, layer)[name]
 
     with _row():
         st.markdown(f"**conv{number}**", width="content")
@@ -319,18 +350,15 @@ def _block_group(parts: Blocks, index: int, inputs: dict[int, Shape]) -> None:
         else:
             st.empty()
     with _row():
-        room = _room(conv, inputs.get(id(conv)))
         _number(key, "out_channels", conv.out_channels, 1, MAX_CHANNELS, of_conv("out_channels"))
-        _window(key, "kernel_size", conv.kernel_size, 1, room["kernel_size"], of_conv("kernel_size"))
-        _window(key, "stride", conv.stride, 1, room["stride"], of_conv("stride"))
-        _window(key, "padding", conv.padding, 0, (MAX_EXTENT, MAX_EXTENT), of_conv("padding"))
-        _window(key, "dilation", conv.dilation, 1, room["dilation"], of_conv("dilation"))
+        for name in ("kernel_size", "stride", "padding", "dilation"):
+            low = 0 if name == "padding" else 1
+            _window(key, name, getattr(conv, name), low, room(name, lambda block: block.conv), of_conv(name))
         _choice(key, "pooling", pool.kind if pool else None, get_args(PoolKind), of_block(Block.with_pool))
         if pool:
-            room = _room(pool, inputs.get(id(pool)))
-            of_kernel, of_stride = of_pool(pool.kind, "kernel_size"), of_pool(pool.kind, "stride")
-            _window(key, "pool kernel_size", pool.kernel_size, 1, room["kernel_size"], of_kernel)
-            _window(key, "pool stride", pool.stride, 1, room["stride"], of_stride)
+            for name in ("kernel_size", "stride"):
+                high = room(name, lambda block: block.pool)
+                _window(key, f"pool {name}", getattr(pool, name), 1, high, of_pool(name))
         else:
             _nothing(4)
         kind = activation.kind if activation else None
@@ -342,24 +370,38 @@ def _row() -> DeltaGenerator:
     return st.container(horizontal=True, vertical_alignment="center", gap="xxsmall")
 
 
-def _room(layer: WindowSpec, shape: Shape | None) -> dict[str, tuple[int, int]]:
-    """The largest values that fit the layer's input, height and width; torch's own limits where the
-    input is not known.
+def _room(index: int, layer: Callable[[Block], WindowSpec | None]) -> dict[str, Pair]:
+    """The largest values, height and width, that fit the input of a block's `layer` in the present network; torch's
+    own limits where the input is not known.
     """
-    if shape is None or len(shape) != 3:
-        return dict.fromkeys(("kernel_size", "stride", "dilation"), (MAX_EXTENT, MAX_EXTENT))
-    kernel, _, padding, dilation = layer.window()
+    shapes = caches.shapes_of(state.architecture())
+    blocks = split(shapes.spec).blocks
+    window = layer(blocks[index]) if index < len(blocks) else None
+    shape = _input_of(window, shapes) if window else None
+    if window is None or shape is None or len(shape) != 3:
+        return dict.fromkeys(("kernel_size", "stride", "padding", "dilation"), (MAX_EXTENT, MAX_EXTENT))
+    kernel, _, padding, dilation = window.window()
     padded = (shape[1] + 2 * padding[0], shape[2] + 2 * padding[1])
 
-    def limited(values: list[int]) -> tuple[int, int]:
+    def limited(values: list[int]) -> Pair:
         height, width = (max(1, min(MAX_EXTENT, value)) for value in values)
         return height, width
 
     return {
         "kernel_size": limited([(padded[axis] - 1) // dilation[axis] + 1 for axis in (0, 1)]),
         "stride": limited(list(padded)),
+        "padding": (MAX_EXTENT, MAX_EXTENT),
         "dilation": limited([(padded[axis] - 1) // max(1, kernel[axis] - 1) for axis in (0, 1)]),
     }
+
+
+def _input_of(layer: LayerSpec, shapes: NetworkShapes) -> Shape | None:
+    """The shape that goes into a layer, also into the first one that it does not fit; None behind that one."""
+    inputs = {id(each.spec): each.input_shape for each in shapes.layers}
+    if shapes.error:
+        broken = [each for _, each in shapes.spec.named_layers()][shapes.error.index]
+        inputs[id(broken)] = shapes.output_shape
+    return inputs.get(id(layer))
 
 
 def _linear_group(parts: Blocks, layers: int, places: int) -> None:

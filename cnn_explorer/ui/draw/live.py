@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from cnn_explorer.weights.novelty import Novelty
 
 KEY = network_view.DRAW
+LIVE = "live"  # key of the fragment
 BRIEFLY, ON_THE_SPOT, MOST = 4, 10, 40  # seconds of training: on a press of the button, without one, altogether
 STAGE_SIDE = 140  # CSS pixels
 
 
-@st.fragment
+@st.fragment(key=LIVE)
 @guarded()
 def live_view() -> None:
     """Mount the network view for the session's drawing and network."""
