@@ -420,9 +420,10 @@ class Soak:
                 await asyncio.sleep(1)
 
     async def train(self) -> None:
-        """Watch a training from its beginning to its end, as a page does."""
+        """Watch a training of a random network from its beginning to its end, as a page does."""
+        net = f"conv{self.chance.randint(4, 12)}k5-max2-relu-fc{self.chance.randint(10, 200)}-relu-fc10"
         recipe = f"bundled-sgd0.05m0.5-b64-e4-s{self.chance.randint(0, 999)}"
-        query = urlencode({"recipe": recipe, "until": 252})
+        query = urlencode({"net": net, "recipe": recipe, "until": 252})
         async with connected(self.url) as socket:
             session = Session(socket, "training", query)
             await session.open()
@@ -471,6 +472,15 @@ class Soak:
                 await asyncio.sleep(1)
 
 
+def beside_mb(pid: int) -> float:
+    """The resident memory of a process's children. Threads and children may end meanwhile."""
+    found = 0.0
+    for file in Path(f"/proc/{pid}/task").glob("*/children"):  # every thread has children of its own
+        with contextlib.suppress(OSError, StopIteration):
+            found += sum(resident_mb(int(child)) for child in file.read_text().split())
+    return found
+
+
 async def soak(server: Server, minutes: int, log: Path) -> None:
     """Have everything on for so many minutes; print what there was in each."""
     soak = Soak(server.url)
@@ -480,9 +490,7 @@ async def soak(server: Server, minutes: int, log: Path) -> None:
     shown: set[str] = set()
     for minute in range(1, minutes + 1):
         await asyncio.sleep(60)
-        lists = Path(f"/proc/{server.pid}/task").glob("*/children")  # every thread has children of its own
-        children = [child for file in lists for child in file.read_text().split()]
-        beside = sum(resident_mb(int(child)) for child in children)
+        beside = beside_mb(server.pid)
         told = log.read_text().count('"event": "error"')
         print(
             f"{minute:3d} min  {resident_mb(server.pid):5.0f} MB, {beside:5.0f} in the process of classic networks  "
