@@ -1,4 +1,5 @@
-// The types that several modules of the grid player share, for the JSDoc comments in `assets`. No browser loads this file.
+// The types that several modules of the grid player share, for the JSDoc comments in `assets`. No browser loads this
+// file.
 
 export type Cell = [row: number, column: number];
 

@@ -50,9 +50,11 @@ export interface Update extends Maps {
   sentence: string;
   training: { going: boolean; has: number; to: number } | null; // seconds that it has had and is to have
   layers: Layer[];
-  error: { layer: string; text: string; remedy: string; repairs: { label: string; net: string }[] } | null; // why the next layer cannot take its input
+  // why the next layer cannot take its input
+  error: { layer: string; text: string; remedy: string; repairs: { label: string; net: string }[] } | null;
   classes: number;
-  pin: { net: string; name: string; present: string; layers: Layer[] | null; classes: number; weights: number } | null; // see `Pinned` in `__init__.py`
+  // see `Pinned` in `__init__.py`
+  pin: { net: string; name: string; present: string; layers: Layer[] | null; classes: number; weights: number } | null;
   weights: Float32Array;
   pinWeights: Float32Array; // of the pinned network
 }
@@ -130,8 +132,10 @@ export interface Lattice {
 /** How a map follows from the former one. Numbers come in pairs: down, across. */
 export type Relation = { finer?: boolean } & (
   | { kind: "same" | "features" | "other" }
-  | { kind: "border"; more: number[][] } // values before the former map's first and behind its last one; below 0 for fewer
-  | { kind: "every"; stride: number[]; first: number[] } // the values that stay, counted in the former map; in the present one if finer
+  // values before the former map's first and behind its last one; below 0 for fewer
+  | { kind: "border"; more: number[][] }
+  // the values that stay, counted in the former map; in the present one if finer
+  | { kind: "every"; stride: number[]; first: number[] }
   | { kind: "windows"; stride: number[]; first: number[]; size: number[] }
 );
 
@@ -237,7 +241,8 @@ export interface Look {
 }
 
 /**
- * How the maps of one layer are laid out. A canvas holds `unit` × `unit` dots a map pixel and is enlarged by CSS, `dot` CSS
+ * How the maps of one layer are laid out. A canvas holds `unit` × `unit` dots a map pixel and is enlarged by CSS, `dot`
+ * CSS
  * pixels a dot: so a paint touches few dots, and the browser does the scaling.
  */
 export interface Grid {

@@ -9,7 +9,8 @@ import { full, MAX_VALUE, parse } from "./numbers.js";
 const PATIENCE = 3000; // ms without an answer (a restart, a lost connection) until the edits are sent again
 
 /**
- * The edits that the server has not confirmed. Each message repeats all of them: Streamlit keeps only the newest of messages that arrive
+ * The edits that the server has not confirmed. Each message repeats all of them: Streamlit keeps only the newest of
+ * messages that arrive
  * while it is busy. They are sent until they are confirmed: a message is lost where the connection is.
  */
 export class Outbox {
@@ -44,7 +45,10 @@ export class Outbox {
   #send() {
     clearTimeout(this.#timer);
     this.send({ seq: this.seq, edits: [...this.waiting] });
-    this.#timer = window.setTimeout(() => { this.seq += 1; this.#send(); }, PATIENCE); // the same message would not be a new one
+    this.#timer = window.setTimeout(() => {
+      this.seq += 1;
+      this.#send();
+    }, PATIENCE); // the same message would not be a new one
   }
 
   get busy() {
@@ -52,13 +56,21 @@ export class Outbox {
   }
 }
 
-/** @type {Record<string, [number, number] | undefined>} where a key leads from the field: rows down, columns to the right */
+/**
+ * @type {Record<string, [number, number] | undefined>} where a key leads from the field: rows down, columns to the
+ *   right
+ */
 const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], Enter: [0, 0] };
 
 /**
  * Open a field in a cell.
- * @param {Grid} grid @param {number} row @param {number} column @param {string} typed the character that opened it, or "" to start from the number
- * @param {{commit: (value: number) => void, complain: (sentence: string) => void, leave: (row: number, column: number) => void}} then
+ * @param {Grid} grid
+ * @param {number} row
+ * @param {number} column
+ * @param {string} typed the character that opened it, or "" to start from the number
+ * @param
+ *   {{commit: (value: number) => void, complain: (sentence: string) => void, leave: (row: number, column: number)
+ *   => void}} then
  */
 export function openField(grid, row, column, typed, then) {
   const cell = grid.cell(row, column);
@@ -84,11 +96,14 @@ export function openField(grid, row, column, typed, then) {
     const entered = parse(field.value);
     if (entered === null && !leaving) {
       field.setAttribute("aria-invalid", "true");
-      then.complain(`“${field.value}” is not a number from −${MAX_VALUE} to ${MAX_VALUE}; a fraction such as 1/9 is one.`);
+      then.complain(
+        `“${field.value}” is not a number from −${MAX_VALUE} to ${MAX_VALUE}; a fraction such as 1/9 is one.`,
+      );
       return false;
     }
     close();
-    if (entered === null) then.complain(`“${field.value}” is not a number from −${MAX_VALUE} to ${MAX_VALUE}; ${full(value)} stays.`);
+    if (entered === null)
+      then.complain(`“${field.value}” is not a number from −${MAX_VALUE} to ${MAX_VALUE}; ${full(value)} stays.`);
     else if (entered !== value) then.commit(entered);
     return true;
   };
@@ -96,7 +111,9 @@ export function openField(grid, row, column, typed, then) {
   /** @param {KeyboardEvent} event @returns {[number, number] | undefined} */
   const stepOf = ({ key, shiftKey }) => (key === "Tab" ? [0, shiftKey ? -1 : 1] : STEPS[key]);
 
-  field.onblur = () => { commit(true); };
+  field.onblur = () => {
+    commit(true);
+  };
   field.onkeydown = (event) => {
     event.stopPropagation();
     const step = stepOf(event);
@@ -104,8 +121,10 @@ export function openField(grid, row, column, typed, then) {
       close();
       grid.focus(row, column);
     } else if (step) {
-      const down = row + step[0], across = column + step[1];
-      if (event.key === "Tab" && !grid.has(down, across)) return; // on to whatever comes next in the page; the blur commits
+      const down = row + step[0];
+      const across = column + step[1];
+      // on to whatever comes next in the page; the blur commits
+      if (event.key === "Tab" && !grid.has(down, across)) return;
       event.preventDefault();
       if (!commit(false)) return;
       if (grid.has(down, across)) then.leave(down, across);

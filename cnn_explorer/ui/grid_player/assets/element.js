@@ -15,7 +15,9 @@ export function element(tag, className = "", ...children) {
 /**
  * The first element that a selector names.
  * @template {Element} Type
- * @param {ParentNode} root @param {string} selector @param {new () => Type} type of the element, such as HTMLTableElement
+ * @param {ParentNode} root
+ * @param {string} selector
+ * @param {new () => Type} type of the element, such as HTMLTableElement
  * @returns {Type}
  */
 export function part(root, selector, type) {
@@ -24,7 +26,11 @@ export function part(root, selector, type) {
   return found;
 }
 
-/** The part of the page, a shadow tree, that an element belongs to. @param {Element} inside @returns {ShadowRoot | Document} */
+/**
+ * The part of the page, a shadow tree, that an element belongs to.
+ * @param {Element} inside
+ * @returns {ShadowRoot | Document}
+ */
 export function rootOf(inside) {
   const root = inside.getRootNode();
   return root instanceof ShadowRoot ? root : document;

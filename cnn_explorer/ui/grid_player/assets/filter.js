@@ -13,37 +13,54 @@ export function sizeOfResult({ rows, columns }, kernel) {
 
 /** Every value of the result, row by row. @param {Picture} picture @param {number[][]} kernel */
 export function filtered({ values, rows, columns }, kernel) {
-  const [height, width] = sizeOfResult({ values, rows, columns }, kernel), before = Math.floor(kernel.length / 2);
+  const [height, width] = sizeOfResult({ values, rows, columns }, kernel);
+  const before = Math.floor(kernel.length / 2);
   const result = new Float64Array(height * width);
-  kernel.forEach((line, down) => line.forEach((weight, across) => {
-    if (!weight) return;
-    for (let row = Math.max(0, before - down); row < Math.min(height, rows + before - down); row++) {
-      const from = (row + down - before) * columns + across - before;
-      const last = Math.min(width, columns + before - across);
-      for (let column = Math.max(0, before - across); column < last; column++) result[row * width + column] += weight * values[from + column];
-    }
-  }));
+  kernel.forEach((line, down) =>
+    line.forEach((weight, across) => {
+      if (!weight) return;
+      for (let row = Math.max(0, before - down); row < Math.min(height, rows + before - down); row++) {
+        const from = (row + down - before) * columns + across - before;
+        const last = Math.min(width, columns + before - across);
+        for (let column = Math.max(0, before - across); column < last; column++)
+          result[row * width + column] += weight * values[from + column];
+      }
+    }),
+  );
   return result;
 }
 
-/** The products that make one value of the result. @param {Picture} picture @param {number[][]} kernel @param {Cell} pixel @returns {Product[]} */
+/**
+ * The products that make one value of the result.
+ * @param {Picture} picture
+ * @param {number[][]} kernel
+ * @param {Cell} pixel
+ * @returns {Product[]}
+ */
 export function productsOf({ values, rows, columns }, kernel, [row, column]) {
   const before = Math.floor(kernel.length / 2);
-  return kernel.flatMap((line, down) => line.map((weight, across) => {
-    const y = row + down - before, x = column + across - before;
-    const inside = y >= 0 && x >= 0 && y < rows && x < columns;
-    const value = inside ? values[y * columns + x] : 0;
-    return { value, weight, product: value * weight, padding: !inside };
-  }));
+  return kernel.flatMap((line, down) =>
+    line.map((weight, across) => {
+      const y = row + down - before;
+      const x = column + across - before;
+      const inside = y >= 0 && x >= 0 && y < rows && x < columns;
+      const value = inside ? values[y * columns + x] : 0;
+      return { value, weight, product: value * weight, padding: !inside };
+    }),
+  );
 }
 
 /** Whether a result is shown in two colours, as the weights add up to no whole picture. @param {number[][]} kernel */
 export const isSigned = (kernel) => Math.abs(kernel.flat().reduce((sum, weight) => sum + weight, 0) - 1) > 0.5;
 
-const BELOW = [16, 78, 155], ZERO = 246, ABOVE = [166, 70, 0]; // blue below zero, orange above, as everywhere in the app
+// Blue below zero, orange above, as everywhere in the app.
+const BELOW = [16, 78, 155];
+const ZERO = 246;
+const ABOVE = [166, 70, 0];
 
 /**
- * A result as colours: grey from 0 to 1, or blue below zero and orange above, with full colour at the largest magnitude.
+ * A result as colours: grey from 0 to 1, or blue below zero and orange above, with full colour at the largest
+ * magnitude.
  * @param {Float64Array} values @param {boolean} signed
  */
 export function coloured(values, signed) {

@@ -11,7 +11,10 @@ const NONE = { top: 0, bottom: 0, left: 0, right: 0 };
 /** @type {WeakMap<Element, {grid: Grid, row: number, column: number}>} */
 const positions = new WeakMap();
 
-/** The cell of a grid that an element lies in; `current` if the Tab key stops at it. @param {EventTarget | null} target */
+/**
+ * The cell of a grid that an element lies in; `current` if the Tab key stops at it.
+ * @param {EventTarget | null} target
+ */
 export function cellOf(target) {
   const cell = target instanceof Element ? target.closest("td") : null;
   const position = cell && positions.get(cell);
@@ -20,11 +23,25 @@ export function cellOf(target) {
 
 export class Grid {
   /**
-   * @param {{part: GridPart, index: number[], title: string, note?: string, values: number[][], padding?: Border, padText?: string,
-   *   editable?: boolean, tint?: string, corner?: Cell}} options `part` and `index` say which numbers these are: ["input", channel], ["weight", out, in],
+   * @param
+   *   {{part: GridPart, index: number[], title: string, note?: string, values: number[][], padding?: Border,
+   *   padText?: string,
+   * editable?: boolean, tint?: string, corner?: Cell}} options `part` and `index` say which numbers these are:
+   * ["input", channel], ["weight", out, in],
    *   ["bias"], ["output", map], ["partial", at]
    */
-  constructor({ part, index, title, note = "", values, padding = NONE, padText = "", editable = false, tint = "", corner = [0, 0] }) {
+  constructor({
+    part,
+    index,
+    title,
+    note = "",
+    values,
+    padding = NONE,
+    padText = "",
+    editable = false,
+    tint = "",
+    corner = [0, 0],
+  }) {
     this.part = part;
     this.index = index;
     this.title = title;
@@ -40,7 +57,8 @@ export class Grid {
     /** @type {Map<string, HTMLTableCellElement[]>} */
     this.marked = new Map();
     this.element = element("figure", `grid ${part}`);
-    this.element.innerHTML = `<figcaption><b></b> <span></span></figcaption><div class="scroll"><table role="grid"></table></div>`;
+    this.element.innerHTML = `<figcaption><b></b> <span></span></figcaption><div class="scroll"><table
+      role="grid"></table></div>`;
     partOf(this.element, "b", HTMLElement).textContent = title;
     this.caption = partOf(this.element, "figcaption span", HTMLElement);
     this.table = partOf(this.element, "table", HTMLTableElement);
@@ -49,8 +67,12 @@ export class Grid {
     this.update(values, note);
   }
 
-  get rows() { return this.values.length; }
-  get columns() { return this.values[0]?.length ?? 0; }
+  get rows() {
+    return this.values.length;
+  }
+  get columns() {
+    return this.values[0]?.length ?? 0;
+  }
 
   /** @param {string} padText */
   #build(padText) {
@@ -81,7 +103,12 @@ export class Grid {
     return row >= 0 && column >= 0 && row < this.rows && column < this.columns;
   }
 
-  /** A cell, padding included. @param {number} row @param {number} column @returns {HTMLTableCellElement | undefined} */
+  /**
+   * A cell, padding included.
+   * @param {number} row
+   * @param {number} column
+   * @returns {HTMLTableCellElement | undefined}
+   */
   cell(row, column) {
     return this.cells[row + this.padding.top]?.[column + this.padding.left];
   }
@@ -92,15 +119,20 @@ export class Grid {
     this.caption.textContent = note;
     this.table.setAttribute("aria-label", note ? `${this.title}, ${note}` : this.title);
     const most = Math.max(...values.flat().map(Math.abs)) || 1;
-    values.forEach((line, row) => line.forEach((value, column) => {
-      const cell = this.cell(row, column);
-      if (!cell) return;
-      if (!cell.querySelector("input")) cell.textContent = short(value);
-      cell.title = short(value) === full(value) ? "" : full(value);
-      if (this.tint) cell.style.setProperty("--share", `${Math.round(38 * Math.max(0, value) / most)}%`);
-    }));
+    values.forEach((line, row) =>
+      line.forEach((value, column) => {
+        const cell = this.cell(row, column);
+        if (!cell) return;
+        if (!cell.querySelector("input")) cell.textContent = short(value);
+        cell.title = short(value) === full(value) ? "" : full(value);
+        if (this.tint) cell.style.setProperty("--share", `${Math.round((38 * Math.max(0, value)) / most)}%`);
+      }),
+    );
     if (this.tint) this.element.dataset.tint = this.tint;
-    this.element.style.setProperty("--letters", String(Math.max(1, ...values.flat().map((value) => short(value).length))));
+    this.element.style.setProperty(
+      "--letters",
+      String(Math.max(1, ...values.flat().map((value) => short(value).length))),
+    );
   }
 
   /** Give a class to these cells and take it from all others. @param {string} name @param {Cell[]} cells */

@@ -1,4 +1,5 @@
-// The grid player: input, kernels and output of one small layer, number by number. Called again by Streamlit with every change of the data.
+// The grid player: input, kernels and output of one small layer, number by number. Called again by Streamlit with every
+// change of the data.
 
 import { part } from "./element.js";
 import { PicturePlayer } from "./picture_player.js";
@@ -9,7 +10,11 @@ import { Player } from "./player.js";
 /** @type {WeakMap<ShadowRoot, Player | PicturePlayer>} */
 const players = new WeakMap();
 
-/** @param {{data: [Scene | PictureScene], parentElement: ShadowRoot, setStateValue: (name: "edits", value: Message) => void}} component */
+/**
+ * @param
+ *   {{data: [Scene | PictureScene], parentElement: ShadowRoot, setStateValue: (name: "edits", value: Message) => void}}
+ *   component
+ */
 export default function ({ data: [data], parentElement, setStateValue }) {
   const mounted = players.get(parentElement) ?? playerFor(data, part(parentElement, ".grid-player", HTMLElement));
   players.set(parentElement, mounted);
@@ -22,5 +27,9 @@ export default function ({ data: [data], parentElement, setStateValue }) {
   };
 }
 
-/** A component shows scenes of one step, all of the same kind. @param {Scene | PictureScene} scene @param {HTMLElement} host */
+/**
+ * A component shows scenes of one step, all of the same kind.
+ * @param {Scene | PictureScene} scene
+ * @param {HTMLElement} host
+ */
 const playerFor = ({ layout }, host) => (layout === "picture" ? new PicturePlayer(host) : new Player(host));

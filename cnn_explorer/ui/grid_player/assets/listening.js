@@ -11,12 +11,15 @@ export const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1],
 
 /**
  * @param {HTMLElement} area that the grids are in
- * @param {{touched: () => void, look: (found: Found) => void, announce: () => void, edit: (found: Found, typed: string) => void}} handlers
+ * @param
+ *   {{touched: () => void, look: (found: Found) => void, announce: () => void, edit: (found: Found, typed: string)
+ *   => void}} handlers
  *   `touched` is called when the visitor begins to use pointer or keys
  */
 export function listen(area, { touched, look, announce, edit }) {
   /** A finger keeps its first target while it moves. @param {PointerEvent} event */
-  const under = (event) => cellOf(event.pointerType === "mouse" ? event.target : rootOf(area).elementFromPoint(event.clientX, event.clientY));
+  const under = (event) =>
+    cellOf(event.pointerType === "mouse" ? event.target : rootOf(area).elementFromPoint(event.clientX, event.clientY));
   /** @type {Found | undefined} */
   let last;
   let firstTap = false;
@@ -28,8 +31,12 @@ export function listen(area, { touched, look, announce, edit }) {
     look(found);
   };
   area.onpointerenter = touched;
-  area.onpointermove = (event) => { if (event.pointerType !== "touch" || event.buttons) follow(event); };
-  area.onpointerleave = () => { last = undefined; };
+  area.onpointermove = (event) => {
+    if (event.pointerType !== "touch" || event.buttons) follow(event);
+  };
+  area.onpointerleave = () => {
+    last = undefined;
+  };
   area.onpointerdown = (event) => {
     touched();
     last = undefined;
@@ -37,7 +44,9 @@ export function listen(area, { touched, look, announce, edit }) {
     follow(event);
   };
   // A first tap looks at a cell, a second one edits it. After a drag a browser may send no click.
-  area.onpointerup = () => { if (firstTap) announce(); };
+  area.onpointerup = () => {
+    if (firstTap) announce();
+  };
   area.onclick = (event) => {
     const found = cellOf(event.target);
     if (!found || event.target instanceof HTMLInputElement || !found.grid.has(found.row, found.column)) return;
@@ -51,7 +60,8 @@ export function listen(area, { touched, look, announce, edit }) {
     const step = ARROWS[event.key];
     if (step) {
       event.preventDefault();
-      const down = row + step[0], across = column + step[1];
+      const down = row + step[0];
+      const across = column + step[1];
       if (!grid.has(down, across)) return;
       touched();
       grid.focus(down, across);

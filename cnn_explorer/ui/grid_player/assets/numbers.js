@@ -27,7 +27,11 @@ export function term(value) {
 /** @param {string} text */
 const signed = (text) => text.replace("-", "−");
 
-/** What a visitor typed: a number from −999 to 999 or a fraction of two; null if it is neither. @param {string} text @returns {number | null} */
+/**
+ * What a visitor typed: a number from −999 to 999 or a fraction of two; null if it is neither.
+ * @param {string} text
+ * @returns {number | null}
+ */
 export function parse(text) {
   const parts = text.trim().replaceAll("−", "-").replaceAll(",", ".").split("/");
   if (parts.length > 2 || parts.some((part) => part.trim() === "")) return null;

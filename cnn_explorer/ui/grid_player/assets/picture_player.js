@@ -1,4 +1,5 @@
-// A kernel on a picture, live: the pixel under the pointer with its window and its products; an edited kernel changes the picture at once.
+// A kernel on a picture, live: the pixel under the pointer with its window and its products; an edited kernel changes
+// the picture at once.
 
 import { openField, Outbox } from "./editing.js";
 import { contextOf, element, outside, part, smallest } from "./element.js";
@@ -9,7 +10,10 @@ import { bracketed, full, short, term } from "./numbers.js";
 import { Products } from "./products.js";
 
 /** @import { Cell, Message, Picture, PictureScene } from "../types.d.ts" */
-/** @typedef {{figure: HTMLElement, canvas: HTMLCanvasElement, mark: HTMLElement, note: HTMLElement}} Shown a picture on screen */
+/**
+ * @typedef {{figure: HTMLElement, canvas: HTMLCanvasElement, mark: HTMLElement, note: HTMLElement}} Shown a picture on
+ *   screen
+ */
 /** @typedef {{grid: Grid, products: Products}} Tables the kernel, and its products with the window */
 
 const NARROW = 700; // below, the kernel stands under both pictures
@@ -19,15 +23,18 @@ const SETTLED = 400; // ms until a chosen pixel is in the address
 const CELL = 34; // CSS pixels of a number of the kernel
 const FOOT = 130; // CSS pixels of all that is below the pictures
 const GAPS = 80; // CSS pixels between pictures and kernel
-const PRODUCT = [5.2, 6.5]; // letters: a column of the products, by the longest number of the kernel; factors that are longer wrap
+// letters: a column of the products, by the longest number of the kernel; factors that are longer wrap
+const PRODUCT = [5.2, 6.5];
 const LETTER = 0.475; // of its height
 
 const MARKUP = `
 <header><p class="about"></p></header>
 <div class="pictures">
-  <figure class="shown before"><figcaption><b>before</b> <span></span></figcaption><div><canvas></canvas><i class="mark"></i></div></figure>
+  <figure class="shown before"><figcaption><b>before</b> <span></span></figcaption><div><canvas></canvas><i
+    class="mark"></i></div></figure>
   <div class="middle"></div>
-  <figure class="shown after"><figcaption><b>after</b> <span></span></figcaption><div><canvas></canvas><i class="mark"></i></div></figure>
+  <figure class="shown after"><figcaption><b>after</b> <span></span></figcaption><div><canvas></canvas><i
+    class="mark"></i></div></figure>
 </div>
 <div class="sum"><p></p></div>
 <footer><p class="hint"></p></footer>
@@ -78,11 +85,17 @@ export class PicturePlayer {
     this.outbox = new Outbox((message) => this.send(message));
     listen(this.middle, {
       touched: () => {},
-      look: ({ grid, row, column }) => { this.#term = row * grid.columns + column; this.#look(); },
+      look: ({ grid, row, column }) => {
+        this.#term = row * grid.columns + column;
+        this.#look();
+      },
       announce: () => this.#announce(),
       edit: ({ row, column }, typed) => this.#edit(row, column, typed),
     });
-    this.middle.addEventListener("pointerleave", () => { this.#term = -1; this.#look(); });
+    this.middle.addEventListener("pointerleave", () => {
+      this.#term = -1;
+      this.#look();
+    });
     this.observer = new ResizeObserver(() => this.#layout());
     this.observer.observe(host);
     this.onresize = () => this.#layout();
@@ -107,7 +120,8 @@ export class PicturePlayer {
       this.#picture = { rows, columns, values: Float64Array.from(bytesOf(scene.pixels), (grey) => grey / 255) };
     }
     this.#scene = scene;
-    if (!this.outbox.busy) { // an answer to an older edit would undo a newer one for a moment
+    if (!this.outbox.busy) {
+      // an answer to an older edit would undo a newer one for a moment
       this.#kernel = scene.kernel;
       if (!this.#timer) this.#chosen = scene.pixel;
     }
@@ -125,12 +139,27 @@ export class PicturePlayer {
     canvas.tabIndex = 0;
     canvas.setAttribute("role", "application");
     canvas.setAttribute("aria-roledescription", "picture");
-    canvas.onpointermove = canvas.onpointerdown = (event) => { if (event.pointerType !== "touch" || event.buttons) this.#point(canvas, event); };
-    canvas.onpointerup = () => { if (this.#pointed) this.#choose(this.#pointed); this.#announce(); };
-    canvas.onpointerleave = canvas.onpointercancel = () => { this.#pointed = null; this.#look(); };
+    canvas.onpointermove = canvas.onpointerdown = (event) => {
+      if (event.pointerType !== "touch" || event.buttons) this.#point(canvas, event);
+    };
+    canvas.onpointerup = () => {
+      if (this.#pointed) this.#choose(this.#pointed);
+      this.#announce();
+    };
+    canvas.onpointerleave = canvas.onpointercancel = () => {
+      this.#pointed = null;
+      this.#look();
+    };
     canvas.onkeydown = (event) => this.#walk(event);
-    canvas.onfocus = () => { if (canvas.matches(":focus-visible")) this.#announce(); };
-    return { figure, canvas, mark: part(figure, ".mark", HTMLElement), note: part(figure, "figcaption span", HTMLElement) };
+    canvas.onfocus = () => {
+      if (canvas.matches(":focus-visible")) this.#announce();
+    };
+    return {
+      figure,
+      canvas,
+      mark: part(figure, ".mark", HTMLElement),
+      note: part(figure, "figcaption span", HTMLElement),
+    };
   }
 
   // --- computing and painting ---
@@ -144,12 +173,21 @@ export class PicturePlayer {
     paint(this.before.canvas, [rows, columns], coloured(values, false));
     const signed = Boolean(this.#scene?.signed) || isSigned(this.#kernel);
     paint(this.after.canvas, this.#size, coloured(this.#values, signed));
-    const low = this.#values.reduce((least, value) => Math.min(least, value), Infinity), high = this.#values.reduce((most, value) => Math.max(most, value), -Infinity);
-    const colours = signed ? `from ${short(low)} (blue) over 0 to ${short(high)} (orange)` : `from ${short(low)} to ${short(high)}, 0 black, 1 white`;
+    const low = this.#values.reduce((least, value) => Math.min(least, value), Infinity);
+    const high = this.#values.reduce((most, value) => Math.max(most, value), -Infinity);
+    const colours = signed
+      ? `from ${short(low)} (blue) over 0 to ${short(high)} (orange)`
+      : `from ${short(low)} to ${short(high)}, 0 black, 1 white`;
     this.before.note.textContent = `${rows}×${columns} pixels, 0 black, 1 white`;
     this.after.note.textContent = colours;
-    for (const [shown, which] of /** @type {[Shown, string][]} */ ([[this.before, "before"], [this.after, "after"]])) {
-      shown.canvas.setAttribute("aria-label", `The picture ${which} the kernel, ${shown.note.textContent}. Arrow keys choose a pixel.`);
+    for (const [shown, which] of /** @type {[Shown, string][]} */ ([
+      [this.before, "before"],
+      [this.after, "after"],
+    ])) {
+      shown.canvas.setAttribute(
+        "aria-label",
+        `The picture ${which} the kernel, ${shown.note.textContent}. Arrow keys choose a pixel.`,
+      );
     }
     this.#showKernel();
     this.#layout();
@@ -158,7 +196,10 @@ export class PicturePlayer {
 
   #showKernel() {
     const kernel = this.#kernel;
-    if (this.#tables?.grid.rows === kernel.length) { this.#tables.grid.update(kernel); return; }
+    if (this.#tables?.grid.rows === kernel.length) {
+      this.#tables.grid.update(kernel);
+      return;
+    }
     const grid = new Grid({ part: "weight", index: [0, 0], title: "kernel", values: kernel, editable: true });
     this.#tables = { grid, products: new Products("window · kernel", kernel) };
     this.middle.replaceChildren(grid.element, this.#tables.products.element);
@@ -178,8 +219,11 @@ export class PicturePlayer {
   /** Show the pixel that is looked at: its window, its products and their sum. */
   #look() {
     if (!this.#tables) return;
-    const pixel = this.#pixel, [row, column] = pixel, side = this.#kernel.length;
-    const { rows, columns } = this.#picture, products = productsOf(this.#picture, this.#kernel, pixel);
+    const pixel = this.#pixel;
+    const [row, column] = pixel;
+    const side = this.#kernel.length;
+    const { rows, columns } = this.#picture;
+    const products = productsOf(this.#picture, this.#kernel, pixel);
     frame(this.before.mark, [row - Math.floor(side / 2), column - Math.floor(side / 2)], side, [rows, columns]);
     frame(this.after.mark, pixel, 1, this.#size);
     const { grid, products: table } = this.#tables;
@@ -197,7 +241,11 @@ export class PicturePlayer {
     return `row ${row}, column ${column}: ${terms} = ${full(totalOf(products))}`;
   }
 
-  /** PyTorch's value beside the sum; null while the server has yet to see the kernel. @param {ReturnType<typeof productsOf>} products @param {Cell} pixel */
+  /**
+   * PyTorch's value beside the sum; null while the server has yet to see the kernel.
+   * @param {ReturnType<typeof productsOf>} products
+   * @param {Cell} pixel
+   */
   #check(products, [row, column]) {
     const scene = this.#scene;
     if (!scene || JSON.stringify(scene.kernel) !== JSON.stringify(this.#kernel)) return null;
@@ -213,7 +261,8 @@ export class PicturePlayer {
   /** @param {HTMLCanvasElement} canvas @param {PointerEvent} event */
   #point(canvas, event) {
     const box = canvas.getBoundingClientRect();
-    const row = Math.floor(((event.clientY - box.top) / box.height) * canvas.height), column = Math.floor(((event.clientX - box.left) / box.width) * canvas.width);
+    const row = Math.floor(((event.clientY - box.top) / box.height) * canvas.height);
+    const column = Math.floor(((event.clientX - box.left) / box.width) * canvas.width);
     const pixel = this.#inside([row, column]);
     if (String(pixel) === String(this.#pointed)) return;
     this.#pointed = pixel;
@@ -263,7 +312,10 @@ export class PicturePlayer {
         this.#tell("");
         this.#compute();
       },
-      complain: (sentence) => { this.#tell(sentence); this.speech.textContent = sentence; },
+      complain: (sentence) => {
+        this.#tell(sentence);
+        this.speech.textContent = sentence;
+      },
       leave: (down, across) => grid.focus(down, across),
     });
   }
@@ -280,20 +332,26 @@ export class PicturePlayer {
   // --- layout ---
 
   #layout() {
-    const width = this.host.clientWidth, { rows, columns } = this.#picture;
+    const width = this.host.clientWidth;
+    const { rows, columns } = this.#picture;
     if (!width || !rows) return;
     const narrow = width < NARROW;
     this.host.classList.toggle("narrow", narrow);
     this.host.style.setProperty("--cell", `${CELL}px`);
     const letters = "0.123·".length + Math.max(...this.#kernel.flat().map((weight) => bracketed(weight).length));
     // A width of its own, so that the picture beside it stays where it is while the pointer is on it.
-    const middle = Math.round(this.#kernel.length * smallest() * Math.min(PRODUCT[1], Math.max(PRODUCT[0], LETTER * letters)));
+    const middle = Math.round(
+      this.#kernel.length * smallest() * Math.min(PRODUCT[1], Math.max(PRODUCT[0], LETTER * letters)),
+    );
     this.middle.style.width = narrow ? "" : `${middle}px`;
-    const above = part(this.host, ".pictures", HTMLElement).getBoundingClientRect().top + (outside(this.host, "[data-testid=stMain]")?.scrollTop ?? 0);
+    const above =
+      part(this.host, ".pictures", HTMLElement).getBoundingClientRect().top +
+      (outside(this.host, "[data-testid=stMain]")?.scrollTop ?? 0);
     const room = narrow ? (width - 12) / 2 : Math.min((width - middle - GAPS) / 2, window.innerHeight - above - FOOT);
     const largest = Math.max(rows, columns);
     const side = Math.min(MOST, Math.max(LEAST, room));
-    const dot = side >= 2 * largest ? Math.floor(side / largest) : side / largest; // whole pixels where they can be told apart
+    // whole pixels where they can be told apart
+    const dot = side >= 2 * largest ? Math.floor(side / largest) : side / largest;
     for (const { canvas } of [this.before, this.after]) {
       canvas.style.width = `${dot * canvas.width}px`;
       canvas.style.height = `${dot * canvas.height}px`;
@@ -311,7 +369,13 @@ function paint(canvas, [rows, columns], dots) {
   contextOf(canvas).putImageData(new ImageData(dots, columns, rows), 0, 0);
 }
 
-/** Lay a frame around side × side pixels of a picture. @param {HTMLElement} mark @param {Cell} corner @param {number} side @param {Cell} size of the picture */
+/**
+ * Lay a frame around side × side pixels of a picture.
+ * @param {HTMLElement} mark
+ * @param {Cell} corner
+ * @param {number} side
+ * @param {Cell} size of the picture
+ */
 function frame(mark, [row, column], side, [rows, columns]) {
   const places = { left: column / columns, top: row / rows, width: side / columns, height: side / rows };
   for (const [name, share] of Object.entries(places)) mark.style.setProperty(name, `${100 * share}%`);

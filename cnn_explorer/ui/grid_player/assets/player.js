@@ -21,12 +21,15 @@ const FOOT = 69; // CSS pixels: the transport, and the gaps
 const LINE = 21; // CSS pixels: a line of the sum
 const BESIDE = 350; // CSS pixels: the width of the sum beside the grids
 
-const ALL = [true, true, true, true], ROW = [false, false, false, true]; // of the kernel tensor's axes: out_channels, in_channels, rows, columns
+// Of the kernel tensor's axes: out_channels, in_channels, rows, columns.
+const ALL = [true, true, true, true];
+const ROW = [false, false, false, true];
 
 const MARKUP = `
 <header><div class="shapes"></div><p class="formula"></p><p class="about"></p></header>
 <div class="body"><div class="grid-area"></div><div class="sum"></div></div>
-<footer><div class="transport" role="group" aria-label="Animation"></div><div class="axes" role="group" aria-label="Axes of the kernel tensor" hidden></div><p class="hint"></p></footer>
+<footer><div class="transport" role="group" aria-label="Animation"></div><div class="axes" role="group"
+  aria-label="Axes of the kernel tensor" hidden></div><p class="hint"></p></footer>
 <div class="spoken" role="status" aria-live="polite"></div>`;
 
 export class Player {
@@ -65,7 +68,10 @@ export class Player {
     this.formula = part(host, ".formula", HTMLElement);
     this.axes = part(host, ".axes", HTMLElement);
     this.outbox = new Outbox((message) => this.send(message));
-    this.transport = new Transport(part(host, ".transport", HTMLElement), { step: () => this.#step(), restart: () => this.#restart() });
+    this.transport = new Transport(part(host, ".transport", HTMLElement), {
+      step: () => this.#step(),
+      restart: () => this.#restart(),
+    });
     this.calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     listen(this.gridArea, {
       touched: () => this.transport.pause(),
@@ -97,9 +103,12 @@ export class Player {
       this.#build({ scene, structure, stage: new Stage(scene, window.innerHeight) });
     } else {
       this.#shown = { ...before, scene };
-      if (!this.outbox.busy) before.stage.update(scene); // an answer to an older edit would undo a newer one for a moment
+      // an answer to an older edit would undo a newer one for a moment
+      if (!this.outbox.busy) before.stage.update(scene);
     }
-    this.shapes.replaceChildren(...(scene.lines.length ? [scene.lead, ...scene.lines] : []).map((text) => element("p", "", text)));
+    this.shapes.replaceChildren(
+      ...(scene.lines.length ? [scene.lead, ...scene.lines] : []).map((text) => element("p", "", text)),
+    );
     this.formula.textContent = scene.formula;
     this.about.textContent = scene.about;
     this.#order = playOrder(scene.outputs);
@@ -119,23 +128,35 @@ export class Player {
   /** @param {Shown} shown */
   #build(shown) {
     const focused = cellOf(rootOf(this.host).activeElement);
-    const { scene: { axes }, stage } = shown;
+    const {
+      scene: { axes },
+      stage,
+    } = shown;
     this.transport.pause();
     this.#shown = shown;
     this.gridArea.replaceChildren(stage.element);
     const beside = stage.shared ? stage.result : null; // which stays in sight
     (beside ?? part(this.host, ".body", HTMLElement)).append(this.sum);
     this.axes.hidden = !axes.length;
-    this.axes.replaceChildren("weight: ", ...axes.map((label, at) => {
-      const button = element("button", "", label);
-      button.type = "button";
-      button.title = "Pressed: all along this axis. Not pressed: the first index alone";
-      button.onclick = () => { this.transport.pause(); this.#progress = null; this.#showAxes(this.#whole.map((whole, axis) => whole !== (axis === at))); };
-      return button;
-    }));
+    this.axes.replaceChildren(
+      "weight: ",
+      ...axes.map((label, at) => {
+        const button = element("button", "", label);
+        button.type = "button";
+        button.title = "Pressed: all along this axis. Not pressed: the first index alone";
+        button.onclick = () => {
+          this.transport.pause();
+          this.#progress = null;
+          this.#showAxes(this.#whole.map((whole, axis) => whole !== (axis === at)));
+        };
+        return button;
+      }),
+    );
     this.#showAxes(ALL);
     if (focused) {
-      const again = stage.grids.find((grid) => grid.part === focused.grid.part && String(grid.index) === String(focused.grid.index));
+      const again = stage.grids.find(
+        (grid) => grid.part === focused.grid.part && String(grid.index) === String(focused.grid.index),
+      );
       again?.focus(Math.min(focused.row, again.rows - 1), Math.min(focused.column, again.columns - 1));
     }
   }
@@ -152,28 +173,46 @@ export class Player {
     this.transport.play();
   }
 
-  /** The output value nearest to one that may be gone; null where there is no output. @param {OutputCell | null} former @returns {OutputCell | null} */
+  /**
+   * The output value nearest to one that may be gone; null where there is no output.
+   * @param {OutputCell | null} former
+   * @returns {OutputCell | null}
+   */
   #nearest(former) {
     const { outputs } = this.#now.scene;
     if (!outputs.length) return null;
     const map = Math.min(former?.map ?? 0, outputs.length - 1);
     const { values } = outputs[map];
-    return { map, row: Math.min(former?.row ?? 0, values.length - 1), column: Math.min(former?.column ?? 0, values[0].length - 1) };
+    return {
+      map,
+      row: Math.min(former?.row ?? 0, values.length - 1),
+      column: Math.min(former?.column ?? 0, values[0].length - 1),
+    };
   }
 
   // --- the selected value ---
 
-  /** @param {OutputCell | null} selected @param {{cell?: Cell, term?: number}} options the input cell that the pointer is on, and the number of its product */
+  /**
+   * @param {OutputCell | null} selected
+   * @param {{cell?: Cell, term?: number}} options the input cell that the pointer is on, and the number of its product
+   */
   select(selected, { cell, term = -1 } = {}) {
     this.#selected = selected;
     const { scene, stage } = this.#now;
     if (!selected) {
-      for (const grid of stage.grids) for (const name of ["window", "current", "peer", "reached", "done", "winner", "term"]) grid.mark(name, []);
+      for (const grid of stage.grids)
+        for (const name of ["window", "current", "peer", "reached", "done", "winner", "term"]) grid.mark(name, []);
       this.sum.replaceChildren();
       return;
     }
     this.#chosen = Math.min(this.#chosen, (scene.kernels[selected.map]?.length ?? 1) - 1);
-    mark(stage, scene, { selected, cell, at: this.#chosen, term, done: this.#progress === null ? [] : this.#order.slice(0, this.#progress + 1) });
+    mark(stage, scene, {
+      selected,
+      cell,
+      at: this.#chosen,
+      term,
+      done: this.#progress === null ? [] : this.#order.slice(0, this.#progress + 1),
+    });
     stage.outputs[selected.map].stopAt(selected.row, selected.column);
     this.#showSum(scene, selected);
   }
@@ -188,11 +227,17 @@ export class Player {
     const lines = sumLines(scene, selected, this.#written);
     while (this.sum.children.length > lines.length) this.sum.lastChild?.remove();
     while (this.sum.children.length < lines.length) this.sum.append(element("p"));
-    lines.forEach((line, at) => { this.sum.children[at].textContent = line; });
+    lines.forEach((line, at) => {
+      this.sum.children[at].textContent = line;
+    });
     const { rule, values } = scene.outputs[selected.map];
     if (rule !== "conv" && !scene.start) return;
     const value = full(values[selected.row][selected.column]);
-    const check = element("span", scene.agrees ? "agrees" : "differs", scene.agrees ? `✓ PyTorch: ${value}` : `PyTorch: ${value}`);
+    const check = element(
+      "span",
+      scene.agrees ? "agrees" : "differs",
+      scene.agrees ? `✓ PyTorch: ${value}` : `PyTorch: ${value}`,
+    );
     this.sum.lastElementChild?.append(" ", check);
   }
 
@@ -278,7 +323,10 @@ export class Player {
       this.#tell("No window reaches this number: it is left over.");
       return;
     }
-    const term = outputs[map].rule === "conv" ? windowCells(reached, ...centre).findIndex(([y, x]) => y === row && x === column) : -1;
+    const term =
+      outputs[map].rule === "conv"
+        ? windowCells(reached, ...centre).findIndex(([y, x]) => y === row && x === column)
+        : -1;
     this.select({ map, row: centre[0], column: centre[1] }, { cell: [row, column], term });
   }
 
@@ -290,10 +338,17 @@ export class Player {
       commit: (value) => {
         const values = grid.values.map((line, y) => line.map((old, x) => (y === row && x === column ? value : old)));
         grid.update(values);
-        this.outbox.push({ part: grid.part, index: grid.part === "bias" ? grid.index : [...grid.index, row, column], value });
+        this.outbox.push({
+          part: grid.part,
+          index: grid.part === "bias" ? grid.index : [...grid.index, row, column],
+          value,
+        });
         this.#tell("");
       },
-      complain: (sentence) => { this.#tell(sentence); this.#say(sentence); },
+      complain: (sentence) => {
+        this.#tell(sentence);
+        this.#say(sentence);
+      },
       leave: (down, across) => grid.focus(down, across),
     });
   }
@@ -303,7 +358,10 @@ export class Player {
   #layout() {
     const width = this.host.clientWidth;
     if (!width || !this.#shown) return;
-    const { scene, stage: { shared } } = this.#shown;
+    const {
+      scene,
+      stage: { shared },
+    } = this.#shown;
     const narrow = width < NARROW;
     const touch = matchMedia("(pointer: coarse)").matches;
     this.#usual = hintFor(scene, touch);
@@ -311,14 +369,25 @@ export class Player {
     this.host.classList.toggle("narrow", narrow);
     const head = part(this.host, "header", HTMLElement).offsetHeight;
     const lines = scene.layout === "pool" ? 2 : Math.max(2, scene.inputs.length + 1);
-    const room = { width, height: window.innerHeight - this.#above() - head - FOOT, beside: BESIDE, below: lines * LINE, shared, small: smallest() };
+    const room = {
+      width,
+      height: window.innerHeight - this.#above() - head - FOOT,
+      beside: BESIDE,
+      below: lines * LINE,
+      shared,
+      small: smallest(),
+    };
     const { side, aside, products } = narrow ? arrangeNarrow(scene) : arrange(scene, room);
     this.host.classList.toggle("beside", aside);
     this.host.classList.toggle("stacked", products === "below");
     this.host.style.setProperty("--side", String(scene.kernels[0]?.[0].length ?? 0));
     this.host.style.setProperty("--cell", `${side}px`);
-    this.host.classList.toggle("sum-first", scene.layout === "pool" && this.gridArea.offsetHeight > room.height - room.below);
-    for (const box of this.gridArea.querySelectorAll(".scroll")) box.classList.toggle("wide", box.scrollWidth > box.clientWidth);
+    this.host.classList.toggle(
+      "sum-first",
+      scene.layout === "pool" && this.gridArea.offsetHeight > room.height - room.below,
+    );
+    for (const box of this.gridArea.querySelectorAll(".scroll"))
+      box.classList.toggle("wide", box.scrollWidth > box.clientWidth);
   }
 
   /** CSS pixels of the page above the player, wherever the page is scrolled to. */
@@ -334,11 +403,15 @@ function strongest(partials, { row, column }) {
 }
 
 /** What a scene shows, whatever its numbers are: another one opens at its own start. @param {Scene} scene */
-const placeOf = ({ name, start, outputs }) => JSON.stringify([name, start, start && outputs.map(({ title, corner }) => [title, corner])]);
+const placeOf = ({ name, start, outputs }) =>
+  JSON.stringify([name, start, start && outputs.map(({ title, corner }) => [title, corner])]);
 
 /** @param {Scene} scene @param {boolean} touch */
 function hintFor(scene, touch) {
   if (!scene.inputs[0].editable) return touch ? "Tap or drag to look." : "Point at any cell.";
   if (touch) return "Tap or drag to look; tap a number twice to change it.";
-  return `Point at any cell. Click a number of the ${scene.kernels.length ? "input, the kernel or the bias" : "input"} to change it.`;
+  return (
+    `Point at any cell. Click a number of the ` +
+    `${scene.kernels.length ? "input, the kernel or the bias" : "input"} to change it.`
+  );
 }

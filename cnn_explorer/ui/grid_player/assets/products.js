@@ -7,7 +7,8 @@ export class Products {
   /** @param {string} title @param {number[][]} kernel */
   constructor(title, kernel) {
     this.element = element("figure", "grid products");
-    this.element.innerHTML = `<figcaption><b></b></figcaption><div class="scroll"><table aria-hidden="true"></table></div>`;
+    this.element.innerHTML = `<figcaption><b></b></figcaption><div class="scroll"><table
+      aria-hidden="true"></table></div>`;
     part(this.element, "b", HTMLElement).textContent = title;
     const table = part(this.element, "table", HTMLTableElement);
     /** @type {{cell: HTMLElement, value: HTMLElement, weight: HTMLElement, product: HTMLElement}[]} */
@@ -16,7 +17,9 @@ export class Products {
       const line = table.insertRow();
       for (let column = 0; column < kernel[0].length; column++) {
         const cell = line.insertCell();
-        const value = element("i"), weight = element("i"), product = element("b");
+        const value = element("i");
+        const weight = element("i");
+        const product = element("b");
         cell.append(element("span", "", value, weight), product);
         this.cells.push({ cell, value, weight, product });
       }

@@ -8,7 +8,10 @@ export class Transport {
   playing = false;
   #timer = 0;
 
-  /** @param {HTMLElement} element @param {{step: () => boolean, restart: () => void}} animation `step` says whether another one follows */
+  /**
+   * @param {HTMLElement} element
+   * @param {{step: () => boolean, restart: () => void}} animation `step` says whether another one follows
+   */
   constructor(element, animation) {
     this.animation = animation;
     element.innerHTML = `
@@ -17,8 +20,14 @@ export class Transport {
       <button type="button" data-do="restart">Restart</button>`;
     this.button = part(element, "[data-do=play]", HTMLElement);
     this.button.onclick = () => (this.playing ? this.pause() : this.play());
-    part(element, "[data-do=step]", HTMLElement).onclick = () => { this.pause(); this.animation.step(); };
-    part(element, "[data-do=restart]", HTMLElement).onclick = () => { this.pause(); this.animation.restart(); };
+    part(element, "[data-do=step]", HTMLElement).onclick = () => {
+      this.pause();
+      this.animation.step();
+    };
+    part(element, "[data-do=restart]", HTMLElement).onclick = () => {
+      this.pause();
+      this.animation.restart();
+    };
     this.pause();
   }
 
@@ -34,7 +43,10 @@ export class Transport {
 
   #tick() {
     clearTimeout(this.#timer);
-    if (!document.hidden && !this.animation.step()) { this.pause(); return; }
+    if (!document.hidden && !this.animation.step()) {
+      this.pause();
+      return;
+    }
     this.#timer = setTimeout(() => this.#tick(), PAUSE);
   }
 

@@ -7,7 +7,10 @@ import { NetworkMap } from "./map.js";
 /** @type {WeakMap<ShadowRoot, NetworkMap>} */
 const maps = new WeakMap();
 
-/** @param {{data: [Data], parentElement: ShadowRoot, setTriggerValue: (name: "press", value: {id: string}) => void}} component */
+/**
+ * @param {{data: [Data], parentElement: ShadowRoot, setTriggerValue: (name: "press", value: {id: string}) => void}}
+ *   component
+ */
 export default function ({ data: [data], parentElement, setTriggerValue }) {
   const host = parentElement.querySelector(".network-map");
   if (!(host instanceof HTMLElement)) return;

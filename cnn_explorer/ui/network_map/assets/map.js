@@ -47,7 +47,7 @@ export class NetworkMap {
     if (!box) return;
     const id = box.dataset.id ?? "";
     const folds = box.getAttribute("aria-expanded") === "true" || box.getAttribute("aria-pressed") === "true";
-    this.#ask(folds ? box.dataset.above ?? "" : id);
+    this.#ask(folds ? (box.dataset.above ?? "") : id);
   }
 
   /** Escape folds the level that was unfolded last. @param {KeyboardEvent} event */

@@ -3,9 +3,14 @@
 /** @import { Part, Row, Step } from "../types.d.ts" */
 
 /** How large a box of the first row stands for its output: in pixels a doubling. */
-const UP = 7, ACROSS = 5;
+const UP = 7;
+const ACROSS = 5;
 
-/** @param {Row} row @param {number} depth 0 for the whole network @param {string} selected id of the innermost part that is open */
+/**
+ * @param {Row} row
+ * @param {number} depth 0 for the whole network
+ * @param {string} selected id of the innermost part that is open
+ */
 export function rowOf(row, depth, selected) {
   const section = element("section", depth ? "row" : "row whole");
   section.setAttribute("aria-label", row.title);
@@ -31,7 +36,11 @@ function flowOf(parts, above, depth, selected) {
 function forkOf(branches, above, depth, selected) {
   const fork = element("ul", "branches");
   for (const branch of branches) {
-    fork.append(branch.length ? item("branch", flowOf(branch, above, depth, selected)) : item("branch shortcut", element("span", "", "unchanged")));
+    fork.append(
+      branch.length
+        ? item("branch", flowOf(branch, above, depth, selected))
+        : item("branch shortcut", element("span", "", "unchanged")),
+    );
   }
   return fork;
 }
@@ -56,7 +65,10 @@ function boxOf(step, above, depth, selected) {
   box.dataset.above = above;
   if (step.opened) box.dataset.opened = "";
   if (step.problem) box.dataset.problem = step.problem;
-  box.setAttribute(step.unfolds ? "aria-expanded" : "aria-pressed", String(step.unfolds ? step.opened : step.id === selected));
+  box.setAttribute(
+    step.unfolds ? "aria-expanded" : "aria-pressed",
+    String(step.unfolds ? step.opened : step.id === selected),
+  );
   if (!depth && step.size.length) box.append(figureOf(step.size));
   box.append(element("b", "", step.title));
   if (step.name) box.append(element("span", "name", step.name));

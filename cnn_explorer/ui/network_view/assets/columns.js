@@ -21,10 +21,16 @@ import { IMAGE, inputOf } from "./windows.js";
 /** @import { Knob } from "./knobs.js" */
 /** @import { Tiles } from "./links.js" */
 /** @typedef {{narrow: boolean, width: number, height: number, theme: Theme}} Room for the columns, CSS pixels */
-/** @typedef {{canvas: HTMLCanvasElement, former: HTMLCanvasElement, numbers: HTMLCanvasElement, marks: HTMLCanvasElement, outline: HTMLCanvasElement, grid: Grid, column: HTMLElement}} Drawn a layer with a column of its own */
+/**
+ * @typedef
+ *   {{canvas: HTMLCanvasElement, former: HTMLCanvasElement, numbers: HTMLCanvasElement, marks: HTMLCanvasElement,
+ *   outline: HTMLCanvasElement, grid: Grid, column: HTMLElement}} Drawn a layer with a column of its own
+ */
 /**
  * @typedef {{column: HTMLElement, verdict: HTMLElement, sure: HTMLElement,
- *   doubt: HTMLElement, rows: {row: HTMLElement, logit: HTMLElement, bar: HTMLElement, was: HTMLElement, share: HTMLElement}[]}} Answer the ten probabilities
+ * doubt: HTMLElement, rows:
+ * {row: HTMLElement, logit: HTMLElement, bar: HTMLElement, was: HTMLElement, share: HTMLElement}[]}} Answer the ten
+ * probabilities
  */
 
 export const PRESENTED = 20; // CSS pixels of the letters while presenting
@@ -34,14 +40,19 @@ const MARGIN = 1; // of these, at each side
 const PROJECTOR = 1700; // width of the window from which on text is larger, as in style.css
 const WIDE = 1250; // of the room: from here on, so is the answer
 const BREAK = 212; // width of the note where the geometry breaks
-const LINES = 2, MOST_LINES = 4; // of a formula, at least and at most
+// Lines of a formula, at least and at most.
+const LINES = 2;
+const MOST_LINES = 4;
 const VERDICT = 50; // the large digit
 const CLOSE = 0.1; // probability of a runner-up that is named
 const UNLIKE = "unlike all digits that networks learn from here";
 const NOTED = 0.005; // difference of two probabilities that is marked
 const NEWS = 6000; // ms that headings show what a change has done
 
-/** Sizes of text, CSS pixels: the height of name and shape and of a formula's line, the width of letters in both, about, and of the answer. */
+/**
+ * Sizes of text, CSS pixels: the height of name and shape and of a formula's line, the width of letters in both, about,
+ * and of the answer.
+ */
 const TEXTS = {
   laptop: { title: 32, line: 13, letter: 6.8, digit: 6.2, answer: 176 },
   wide: { title: 36, line: 16, letter: 7.6, digit: 7.2, answer: 290 },
@@ -103,9 +114,12 @@ export class Columns {
   #seen = null;
 
   /**
-   * @param {HTMLElement} host @param {import("./card.js").Card} card @param {HTMLCanvasElement} image over the 28×28 pixels, for marks
+   * @param {HTMLElement} host
+   * @param {import("./card.js").Card} card
+   * @param {HTMLCanvasElement} image over the 28×28 pixels, for marks
    * @param {{say: (sentence: string) => void, looked: (place: Place | null) => void, opened: (place: Place) => void,
-   *   kernels: (index: number) => void, repaired: (net: string) => void}} on `say` to a screen reader, `looked` at a value or at none, `opened` a value's
+   * kernels: (index: number) => void, repaired: (net: string) => void}} on `say` to a screen reader, `looked` at a
+   * value or at none, `opened` a value's
    *   map, `kernels` of a layer asked for, `repaired` by another network
    */
   constructor(host, card, image, on) {
@@ -139,7 +153,16 @@ export class Columns {
     this.#update = update;
     this.#room = room;
     this.#former = former;
-    const signature = [update.net, update.pending, room.narrow, room.width, room.height, this.toScale, this.presenting, update.pin !== null].join(" ");
+    const signature = [
+      update.net,
+      update.pending,
+      room.narrow,
+      room.width,
+      room.height,
+      this.toScale,
+      this.presenting,
+      update.pin !== null,
+    ].join(" ");
     const rebuilt = signature !== this.#built;
     if (rebuilt) {
       this.#build(update, room);
@@ -167,22 +190,32 @@ export class Columns {
     return rebuilt;
   }
 
-  /** Give the focus back to what an opened map was opened from: the walk goes on there. @param {HTMLElement | null} opener */
+  /**
+   * Give the focus back to what an opened map was opened from: the walk goes on there.
+   * @param {HTMLElement | null} opener
+   */
   refocus(opener) {
     this.#returning = true;
     opener?.focus({ preventScroll: true });
     this.#returning = false;
   }
 
-  /** Where a layer's maps are on the screen; null where it has no column. @param {number} index @returns {Tiles | null} */
+  /**
+   * Where a layer's maps are on the screen; null where it has no column.
+   * @param {number} index
+   * @returns {Tiles | null}
+   */
   tilesOf(index) {
     const drawn = this.drawn.get(index);
     if (drawn) {
-      const { canvas, grid } = drawn, whole = canvas.getBoundingClientRect();
+      const { canvas, grid } = drawn;
+      const whole = canvas.getBoundingClientRect();
       return {
         whole,
         tile: (map) => {
-          const [x, y] = tileAt(grid, map), left = whole.left + x * grid.dot, top = whole.top + y * grid.dot;
+          const [x, y] = tileAt(grid, map);
+          const left = whole.left + x * grid.dot;
+          const top = whole.top + y * grid.dot;
           return { left, top, right: left + grid.tileWidth * grid.dot, bottom: top + grid.tileHeight * grid.dot };
         },
       };
@@ -194,7 +227,10 @@ export class Columns {
     return { whole: { left: first.left, top: first.top, right: first.right, bottom: last.bottom }, tile };
   }
 
-  /** The block that each layer belongs to, counted from 1; 0 before the first convolution, and from the first layer of features on. */
+  /**
+   * The block that each layer belongs to, counted from 1; 0 before the first convolution, and from the first layer of
+   * features on.
+   */
   get #blocks() {
     let block = 0;
     return this.layers.map((layer) => {
@@ -203,7 +239,10 @@ export class Columns {
     });
   }
 
-  /** Show what a knob changes, which the visitor holds: its block's columns, and the window on the maps that go in. @param {Knob | null} knob */
+  /**
+   * Show what a knob changes, which the visitor holds: its block's columns, and the window on the maps that go in.
+   * @param {Knob | null} knob
+   */
   hold(knob) {
     this.#knob = knob;
     this.#markBlock();
@@ -211,25 +250,43 @@ export class Columns {
   }
 
   #markBlock() {
-    this.#blocks.forEach((own, index) => this.columnOf(index)?.classList.toggle("turned", own > 0 && own === this.#knob?.block));
+    this.#blocks.forEach((own, index) =>
+      this.columnOf(index)?.classList.toggle("turned", own > 0 && own === this.#knob?.block),
+    );
   }
 
   /** Padding, unreached rows and columns, and the window that is held, on the maps that go into each layer. */
   #markInputs() {
-    const { layers } = this, knob = this.#knob, blocks = this.#blocks, theme = this.#room?.theme ?? "light";
-    const held = layers.findIndex((layer, index) => blocks[index] === knob?.block && Boolean(layer.window) && hasKernels(layer) !== knob.pooling);
+    const { layers } = this;
+    const knob = this.#knob;
+    const blocks = this.#blocks;
+    const theme = this.#room?.theme ?? "light";
+    const held = layers.findIndex(
+      (layer, index) => blocks[index] === knob?.block && Boolean(layer.window) && hasKernels(layer) !== knob.pooling,
+    );
     layers.forEach((layer, index) => {
       const before = index ? this.drawn.get(index - 1) : { marks: this.image, grid: singleLayout(IMAGE, SEEN) };
-      if (before) markInput(before.marks, before.grid, layer, inputOf(layers, index), index === held ? (knob?.parameter ?? "") : "", index ? theme : "dark"); // the image is black
+      if (before)
+        markInput(
+          before.marks,
+          before.grid,
+          layer,
+          inputOf(layers, index),
+          index === held ? (knob?.parameter ?? "") : "",
+          index ? theme : "dark",
+        ); // the image is black
     });
     if (!layers[0]?.window) this.image.hidden = true;
   }
 
   /** Where the blocks begin, and what follows them: CSS pixels from the left edge of the page. @returns {number[]} */
   get starts() {
-    const blocks = this.#blocks, features = this.layers.findIndex(({ shape }) => shape.length === 1);
+    const blocks = this.#blocks;
+    const features = this.layers.findIndex(({ shape }) => shape.length === 1);
     const first = Array.from({ length: Math.max(0, ...blocks) }, (_, block) => blocks.indexOf(block + 1));
-    return [...first, features].map((index) => this.columnOf(index)?.getBoundingClientRect().left ?? this.element.getBoundingClientRect().right);
+    return [...first, features].map(
+      (index) => this.columnOf(index)?.getBoundingClientRect().left ?? this.element.getBoundingClientRect().right,
+    );
   }
 
   /** The element of a layer's column. @param {number} index */
@@ -244,7 +301,10 @@ export class Columns {
     return trained ? `${best} ${percent(probabilities[best])}` : `${best}?`;
   }
 
-  /** What makes the answer doubtful: a drawing that is unlike all digits, else a close runner-up; or "". @param {Update} update */
+  /**
+   * What makes the answer doubtful: a drawing that is unlike all digits, else a close runner-up; or "".
+   * @param {Update} update
+   */
   doubt({ classes, probabilities, trained, image, exact, unlike }) {
     if (!classes || !trained || !image.some((ink) => ink)) return "";
     if (exact && unlike) return UNLIKE;
@@ -258,7 +318,9 @@ export class Columns {
     if (update.error) return update.error.text;
     const verdict = this.verdict(update);
     if (!verdict) return "";
-    return update.trained ? `Answer: ${[verdict, this.doubt(update)].filter(Boolean).join(", ")}` : `Untrained network, it would say ${verdict}`;
+    return update.trained
+      ? `Answer: ${[verdict, this.doubt(update)].filter(Boolean).join(", ")}`
+      : `Untrained network, it would say ${verdict}`;
   }
 
   // --- before and after ---
@@ -300,33 +362,51 @@ export class Columns {
   /** What has become of one layer, in a line; "" for nothing. @param {number} index */
   #changeOf(index) {
     const { changes = [], former = null } = this.#differences[index] ?? {};
-    const was = former ? shapeText(former.shape) : "", now = shapeText(this.layers[index].shape);
+    const was = former ? shapeText(former.shape) : "";
+    const now = shapeText(this.layers[index].shape);
     const told = [...changes, ...(was && was !== now ? [`${was} → ${now}`] : [])];
     return told.length ? `changed: ${told.join(", ")}` : "";
   }
 
   /** @param {number} index of a layer @param {HTMLElement} column @param {string} also */
   #writeHead(index, column, also = "") {
-    const [head, formula] = column.children, difference = this.#differences[index] ?? null;
+    const [head, formula] = column.children;
+    const difference = this.#differences[index] ?? null;
     if (head instanceof HTMLElement) writeHead(head, this.layers[index], difference, also);
-    if (formula instanceof HTMLElement) writeFormula(formula, formulaOf(this.layers, index, this.#former?.layers ?? [], difference));
+    if (formula instanceof HTMLElement)
+      writeFormula(formula, formulaOf(this.layers, index, this.#former?.layers ?? [], difference));
   }
 
   #paintFormer() {
     const { layers = [], pass = null } = this.#former ?? {};
-    const lattices = latticesOf(layers), theme = this.#room?.theme ?? "light";
+    const lattices = latticesOf(layers);
+    const theme = this.#room?.theme ?? "light";
     const network = Math.max(0, ...(pass?.values ?? []).map((values) => reachOf(values)));
     for (const [index, { former, grid }] of this.drawn) {
       const at = this.#differences[index]?.index ?? null;
       const values = at === null ? null : pass?.values[at];
-      const shown = at === null || !values ? null : { shape: layers[at].shape, lattice: lattices[at], values, reach: this.#reach(layers[at].shape, values, network) };
+      const shown =
+        at === null || !values
+          ? null
+          : {
+              shape: layers[at].shape,
+              lattice: lattices[at],
+              values,
+              reach: this.#reach(layers[at].shape, values, network),
+            };
       paintFormer(former, grid, this.layers[index].shape, this.#lattices[index], shown, theme);
     }
   }
 
   // --- building ---
 
-  /** The magnitude with full colour, by map. @param {number[]} shape @param {Float32Array} values @param {number} network @returns {(map: number) => number} */
+  /**
+   * The magnitude with full colour, by map.
+   * @param {number[]} shape
+   * @param {Float32Array} values
+   * @param {number} network
+   * @returns {(map: number) => number}
+   */
   #reach(shape, values, network) {
     const [, rows, columns] = mapsOf(shape);
     if (this.scale === "network") return () => network;
@@ -343,23 +423,32 @@ export class Columns {
     const { fontFamily } = getComputedStyle(this.element);
     for (const [index, { numbers, grid }] of this.drawn) {
       const { shape } = this.layers[index];
-      if (shape.length === 3) writeNumbers(numbers, grid, shape[0], theme, fontFamily, this.presenting ? PRESENTED : FONT);
+      if (shape.length === 3)
+        writeNumbers(numbers, grid, shape[0], theme, fontFamily, this.presenting ? PRESENTED : FONT);
     }
   }
 
-  /** A column for every layer but the last one's logits, which stand beside the probabilities. @param {Update} update @param {Room} room */
+  /**
+   * A column for every layer but the last one's logits, which stand beside the probabilities.
+   * @param {Update} update
+   * @param {Room} room
+   */
   #build({ layers, error, classes, pin }, { narrow, width, height }) {
     const shown = layers.slice(0, classes ? -1 : undefined);
     const shapes = shown.map(({ shape }) => shape);
-    const large = width < WIDE ? TEXTS.beside : TEXTS.wide, usual = window.innerWidth < PROJECTOR ? TEXTS.laptop : large, text = this.presenting ? TEXTS.presented : usual;
+    const large = width < WIDE ? TEXTS.beside : TEXTS.wide;
+    const usual = window.innerWidth < PROJECTOR ? TEXTS.laptop : large;
+    const text = this.presenting ? TEXTS.presented : usual;
     const { answer } = text;
     const { style } = /** @type {HTMLElement} */ (this.element.parentElement);
     style.setProperty("--answer", `${answer}px`);
     this.element.classList.toggle("comparable", pin !== null);
     const joints = shown.length + (classes || error ? 1 : 0);
-    const alone = pin && !classes && !error ? answer : 0; // for the pin, which else stands above the answer or the break
+    // for the pin, which else stands above the answer or the break
+    const alone = pin && !classes && !error ? answer : 0;
     const tail = (classes ? answer : 0) + (error ? BREAK + 8 : 0) + alone;
-    const least = shown.map((layer) => headWidth(layer, text)), across = width - joints * JOINT - tail - 12;
+    const least = shown.map((layer) => headWidth(layer, text));
+    const across = width - joints * JOINT - tail - 12;
     /** @param {number} lines of the formulas @returns {{grids: Grid[], head: number}} */
     const laidOut = (lines) => {
       const head = text.title + lines * text.line;
@@ -368,23 +457,34 @@ export class Columns {
     let { grids, head } = narrow ? { grids: stackedLayout(shapes, width), head: 0 } : laidOut(LINES);
     if (!narrow) {
       const widths = grids.map((grid, index) => Math.max(grid.width, least[index]) + JOINT);
-      const lines = Math.max(LINES, ...shown.map((_, index) => Math.min(MOST_LINES, formulaLines(layers, index, Math.floor((widths[index] - 4) / text.digit)))));
+      const lines = Math.max(
+        LINES,
+        ...shown.map((_, index) =>
+          Math.min(MOST_LINES, formulaLines(layers, index, Math.floor((widths[index] - 4) / text.digit))),
+        ),
+      );
       if (lines > LINES) ({ grids, head } = laidOut(lines));
     }
-    for (const [name, size] of Object.entries({ head, title: text.title, "pin-top": classes ? head + VERDICT : 0 })) style.setProperty(`--${name}`, `${size}px`);
+    for (const [name, size] of Object.entries({ head, title: text.title, "pin-top": classes ? head + VERDICT : 0 }))
+      style.setProperty(`--${name}`, `${size}px`);
     this.card.hide();
     this.element.classList.remove("news");
     this.element.replaceChildren();
     this.drawn = new Map();
     this.#answer = null;
     this.places = [];
-    const blocks = this.#blocks, stacked = narrow && pin !== null; // a page with widgets for the network
-    const broken = error && error.layer.startsWith("conv") ? Math.max(0, ...blocks) + 1 : (error && blocks[blocks.length - 1]) ?? 0;
+    const blocks = this.#blocks;
+    const stacked = narrow && pin !== null; // a page with widgets for the network
+    const broken =
+      error && error.layer.startsWith("conv")
+        ? Math.max(0, ...blocks) + 1
+        : ((error && blocks[blocks.length - 1]) ?? 0);
     shown.forEach((layer, index) => {
       const drawn = this.#column(index, layer, grids[index]);
       this.drawn.set(index, drawn);
       this.element.append(this.#joint(index, layer), drawn.column);
-      if (stacked && blocks[index] && blocks[index + 1] !== blocks[index] && blocks[index] !== broken) this.#place(`conv${blocks[index]}`);
+      if (stacked && blocks[index] && blocks[index + 1] !== blocks[index] && blocks[index] !== broken)
+        this.#place(`conv${blocks[index]}`);
     });
     if (error) this.element.append(breakOf(error, this.on.repaired));
     if (stacked && broken) this.#place(`conv${broken}`);
@@ -396,9 +496,13 @@ export class Columns {
     if (stacked && !error) this.#place("linear");
   }
 
-  /** Leave room for a group of widgets, as much as it needs. @param {string} name of the group, see `draw/controls.py` */
+  /**
+   * Leave room for a group of widgets, as much as it needs.
+   * @param {string} name of the group, see `draw/controls.py`
+   */
   #place(name) {
-    const place = element("div", "place"), button = element("button", "", `Change ${name}`);
+    const place = element("div", "place");
+    const button = element("button", "", `Change ${name}`);
     place.dataset.group = name;
     button.type = "button"; // for the keyboard: the page has the group after the whole view
     button.onclick = () => showGroup(name);
@@ -419,7 +523,9 @@ export class Columns {
     joint.type = "button";
     joint.append(element("span", "what", "kernels"));
     joint.setAttribute("aria-label", `${layer.name}: kernels. ${layer.formula}`);
-    joint.onfocus = () => { if (!this.#returning) explained(); };
+    joint.onfocus = () => {
+      if (!this.#returning) explained();
+    };
     joint.onclick = (event) => {
       event.stopPropagation();
       this.on.kernels(index);
@@ -429,8 +535,12 @@ export class Columns {
 
   /** @param {number} index @param {Layer} layer @param {Grid} grid @returns {Drawn} */
   #column(index, layer, grid) {
-    const column = element("div", "column"), canvas = element("canvas"), former = element("canvas", "former"), outline = element("canvas", "outline");
-    const numbers = element("canvas", "channels"), marks = element("canvas", "marks");
+    const column = element("div", "column");
+    const canvas = element("canvas");
+    const former = element("canvas", "former");
+    const outline = element("canvas", "outline");
+    const numbers = element("canvas", "channels");
+    const marks = element("canvas", "marks");
     marks.hidden = numbers.hidden = true;
     column.style.minWidth = `${grid.width}px`;
     canvas.setAttribute("role", "application");
@@ -440,7 +550,8 @@ export class Columns {
     canvas.setAttribute(
       "aria-label",
       layer.shape.length === 3
-        ? `${layer.name}: ${channels} feature maps of ${rows}×${columns}. Arrow keys walk through the pixels, Page Up and Down through the maps, Enter opens.`
+        ? `${layer.name}: ${channels} feature maps of ${rows}×${columns}. Arrow keys walk through the pixels, Page ` +
+            `Up and Down through the maps, Enter opens.`
         : `${layer.name}: ${channels} features. Arrow keys walk through them, Enter opens.`,
     );
     canvas.dataset.layer = layer.name;
@@ -459,8 +570,12 @@ export class Columns {
       event.stopPropagation();
       this.on.opened({ index, ...pixel });
     };
-    canvas.onpointerleave = (event) => { if (event.pointerType !== "touch") this.#leave(); };
-    canvas.onblur = () => { if (this.#walking) this.#leave(); };
+    canvas.onpointerleave = (event) => {
+      if (event.pointerType !== "touch") this.#leave();
+    };
+    canvas.onblur = () => {
+      if (this.#walking) this.#leave();
+    };
     canvas.onkeydown = (event) => this.#walk(index, grid, event);
     canvas.onfocus = () => {
       if (this.#returning && !this.#walking) return; // it was opened with the pointer, which is elsewhere by now
@@ -478,7 +593,12 @@ export class Columns {
     this.on.looked(null);
   }
 
-  /** Enlarge one map, with the value under the pointer. @param {number} index @param {Pixel | null} pixel @returns {boolean} whether there is one */
+  /**
+   * Enlarge one map, with the value under the pointer.
+   * @param {number} index
+   * @param {Pixel | null} pixel
+   * @returns {boolean} whether there is one
+   */
   #look(index, pixel) {
     const drawn = this.drawn.get(index);
     if (!pixel || !drawn || !this.#update || this.#update.pending) {
@@ -490,12 +610,24 @@ export class Columns {
     if (this.quiet || this.#held) return true;
     const { canvas, grid } = drawn;
     const [x, y] = tileAt(grid, pixel.map);
-    const tile = { x: x * grid.dot, y: y * grid.dot, width: grid.tileWidth * grid.dot, height: grid.tileHeight * grid.dot };
+    const tile = {
+      x: x * grid.dot,
+      y: y * grid.dot,
+      width: grid.tileWidth * grid.dot,
+      height: grid.tileHeight * grid.dot,
+    };
     this.card.showMap(canvas, tile, () => {
       const { layers, values: all } = /** @type {Update} */ (this.#update);
       const network = Math.max(...all.map((each) => reachOf(each)));
-      const layer = layers[index], values = all[index];
-      return { layer, pixel, values, reach: this.#reach(layer.shape, values, network)(pixel.map), theme: this.#room?.theme ?? "light" };
+      const layer = layers[index];
+      const values = all[index];
+      return {
+        layer,
+        pixel,
+        values,
+        reach: this.#reach(layer.shape, values, network)(pixel.map),
+        theme: this.#room?.theme ?? "light",
+      };
     });
     return true;
   }
@@ -514,7 +646,11 @@ export class Columns {
     if (!maps && !pixels) return;
     event.preventDefault();
     const [down, right] = maps || !pixels ? [0, 0] : pixels;
-    this.#show(index, { map: within(map + maps, channels), row: within(row + down, rows), column: within(column + right, columns) });
+    this.#show(index, {
+      map: within(map + maps, channels),
+      row: within(row + down, rows),
+      column: within(column + right, columns),
+    });
   }
 
   /** For the keyboard: the card of one map, read out. @param {number} index @param {Pixel} pixel */
@@ -528,25 +664,39 @@ export class Columns {
 
   /** @param {Layer} layer @returns {Answer} */
   #answerColumn(layer) {
-    const column = element("div", "column answer"), loud = element("div", "verdict");
-    const verdict = element("strong"), sure = element("span", "sure"), doubt = element("span", "doubt"), words = element("div");
+    const column = element("div", "column answer");
+    const loud = element("div", "verdict");
+    const verdict = element("strong");
+    const sure = element("span", "sure");
+    const doubt = element("span", "doubt");
+    const words = element("div");
     words.append(sure, doubt);
     loud.append(verdict, words);
     const list = element("ol", "probabilities");
     const rows = Array.from({ length: layer.shape[0] }, (_, digit) => {
-      const row = element("li"), logit = element("span", "logit"), track = element("span", "bar"), bar = element("i"), share = element("span", "share");
+      const row = element("li");
+      const logit = element("span", "logit");
+      const track = element("span", "bar");
+      const bar = element("i");
+      const share = element("span", "share");
       const was = element("span", "was");
       logit.dataset.term = "logit";
       track.append(bar, was);
       row.append(element("span", "digit", String(digit)), logit, track, share);
-      row.onclick = (event) => { event.stopPropagation(); this.on.opened(this.#output(digit)); };
+      row.onclick = (event) => {
+        event.stopPropagation();
+        this.on.opened(this.#output(digit));
+      };
       row.onpointerenter = () => this.on.looked(this.#output(digit));
       row.onpointerleave = () => this.on.looked(null);
       list.append(row);
       return { row, logit, bar, was, share };
     });
     list.tabIndex = 0;
-    list.setAttribute("aria-label", "Probabilities. Arrow keys choose a digit, Enter shows where its number comes from.");
+    list.setAttribute(
+      "aria-label",
+      "Probabilities. Arrow keys choose a digit, Enter shows where its number comes from.",
+    );
     list.onkeydown = (event) => this.#choose(event);
     list.onblur = () => this.mark(-1);
     column.append(headOf(layer, "softmax"), element("p", "formula"), loud, list);
@@ -568,7 +718,9 @@ export class Columns {
     event.preventDefault();
     if (!step) return;
     const { row, logit, share } = rows[this.#marked];
-    this.on.say([`${this.#marked}: ${logit.textContent}, ${share.textContent}`, ...(row.title ? [row.title] : [])].join(", "));
+    this.on.say(
+      [`${this.#marked}: ${logit.textContent}, ${share.textContent}`, ...(row.title ? [row.title] : [])].join(", "),
+    );
   }
 
   /** Highlight one digit's row. @param {number} digit −1 for none */
@@ -605,7 +757,8 @@ export class Columns {
 }
 
 /**
- * How many maps a key goes on. Where a map has one pixel, a step within it would lead nowhere: arrows go from map to map.
+ * How many maps a key goes on. Where a map has one pixel, a step within it would lead nowhere: arrows go from map to
+ * map.
  * @param {string} key @param {number} perColumn tiles one above the other; 0 for maps of several pixels
  */
 function mapsWalked(key, perColumn) {
@@ -615,13 +768,24 @@ function mapsWalked(key, perColumn) {
   return perColumn ? down + right * perColumn : 0;
 }
 
-/** How many lines a layer's formula takes. @param {Layer[]} layers @param {number} index @param {number} letters of a line */
-const formulaLines = (layers, index, letters) => formulaOf(layers, index, [], null).reduce((sum, line) => sum + linesOf(textOf(line), letters), 0);
+/**
+ * How many lines a layer's formula takes.
+ * @param {Layer[]} layers
+ * @param {number} index
+ * @param {number} letters of a line
+ */
+const formulaLines = (layers, index, letters) =>
+  formulaOf(layers, index, [], null).reduce((sum, line) => sum + linesOf(textOf(line), letters), 0);
 
 /** A heading may reach over the joint behind it, which is empty up there. @param {Layer} layer @param {Text} text */
-const headWidth = (layer, { letter }) => letter * Math.max(layer.name.length, shapeText(layer.shape).length) - JOINT + 6;
+const headWidth = (layer, { letter }) =>
+  letter * Math.max(layer.name.length, shapeText(layer.shape).length) - JOINT + 6;
 
-/** Why a layer cannot take its input, and what would help. @param {NonNullable<Update["error"]>} error @param {(net: string) => void} repaired */
+/**
+ * Why a layer cannot take its input, and what would help.
+ * @param {NonNullable<Update["error"]>} error
+ * @param {(net: string) => void} repaired
+ */
 function breakOf({ layer, text, remedy, repairs }, repaired) {
   const column = element("section", "break");
   column.setAttribute("aria-label", `${layer} does not fit`);
@@ -629,7 +793,10 @@ function breakOf({ layer, text, remedy, repairs }, repaired) {
   for (const { label, net } of repairs) {
     const button = element("button", "", label);
     button.type = "button";
-    button.onclick = (event) => { event.stopPropagation(); repaired(net); };
+    button.onclick = (event) => {
+      event.stopPropagation();
+      repaired(net);
+    };
     column.append(button);
   }
   return column;

@@ -23,19 +23,23 @@ export function differences(layers, former) {
     const index = matched[at];
     const before = index === null ? null : former[index];
     const changes = [...gone[at], ...(before ? changesOf(layer, before) : [`${layer.name} is new`])];
-    const other = before !== null && (shapeText(layer.shape) !== shapeText(before.shape) || layer.parameters !== before.parameters);
+    const other =
+      before !== null && (shapeText(layer.shape) !== shapeText(before.shape) || layer.parameters !== before.parameters);
     return { index, former: before, changes, follows: other && !changes.length };
   });
 }
 
 /**
- * Which former layer each layer corresponds to. A block is a convolution or linear layer with what follows it. First come layers of the
- * same name in the same block, then layers of the same family in the same block, such as max1 and avg1, then layers of the same name
+ * Which former layer each layer corresponds to. A block is a convolution or linear layer with what follows it. First
+ * come layers of the
+ * same name in the same block, then layers of the same family in the same block, such as max1 and avg1, then layers of
+ * the same name
  * anywhere.
  * @param {Layer[]} layers @param {Layer[]} former @returns {(number | null)[]}
  */
 export function counterparts(layers, former) {
-  const blocks = blocksOf(layers), formerBlocks = blocksOf(former);
+  const blocks = blocksOf(layers);
+  const formerBlocks = blocksOf(former);
   /** @type {((at: number, other: number) => boolean)[]} */
   const rules = [
     (at, other) => layers[at].name === former[other].name && blocks[at] === formerBlocks[other],
@@ -57,8 +61,11 @@ export function counterparts(layers, former) {
 }
 
 /**
- * The former layers without a counterpart, each told at the layer that now stands in its place: the next one that was there, else the last.
- * @param {(number | null)[]} matched former layer of each present one @param {Layer[]} former @returns {string[][]} one list a present layer
+ * The former layers without a counterpart, each told at the layer that now stands in its place: the next one that was
+ * there, else the last.
+ * @param {(number | null)[]} matched former layer of each present one
+ * @param {Layer[]} former
+ * @returns {string[][]} one list a present layer
  */
 function goneBefore(matched, former) {
   /** @type {string[][]} */
@@ -77,11 +84,19 @@ function blocksOf(layers) {
   return layers.map((layer, index) => (block += mixes(layer, inputOf(layers, index)) ? 1 : 0));
 }
 
-/** The settings of a layer that differ, such as "stride 1 → 2". @param {Layer} layer @param {Layer} former @returns {string[]} */
+/**
+ * The settings of a layer that differ, such as "stride 1 → 2".
+ * @param {Layer} layer
+ * @param {Layer} former
+ * @returns {string[]}
+ */
 function changesOf(layer, former) {
   if (layer.kind !== former.kind) return [`${former.name} → ${layer.name}`];
-  const present = settingsOf(layer), earlier = settingsOf(former);
-  return Object.keys(present).filter((name) => present[name] !== earlier[name]).map((name) => `${name} ${earlier[name]} → ${present[name]}`);
+  const present = settingsOf(layer);
+  const earlier = settingsOf(former);
+  return Object.keys(present)
+    .filter((name) => present[name] !== earlier[name])
+    .map((name) => `${name} ${earlier[name]} → ${present[name]}`);
 }
 
 /** The settings of a layer by torch's names. @param {Layer} layer @returns {Record<string, string>} */
@@ -94,9 +109,16 @@ function settingsOf(layer) {
 }
 
 /** @param {Window | null} window @returns {Record<string, string>} */
-const windowSettings = (window) => Object.fromEntries((window ?? []).map(([rows, columns], at) => [WINDOW[at], rows === columns ? String(rows) : `${rows}×${columns}`]));
+const windowSettings = (window) =>
+  Object.fromEntries(
+    (window ?? []).map(([rows, columns], at) => [WINDOW[at], rows === columns ? String(rows) : `${rows}×${columns}`]),
+  );
 
-/** What has changed, in one sentence, for a screen reader; "" for nothing. @param {Layer[]} layers @param {Difference[]} all */
+/**
+ * What has changed, in one sentence, for a screen reader; "" for nothing.
+ * @param {Layer[]} layers
+ * @param {Difference[]} all
+ */
 export function changeSentence(layers, all) {
   const told = all.flatMap(({ changes, former }, at) => {
     if (!changes.length) return [];

@@ -1,4 +1,5 @@
-// From the whole network to one multiplication: what is highlighted under the pointer, which map is open, and how the others make room.
+// From the whole network to one multiplication: what is highlighted under the pointer, which map is open, and how the
+// others make room.
 
 import { Detail } from "./detail.js";
 import { focused, part } from "./element.js";
@@ -27,13 +28,17 @@ export class Depth {
 
   /**
    * @param {HTMLElement} host @param {import("./columns.js").Columns} columns @param {() => Scene} scene as it is now
-   * @param {(sentence: string) => void} say @param {(place: Place) => void} numbers asks for the page with a value's numbers
+   * @param {(sentence: string) => void} say
+   * @param {(place: Place) => void} numbers asks for the page with a value's numbers
    */
   constructor(host, columns, scene, say, numbers) {
     this.layers = part(host, ".layers", HTMLElement);
     this.columns = columns;
     this.scene = scene;
-    this.highlights = new Highlights(part(host, ".surface .outline", HTMLCanvasElement), part(host, ".seen .outline", HTMLCanvasElement));
+    this.highlights = new Highlights(
+      part(host, ".surface .outline", HTMLCanvasElement),
+      part(host, ".seen .outline", HTMLCanvasElement),
+    );
     this.links = new Links(host, columns, part(host, ".image", HTMLElement));
     this.layers.addEventListener("scroll", () => this.links.follow());
     this.detail = new Detail(part(host, ".detail", HTMLElement), {
@@ -51,12 +56,19 @@ export class Depth {
     });
   }
 
-  /** Highlight what a value is made of, and join its map to its neighbours'; null for what is open, or nothing. @param {Place | null} place */
+  /**
+   * Highlight what a value is made of, and join its map to its neighbours'; null for what is open, or nothing.
+   * @param {Place | null} place
+   */
   look(place) {
     if (place && this.index < 0 && !this.scene().update.pending) this.links.show(place, this.scene().narrow);
     else this.links.clear();
     const shown = place ?? this.detail.place;
-    if (!shown || this.scene().update.pending) { this.highlights.clear(); this.columns.mark(-1); return; }
+    if (!shown || this.scene().update.pending) {
+      this.highlights.clear();
+      this.columns.mark(-1);
+      return;
+    }
     const { layers, classes } = this.scene().update;
     const region = { maps: [shown.map], rows: [shown.row], columns: [shown.column] };
     const digit = classes && shown.index === layers.length - 1 ? shown.map : -1;
@@ -65,9 +77,15 @@ export class Depth {
     this.#highlight(backward(layers, shown.index, region));
   }
 
-  /** Highlight all that a pixel of the image reaches; null for nothing. @param {[number, number] | null} pixel row and column */
+  /**
+   * Highlight all that a pixel of the image reaches; null for nothing.
+   * @param {[number, number] | null} pixel row and column
+   */
   reach(pixel) {
-    if (!pixel || this.scene().update.pending) { this.look(null); return; }
+    if (!pixel || this.scene().update.pending) {
+      this.look(null);
+      return;
+    }
     this.links.clear();
     this.#highlight(forward(this.scene().update.layers, { maps: [0], rows: [pixel[0]], columns: [pixel[1]] }));
   }
@@ -100,9 +118,13 @@ export class Depth {
   open(place, channel = null, pinned = false) {
     const { update, parameters } = this.scene();
     if (update.pending) return;
-    if (!parameters) { this.#wanted = () => this.open(place, channel, pinned); return; }
+    if (!parameters) {
+      this.#wanted = () => this.open(place, channel, pinned);
+      return;
+    }
     this.#wanted = null;
-    const focus = focused(this.layers), opener = this.#opener ?? focus;
+    const focus = focused(this.layers);
+    const opener = this.#opener ?? focus;
     const walking = focus?.matches(":focus-visible");
     this.kernels.close();
     this.#opener = opener;
@@ -110,7 +132,9 @@ export class Depth {
     this.columns.card.hide();
     this.links.clear();
     this.#reset();
-    this.detail.open(place, this.scene, channel, pinned, (width) => this.#makeRoom(this.detail.element, place.index, width));
+    this.detail.open(place, this.scene, channel, pinned, (width) =>
+      this.#makeRoom(this.detail.element, place.index, width),
+    );
     if (walking) this.detail.focus();
   }
 
@@ -124,7 +148,10 @@ export class Depth {
   /** @param {number} index of a convolution */
   openKernels(index) {
     const { update, parameters, look } = this.scene();
-    if (!parameters) { this.#wanted = () => this.openKernels(index); return; }
+    if (!parameters) {
+      this.#wanted = () => this.openKernels(index);
+      return;
+    }
     const weight = parameters[index]?.weight;
     this.#wanted = null;
     if (!weight) return;
@@ -135,7 +162,15 @@ export class Depth {
     this.links.clear();
     this.highlights.clear();
     this.#reset();
-    this.kernels.open(index, update.layers[index], inputOf(update.layers, index), weight, this.#room, this.layers.clientHeight - 139, look.theme);
+    this.kernels.open(
+      index,
+      update.layers[index],
+      inputOf(update.layers, index),
+      weight,
+      this.#room,
+      this.layers.clientHeight - 139,
+      look.theme,
+    );
     this.#makeRoom(this.kernels.element, index, this.kernels.width);
     this.kernels.canvas.focus({ preventScroll: true });
   }
@@ -164,14 +199,20 @@ export class Depth {
     return this.detail.place?.index ?? this.kernels.index;
   }
 
-  /** What is open, for the address; null while it waits for weights. @returns {Pick<ViewState, "map" | "kernels"> | null} */
+  /**
+   * What is open, for the address; null while it waits for weights.
+   * @returns {Pick<ViewState, "map" | "kernels"> | null}
+   */
   get state() {
     if (this.#wanted) return null;
     const { layers } = this.scene().update;
     const { chosen, pinned } = this.detail;
     const kernels = this.kernels.isOpen ? layers[this.kernels.index].name : null;
     if (!chosen) return { map: null, kernels };
-    const { place: { index, ...pixel }, channel } = chosen;
+    const {
+      place: { index, ...pixel },
+      channel,
+    } = chosen;
     return { map: { layer: layers[index].name, ...pixel, channel, pinned }, kernels };
   }
 
@@ -226,19 +267,26 @@ export class Depth {
     return [...this.layers.children].filter((each) => each instanceof HTMLElement);
   }
 
-  /** Neighbours move aside and dim; the map's own column and the one before it stay in sight. @param {HTMLElement} panel @param {number} index @param {number} wanted width */
+  /**
+   * Neighbours move aside and dim; the map's own column and the one before it stay in sight.
+   * @param {HTMLElement} panel
+   * @param {number} index
+   * @param {number} wanted width
+   */
   #makeRoom(panel, index, wanted) {
     const { update, narrow } = this.scene();
     this.#shape = update.layers[index].shape;
     this.layers.classList.add("opened");
     const parts = this.#parts;
-    const own = this.columns.columnOf(index), before = index ? this.columns.columnOf(index - 1) : null;
+    const own = this.columns.columnOf(index);
+    const before = index ? this.columns.columnOf(index - 1) : null;
     for (const each of parts) each.classList.toggle("aside", each !== own && each !== before);
     if (narrow || !own) return;
     const width = Math.min(wanted, this.#room);
     /** @param {HTMLElement} column @returns its left edge in sight */
     const inside = (column) => column.offsetLeft - this.layers.scrollLeft;
-    const inEnd = before ? inside(before) + before.offsetWidth : 0, outStart = inside(own);
+    const inEnd = before ? inside(before) + before.offsetWidth : 0;
+    const outStart = inside(own);
     const stay = before ? Math.min(STAY, (this.#room - width) / 2 - GAP) : STAY;
     const most = this.#room - width - Math.min(own.offsetWidth, stay) - GAP;
     const left = Math.max(before ? Math.min(before.offsetWidth, stay) + GAP : 0, Math.min(inEnd + GAP, most));
@@ -246,7 +294,8 @@ export class Depth {
     const ownAt = parts.indexOf(own);
     parts.forEach((each, at) => {
       const isAfter = at >= ownAt;
-      each.style.transform = `translateX(${Math.round(isAfter ? start + width + GAP - outStart : start - GAP - inEnd)}px)`;
+      const by = isAfter ? start + width + GAP - outStart : start - GAP - inEnd;
+      each.style.transform = `translateX(${Math.round(by)}px)`;
     });
     panel.style.width = `${width}px`;
     panel.style.left = `${start}px`;

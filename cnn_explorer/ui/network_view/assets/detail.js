@@ -1,4 +1,5 @@
-// An opened map, in place: its inputs, kernels and partial sums, their sum, the bias, the result, and one pixel's multiplications.
+// An opened map, in place: its inputs, kernels and partial sums, their sum, the bias, the result, and one pixel's
+// multiplications.
 
 import { Comparison } from "./comparison.js";
 import { around, element, part } from "./element.js";
@@ -14,15 +15,21 @@ import { FONT, boxOf, drawNumbers, drawTile, numbersSize, paintedTile, write } f
 /** @import { Explanation, Look, Numbers, Part, Place, Scene, Softmax, Theme, Tile, Update } from "../types.d.ts" */
 /** @import { Box } from "./picture.js" */
 /**
- * @typedef {{update: Update, index: number, map: number, theme: Theme, images: Map<string, HTMLCanvasElement>}} Pictured tiles of a map,
+ * @typedef {{update: Update, index: number, map: number, theme: Theme, images: Map<string, HTMLCanvasElement>}}
+ *   Pictured tiles of a map,
  *   painted; the same for all its pixels
  */
 
-const WIDTH = 820, WITHOUT_CHAIN = 700, WITHOUT_PARTS = 470; // of the panel, CSS pixels, where there is room
+// Of the panel, CSS pixels, where there is room.
+const WIDTH = 820;
+const WITHOUT_CHAIN = 700;
+const WITHOUT_PARTS = 470;
 const PART = [24, 54]; // side of a tile in the list of parts, at least and at most: as many as fit, without scrolling
 const CLEAR = 38; // side of such a tile that shows enough
 const DENSE = 36; // below, the words beside it are in one line, and rows are closer
-const BETWEEN = 8, CLOSE = 2; // rows of parts
+// CSS pixels between rows of parts, and between dense ones.
+const BETWEEN = 8;
+const CLOSE = 2;
 const SIGN = 18; // between tiles
 const CHAIN = [56, 84]; // side of a tile in the chain
 const FEW = 6; // parts shown until all are asked for; more where there is room
@@ -34,7 +41,10 @@ export class Detail {
   /** Whether the pixel is held. */
   pinned = false;
 
-  /** @type {{place: Place, channel: number | null} | null} what was opened or held; pointing elsewhere does not change it */
+  /**
+   * @type {{place: Place, channel: number | null} | null} what was opened or held; pointing elsewhere does not change
+   *   it
+   */
   chosen = null;
 
   /** @type {number | null} input channel whose products are written out; null for the strongest */
@@ -53,7 +63,10 @@ export class Detail {
   #few = FEW; // as many as fit
   #side = PART[1]; // of a tile in the list of parts
 
-  /** @type {{pixel: number, parts: number} | null} CSS pixels across beside the parts, and down for them; null until measured: to ask for them costs a layout */
+  /**
+   * @type {{pixel: number, parts: number} | null} CSS pixels across beside the parts, and down for them; null until
+   *   measured: to ask for them costs a layout
+   */
   #room = null;
 
   #scrolled = 0; // CSS pixels of the parts
@@ -70,25 +83,35 @@ export class Detail {
 
   /**
    * @param {HTMLElement} panel
-   * @param {{moved: (place: Place | null) => void, marked: (digit: number) => void, closed: () => void, say: (sentence: string) => void,
+   * @param
+   *   {{moved: (place: Place | null) => void, marked: (digit: number) => void, closed: () => void,
+   *   say: (sentence: string) => void,
    *   numbers: (place: Place) => void}} on
-   *   `moved` when another pixel is looked at, `marked` a term of the softmax, −1 for none, `numbers` when a value's page of numbers is asked for
+   * `moved` when another pixel is looked at, `marked` a term of the softmax, −1 for none, `numbers` when a value's page
+   * of numbers is asked for
    */
   constructor(panel, on) {
     this.element = panel;
     this.on = on;
     panel.innerHTML = `
-      <header><h4></h4><div class="slide" role="group" aria-label="The window walks over the input"></div><button type="button" class="every" aria-pressed="false"></button><button type="button" class="by-number" title="This value with its window, kernels and bias, every number to be seen">Number by number</button><button type="button" class="close" title="Close (Escape)" aria-label="Close">×</button></header>
+      <header><h4></h4><div class="slide" role="group" aria-label="The window walks over the input"></div><button
+        type="button" class="every" aria-pressed="false"></button><button type="button" class="by-number"
+          title="This value with its window, kernels and bias, every number to be seen">Number by number</button><button
+          type="button" class="close" title="Close (Escape)" aria-label="Close">×</button></header>
       <p class="how"></p>
       <ul class="lines"></ul>
       <div class="sum"><div class="parts" role="group" tabindex="0"></div>
-      <div class="pixel"><div class="comparison" hidden></div><canvas class="chain" tabindex="0" role="application" aria-roledescription="arithmetic of one pixel"></canvas><div class="scroll"><canvas class="numbers" role="img"></canvas></div><p class="softmax"></p></div></div>`;
+      <div class="pixel"><div class="comparison" hidden></div><canvas class="chain" tabindex="0" role="application"
+        aria-roledescription="arithmetic of one pixel"></canvas><div class="scroll"><canvas class="numbers"
+          role="img"></canvas></div><p class="softmax"></p></div></div>`;
     this.sum = part(panel, ".sum", HTMLElement);
     this.pixel = part(panel, ".pixel", HTMLElement);
     this.title = part(panel, "h4", HTMLElement);
     this.every = part(panel, ".every", HTMLElement);
     this.byNumber = part(panel, ".by-number", HTMLElement);
-    this.byNumber.onclick = () => { if (this.place) this.on.numbers(this.place); };
+    this.byNumber.onclick = () => {
+      if (this.place) this.on.numbers(this.place);
+    };
     this.how = part(panel, ".how", HTMLElement);
     this.parts = part(panel, ".parts", HTMLElement);
     this.lines = part(panel, ".lines", HTMLElement);
@@ -105,10 +128,18 @@ export class Detail {
     this.sum.onpointerenter = () => this.slide.end();
     part(panel, ".close", HTMLElement).onclick = () => this.close();
     this.every.onclick = () => this.#showAll(this.every.getAttribute("aria-pressed") !== "true");
-    this.parts.onscroll = () => { this.#scrolled = this.parts.scrollTop; this.#paintParts(); };
+    this.parts.onscroll = () => {
+      this.#scrolled = this.parts.scrollTop;
+      this.#paintParts();
+    };
     this.parts.onpointermove = this.parts.onpointerdown = (event) => this.#overPart(event);
-    this.chain.onpointermove = (event) => { if (!this.pinned || event.buttons) this.#overChain(event); };
-    this.chain.onpointerdown = (event) => { this.pinned = this.#overChain(event) && !this.pinned; this.#pin(); };
+    this.chain.onpointermove = (event) => {
+      if (!this.pinned || event.buttons) this.#overChain(event);
+    };
+    this.chain.onpointerdown = (event) => {
+      this.pinned = this.#overChain(event) && !this.pinned;
+      this.#pin();
+    };
     this.chain.onkeydown = (event) => this.#walk(event);
     panel.onclick = (event) => event.stopPropagation();
   }
@@ -118,7 +149,9 @@ export class Detail {
   }
 
   /**
-   * @param {Place} place @param {() => Scene} source @param {number | null} channel whose products are written out; null for the strongest
+   * @param {Place} place
+   * @param {() => Scene} source
+   * @param {number | null} channel whose products are written out; null for the strongest
    * @param {boolean} pinned whether the pixel is held
    * @param {(width: number) => void} makeRoom as wide as the panel would like to be, CSS pixels
    */
@@ -156,13 +189,19 @@ export class Detail {
 
   /** Work everything out anew: another pixel, another drawing, another channel. */
   show() {
-    const scene = this.#source?.(), told = this.#explained();
+    const scene = this.#source?.();
+    const told = this.#explained();
     const { place } = this;
     if (!scene || !told || !place) return;
     const { update, look } = scene;
     this.#told = told;
     const pictured = this.#pictured;
-    if (pictured?.update !== update || pictured.theme !== look.theme || pictured.map !== place.map || pictured.index !== place.index) {
+    if (
+      pictured?.update !== update ||
+      pictured.theme !== look.theme ||
+      pictured.map !== place.map ||
+      pictured.index !== place.index
+    ) {
       this.#pictured = { update, theme: look.theme, map: place.map, index: place.index, images: new Map() };
     }
     this.#build(told, place, update.exact);
@@ -200,14 +239,20 @@ export class Detail {
     if (layout === this.#layout && (!exact || order.join() === this.#order.join())) return;
     this.#layout = layout;
     this.#order = order;
-    this.slide.element.hidden = this.byNumber.hidden = !this.#source?.().update.layers[place.index].window; // no convolution and no pooling
+    // no convolution and no pooling
+    this.slide.element.hidden = this.byNumber.hidden = !this.#source?.().update.layers[place.index].window;
     this.every.hidden = told.parts.length <= this.#few;
     this.every.textContent = this.#all ? `strongest ${this.#few}` : `all ${told.parts.length}`;
     this.every.setAttribute("aria-pressed", String(this.#all));
     this.parts.hidden = !shown.length;
-    this.parts.setAttribute("aria-label", `What each input channel adds, strongest first: ${shown.length} of ${told.parts.length}`);
+    this.parts.setAttribute(
+      "aria-label",
+      `What each input channel adds, strongest first: ${shown.length} of ${told.parts.length}`,
+    );
     this.#rows = order.map((channel) => {
-      const row = element("div", "part"), canvas = element("canvas"), what = element("span", "what");
+      const row = element("div", "part");
+      const canvas = element("canvas");
+      const what = element("span", "what");
       row.dataset.channel = String(channel);
       row.append(canvas, what);
       return { row, canvas, what };
@@ -221,7 +266,8 @@ export class Detail {
     const room = this.#source?.().narrow ? 0 : this.sum.clientHeight;
     this.#few = Math.max(FEW, Math.floor(room / (CLEAR + BETWEEN)));
     const rows = this.#all ? count : Math.min(count, this.#few);
-    const [least, most] = PART, each = Math.floor(room / rows);
+    const [least, most] = PART;
+    const each = Math.floor(room / rows);
     this.#side = room ? Math.min(most, each - BETWEEN) : most;
     if (this.#side < DENSE) this.#side = Math.min(DENSE - 1, Math.max(least, each - CLOSE));
     this.parts.classList.toggle("dense", this.#dense);
@@ -246,11 +292,18 @@ export class Detail {
     if (!told?.parts.length || !look) return;
     const byChannel = new Map(told.parts.map((each) => [each.channel, each]));
     const reaches = [0, 1, 2].map((place) => reachOfTiles(told.parts, place));
-    const side = this.#side, wide = 3 * side + 2 * SIGN, high = side + (this.#dense ? CLOSE : BETWEEN / 2), apart = side + (this.#dense ? CLOSE : BETWEEN);
-    const first = Math.floor(this.#scrolled / apart), last = first + Math.ceil((this.#room?.parts ?? 480) / apart) + 1;
+    const side = this.#side;
+    const wide = 3 * side + 2 * SIGN;
+    const high = side + (this.#dense ? CLOSE : BETWEEN / 2);
+    const apart = side + (this.#dense ? CLOSE : BETWEEN);
+    const first = Math.floor(this.#scrolled / apart);
+    const last = first + Math.ceil((this.#room?.parts ?? 480) / apart) + 1;
     this.#rows.forEach(({ canvas }, at) => {
       const shown = byChannel.get(this.#order[at]);
-      if (!shown || at < first || at > last) { canvas.style.height = `${high}px`; return; }
+      if (!shown || at < first || at > last) {
+        canvas.style.height = `${high}px`;
+        return;
+      }
       const context = sized(canvas, wide, high);
       shown.tiles.forEach((tile, place) => {
         const box = boxOf(tile.size, place * (side + SIGN) + 1, 2, side - 2);
@@ -288,19 +341,26 @@ export class Detail {
     if (!chain.length) return;
     const columns = this.#chainColumns(chain.length, numbers);
     const side = Math.max(24, Math.min(CHAIN[1], this.#chainRoom(numbers, columns) / columns - SIGN));
-    const grown = look.text / FONT, top = 19 * grown, high = side + top + 1;
+    const grown = look.text / FONT;
+    const top = 19 * grown;
+    const high = side + top + 1;
     const largest = Math.max(...chain.flatMap(({ size }) => size));
     const context = sized(this.chain, columns * (side + SIGN), Math.ceil(chain.length / columns) * high);
     this.#boxes = chain.map((tile, at) => {
-      const row = Math.floor(at / columns), x = (at % columns) * (side + SIGN), y = row * high;
-      const box = boxOf(tile.size, x + 1, y + top, Math.max(24, (side - 2) * Math.max(...tile.size) / largest));
+      const row = Math.floor(at / columns);
+      const x = (at % columns) * (side + SIGN);
+      const y = row * high;
+      const box = boxOf(tile.size, x + 1, y + top, Math.max(24, ((side - 2) * Math.max(...tile.size)) / largest));
       drawTile(context, box, tile, this.#image(`chain ${at}`, tile, reachOf(tile.values)), look.theme);
       if (tile.output) this.#cover(context, box, tile.size);
       write(context, at && !x ? `→ ${tile.label}` : tile.label, box.x, y + 8 * grown, look);
       if (x) write(context, "→", box.x - SIGN / 2 - 1, box.y + box.height / 2, look, "center");
       return box;
     });
-    this.chain.setAttribute("aria-label", `${chain.map(({ label }) => label).join(", then ")}. Arrow keys choose a pixel, Enter holds it.`);
+    this.chain.setAttribute(
+      "aria-label",
+      `${chain.map(({ label }) => label).join(", then ")}. Arrow keys choose a pixel, Enter holds it.`,
+    );
   }
 
   /** Two columns of tiles leave the products room beside them. @param {number} tiles @param {Numbers | null} numbers */
@@ -308,7 +368,11 @@ export class Detail {
     return tiles > 2 && this.#chainRoom(numbers, 2) < this.#pixelWidth ? 2 : tiles;
   }
 
-  /** CSS pixels across for the chain: beside the products where they leave enough. @param {Numbers | null} numbers @param {number} columns */
+  /**
+   * CSS pixels across for the chain: beside the products where they leave enough.
+   * @param {Numbers | null} numbers
+   * @param {number} columns
+   */
   #chainRoom(numbers, columns) {
     const beside = this.#pixelWidth - (numbers ? numbersSize(numbers, this.#text).wide + SIGN : 0);
     return beside >= columns * (CHAIN[0] + SIGN) ? beside : this.#pixelWidth;
@@ -323,11 +387,17 @@ export class Detail {
     return this.#room?.pixel ?? 320;
   }
 
-  /** Hide the values that the walking window has not made yet. @param {CanvasRenderingContext2D} context @param {Box} box @param {[number, number]} size rows and columns */
+  /**
+   * Hide the values that the walking window has not made yet.
+   * @param {CanvasRenderingContext2D} context
+   * @param {Box} box
+   * @param {[number, number]} size rows and columns
+   */
   #cover(context, { x, y, dot }, [rows, columns]) {
     const { made } = this.slide;
     if (made === null) return;
-    const row = Math.floor(made / columns), column = made % columns;
+    const row = Math.floor(made / columns);
+    const column = made % columns;
     context.clearRect(x + column * dot, y + row * dot, (columns - column) * dot, dot);
     context.clearRect(x, y + (row + 1) * dot, columns * dot, (rows - row - 1) * dot);
   }
@@ -340,7 +410,11 @@ export class Detail {
     return [rows, columns];
   }
 
-  /** The walking window shows another value; the one that was chosen stays chosen. @param {number} row @param {number} column */
+  /**
+   * The walking window shows another value; the one that was chosen stays chosen.
+   * @param {number} row
+   * @param {number} column
+   */
   #slideTo(row, column) {
     if (!this.place) return;
     this.place = { ...this.place, row, column };
@@ -362,7 +436,12 @@ export class Detail {
     if (!numbers) return;
     const { wide, high } = numbersSize(numbers, look.text);
     drawNumbers(sized(this.numbers, wide, high), numbers, look);
-    this.numbers.setAttribute("aria-label", numbers.cells.length <= 64 ? numbers.cells.map(({ lines }) => lines.join(" ")).join("; ") : `${numbers.cells.length} numbers`);
+    this.numbers.setAttribute(
+      "aria-label",
+      numbers.cells.length <= 64
+        ? numbers.cells.map(({ lines }) => lines.join(" ")).join("; ")
+        : `${numbers.cells.length} numbers`,
+    );
   }
 
   /** @param {Explanation} told */
@@ -370,7 +449,9 @@ export class Detail {
     const lines = told.lines.map((line) => element("li", "", line));
     if (told.agrees !== null) {
       const mark = element("strong", told.agrees ? "same" : "other", told.agrees ? " ✓ agrees" : " ✗ differs");
-      mark.title = "PyTorch adds float32 numbers in another order; both agree if they differ by at most a millionth of Σ|x·w| + |b|";
+      mark.title =
+        "PyTorch adds float32 numbers in another order; both agree if they differ by at most a millionth of Σ|x·w| + " +
+        "|b|";
       lines.at(-1)?.append(mark);
     }
     this.lines.replaceChildren(...lines);
@@ -384,17 +465,30 @@ export class Detail {
     const power = (digit) => {
       const word = element("span", "power", `exp(${softmax.terms[digit]})`);
       word.dataset.digit = String(digit);
-      word.onpointerenter = word.onpointerdown = () => { this.mark(digit); this.on.marked(digit); };
-      word.onpointerleave = () => { this.mark(-1); this.on.marked(-1); };
+      word.onpointerenter = word.onpointerdown = () => {
+        this.mark(digit);
+        this.on.marked(digit);
+      };
+      word.onpointerleave = () => {
+        this.mark(-1);
+        this.on.marked(-1);
+      };
       return word;
     };
     const sum = softmax.terms.flatMap((_, digit) => [digit ? " + " : "", power(digit)]);
-    this.softmax.replaceChildren(...explained(`Softmax of the ten logits: p(${softmax.digit}) = `), power(softmax.digit), " / (", ...sum, `) = ${softmax.quotient} = ${softmax.probability}`);
+    this.softmax.replaceChildren(
+      ...explained(`Softmax of the ten logits: p(${softmax.digit}) = `),
+      power(softmax.digit),
+      " / (",
+      ...sum,
+      `) = ${softmax.quotient} = ${softmax.probability}`,
+    );
   }
 
   /** Highlight a digit's powers. @param {number} digit −1 for none */
   mark(digit) {
-    for (const word of this.softmax.children) word.classList.toggle("marked", word instanceof HTMLElement && word.dataset.digit === String(digit));
+    for (const word of this.softmax.children)
+      word.classList.toggle("marked", word instanceof HTMLElement && word.dataset.digit === String(digit));
   }
 
   /** What a screen reader says of the pixel. */
@@ -419,8 +513,14 @@ export class Detail {
     const channel = Number(row?.dataset.channel);
     const tile = this.#told?.parts.find((each) => each.channel === channel)?.tiles[2];
     if (!row || !tile || !this.place) return;
-    const pixel = tile.output && (!this.pinned || event.buttons)
-      ? cellAt(boxOf(tile.size, 2 * (this.#side + SIGN) + 1, 2, this.#side - 2), tile.size, pointIn(part(row, "canvas", HTMLCanvasElement), event)) : null;
+    const pixel =
+      tile.output && (!this.pinned || event.buttons)
+        ? cellAt(
+            boxOf(tile.size, 2 * (this.#side + SIGN) + 1, 2, this.#side - 2),
+            tile.size,
+            pointIn(part(row, "canvas", HTMLCanvasElement), event),
+          )
+        : null;
     if (channel === this.channel && !pixel) return;
     this.channel = channel;
     this.#go(pixel ?? [this.place.row, this.place.column]);
@@ -432,7 +532,10 @@ export class Detail {
     const point = pointIn(this.chain, event);
     for (const [at, tile] of this.#told.chain.entries()) {
       const cell = tile.output ? cellAt(this.#boxes[at], tile.size, point) : null;
-      if (cell) { this.#go(cell); return true; }
+      if (cell) {
+        this.#go(cell);
+        return true;
+      }
     }
     return false;
   }
@@ -486,11 +589,18 @@ function pointIn(canvas, event) {
   return [event.clientX - box.left, event.clientY - box.top];
 }
 
-/** @param {Box} box @param {[number, number]} size rows and columns @param {[number, number]} point @returns {[number, number] | null} row and column */
+/**
+ * @param {Box} box
+ * @param {[number, number]} size rows and columns
+ * @param {[number, number]} point
+ * @returns {[number, number] | null} row and column
+ */
 function cellAt(box, [rows, columns], [x, y]) {
-  const row = Math.floor((y - box.y) / box.dot), column = Math.floor((x - box.x) / box.dot);
+  const row = Math.floor((y - box.y) / box.dot);
+  const column = Math.floor((x - box.x) / box.dot);
   return row >= 0 && column >= 0 && row < rows && column < columns ? [row, column] : null;
 }
 
 /** @param {Part[]} parts @param {number} place of the tile */
-const reachOfTiles = (parts, place) => parts.reduce((most, each) => Math.max(most, reachOf(each.tiles[place].values)), 0);
+const reachOfTiles = (parts, place) =>
+  parts.reduce((most, each) => Math.max(most, reachOf(each.tiles[place].values)), 0);

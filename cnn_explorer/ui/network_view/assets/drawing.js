@@ -1,6 +1,9 @@
 // Pen strokes as data: the drawing string of cnn_explorer/digits/drawing.py, simplification, the eraser. No DOM.
 
-/** @typedef {[number, number] | [number, number, number]} Point x, y in canvas pixels (280 × 280, y down) and, from a pen, pressure in [0, 1] */
+/**
+ * @typedef {[number, number] | [number, number, number]} Point x, y in canvas pixels (280 × 280, y down) and, from a
+ *   pen, pressure in [0, 1]
+ */
 /** @typedef {Point[]} Stroke */
 
 export const CANVAS = 280;
@@ -21,7 +24,8 @@ export function encodeStrokes(strokes) {
 }
 
 /**
- * The strokes that their drawing string carries, as `decodeStrokes` reads them: simplified, and rounded to whole pixels.
+ * The strokes that their drawing string carries, as `decodeStrokes` reads them: simplified, and rounded to whole
+ * pixels.
  * @param {Stroke[]} strokes
  * @returns {Stroke[] | null} null if even a coarse version is too long
  */
@@ -40,7 +44,11 @@ function fitting(strokes) {
   return null;
 }
 
-/** Whole pixels and percents; every point has pressure if the first one has. @param {Stroke} stroke @returns {Stroke} */
+/**
+ * Whole pixels and percents; every point has pressure if the first one has.
+ * @param {Stroke} stroke
+ * @returns {Stroke}
+ */
 function rounded(stroke) {
   const withPressure = stroke[0].length === 3;
   return stroke.map(([x, y, pressure = 0]) =>
@@ -56,12 +64,14 @@ export function decodeStrokes(text) {
   const numbers = unpack(fromBase64(text.slice(1)));
   /** @type {Stroke[]} */
   const strokes = [];
-  for (let at = 0; at < numbers.length; ) {
+  for (let at = 0; at < numbers.length;) {
     const head = numbers[at++];
     const withPressure = head & 1;
     /** @type {Stroke} */
     const stroke = [];
-    let x = 0, y = 0, pressure = 0;
+    let x = 0;
+    let y = 0;
+    let pressure = 0;
     for (let left = head >> 1; left > 0; left--) {
       x += unzigzag(numbers[at++]);
       y += unzigzag(numbers[at++]);
@@ -88,14 +98,20 @@ export function erase(strokes, from, to, radius = ERASER_RADIUS) {
     let piece = [];
     dense.forEach((point, index) => {
       if (!gone[index]) piece.push(point);
-      else if (piece.length) { pieces.push(piece); piece = []; }
+      else if (piece.length) {
+        pieces.push(piece);
+        piece = [];
+      }
     });
     if (piece.length) pieces.push(piece);
     return pieces.map((part) => simplify(part, 0.3));
   });
 }
 
-/** @type {WeakMap<Stroke, {length: number, stroke: Stroke}>} finished strokes need not be simplified again with every message */
+/**
+ * @type {WeakMap<Stroke, {length: number, stroke: Stroke}>} finished strokes need not be simplified again with every
+ *   message
+ */
 const finished = new WeakMap();
 
 /** @param {Stroke} stroke @param {number} tolerance canvas pixels */
@@ -108,7 +124,12 @@ function simplified(stroke, tolerance) {
   return result.stroke;
 }
 
-/** Ramer–Douglas–Peucker: leave out points closer than `tolerance` to the line between those kept. @param {Stroke} stroke @param {number} tolerance @returns {Stroke} */
+/**
+ * Ramer–Douglas–Peucker: leave out points closer than `tolerance` to the line between those kept.
+ * @param {Stroke} stroke
+ * @param {number} tolerance
+ * @returns {Stroke}
+ */
 export function simplify(stroke, tolerance) {
   if (stroke.length < 3) return stroke;
   const keep = new Uint8Array(stroke.length);
@@ -116,12 +137,19 @@ export function simplify(stroke, tolerance) {
   const spans = [[0, stroke.length - 1]];
   while (spans.length) {
     const [first, last] = /** @type {number[]} */ (spans.pop());
-    let farthest = -1, distance = tolerance;
+    let farthest = -1;
+    let distance = tolerance;
     for (let index = first + 1; index < last; index++) {
       const gap = distanceToSegment(stroke[index], stroke[first], stroke[last], DEPTH);
-      if (gap > distance) { distance = gap; farthest = index; }
+      if (gap > distance) {
+        distance = gap;
+        farthest = index;
+      }
     }
-    if (farthest > 0) { keep[farthest] = 1; spans.push([first, farthest], [farthest, last]); }
+    if (farthest > 0) {
+      keep[farthest] = 1;
+      spans.push([first, farthest], [farthest, last]);
+    }
   }
   return stroke.filter((_, index) => keep[index]);
 }
@@ -135,7 +163,11 @@ function densify(stroke, step) {
     if (before) {
       const pieces = Math.ceil(Math.hypot(point[0] - before[0], point[1] - before[1]) / step);
       for (let piece = 1; piece < pieces; piece++) {
-        dense.push(/** @type {Point} */ (before.map((value, axis) => value + ((point[axis] ?? value) - value) * (piece / pieces))));
+        dense.push(
+          /** @type {Point} */ (
+            before.map((value, axis) => value + ((point[axis] ?? value) - value) * (piece / pieces))
+          ),
+        );
       }
     }
     dense.push(point);
@@ -143,11 +175,20 @@ function densify(stroke, step) {
   return dense;
 }
 
-/** @param {Point} point @param {Point} start @param {Point} end @param {number} depth canvas pixels that full pressure counts as, a third coordinate */
+/**
+ * @param {Point} point
+ * @param {Point} start
+ * @param {Point} end
+ * @param {number} depth canvas pixels that full pressure counts as, a third coordinate
+ */
 export function distanceToSegment([x, y, p = 0], [x0, y0, p0 = 0], [x1, y1, p1 = 0], depth = 0) {
-  const dx = x1 - x0, dy = y1 - y0, dz = depth * (p1 - p0);
+  const dx = x1 - x0;
+  const dy = y1 - y0;
+  const dz = depth * (p1 - p0);
   const length2 = dx * dx + dy * dy + dz * dz;
-  const along = length2 ? Math.min(1, Math.max(0, ((x - x0) * dx + (y - y0) * dy + depth * (p - p0) * dz) / length2)) : 0;
+  const along = length2
+    ? Math.min(1, Math.max(0, ((x - x0) * dx + (y - y0) * dy + depth * (p - p0) * dz) / length2))
+    : 0;
   return Math.hypot(x - x0 - along * dx, y - y0 - along * dy, depth * (p - p0) - along * dz);
 }
 
@@ -179,11 +220,15 @@ function pack(strokes) {
 function unpack(bytes) {
   /** @type {number[]} */
   const numbers = [];
-  let number = 0, shift = 0;
+  let number = 0;
+  let shift = 0;
   for (const byte of bytes) {
     number |= (byte & 127) << shift;
     shift += 7;
-    if (byte < 128) { numbers.push(number); number = shift = 0; }
+    if (byte < 128) {
+      numbers.push(number);
+      number = shift = 0;
+    }
   }
   return numbers;
 }
@@ -195,7 +240,12 @@ const zigzag = (number) => (number >= 0 ? 2 * number : -2 * number - 1);
 const unzigzag = (number) => (number % 2 ? -(number + 1) / 2 : number / 2);
 
 /** @param {number[]} bytes */
-const toBase64 = (bytes) => btoa(String.fromCharCode(...bytes)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+const toBase64 = (bytes) =>
+  btoa(String.fromCharCode(...bytes))
+    .replace(/\+/g, "-")
+    .replace(/\//g, "_")
+    .replace(/=+$/, "");
 
 /** @param {string} text */
-const fromBase64 = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (letter) => letter.charCodeAt(0));
+const fromBase64 = (text) =>
+  Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (letter) => letter.charCodeAt(0));

@@ -15,7 +15,9 @@ export function element(tag, className = "", text = "") {
 /**
  * The first element that a selector names.
  * @template {Element} Type
- * @param {ParentNode} root @param {string} selector @param {new () => Type} type of the element, such as HTMLCanvasElement
+ * @param {ParentNode} root
+ * @param {string} selector
+ * @param {new () => Type} type of the element, such as HTMLCanvasElement
  * @returns {Type}
  */
 export function part(root, selector, type) {
@@ -24,13 +26,21 @@ export function part(root, selector, type) {
   return found;
 }
 
-/** The nearest element around the target of an event that a selector names, itself included. @param {Event} event @param {string} selector */
+/**
+ * The nearest element around the target of an event that a selector names, itself included.
+ * @param {Event} event
+ * @param {string} selector
+ */
 export function around({ target }, selector) {
   const found = target instanceof Element ? target.closest(selector) : null;
   return found instanceof HTMLElement ? found : null;
 }
 
-/** What has the focus in the part of the page that an element belongs to. @param {Element} inside @returns {HTMLElement | null} */
+/**
+ * What has the focus in the part of the page that an element belongs to.
+ * @param {Element} inside
+ * @returns {HTMLElement | null}
+ */
 export function focused(inside) {
   const root = inside.getRootNode();
   const found = root instanceof ShadowRoot || root instanceof Document ? root.activeElement : null;

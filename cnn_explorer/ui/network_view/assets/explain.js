@@ -10,7 +10,8 @@ import { inputOf } from "./windows.js";
 
 /** @import { Context, Explanation, Parameters, Place, Softmax, Tile, Update } from "../types.d.ts" */
 
-const NORMALIZED = "Black counts as −0.42 and white as 2.82: (grey − 0.1307) / 0.3081, MNIST's mean and standard deviation.";
+const NORMALIZED =
+  "Black counts as −0.42 and white as 2.82: (grey − 0.1307) / 0.3081, MNIST's mean and standard deviation.";
 
 /**
  * @param {Update} update @param {(Parameters | null)[]} parameters of every layer @param {Place} place
@@ -24,10 +25,14 @@ export function explain(update, parameters, place, channel) {
   const answers = update.classes && index === update.layers.length - 1;
   const feature = answers ? `output for digit ${map}` : `feature ${map + 1} of ${maps}`;
   const kind = kindOf(layer);
-  const computed = kind && (parameters[index] || !kind.sizes); // the weights behind an unknown layer can be out of reach
+  // the weights behind an unknown layer can be out of reach
+  const computed = kind && (parameters[index] || !kind.sizes);
   /** @type {Context} */
   const context = {
-    update, layer, place, channel,
+    update,
+    layer,
+    place,
+    channel,
     input: inputOf(update.layers, index),
     from: index ? update.layers[index - 1].name : "image",
     values: index ? update.values[index - 1] : normalized(update.image),
@@ -47,7 +52,13 @@ export function explain(update, parameters, place, channel) {
   };
 }
 
-/** The unchanged rest of the way until other maps come in: activation, pooling. @param {Update} update @param {number} index @param {number} map @returns {Tile[]} */
+/**
+ * The unchanged rest of the way until other maps come in: activation, pooling.
+ * @param {Update} update
+ * @param {number} index
+ * @param {number} map
+ * @returns {Tile[]}
+ */
 function after({ layers, values }, index, map) {
   /** @type {Tile[]} */
   const tiles = [];

@@ -5,7 +5,9 @@ import { inputOf } from "./windows.js";
 
 /** @import { Layer, Parameters, Pass, Step } from "../types.d.ts" */
 
-const MEAN = 0.1307, STD = 0.3081; // of MNIST's training images
+// Of MNIST's training images.
+const MEAN = 0.1307;
+const STD = 0.3081;
 
 /** A network ready to run: its weights taken apart, its windows worked out. */
 export class Forward {
@@ -36,13 +38,18 @@ export class Forward {
   }
 }
 
-/** What the first layer gets of an image. @param {Uint8Array} image 0 to 255 @returns {Float32Array} about −0.42 to 2.82 */
+/**
+ * What the first layer gets of an image.
+ * @param {Uint8Array} image 0 to 255
+ * @returns {Float32Array} about −0.42 to 2.82
+ */
 export const normalized = (image) => Float32Array.from(image, (ink) => (ink / 255 - MEAN) / STD);
 
 // --- the weights taken apart ---
 
 /**
- * How many numbers each parameter of each layer has. Those of a kind that the browser does not know cannot be told apart; they are as many
+ * How many numbers each parameter of each layer has. Those of a kind that the browser does not know cannot be told
+ * apart; they are as many
  * as its parameters unless it has buffers as well.
  * @param {Layer[]} layers @returns {Record<string, number>[]}
  */
@@ -54,7 +61,10 @@ function sizesOf(layers) {
 }
 
 /** How many weights there are to be. @param {Layer[]} layers */
-export const weightsIn = (layers) => sizesOf(layers).flatMap(Object.values).reduce((all, size) => all + size, 0);
+export const weightsIn = (layers) =>
+  sizesOf(layers)
+    .flatMap(Object.values)
+    .reduce((all, size) => all + size, 0);
 
 /**
  * The parameters of every layer, null where it has none: views into the weights.
@@ -62,7 +72,8 @@ export const weightsIn = (layers) => sizesOf(layers).flatMap(Object.values).redu
  */
 export function parametersOf(layers, weights) {
   const expected = weightsIn(layers);
-  if (expected !== weights.length) throw new RangeError(`weights (${weights.length}) must be as many as the layers have parameters (${expected})`);
+  if (expected !== weights.length)
+    throw new RangeError(`weights (${weights.length}) must be as many as the layers have parameters (${expected})`);
   let at = 0;
   return sizesOf(layers).map((sizes) => {
     const views = Object.entries(sizes).map(([name, size]) => [name, weights.subarray(at, (at += size))]);

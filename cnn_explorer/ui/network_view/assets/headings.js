@@ -15,15 +15,20 @@ export function headOf(layer, also = "") {
 }
 
 /**
- * Write a heading, with the former name and shape where they differ. CSS shows these for a moment, and under the pointer.
+ * Write a heading, with the former name and shape where they differ. CSS shows these for a moment, and under the
+ * pointer.
  * @param {HTMLElement} head @param {Layer} layer @param {Difference | null} difference null where nothing is compared
  * @param {string} also what follows the layer in the same column
  */
 export function writeHead(head, layer, difference, also = "") {
   const [name, shape] = head.children;
   const former = difference?.former ?? null;
-  const now = shapeText(layer.shape), was = former ? shapeText(former.shape) : "";
-  name.replaceChildren(...before(former && former.name !== layer.name ? former.name : ""), element("span", "now", also ? `${layer.name} → ${also}` : layer.name));
+  const now = shapeText(layer.shape);
+  const was = former ? shapeText(former.shape) : "";
+  name.replaceChildren(
+    ...before(former && former.name !== layer.name ? former.name : ""),
+    element("span", "now", also ? `${layer.name} → ${also}` : layer.name),
+  );
   shape.replaceChildren(...before(was === now ? "" : was), element("span", "now", now));
   head.dataset.change = changeOf(difference);
   Object.assign(head.dataset, { name: name.lastChild?.textContent, shape: now }); // for CSS, which keeps the width
@@ -34,7 +39,9 @@ export function writeHead(head, layer, difference, also = "") {
 /** What a shape means. @param {Layer} layer @param {string} also */
 function meaning({ shape, name }, also) {
   if (also) return `${name} gives ${shape[0]} logits: the score of each digit. ${also} makes probabilities of them`;
-  return shape.length === 3 ? `Here: ${shape[0]} feature maps (channels) of ${shape[1]}×${shape[2]}` : `Here: ${shape[0]} values`;
+  return shape.length === 3
+    ? `Here: ${shape[0]} feature maps (channels) of ${shape[1]}×${shape[2]}`
+    : `Here: ${shape[0]} values`;
 }
 
 /** @param {string} text what it was, "" for the same */

@@ -8,7 +8,9 @@ const SEEN = "cnn-explorer-welcomed"; // in localStorage: the line was closed
 export class Help {
   /** @param {HTMLElement} host */
   constructor(host) {
-    const welcome = this.welcome = part(host, ".welcome", HTMLElement), help = part(host, ".help", HTMLElement), ask = part(host, ".ask", HTMLButtonElement);
+    const welcome = (this.welcome = part(host, ".welcome", HTMLElement));
+    const help = part(host, ".help", HTMLElement);
+    const ask = part(host, ".ask", HTMLButtonElement);
     part(welcome, "button", HTMLButtonElement).onclick = () => {
       welcome.hidden = true;
       remember();

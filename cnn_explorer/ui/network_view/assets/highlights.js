@@ -1,4 +1,5 @@
-// What belongs together, framed: the windows a value comes from, back to the drawing, and all that a pixel of the drawing reaches.
+// What belongs together, framed: the windows a value comes from, back to the drawing, and all that a pixel of the
+// drawing reaches.
 
 import { contextOf } from "./element.js";
 import { mapsOf, tileAt } from "./geometry.js";
@@ -22,13 +23,22 @@ export class Highlights {
 
   /**
    * @param {(Region | null)[]} found of the image, then of every layer
-   * @param {{columns: import("./columns.js").Columns, placement: Placement, surface: number, seen: number, theme: Theme}} where `placement` of the image on the drawing in CSS pixels, sides of both in CSS pixels
+   * @param
+   *   {{columns: import("./columns.js").Columns, placement: Placement, surface: number, seen: number, theme: Theme}}
+   *   where `placement` of the image on the drawing in CSS pixels, sides of both in CSS pixels
    */
   show(found, { columns, placement, surface, seen, theme }) {
     this.clear();
     if (found[0]) {
       this.#frame(this.image, [seen, seen], [[0, 0, seen / IMAGE]], found[0], [IMAGE, IMAGE], theme);
-      this.#frame(this.paper, [surface, surface], [[placement.left, placement.top, placement.scale]], found[0], [IMAGE, IMAGE], theme);
+      this.#frame(
+        this.paper,
+        [surface, surface],
+        [[placement.left, placement.top, placement.scale]],
+        found[0],
+        [IMAGE, IMAGE],
+        theme,
+      );
     }
     found.slice(1).forEach((region, index) => {
       const drawn = columns.drawn.get(index);
@@ -51,20 +61,29 @@ export class Highlights {
 
   /**
    * Frame the same rows and columns in some maps; dashed where they lie on the padding.
-   * @param {HTMLCanvasElement} canvas @param {number[]} sides of the canvas in CSS pixels @param {number[][]} corners left, top and CSS pixels
-   *   a value of each map @param {Region} region @param {number[]} size rows and columns of the maps @param {Theme} theme
+   * @param {HTMLCanvasElement} canvas
+   * @param {number[]} sides of the canvas in CSS pixels
+   * @param {number[][]} corners left, top and CSS pixels
+   * a value of each map
+   * @param {Region} region
+   * @param {number[]} size rows and columns of the maps
+   * @param {Theme} theme
    */
   #frame(canvas, [width, height], corners, region, size, theme) {
     const context = sized(canvas, width, height);
-    const on = new Path2D(), off = new Path2D();
-    const rows = runs(region.rows), columns = runs(region.columns);
+    const on = new Path2D();
+    const off = new Path2D();
+    const rows = runs(region.rows);
+    const columns = runs(region.columns);
     for (const [left, top, dot] of corners) {
       for (const [row, high] of rows) {
         for (const [column, wide] of columns) {
           const beyond = row < 0 || column < 0 || row + high > size[0] || column + wide > size[1];
           if (beyond) off.rect(left + column * dot, top + row * dot, wide * dot, high * dot);
-          const [first, end] = clipped(row, high, size[0]), [start, stop] = clipped(column, wide, size[1]);
-          if (end > first && stop > start) on.rect(left + start * dot, top + first * dot, (stop - start) * dot, (end - first) * dot);
+          const [first, end] = clipped(row, high, size[0]);
+          const [start, stop] = clipped(column, wide, size[1]);
+          if (end > first && stop > start)
+            on.rect(left + start * dot, top + first * dot, (stop - start) * dot, (end - first) * dot);
         }
       }
     }

@@ -1,4 +1,5 @@
-// The network view: a drawing surface, every layer's maps, ten probabilities. Called again by Streamlit with every update.
+// The network view: a drawing surface, every layer's maps, ten probabilities. Called again by Streamlit with every
+// update.
 
 import { part } from "./element.js";
 import { View } from "./view.js";
@@ -8,7 +9,10 @@ import { View } from "./view.js";
 /** @type {WeakMap<ShadowRoot, View>} */
 const views = new WeakMap();
 
-/** @param {{data: Uint8Array, parentElement: ShadowRoot, setStateValue: (name: "message", value: Message) => void}} component */
+/**
+ * @param {{data: Uint8Array, parentElement: ShadowRoot, setStateValue: (name: "message", value: Message) => void}}
+ *   component
+ */
 export default function ({ data, parentElement, setStateValue }) {
   let view = views.get(parentElement);
   if (!view) {

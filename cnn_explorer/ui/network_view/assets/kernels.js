@@ -1,4 +1,5 @@
-// The 4-D weight tensor of a convolution as a grid: a row an output channel, a column an input channel, each cell a kernel.
+// The 4-D weight tensor of a convolution as a grid: a row an output channel, a column an input channel, each cell a
+// kernel.
 
 import { contextOf, part } from "./element.js";
 import { kernelsLayout, pixelAt, tileAt } from "./geometry.js";
@@ -10,7 +11,9 @@ import { geometryOf } from "./windows.js";
 
 /** @import { Grid, Layer, Theme } from "../types.d.ts" */
 /**
- * @typedef {{index: number, layer: Layer, weight: Float32Array, kernel: [number, number], outputs: number, inputs: number, grid: Grid}} Tensor
+ * @typedef
+ *   {{index: number, layer: Layer, weight: Float32Array, kernel: [number, number], outputs: number, inputs: number,
+ *   grid: Grid}} Tensor
  *   what is open: the weights of one layer, with `inputs` input channels for each output channel
  */
 
@@ -33,7 +36,9 @@ export class Kernels {
 
   /**
    * @param {HTMLElement} panel
-   * @param {{moved: (output: number, input: number) => void, opened: (output: number, input: number) => void, closed: () => void,
+   * @param
+   *   {{moved: (output: number, input: number) => void, opened: (output: number, input: number) => void, closed: ()
+   *   => void,
    *   say: (sentence: string) => void}} on `moved` to another kernel, channels counted in the whole layer
    */
   constructor(panel, on) {
@@ -43,7 +48,8 @@ export class Kernels {
       <header><h4></h4><button type="button" class="close" title="Close (Escape)" aria-label="Close">×</button></header>
       <p class="how"></p>
       <p class="axis across"></p>
-      <div class="scroll"><p class="axis down"></p><canvas tabindex="0" role="application" aria-roledescription="kernels"></canvas></div>
+      <div class="scroll"><p class="axis down"></p><canvas tabindex="0" role="application"
+        aria-roledescription="kernels"></canvas></div>
       <p class="told"></p>`;
     this.canvas = part(panel, "canvas", HTMLCanvasElement);
     part(panel, ".close", HTMLElement).onclick = () => this.close();
@@ -63,12 +69,16 @@ export class Kernels {
   }
 
   /**
-   * @param {number} index of the layer @param {Layer} layer @param {number[]} input its shape @param {Float32Array} weight
+   * @param {number} index of the layer
+   * @param {Layer} layer
+   * @param {number[]} input its shape
+   * @param {Float32Array} weight
    * @param {number} width of the room in CSS pixels @param {number} height @param {Theme} theme
    */
   open(index, layer, input, weight, width, height, theme) {
     const [kernel] = geometryOf(layer);
-    const outputs = layer.shape[0], inputs = input[0] / layer.groups;
+    const outputs = layer.shape[0];
+    const inputs = input[0] / layer.groups;
     const grid = kernelsLayout([outputs, inputs, ...kernel], width - MARGIN - 24, height);
     this.#tensor = { index, layer, weight, kernel, outputs, inputs, grid };
     this.width = Math.min(width, Math.max(300, grid.width + MARGIN + 40));
@@ -77,11 +87,22 @@ export class Kernels {
     const grouped = layer.groups > 1;
     const several = `${inputs} kernels, one for each input channel${grouped ? " of its group" : ""}`;
     this.#write("h4", `${layer.name}.weight · (${[outputs, inputs, ...kernel].join(", ")})`);
-    const how = `Each output channel has ${inputs === 1 ? "one kernel" : several}: ${outputs}·${inputs}·${kernel[0]}·${kernel[1]} = ${weight.length.toLocaleString("en")} weights, and ${outputs} biases.`;
+    const how =
+      `Each output channel has ${inputs === 1 ? "one kernel" : several}: ` +
+      `${outputs}·${inputs}·${kernel[0]}·${kernel[1]} = ${weight.length.toLocaleString("en")} weights, and ` +
+      `${outputs} biases.`;
     part(this.element, ".how", HTMLElement).replaceChildren(...explained(how));
-    this.#write(".across", inputs === 1 ? `${count(outputs, "output channel")}, one kernel each →` : `${count(inputs, "input channel")}${grouped ? " a group" : ""} →`);
+    this.#write(
+      ".across",
+      inputs === 1
+        ? `${count(outputs, "output channel")}, one kernel each →`
+        : `${count(inputs, "input channel")}${grouped ? " a group" : ""} →`,
+    );
     this.#write(".down", inputs === 1 ? "" : `${outputs} output channels →`);
-    this.canvas.setAttribute("aria-label", `${outputs} times ${inputs} kernels of ${kernel.join(" by ")}. Arrow keys walk through them, Enter opens a map.`);
+    this.canvas.setAttribute(
+      "aria-label",
+      `${outputs} times ${inputs} kernels of ${kernel.join(" by ")}. Arrow keys walk through them, Enter opens a map.`,
+    );
     this.paint(theme);
     this.#write(".told", "Point at a kernel: its input and its output map light up.");
   }
@@ -97,8 +118,14 @@ export class Kernels {
     const [x, y] = tileAt(grid, this.#at[0] * inputs + this.#at[1]);
     context.strokeStyle = theme === "dark" ? "#fff" : "#000";
     context.lineWidth = 1;
-    const left = Math.max(x, 1) - 0.5, top = Math.max(y, 1) - 0.5; // within the canvas
-    context.strokeRect(left, top, Math.min(x + grid.tileWidth, grid.dotsWide - 1) + 0.5 - left, Math.min(y + grid.tileHeight, grid.dotsHigh - 1) + 0.5 - top);
+    const left = Math.max(x, 1) - 0.5;
+    const top = Math.max(y, 1) - 0.5; // within the canvas
+    context.strokeRect(
+      left,
+      top,
+      Math.min(x + grid.tileWidth, grid.dotsWide - 1) + 0.5 - left,
+      Math.min(y + grid.tileHeight, grid.dotsHigh - 1) + 0.5 - top,
+    );
   }
 
   close() {
@@ -135,11 +162,20 @@ export class Kernels {
     this.#pointed = true;
     this.#at = [output, input];
     this.paint(this.#theme);
-    const { layer, weight, kernel: [rows, columns], inputs } = tensor;
+    const {
+      layer,
+      weight,
+      kernel: [rows, columns],
+      inputs,
+    } = tensor;
     const first = (output * inputs + input) * rows * columns;
     const kernel = weight.subarray(first, first + rows * columns);
     const channel = this.#channel(tensor);
-    this.#write(".told", `${layer.name}.weight[${output}, ${input}]: ${short(Math.min(...kernel))} to ${short(Math.max(...kernel))}; input channel ${channel + 1} adds to output channel ${output + 1}`);
+    this.#write(
+      ".told",
+      `${layer.name}.weight[${output}, ${input}]: ${short(Math.min(...kernel))} to ${short(Math.max(...kernel))}; ` +
+        `input channel ${channel + 1} adds to output channel ${output + 1}`,
+    );
     this.on.moved(output, channel);
   }
 

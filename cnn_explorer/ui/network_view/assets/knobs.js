@@ -1,14 +1,23 @@
-// The page's widgets for the network: their groups get their names and their places from here, and the view learns which knob the visitor
-// holds. Streamlit owns these elements, which follow the view. On a wide screen they stand below their columns. Where columns stack, the
+// The page's widgets for the network: their groups get their names and their places from here, and the view learns
+// which knob the visitor
+// holds. Streamlit owns these elements, which follow the view. On a wide screen they stand below their columns. Where
+// columns stack, the
 // view leaves room below each block's maps, and a style sheet lays the block's group over that room.
 // Streamlit makes classes of the keys that `draw/controls.py` gives.
 
-/** @typedef {{block: number, pooling: boolean, parameter: string}} Knob `block` counts from 1, `parameter` is "" for one that moves no window */
+/**
+ * @typedef {{block: number, pooling: boolean, parameter: string}} Knob `block` counts from 1, `parameter` is "" for one
+ *   that moves no window
+ */
 
 const FIELDS = 554; // CSS pixels of five fields side by side
 const LINEAR = 104; // of the buttons for linear layers
-const ABOVE = 4, BELOW = 14; // of a group between maps
-const GROUP = "st-key-group_", GROUPS = `[class*="${GROUP}"]`, KNOBS = "[class*=st-key-block]";
+// CSS pixels above and below a group between maps.
+const ABOVE = 4;
+const BELOW = 14;
+const GROUP = "st-key-group_";
+const GROUPS = `[class*="${GROUP}"]`;
+const KNOBS = "[class*=st-key-block]";
 const WINDOW = /st-key-block(\d+)_(pool-)?(?:(kernel_size|stride|padding|dilation)\b)?/;
 
 export class Knobs {
@@ -39,7 +48,10 @@ export class Knobs {
     this.sheet = new CSSStyleSheet();
     document.adoptedStyleSheets.push(this.sheet);
     this.sizes = new ResizeObserver(() => this.#place());
-    this.observer = new MutationObserver(() => { nameGroups(); this.#watch(); });
+    this.observer = new MutationObserver(() => {
+      nameGroups();
+      this.#watch();
+    });
     this.observer.observe(document.body, { childList: true, subtree: true });
     nameGroups();
     /** @param {Event} event */
@@ -72,15 +84,24 @@ export class Knobs {
   /** Not under the visitor's hand: the − and + that are pressed stay where they are. */
   #align() {
     if (!this.#starts || document.querySelector(".st-key-controls:is(:hover, :focus-within)")) return;
-    const { style } = document.documentElement, end = window.innerWidth;
+    const { style } = document.documentElement;
+    const end = window.innerWidth;
     const widths = this.#starts.map((start, at, all) => (all[at + 1] ?? end) - start);
     const least = Math.min(FIELDS, (end - this.#starts[0] - LINEAR) / (widths.length - 1) - 30);
     style.setProperty("--groups-start", `${Math.round(this.#starts[0])}px`);
-    style.setProperty("--groups", widths.map((width, at) => `minmax(${Math.round(at < widths.length - 1 ? least : LINEAR)}px, ${Math.round(width)}fr)`).join(" "));
+    style.setProperty(
+      "--groups",
+      widths
+        .map((width, at) => `minmax(${Math.round(at < widths.length - 1 ? least : LINEAR)}px, ${Math.round(width)}fr)`)
+        .join(" "),
+    );
     this.#starts = null;
   }
 
-  /** Where columns stack, have groups stand below the maps of their blocks. @param {HTMLElement[]} places room for them, none on a wide screen */
+  /**
+   * Where columns stack, have groups stand below the maps of their blocks.
+   * @param {HTMLElement[]} places room for them, none on a wide screen
+   */
   place(places) {
     this.#places = places;
     this.#watch();
@@ -99,13 +120,22 @@ export class Knobs {
   }
 
   #place() {
-    const around = document.querySelector(AROUND), places = this.#places.filter((place) => groupOf(place));
-    if (!around || !places.length) { this.#write(""); return; }
-    const held = document.querySelector(`.${GROUP}${this.#touched || "none"}`), before = held?.getBoundingClientRect();
+    const around = document.querySelector(AROUND);
+    const places = this.#places.filter((place) => groupOf(place));
+    if (!around || !places.length) {
+      this.#write("");
+      return;
+    }
+    const held = document.querySelector(`.${GROUP}${this.#touched || "none"}`);
+    const before = held?.getBoundingClientRect();
     /** @param {(place: HTMLElement, group: Element) => string} rule */
     const each = (rule) => places.map((place) => rule(place, /** @type {Element} */ (groupOf(place)))).join("\n");
     const edge = around.getBoundingClientRect().left;
-    const widths = each((place) => `${ruleOf(place)} { position: absolute; left: ${place.getBoundingClientRect().left - edge}px; width: ${place.offsetWidth}px; }`);
+    const widths = each(
+      (place) =>
+        `${ruleOf(place)} { position: absolute; left: ${place.getBoundingClientRect().left - edge}px; width: ` +
+        `${place.offsetWidth}px; }`,
+    );
     const base = `${AROUND} { position: relative; }\n[data-testid=stMain] { overflow-anchor: none; }\n${widths}\n`;
     if (!this.#rules.startsWith(base)) this.#write(base); // a group is as high as its width has it
     const heights = each((place, group) => {
@@ -114,9 +144,15 @@ export class Knobs {
     });
     if (!this.#rules.startsWith(`${base}${heights}\n`)) this.#write(`${base}${heights}\n`);
     const { top } = around.getBoundingClientRect();
-    this.#write(`${base}${heights}\n${each((place) => `${ruleOf(place)} { top: ${place.getBoundingClientRect().top - top + ABOVE}px; }`)}`);
+    const tops = each((place) => {
+      return `${ruleOf(place)} { top: ${place.getBoundingClientRect().top - top + ABOVE}px; }`;
+    });
+    this.#write(`${base}${heights}\n${tops}`);
     if (!held || !before || before.bottom < 0 || before.top > window.innerHeight) return;
-    held.closest("[data-testid=stMain]")?.scrollBy({ top: held.getBoundingClientRect().top - before.top, behavior: "instant" }); // it stays under the finger
+    held
+      .closest("[data-testid=stMain]")
+      // it stays under the finger
+      ?.scrollBy({ top: held.getBoundingClientRect().top - before.top, behavior: "instant" });
   }
 
   /** @param {string} rules */

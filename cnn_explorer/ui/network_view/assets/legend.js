@@ -37,7 +37,11 @@ export class Legend {
     const { name } = layers[index];
     const reach = scale === "network" ? Math.max(...values.map(reachIn)) : reachIn(values[index]);
     const whose = { network: "all layers", layer: name, map: `largest map of ${name}` }[scale];
-    write(this.values, oneDecimal(reach), `Colours of values, ${whose}: blue ${oneDecimal(-reach)}, zero in the middle, orange ${oneDecimal(reach)}`);
+    write(
+      this.values,
+      oneDecimal(reach),
+      `Colours of values, ${whose}: blue ${oneDecimal(-reach)}, zero in the middle, orange ${oneDecimal(reach)}`,
+    );
     const weight = parameters?.[index]?.weight;
     this.weights.hidden = !weight;
     if (!weight) return;

@@ -17,7 +17,11 @@ export class Links {
   /** @type {[Place, boolean] | null} what is joined */
   #joined = null;
 
-  /** @param {HTMLElement} host @param {import("./columns.js").Columns} columns @param {HTMLElement} image that the network sees */
+  /**
+   * @param {HTMLElement} host
+   * @param {import("./columns.js").Columns} columns
+   * @param {HTMLElement} image that the network sees
+   */
   constructor(host, columns, image) {
     this.host = host;
     this.columns = columns;
@@ -30,25 +34,38 @@ export class Links {
   show(place, narrow) {
     this.#joined = [place, narrow];
     const { index, map } = place;
-    const { columns } = this, { layers } = columns;
+    const { columns } = this;
+    const { layers } = columns;
     const own = columns.tilesOf(index)?.tile(map);
     if (!own) return;
     const box = index ? null : this.image.getBoundingClientRect();
     const before = box ? { whole: box, tile: () => box } : columns.tilesOf(index - 1);
-    const { left, top } = this.host.getBoundingClientRect(), room = columns.element.getBoundingClientRect();
-    const lines = [], surfaces = [];
+    const { left, top } = this.host.getBoundingClientRect();
+    const room = columns.element.getBoundingClientRect();
+    const lines = [];
+    const surfaces = [];
     for (const [tiles, maps, backward] of /** @type {[Tiles | null, number[] | null, boolean][]} */ ([
-      [before, sourcesOf(layers, index, map), true], [columns.tilesOf(index + 1), targetsOf(layers, index, map), false],
+      [before, sourcesOf(layers, index, map), true],
+      [columns.tilesOf(index + 1), targetsOf(layers, index, map), false],
     ])) {
       if (!tiles) continue;
-      const [all] = mapsOf(backward ? inputOf(layers, index) : layers[index + 1].shape), count = maps?.length ?? all;
-      const [x, y] = side(own, !backward, narrow), from = [x - left, y - top];
-      /** @param {Box} other @returns {number[]} where a line ends: what is scrolled out of sight is joined at the edge */
+      const [all] = mapsOf(backward ? inputOf(layers, index) : layers[index + 1].shape);
+      const count = maps?.length ?? all;
+      const [x, y] = side(own, !backward, narrow);
+      const from = [x - left, y - top];
+      /**
+       * @param {Box} other
+       * @returns {number[]} where a line ends: what is scrolled out of sight is joined at the edge
+       */
       const end = (other) => {
         const [along, down] = side(other, backward, narrow);
-        return [(other === box || narrow ? along : Math.min(Math.max(along, room.left), room.right)) - left, down - top];
+        return [
+          (other === box || narrow ? along : Math.min(Math.max(along, room.left), room.right)) - left,
+          down - top,
+        ];
       };
-      if (count <= MOST) for (const each of maps ?? Array(count).keys()) lines.push(curve(from, end(tiles.tile(each)), narrow));
+      if (count <= MOST)
+        for (const each of maps ?? Array(count).keys()) lines.push(curve(from, end(tiles.tile(each)), narrow));
       else surfaces.push(surface(from, tiles.whole, end(tiles.whole), [left, top], narrow));
     }
     this.#draw(lines.join(""), surfaces.join(""));
@@ -73,7 +90,13 @@ export class Links {
   }
 }
 
-/** The middle of the side at which lines leave a box, or reach it. @param {Box} box @param {boolean} leaving @param {boolean} narrow @returns {[number, number]} */
+/**
+ * The middle of the side at which lines leave a box, or reach it.
+ * @param {Box} box
+ * @param {boolean} leaving
+ * @param {boolean} narrow
+ * @returns {[number, number]}
+ */
 function side({ left, top, right, bottom }, leaving, narrow) {
   if (narrow) return [(left + right) / 2, leaving ? bottom : top];
   return [leaving ? right : left, (top + bottom) / 2];
@@ -83,11 +106,21 @@ function side({ left, top, right, bottom }, leaving, narrow) {
 function curve(from, to, narrow) {
   const [[x, y], [x2, y2]] = [from, to].map((point) => point.map(Math.round));
   const middle = narrow ? (y + y2) >> 1 : (x + x2) >> 1;
-  return narrow ? `M${x} ${y}C${x} ${middle} ${x2} ${middle} ${x2} ${y2}` : `M${x} ${y}C${middle} ${y} ${middle} ${y2} ${x2} ${y2}`;
+  return narrow
+    ? `M${x} ${y}C${x} ${middle} ${x2} ${middle} ${x2} ${y2}`
+    : `M${x} ${y}C${middle} ${y} ${middle} ${y2} ${x2} ${y2}`;
 }
 
-/** @param {number[]} from @param {Box} box @param {number[]} to the middle of its side @param {number[]} corner of the view @param {boolean} narrow */
+/**
+ * @param {number[]} from
+ * @param {Box} box
+ * @param {number[]} to the middle of its side
+ * @param {number[]} corner of the view
+ * @param {boolean} narrow
+ */
 function surface(from, box, [x, y], [left, top], narrow) {
-  const [start, stop] = narrow ? [`${box.left - left} ${y}`, `${box.right - left} ${y}`] : [`${x} ${box.top - top}`, `${x} ${box.bottom - top}`];
+  const [start, stop] = narrow
+    ? [`${box.left - left} ${y}`, `${box.right - left} ${y}`]
+    : [`${x} ${box.top - top}`, `${x} ${box.bottom - top}`];
   return `M${from.join(" ")}L${start}L${stop}Z`;
 }

@@ -7,10 +7,15 @@ import { OUTLINES } from "./picture.js";
 /** @import { Grid, Theme } from "../types.d.ts" */
 
 const LARGEST = 18; // CSS pixels of a number, unless all text is larger
-const SMALL = 24, LARGE = 56; // CSS pixels of a map's side: from there on it has room for a number, and for one that stays
+// CSS pixels of a map's side: from there on it has room for a number, and for one that stays.
+const SMALL = 24;
+const LARGE = 56;
 
 /**
- * @param {HTMLCanvasElement} canvas over the layer's own @param {Grid} grid of the layer's tiles @param {number} maps @param {Theme} theme
+ * @param {HTMLCanvasElement} canvas over the layer's own
+ * @param {Grid} grid of the layer's tiles
+ * @param {number} maps
+ * @param {Theme} theme
  * @param {string} family of the font @param {number} text its least size
  */
 export function writeNumbers(canvas, grid, maps, theme, family, text) {

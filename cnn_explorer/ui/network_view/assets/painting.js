@@ -1,4 +1,5 @@
-// Numbers to colours: diverging scales centred on zero, told apart by every common kind of colour vision. Values are blue below zero and
+// Numbers to colours: diverging scales centred on zero, told apart by every common kind of colour vision. Values are
+// blue below zero and
 // orange above, weights purple and green.
 
 import { contextOf } from "./element.js";
@@ -8,20 +9,47 @@ import { mapsOf, tileAt } from "./geometry.js";
 
 /** @type {Record<Colours, number[][]>} from −1 over 0 to 1 */
 const SCALES = {
-  light: [[16, 78, 155], [120, 172, 220], [246, 246, 246], [240, 163, 94], [166, 70, 0]],
-  dark: [[120, 190, 255], [45, 105, 175], [24, 30, 40], [185, 98, 25], [255, 190, 110]],
-  "light weights": [[90, 30, 130], [175, 140, 205], [246, 246, 246], [125, 190, 135], [10, 100, 50]],
-  "dark weights": [[205, 160, 240], [120, 70, 160], [24, 30, 40], [45, 130, 75], [150, 225, 165]],
+  light: [
+    [16, 78, 155],
+    [120, 172, 220],
+    [246, 246, 246],
+    [240, 163, 94],
+    [166, 70, 0],
+  ],
+  dark: [
+    [120, 190, 255],
+    [45, 105, 175],
+    [24, 30, 40],
+    [185, 98, 25],
+    [255, 190, 110],
+  ],
+  "light weights": [
+    [90, 30, 130],
+    [175, 140, 205],
+    [246, 246, 246],
+    [125, 190, 135],
+    [10, 100, 50],
+  ],
+  "dark weights": [
+    [205, 160, 240],
+    [120, 70, 160],
+    [24, 30, 40],
+    [45, 130, 75],
+    [150, 225, 165],
+  ],
 };
 const SHADES = 255; // odd, so that zero has a colour of its own
 
 /** Little-endian RGBA words from −1 to 1. @param {number[][]} stops */
-const tableOf = (stops) => Uint32Array.from({ length: SHADES }, (_, shade) => {
-  const place = (shade / (SHADES - 1)) * (stops.length - 1);
-  const lower = Math.min(stops.length - 2, Math.floor(place));
-  const [red, green, blue] = stops[lower].map((value, channel) => Math.round(value + (stops[lower + 1][channel] - value) * (place - lower)));
-  return (255 << 24) | (blue << 16) | (green << 8) | red;
-});
+const tableOf = (stops) =>
+  Uint32Array.from({ length: SHADES }, (_, shade) => {
+    const place = (shade / (SHADES - 1)) * (stops.length - 1);
+    const lower = Math.min(stops.length - 2, Math.floor(place));
+    const [red, green, blue] = stops[lower].map((value, channel) =>
+      Math.round(value + (stops[lower + 1][channel] - value) * (place - lower)),
+    );
+    return (255 << 24) | (blue << 16) | (green << 8) | red;
+  });
 const TABLES = {
   light: tableOf(SCALES.light),
   dark: tableOf(SCALES.dark),
@@ -34,7 +62,12 @@ export function cssGradient(colours) {
   return `linear-gradient(to right, ${SCALES[colours].map((stop) => `rgb(${stop})`).join(", ")})`;
 }
 
-/** Colour of one value as CSS. @param {number} value @param {number} reach the magnitude with full colour @param {Colours} colours */
+/**
+ * Colour of one value as CSS.
+ * @param {number} value
+ * @param {number} reach the magnitude with full colour
+ * @param {Colours} colours
+ */
 export function cssColour(value, reach, colours) {
   const [red, green, blue] = rgb(value, reach, colours);
   return `rgb(${red}, ${green}, ${blue})`;
@@ -47,7 +80,12 @@ function rgb(value, reach, colours) {
   return [word & 255, (word >> 8) & 255, (word >> 16) & 255];
 }
 
-/** Black or white, whichever reads better on a value's colour. @param {number} value @param {number} reach @param {Colours} colours */
+/**
+ * Black or white, whichever reads better on a value's colour.
+ * @param {number} value
+ * @param {number} reach
+ * @param {Colours} colours
+ */
 export function inkOn(value, reach, colours) {
   const [red, green, blue] = rgb(value, reach, colours);
   return 0.3 * red + 0.59 * green + 0.11 * blue > 130 ? "#000" : "#fff";
@@ -77,20 +115,27 @@ export function paintLayer(canvas, grid, shape, values, reach, colours) {
   const half = (SHADES - 1) / 2;
   for (let map = 0, index = 0; map < channels; map++) {
     const [left, top] = tileAt(grid, map);
-    const full = reach(map), gain = full ? half / full : 0;
+    const full = reach(map);
+    const gain = full ? half / full : 0;
     for (let row = 0; row < rows; row++) {
       const line = (top + row * unit) * dotsWide + left;
       for (let column = 0; column < columns; column++, index++) {
         const colour = table[(half + Math.min(half, Math.max(-half, values[index] * gain)) + 0.5) | 0];
         const start = line + column * unit;
-        for (let down = 0; down < unit; down++) words.fill(colour, start + down * dotsWide, start + down * dotsWide + unit);
+        for (let down = 0; down < unit; down++)
+          words.fill(colour, start + down * dotsWide, start + down * dotsWide + unit);
       }
     }
   }
   contextOf(canvas).putImageData(image, 0, 0);
 }
 
-/** Paint the 28×28 image, white ink on black as MNIST has it. @param {HTMLCanvasElement} canvas @param {Uint8Array} image @param {number} side CSS pixels */
+/**
+ * Paint the 28×28 image, white ink on black as MNIST has it.
+ * @param {HTMLCanvasElement} canvas
+ * @param {Uint8Array} image
+ * @param {number} side CSS pixels
+ */
 export function paintImage(canvas, image, side) {
   const data = dotsOf(canvas, 28, 28, side, side);
   const words = new Uint32Array(data.data.buffer);
@@ -98,7 +143,13 @@ export function paintImage(canvas, image, side) {
   contextOf(canvas).putImageData(data, 0, 0);
 }
 
-/** @param {HTMLCanvasElement} canvas @param {number} dotsWide @param {number} dotsHigh @param {number} width CSS pixels @param {number} height */
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {number} dotsWide
+ * @param {number} dotsHigh
+ * @param {number} width CSS pixels
+ * @param {number} height
+ */
 function dotsOf(canvas, dotsWide, dotsHigh, width, height) {
   const kept = dots.get(canvas);
   if (kept && kept.width === dotsWide && kept.height === dotsHigh && canvas.style.width === `${width}px`) return kept;
@@ -111,7 +162,12 @@ function dotsOf(canvas, dotsWide, dotsHigh, width, height) {
   return image;
 }
 
-/** A 2-d context for CSS pixels, cleared. @param {HTMLCanvasElement} canvas @param {number} width @param {number} height */
+/**
+ * A 2-d context for CSS pixels, cleared.
+ * @param {HTMLCanvasElement} canvas
+ * @param {number} width
+ * @param {number} height
+ */
 export function sized(canvas, width, height) {
   const ratio = window.devicePixelRatio || 1;
   const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];

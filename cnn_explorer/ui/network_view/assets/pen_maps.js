@@ -1,4 +1,5 @@
-// PyTorch's maps while the pen moves, fetched over HTTP: a fifth of the server's time for a run of the page. One request is in flight at a
+// PyTorch's maps while the pen moves, fetched over HTTP: a fifth of the server's time for a run of the page. One
+// request is in flight at a
 // time, and the newest drawing wins. Where the server has no answer, the drawing is sent through `ServerChannel`.
 
 import { PATIENCE, Pace } from "./pace.js";
@@ -72,7 +73,7 @@ export class PenMaps {
     else this.pace.note(took);
     if (status === OK && bytes.length === question.length) {
       if (stroke === this.#stroke) this.answered(bytes, question);
-    } else if (status === LOST || status >= 500 && status !== 503) {
+    } else if (status === LOST || (status >= 500 && status !== 503)) {
       this.#lostAt = performance.now();
     } else if (![TIMED_OUT, 413, 422, 429, 503].includes(status)) {
       this.#refused = question.id;
@@ -83,7 +84,9 @@ export class PenMaps {
   }
 }
 
-const OK = 200, LOST = 0, TIMED_OUT = -1;
+const OK = 200;
+const LOST = 0;
+const TIMED_OUT = -1;
 
 /** The answer's status, or `LOST` or `TIMED_OUT`, and its body. @param {PenQuestion} question */
 async function fetched({ net, version, drawing }) {

@@ -5,29 +5,63 @@ import { cssColour, inkOn, paintLayer, reachOf } from "./painting.js";
 
 export const FONT = 12; // CSS pixels: the least that can be read
 const LINE = 14;
-export const OUTLINES = { light: ["#fff", "#111"], dark: ["#000", "#fff"] }; // halo and line: one of both stands out on any colour
+// halo and line: one of both stands out on any colour
+export const OUTLINES = { light: ["#fff", "#111"], dark: ["#000", "#fff"] };
 const UNSET = "10px sans-serif"; // font of a context whose canvas has just got another size
 
 /** @import { Look, Numbers, Theme, Tile } from "../types.d.ts" */
 /** @typedef {[row: number, column: number]} Cell */
-/** @typedef {{x: number, y: number, width: number, height: number, dot: number}} Box where a map is drawn; `dot` CSS pixels a value */
+/**
+ * @typedef {{x: number, y: number, width: number, height: number, dot: number}} Box where a map is drawn; `dot` CSS
+ *   pixels a value
+ */
 
-/** A box for rows × columns whose longer side is `side`. @param {Cell} size @param {number} x @param {number} y @param {number} side @returns {Box} */
+/**
+ * A box for rows × columns whose longer side is `side`.
+ * @param {Cell} size
+ * @param {number} x
+ * @param {number} y
+ * @param {number} side
+ * @returns {Box}
+ */
 export function boxOf([rows, columns], x, y, side) {
   const dot = side / Math.max(rows, columns);
   return { x, y, width: columns * dot, height: rows * dot, dot };
 }
 
-/** One map on a canvas of its own, a dot a value. @param {Tile} tile @param {number} reach the magnitude with full colour @param {Theme} theme */
+/**
+ * One map on a canvas of its own, a dot a value.
+ * @param {Tile} tile
+ * @param {number} reach the magnitude with full colour
+ * @param {Theme} theme
+ */
 export function paintedTile(tile, reach, theme) {
   const [rows, columns] = tile.size;
   const canvas = element("canvas");
-  const grid = { unit: 1, dot: 1, gap: 0, tileWidth: columns, tileHeight: rows, columns: 1, rows: 1, dotsWide: columns, dotsHigh: rows, width: columns, height: rows };
+  const grid = {
+    unit: 1,
+    dot: 1,
+    gap: 0,
+    tileWidth: columns,
+    tileHeight: rows,
+    columns: 1,
+    rows: 1,
+    dotsWide: columns,
+    dotsHigh: rows,
+    width: columns,
+    height: rows,
+  };
   paintLayer(canvas, grid, [1, rows, columns], tile.values, () => reach, tile.weights ? `${theme} weights` : theme);
   return canvas;
 }
 
-/** @param {CanvasRenderingContext2D} context @param {Box} box @param {Tile} tile @param {HTMLCanvasElement} image of it @param {Theme} theme */
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {Box} box
+ * @param {Tile} tile
+ * @param {HTMLCanvasElement} image of it
+ * @param {Theme} theme
+ */
 export function drawTile(context, box, tile, image, theme) {
   context.imageSmoothingEnabled = false;
   context.drawImage(image, box.x, box.y, box.width, box.height);
@@ -36,12 +70,19 @@ export function drawTile(context, box, tile, image, theme) {
 
 /**
  * Frame cells: solid on the map, dashed on the padding around it.
- * @param {CanvasRenderingContext2D} context @param {Box} box @param {Cell[]} cells @param {Cell} size rows and columns of the map @param {Theme} theme
+ * @param {CanvasRenderingContext2D} context
+ * @param {Box} box
+ * @param {Cell[]} cells
+ * @param {Cell} size rows and columns of the map
+ * @param {Theme} theme
  */
 export function outline(context, box, cells, [rows, columns], theme) {
   /** @param {Cell} cell */
   const inside = ([row, column]) => row >= 0 && column >= 0 && row < rows && column < columns;
-  const groups = [{ group: cells.filter(inside), dash: [] }, { group: cells.filter((cell) => !inside(cell)), dash: [3, 2] }];
+  const groups = [
+    { group: cells.filter(inside), dash: [] },
+    { group: cells.filter((cell) => !inside(cell)), dash: [3, 2] },
+  ];
   for (const { group, dash } of groups) {
     if (!group.length) continue;
     const path = new Path2D();
@@ -59,7 +100,10 @@ function dense(cells) {
 
 /** @param {Cell[]} cells */
 function spanOf(cells) {
-  let top = Infinity, left = Infinity, bottom = -Infinity, right = -Infinity;
+  let top = Infinity;
+  let left = Infinity;
+  let bottom = -Infinity;
+  let right = -Infinity;
   for (const [row, column] of cells) {
     top = Math.min(top, row);
     left = Math.min(left, column);
@@ -91,7 +135,12 @@ export function stroke(context, path, dash, theme) {
 /** @type {WeakMap<CanvasRenderingContext2D, string>} the font that each context was given last */
 const fonts = new WeakMap();
 
-/** To set a font costs a look at the styles of the whole page. @param {CanvasRenderingContext2D} context @param {string} family @param {number} text CSS pixels */
+/**
+ * To set a font costs a look at the styles of the whole page.
+ * @param {CanvasRenderingContext2D} context
+ * @param {string} family
+ * @param {number} text CSS pixels
+ */
 function useFont(context, family, text) {
   const font = `${text}px ${family}`;
   if (fonts.get(context) === font && context.font !== UNSET) return;
@@ -120,15 +169,22 @@ export function numbersSize({ columns, cells }, text) {
   return { ...cell, wide: columns * cell.width, high: Math.ceil(cells.length / columns) * cell.height };
 }
 
-/** Cells on the colour of their value. @param {CanvasRenderingContext2D} context @param {Numbers} numbers @param {Look} look */
+/**
+ * Cells on the colour of their value.
+ * @param {CanvasRenderingContext2D} context
+ * @param {Numbers} numbers
+ * @param {Look} look
+ */
 export function drawNumbers(context, numbers, { theme, soft, family, text }) {
-  const { width, height } = numbersSize(numbers, text), line = (LINE * text) / FONT;
+  const { width, height } = numbersSize(numbers, text);
+  const line = (LINE * text) / FONT;
   const reach = reachOf(numbers.cells.map((cell) => cell.value));
   useFont(context, family, text);
   context.textAlign = "center";
   context.textBaseline = "middle";
   numbers.cells.forEach((cell, at) => {
-    const x = (at % numbers.columns) * width, y = Math.floor(at / numbers.columns) * height;
+    const x = (at % numbers.columns) * width;
+    const y = Math.floor(at / numbers.columns) * height;
     context.fillStyle = cell.faint ? soft : cssColour(cell.value, reach, theme);
     context.fillRect(x, y, width - 1, height - 1);
     context.fillStyle = cell.faint ? inkOn(0, 1, theme) : inkOn(cell.value, reach, theme);
@@ -138,6 +194,11 @@ export function drawNumbers(context, numbers, { theme, soft, family, text }) {
   const ringed = numbers.cells.findIndex((cell) => cell.ring);
   if (ringed < 0) return;
   const path = new Path2D();
-  path.rect((ringed % numbers.columns) * width + 1.5, Math.floor(ringed / numbers.columns) * height + 1.5, width - 4, height - 4);
+  path.rect(
+    (ringed % numbers.columns) * width + 1.5,
+    Math.floor(ringed / numbers.columns) * height + 1.5,
+    width - 4,
+    height - 4,
+  );
   stroke(context, path, [], theme);
 }

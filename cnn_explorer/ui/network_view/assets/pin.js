@@ -40,7 +40,12 @@ export class Pin {
     this.#become([], new Preview());
   }
 
-  /** Pin the network on screen with its weights, as far as they are here. @param {Update} update @param {string} name @param {Preview} preview */
+  /**
+   * Pin the network on screen with its weights, as far as they are here.
+   * @param {Update} update
+   * @param {string} name
+   * @param {Preview} preview
+   */
   keep(update, name, preview) {
     this.take(update.net, name);
     if (preview.id === update.id) this.#become(update.layers, preview.copy());

@@ -1,4 +1,5 @@
-// The button that pins a network, and then its name: pointing at it, or holding the button or the key B, shows its maps.
+// The button that pins a network, and then its name: pointing at it, or holding the button or the key B, shows its
+// maps.
 
 import { part } from "./element.js";
 
@@ -19,19 +20,30 @@ export class PinBar {
     this.element = bar;
     this.on = on;
     bar.innerHTML = `
-      <button type="button" class="take" title="Keep this network: what you change can then be compared with it">${PIN}Pin this network</button>
+      <button type="button" class="take"
+        title="Keep this network: what you change can then be compared with it">${PIN}Pin this network</button>
       <p class="why">to compare before and after</p>
       <button type="button" class="hold" aria-pressed="false" hidden>Hold to see before <kbd>B</kbd></button>
-      <p class="pinned" hidden>${PIN}<span class="name"></span><button type="button" class="unpin" title="Unpin" aria-label="Unpin">×</button></p>`;
+      <p class="pinned" hidden>${PIN}<span class="name"></span><button type="button" class="unpin" title="Unpin"
+        aria-label="Unpin">×</button></p>`;
     this.take = part(bar, ".take", HTMLButtonElement);
     this.pinned = part(bar, ".pinned", HTMLElement);
     this.name = part(bar, ".name", HTMLElement);
     this.button = part(bar, ".hold", HTMLButtonElement);
-    this.take.onclick = () => { on.pin(); this.button.focus({ preventScroll: true }); };
-    part(bar, ".unpin", HTMLElement).onclick = () => { on.unpin(); this.take.focus({ preventScroll: true }); };
+    this.take.onclick = () => {
+      on.pin();
+      this.button.focus({ preventScroll: true });
+    };
+    part(bar, ".unpin", HTMLElement).onclick = () => {
+      on.unpin();
+      this.take.focus({ preventScroll: true });
+    };
     this.name.onpointerenter = ({ pointerType }) => this.#hold("name", pointerType === "mouse");
     this.name.onpointerleave = () => this.#hold("name", false);
-    this.button.onpointerdown = (event) => { this.button.setPointerCapture(event.pointerId); this.#hold("button", true); };
+    this.button.onpointerdown = (event) => {
+      this.button.setPointerCapture(event.pointerId);
+      this.#hold("button", true);
+    };
     for (const end of /** @type {const} */ (["pointerup", "pointercancel", "lostpointercapture", "blur"])) {
       this.button.addEventListener(end, () => this.#hold("button", false));
     }
@@ -93,6 +105,7 @@ export class PinBar {
 /** Whether a key is not meant for a text field, or for the browser. @param {KeyboardEvent} event */
 function isCommand(event) {
   const [target] = event.composedPath();
-  const writes = target instanceof HTMLElement && (target.isContentEditable || target.matches("input, textarea, select"));
+  const writes =
+    target instanceof HTMLElement && (target.isContentEditable || target.matches("input, textarea, select"));
   return !writes && !event.ctrlKey && !event.metaKey && !event.altKey;
 }

@@ -24,13 +24,22 @@ export class Preview {
   /** Whether the browser is quick enough, and right. */
   usable = false;
 
-  /** How often the time of a pass is still to be measured; 0 once it was short enough, or is taken to be too long for good. */
+  /**
+   * How often the time of a pass is still to be measured; 0 once it was short enough, or is taken to be too long for
+   * good.
+   */
   retries = 0;
 
-  /** @type {number | null} How far PyTorch's numbers and these are apart at most, as a share of a layer's scale; null until both have been compared. */
+  /**
+   * @type {number | null} How far PyTorch's numbers and these are apart at most, as a share of a layer's scale; null
+   *   until both have been compared.
+   */
   difference = null;
 
-  /** True where the browser lacks the weights of this network, or has those of before a training. @param {Update} update */
+  /**
+   * True where the browser lacks the weights of this network, or has those of before a training.
+   * @param {Update} update
+   */
   lacks(update) {
     return !update.pending && this.id !== update.id;
   }
@@ -40,20 +49,28 @@ export class Preview {
     return Object.assign(new Preview(), this);
   }
 
-  /** Take a network's weights, and see how long a pass takes. @param {Pick<Update, "id" | "layers" | "weights" | "image">} update */
+  /**
+   * Take a network's weights, and see how long a pass takes.
+   * @param {Pick<Update, "id" | "layers" | "weights" | "image">} update
+   */
   learn(update) {
     const { layers, weights } = update;
     const known = layers.every((layer) => kindOf(layer));
     this.id = update.id;
     this.difference = null;
     this.forward = known ? new Forward(layers, weights) : null;
-    this.parameters = known || weightsIn(layers) === weights.length ? parametersOf(layers, weights) : layers.map(() => null);
+    this.parameters =
+      known || weightsIn(layers) === weights.length ? parametersOf(layers, weights) : layers.map(() => null);
     this.usable = false;
     this.retries = known && layers.reduce((sum, layer) => sum + layer.macs, 0) < HEAVY ? RETRIES : 0;
     this.measure(update.image);
   }
 
-  /** See whether a pass is quick enough, as long as there is hope. @param {Uint8Array} image @returns {boolean} whether it is usable */
+  /**
+   * See whether a pass is quick enough, as long as there is hope.
+   * @param {Uint8Array} image
+   * @returns {boolean} whether it is usable
+   */
   measure(image) {
     if (!this.retries) return this.usable;
     this.usable = this.#fast(image);
@@ -95,7 +112,8 @@ export class Preview {
 
 /** Largest difference as a share of the largest magnitude. @param {Float32Array} own @param {Float32Array} theirs */
 function apart(own, theirs) {
-  let most = 0, scale = 1;
+  let most = 0;
+  let scale = 1;
   for (let index = 0; index < own.length; index++) {
     most = Math.max(most, Math.abs(own[index] - theirs[index]));
     scale = Math.max(scale, Math.abs(theirs[index]));

@@ -1,7 +1,9 @@
 // What the server sends: one blob an update, made by network_view/__init__.py. No DOM.
 //
-//     uint32 header length, header (JSON), 784 bytes image, values of every layer (float32 at rest, float16 while the pen moves),
-//     float32 logits and probabilities, float32 weights of the network and of the pinned one, each where they were asked for
+// uint32 header length, header (JSON), 784 bytes image, values of every layer (float32 at rest, float16 while the pen
+// moves),
+// float32 logits and probabilities, float32 weights of the network and of the pinned one, each where they were asked
+// for
 
 import { product } from "./geometry.js";
 
@@ -16,27 +18,44 @@ export function decode(bytes) {
   /** @type {Omit<Update, "id" | "weights" | "pinWeights" | keyof Maps> & {weights: number}} */
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + headerLength)));
   const { exact, pending } = header;
-  const layers = pending ? [] : header.layers, classes = pending ? 0 : header.classes;
-  const at = 4 + headerLength, rest = at + lengthOfMaps(layers, classes, exact);
+  const layers = pending ? [] : header.layers;
+  const classes = pending ? 0 : header.classes;
+  const at = 4 + headerLength;
+  const rest = at + lengthOfMaps(layers, classes, exact);
   const weights = float32(view, rest, header.weights);
   const pinWeights = float32(view, rest + 4 * header.weights, header.pin?.weights ?? 0);
-  return { ...header, id: `${header.net} ${header.version}`, ...decodeMaps(bytes.subarray(at), layers, classes, exact), weights, pinWeights };
+  return {
+    ...header,
+    id: `${header.net} ${header.version}`,
+    ...decodeMaps(bytes.subarray(at), layers, classes, exact),
+    weights,
+    pinWeights,
+  };
 }
 
 /**
  * The image, and what a network makes of it.
- * @param {Uint8Array} bytes @param {Layer[]} layers @param {number} classes @param {boolean} exact float32, else float16
+ * @param {Uint8Array} bytes
+ * @param {Layer[]} layers
+ * @param {number} classes
+ * @param {boolean} exact float32, else float16
  * @returns {Maps}
  */
 export function decodeMaps(bytes, layers, classes, exact) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = PIXELS;
   const values = layers.map(({ shape }) => {
-    const length = product(shape), start = at;
+    const length = product(shape);
+    const start = at;
     at += length * (exact ? 4 : 2);
     return exact ? float32(view, start, length) : float16(view, start, length);
   });
-  return { image: bytes.slice(0, PIXELS), values, logits: float32(view, at, classes), probabilities: float32(view, at + 4 * classes, classes) };
+  return {
+    image: bytes.slice(0, PIXELS),
+    values,
+    logits: float32(view, at, classes),
+    probabilities: float32(view, at + 4 * classes, classes),
+  };
 }
 
 /** How many bytes `decodeMaps` reads. @param {Layer[]} layers @param {number} classes @param {boolean} exact */

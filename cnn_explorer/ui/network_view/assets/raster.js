@@ -1,8 +1,10 @@
 // Pen strokes → the 28×28 image that the network sees, by the rules of cnn_explorer/digits/preprocessing.py. No DOM.
 //
-//     strokes ─► drop specks ─► redraw in a 20×20 box with a fixed pen, at ten times the resolution ─► centre of mass to (14, 14) ─► average
+// strokes ─► drop specks ─► redraw in a 20×20 box with a fixed pen, at ten times the resolution ─► centre of mass to
+// (14, 14) ─► average
 //
-// A pixel of the redrawn strokes is 0 or 1. Where pixels of a disc or of a line begin and end follows Pillow, which draws them in Python.
+// A pixel of the redrawn strokes is 0 or 1. Where pixels of a disc or of a line begin and end follows Pillow, which
+// draws them in Python.
 
 import { PEN_WIDTH, distanceToSegment } from "./drawing.js";
 
@@ -20,7 +22,8 @@ const DISC = 1.0321; // radius of a disc where the centres of its outermost pixe
 const NEAR = 0.499; // of a pixel: with its centre no farther outside a line than this it is 1
 
 /**
- * @param {Stroke[]} strokes as the drawing string carries them, so that Python sees the same ones; pressure does not matter
+ * @param {Stroke[]} strokes as the drawing string carries them, so that Python sees the same ones; pressure does not
+ *   matter
  * @returns {Uint8Array} 784 pixels, 0 background to 255 stroke
  */
 export function imageOfStrokes(strokes) {
@@ -34,7 +37,8 @@ export function imageOfStrokes(strokes) {
  */
 export function placementOf(strokes) {
   const kept = withoutSpecks(strokes.filter((stroke) => stroke.length));
-  const { left, top } = boundsOf(kept.flat()), scale = scaleOf(boundsOf(kept.flat()));
+  const { left, top } = boundsOf(kept.flat());
+  const scale = scaleOf(boundsOf(kept.flat()));
   const moved = shiftOf(redrawn(kept));
   return { left: left - (RADIUS + moved[0]) / scale, top: top - (RADIUS + moved[1]) / scale, scale: DETAIL / scale };
 }
@@ -47,7 +51,10 @@ function withoutSpecks(strokes) {
   const small = Math.max(PEN_WIDTH / 2, SPECK * longest);
   const body = strokes.filter((_, index) => extents[index] >= small);
   /** @param {Stroke} stroke */
-  const touches = ([point]) => body.some((stroke) => stroke.some((end, at) => at > 0 && distanceToSegment(point, stroke[at - 1], end) <= PEN_WIDTH));
+  const touches = ([point]) =>
+    body.some((stroke) =>
+      stroke.some((end, at) => at > 0 && distanceToSegment(point, stroke[at - 1], end) <= PEN_WIDTH),
+    );
   return strokes.filter((stroke, index) => extents[index] >= small || touches(stroke));
 }
 
@@ -55,7 +62,10 @@ function withoutSpecks(strokes) {
 
 /** @param {Point[]} points @returns {Bounds} */
 function boundsOf(points) {
-  let left = Infinity, top = Infinity, right = -Infinity, bottom = -Infinity;
+  let left = Infinity;
+  let top = Infinity;
+  let right = -Infinity;
+  let bottom = -Infinity;
   for (const [x, y] of points) {
     left = Math.min(left, x);
     top = Math.min(top, y);
@@ -102,31 +112,43 @@ function draw(plane, points) {
 
 /** @param {Plane} plane @param {[number, number]} centre */
 function drawDisc(plane, [x, y]) {
-  const [centreX, reachX] = across(x), [centreY, reachY] = across(y);
+  const [centreX, reachX] = across(x);
+  const [centreY, reachY] = across(y);
   for (let row = Math.ceil(centreY - reachY); row <= centreY + reachY; row++) {
     const half = reachX * Math.sqrt(1 - ((row - centreY) / reachY) ** 2);
     fillRow(plane, row, centreX - half, centreX + half);
   }
 }
 
-/** Middle and reach of a disc: from 13 pixels before to 13 behind, but at the plane's edge it is squeezed, not cut off, by one. @param {number} at */
+/**
+ * Middle and reach of a disc: from 13 pixels before to 13 behind, but at the plane's edge it is squeezed, not cut off,
+ * by one.
+ * @param {number} at
+ */
 function across(at) {
-  const first = Math.max(0, at - RADIUS), last = at + RADIUS;
+  const first = Math.max(0, at - RADIUS);
+  const last = at + RADIUS;
   return [(first + last) / 2, (DISC * (last - first)) / 2];
 }
 
 /**
- * The pixels beside a segment: row by row, where the two slabs overlap that bound them. A line of even width cannot lie evenly about the
- * middle of a pixel, so its corners, which are whole pixels as well, are RADIUS away on one side and one less on the other.
+ * The pixels beside a segment: row by row, where the two slabs overlap that bound them. A line of even width cannot lie
+ * evenly about the
+ * middle of a pixel, so its corners, which are whole pixels as well, are RADIUS away on one side and one less on the
+ * other.
  * @param {Plane} plane @param {[number, number]} start @param {[number, number]} end
  */
 function drawBar(plane, [x0, y0], [x1, y1]) {
-  const dx = x1 - x0, dy = y1 - y0, length = Math.hypot(dx, dy);
+  const dx = x1 - x0;
+  const dy = y1 - y0;
+  const length = Math.hypot(dx, dy);
   if (!length) return;
   /** @param {number} reachX @param {number} reachY */
   const side = (reachX, reachY) => Math.round((reachX * dy) / length) * dy + Math.round((reachY * dx) / length) * dx;
-  const low = -side(RADIUS - 1, RADIUS), high = side(RADIUS, RADIUS - 1);
-  const top = Math.ceil(Math.min(y0, y1) - RADIUS), bottom = Math.floor(Math.max(y0, y1) + RADIUS);
+  const low = -side(RADIUS - 1, RADIUS);
+  const high = side(RADIUS, RADIUS - 1);
+  const top = Math.ceil(Math.min(y0, y1) - RADIUS);
+  const bottom = Math.floor(Math.max(y0, y1) + RADIUS);
   for (let y = top; y <= bottom; y++) {
     const [start, end] = between(dy * (y - y0), dx, 0, length * length); // along the segment
     const [left, right] = between(-dx * (y - y0), dy, low, high); // across it
@@ -134,14 +156,27 @@ function drawBar(plane, [x0, y0], [x1, y1]) {
   }
 }
 
-/** Where low ≤ offset + slope·x ≤ high: the first and the last x, the first one larger if there is none. @param {number} offset @param {number} slope @param {number} low @param {number} high */
+/**
+ * Where low ≤ offset + slope·x ≤ high: the first and the last x, the first one larger if there is none.
+ * @param {number} offset
+ * @param {number} slope
+ * @param {number} low
+ * @param {number} high
+ */
 function between(offset, slope, low, high) {
   if (slope === 0) return low <= offset && offset <= high ? [-Infinity, Infinity] : [Infinity, -Infinity];
-  const first = (low - offset) / slope, last = (high - offset) / slope;
+  const first = (low - offset) / slope;
+  const last = (high - offset) / slope;
   return slope > 0 ? [first, last] : [last, first];
 }
 
-/** Sets the pixels of a row from `left` to `right`, as far as they are on the plane. @param {Plane} plane @param {number} y @param {number} left @param {number} right */
+/**
+ * Sets the pixels of a row from `left` to `right`, as far as they are on the plane.
+ * @param {Plane} plane
+ * @param {number} y
+ * @param {number} left
+ * @param {number} right
+ */
 function fillRow({ width, height, pixels }, y, left, right) {
   if (y < 0 || y >= height) return;
   const last = y * width + Math.min(width - 1, Math.floor(right));
@@ -150,12 +185,17 @@ function fillRow({ width, height, pixels }, y, left, right) {
 
 // --- centring ---
 
-/** Shifts the strokes until their centre of mass is on pixel (14, 14), and no part outside, and averages. @param {Plane} plane */
+/**
+ * Shifts the strokes until their centre of mass is on pixel (14, 14), and no part outside, and averages.
+ * @param {Plane} plane
+ */
 const centred = (plane) => averaged(plane, ...shiftOf(plane));
 
 /** @param {Plane} plane @returns {[number, number]} pixels of the plane to the right and down */
 function shiftOf({ width, height, pixels }) {
-  let mass = 0, momentX = 0, momentY = 0;
+  let mass = 0;
+  let momentX = 0;
+  let momentY = 0;
   for (let y = 0, at = 0; y < height; y++) {
     for (let x = 0; x < width; x++, at++) {
       if (!pixels[at]) continue;
@@ -179,7 +219,12 @@ function roundedToEven(number) {
   return number - below === 0.5 ? below + (below % 2) : Math.round(number);
 }
 
-/** Each pixel of the image is the average of 10 × 10 of the plane, whose corner lies at (`left`, `top`). @param {Plane} plane @param {number} left @param {number} top */
+/**
+ * Each pixel of the image is the average of 10 × 10 of the plane, whose corner lies at (`left`, `top`).
+ * @param {Plane} plane
+ * @param {number} left
+ * @param {number} top
+ */
 function averaged({ width, height, pixels }, left, top) {
   const counts = new Uint8Array(SIZE * SIZE);
   for (let y = 0, at = 0; y < height; y++) {

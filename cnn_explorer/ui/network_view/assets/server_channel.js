@@ -1,4 +1,5 @@
-// Drawings to the server, by runs of the page. One message is in flight at a time. The next one waits for `pace.pause`, or for 3 s where
+// Drawings to the server, by runs of the page. One message is in flight at a time. The next one waits for `pace.pause`,
+// or for 3 s where
 // maps come over HTTP. The newest drawing wins; the last one is never lost. The end of a stroke is sent at once.
 
 import { LONGEST, PATIENCE, Pace } from "./pace.js";
@@ -84,7 +85,9 @@ export class ServerChannel {
   /** Ask again a little later: the server was not ready. @param {number} delay ms */
   retry(delay) {
     clearTimeout(this.later);
-    this.later = setTimeout(() => { if (!this.busy) this.ask(); }, delay);
+    this.later = setTimeout(() => {
+      if (!this.busy) this.ask();
+    }, delay);
   }
 
   close() {
@@ -110,7 +113,8 @@ export class ServerChannel {
   #next() {
     clearTimeout(this.timer);
     if (!this.waiting && this.acknowledged >= this.seq) return;
-    const now = performance.now(), due = this.#due;
+    const now = performance.now();
+    const due = this.#due;
     if (now < due) {
       this.timer = setTimeout(() => this.#next(), due - now);
       return;
@@ -124,7 +128,8 @@ export class ServerChannel {
     this.waiting = false;
     this.sentAt = performance.now();
     this.seq++;
-    const { drawn, seq } = this, state = this.state();
+    const { drawn, seq } = this;
+    const state = this.state();
     if (this.drawnAt === Infinity) this.drawnAt = seq;
     this.send({ ...state, seq, final: drawn && this.final, drawing: drawn ? state.drawing : "", drawn });
     this.timer = setTimeout(() => this.#next(), PATIENCE);

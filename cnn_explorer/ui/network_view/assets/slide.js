@@ -1,4 +1,5 @@
-// A window walks over the input of an opened map by itself: the buttons, and which values are made so far. It starts on a press only.
+// A window walks over the input of an opened map by itself: the buttons, and which values are made so far. It starts on
+// a press only.
 
 import { part } from "./element.js";
 
@@ -13,7 +14,9 @@ export class Slide {
 
   /**
    * @param {HTMLElement} element
-   * @param {{size: () => [rows: number, columns: number], go: (row: number, column: number) => void, whole: () => void, say: () => void}} on
+   * @param
+   *   {{size: () => [rows: number, columns: number], go: (row: number, column: number) => void, whole: () => void,
+   *   say: () => void}} on
    *   `go` shows how a value is made, `whole` the map as a whole, `say` tells the value
    */
   constructor(element, on) {
@@ -24,9 +27,20 @@ export class Slide {
       <button type="button" data-slide="step">Step</button>
       <button type="button" data-slide="restart">Restart</button>`;
     this.button = part(element, "[data-slide=play]", HTMLElement);
-    this.button.onclick = () => { if (this.#timer) this.#pause(); else this.#play(); };
-    part(element, "[data-slide=step]", HTMLElement).onclick = () => { this.#pause(); this.#step(); this.on.say(); };
-    part(element, "[data-slide=restart]", HTMLElement).onclick = () => { this.#pause(); this.made = 0; this.#step(); };
+    this.button.onclick = () => {
+      if (this.#timer) this.#pause();
+      else this.#play();
+    };
+    part(element, "[data-slide=step]", HTMLElement).onclick = () => {
+      this.#pause();
+      this.#step();
+      this.on.say();
+    };
+    part(element, "[data-slide=restart]", HTMLElement).onclick = () => {
+      this.#pause();
+      this.made = 0;
+      this.#step();
+    };
     this.#pause();
   }
 
@@ -46,7 +60,10 @@ export class Slide {
   #play() {
     const [rows, columns] = this.on.size();
     this.#step();
-    this.#timer = window.setTimeout(() => this.#play(), Math.min(PAUSE[1], Math.max(PAUSE[0], WHOLE / (rows * columns))));
+    this.#timer = window.setTimeout(
+      () => this.#play(),
+      Math.min(PAUSE[1], Math.max(PAUSE[0], WHOLE / (rows * columns))),
+    );
     this.#name("Pause", true);
     if (this.made === rows * columns) this.#pause();
   }

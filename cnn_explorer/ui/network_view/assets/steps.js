@@ -1,6 +1,7 @@
 // What layers compute: each function prepares one layer and returns its step. No DOM.
 //
-// Values are float32 in torch's order, C, H, W. Sums are made in JavaScript's own doubles and rounded once, where they are stored.
+// Values are float32 in torch's order, C, H, W. Sums are made in JavaScript's own doubles and rounded once, where they
+// are stored.
 
 import { product } from "./geometry.js";
 import { geometryOf } from "./windows.js";
@@ -27,11 +28,15 @@ export const valueByValue = (formula) => () => (input) => {
  * @param {Layer} layer @param {number[]} input its shape @param {Parameters} parameters @returns {Step}
  */
 export function convolution(layer, input, { weight, bias }) {
-  const { shape: [channels, rows, columns], groups } = layer;
+  const {
+    shape: [channels, rows, columns],
+    groups,
+  } = layer;
   const window = geometryOf(layer);
   const [, stride, padding] = window;
   const padded = [input[0], input[1] + 2 * padding[0], input[2] + 2 * padding[1]];
-  const plane = padded[1] * padded[2], perGroup = channels / groups;
+  const plane = padded[1] * padded[2];
+  const perGroup = channels / groups;
   const cells = cellsOf(window, input[0] / groups, padded);
   const column = new Float64Array(cells.length);
   return (values) => {
@@ -40,7 +45,8 @@ export function convolution(layer, input, { weight, bias }) {
     for (let group = 0; group < groups; group++) {
       const first = group * (input[0] / groups) * plane;
       for (let pixel = 0; pixel < rows * columns; pixel++) {
-        const x = pixel % columns, y = (pixel - x) / columns;
+        const x = pixel % columns;
+        const y = (pixel - x) / columns;
         const corner = first + y * stride[0] * padded[2] + x * stride[1];
         for (let cell = 0; cell < cells.length; cell++) column[cell] = source[corner + cells[cell]];
         multiply(weight, bias, group * perGroup, (group + 1) * perGroup, column, output, pixel, rows * columns);
@@ -66,14 +72,21 @@ function cellsOf([kernel, , , dilation], channels, [, rows, columns]) {
 
 /**
  * The maps with `padding` zeros around each.
- * @param {Float32Array} values @param {number[]} shape @param {number[]} padded the same with the border @param {Pair} padding
+ * @param {Float32Array} values
+ * @param {number[]} shape
+ * @param {number[]} padded the same with the border
+ * @param {Pair} padding
  */
 function withBorder(values, [channels, rows, columns], [, paddedRows, paddedColumns], padding) {
   if (paddedRows === rows && paddedColumns === columns) return values;
   const bordered = new Float32Array(channels * paddedRows * paddedColumns);
   for (let row = 0; row < channels * rows; row++) {
-    const channel = Math.floor(row / rows), y = padding[0] + (row % rows);
-    bordered.set(values.subarray(row * columns, (row + 1) * columns), (channel * paddedRows + y) * paddedColumns + padding[1]);
+    const channel = Math.floor(row / rows);
+    const y = padding[0] + (row % rows);
+    bordered.set(
+      values.subarray(row * columns, (row + 1) * columns),
+      (channel * paddedRows + y) * paddedColumns + padding[1],
+    );
   }
   return bordered;
 }
@@ -88,17 +101,28 @@ export function linear({ shape: [features] }, _, { weight, bias }) {
 }
 
 /**
- * output[at + row·step] = Σ weight[row, ·]·column + bias[row] for the rows from `first` up to `end`. Four rows at a time: their sums do
+ * output[at + row·step] = Σ weight[row, ·]·column + bias[row] for the rows from `first` up to `end`. Four rows at a
+ * time: their sums do
  * not wait for each other, and the column is read once for all.
- * @param {Float32Array} weight @param {Float32Array} bias @param {number} first @param {number} end @param {Float64Array} column
+ * @param {Float32Array} weight
+ * @param {Float32Array} bias
+ * @param {number} first
+ * @param {number} end
+ * @param {Float64Array} column
  * @param {Float32Array} output @param {number} at @param {number} step
  */
 function multiply(weight, bias, first, end, column, output, at, step) {
   const length = column.length;
   let row = first;
   for (; row + 4 <= end; row += 4) {
-    const w0 = row * length, w1 = w0 + length, w2 = w1 + length, w3 = w2 + length;
-    let sum0 = bias[row], sum1 = bias[row + 1], sum2 = bias[row + 2], sum3 = bias[row + 3];
+    const w0 = row * length;
+    const w1 = w0 + length;
+    const w2 = w1 + length;
+    const w3 = w2 + length;
+    let sum0 = bias[row];
+    let sum1 = bias[row + 1];
+    let sum2 = bias[row + 2];
+    let sum3 = bias[row + 3];
     for (let index = 0; index < length; index++) {
       const value = column[index];
       sum0 += weight[w0 + index] * value;
@@ -127,9 +151,12 @@ export const maxPooling = (layer, input) => pooling(layer, input, largest);
 export const averagePooling = (layer, input) => pooling(layer, input, average);
 
 /**
- * @typedef {{top: number, bottom: number, left: number, right: number, size: number}} View rows and columns of a map that a window sees, ends
+ * @typedef {{top: number, bottom: number, left: number, right: number, size: number}} View rows and columns of a map
+ *   that a window sees, ends
  *   left out, and how many cells it has, those on the padding included
- * @param {Layer} layer @param {number[]} input its shape @param {(map: Float32Array, columns: number, view: View) => number} pool
+ * @param {Layer} layer
+ * @param {number[]} input its shape
+ * @param {(map: Float32Array, columns: number, view: View) => number} pool
  * @returns {Step}
  */
 function pooling(layer, [, height, width], pool) {
@@ -148,7 +175,8 @@ function pooling(layer, [, height, width], pool) {
     const output = new Float32Array(channels * views.length);
     for (let channel = 0; channel < channels; channel++) {
       const map = input.subarray(channel * height * width, (channel + 1) * height * width);
-      for (let index = 0; index < views.length; index++) output[channel * views.length + index] = pool(map, width, views[index]);
+      for (let index = 0; index < views.length; index++)
+        output[channel * views.length + index] = pool(map, width, views[index]);
     }
     return output;
   };
@@ -180,23 +208,36 @@ function average(map, columns, { top, bottom, left, right, size }) {
 
 // --- value by value ---
 
-/** (x − mean)/√(variance + ε)·weight + bias, each channel with its own. @param {Layer} layer @param {number[]} _ @param {Parameters} parameters @returns {Step} */
+/**
+ * (x − mean)/√(variance + ε)·weight + bias, each channel with its own.
+ * @param {Layer} layer
+ * @param {number[]} _
+ * @param {Parameters} parameters
+ * @returns {Step}
+ */
 export function batchNorm({ shape }, _, { weight, bias, mean, variance }) {
   const size = product(shape.slice(1));
   return (input) => {
     const output = new Float32Array(input.length);
     for (let channel = 0; channel < shape[0]; channel++) {
-      const scale = weight[channel] / Math.sqrt(variance[channel] + EPSILON), shift = bias[channel] - mean[channel] * scale;
-      for (let index = channel * size; index < (channel + 1) * size; index++) output[index] = input[index] * scale + shift;
+      const scale = weight[channel] / Math.sqrt(variance[channel] + EPSILON);
+      const shift = bias[channel] - mean[channel] * scale;
+      for (let index = channel * size; index < (channel + 1) * size; index++)
+        output[index] = input[index] * scale + shift;
     }
     return output;
   };
 }
 
-/** The error function: 2/√π·exp(−x²)·(x + 2x³/3 + 4x⁵/15 + …), whose terms all have one sign; beyond ±5 it is ±1 to 12 digits. @param {number} x */
+/**
+ * The error function: 2/√π·exp(−x²)·(x + 2x³/3 + 4x⁵/15 + …), whose terms all have one sign; beyond ±5 it is ±1 to 12
+ * digits.
+ * @param {number} x
+ */
 export function erf(x) {
   if (Math.abs(x) > 5) return Math.sign(x);
-  let term = x, sum = x;
+  let term = x;
+  let sum = x;
   for (let odd = 3; Math.abs(term) > 1e-12 * Math.abs(sum); odd += 2) {
     term *= (2 * x * x) / odd;
     sum += term;

@@ -44,8 +44,11 @@ export class Surface {
 
   /**
    * @param {HTMLCanvasElement} canvas
-   * @param {{changed: (final: boolean) => void, pointed: (point: [number, number] | null) => void, tools: () => void, full: () => void}} on
-   *   `changed` during and at the end of each action, `pointed` to a place in CSS pixels without drawing, `tools` when undo and redo may have
+   * @param
+   *   {{changed: (final: boolean) => void, pointed: (point: [number, number] | null) => void, tools: () => void,
+   *   full: () => void}} on
+   * `changed` during and at the end of each action, `pointed` to a place in CSS pixels without drawing, `tools` when
+   * undo and redo may have
    *   become possible or not, `full` when no more fits
    */
   constructor(canvas, on) {
@@ -90,7 +93,10 @@ export class Surface {
     return this.drawing.text === "s" || (this.drawing.text === null && !this.drawing.strokes.length);
   }
 
-  /** Take over a drawing that was made elsewhere: the address, the gallery, another page. It can be undone. @param {string} text */
+  /**
+   * Take over a drawing that was made elsewhere: the address, the gallery, another page. It can be undone.
+   * @param {string} text
+   */
   adopt(text) {
     if (text === this.text) return;
     this.#remember(this.drawing);
@@ -173,7 +179,8 @@ export class Surface {
     const box = this.#box;
     /** @param {number} value */
     const place = (value) => Math.min(CANVAS, Math.max(0, value));
-    const x = place(((event.clientX - box.left) / box.width) * CANVAS), y = place(((event.clientY - box.top) / box.height) * CANVAS);
+    const x = place(((event.clientX - box.left) / box.width) * CANVAS);
+    const y = place(((event.clientY - box.top) / box.height) * CANVAS);
     return /** @type {Point} */ (event.pointerType === "pen" ? [x, y, event.pressure] : [x, y]);
   }
 
@@ -203,7 +210,8 @@ export class Surface {
     this.#hover = this.tool === "eraser" && event.pointerType !== "touch" ? this.#point(event) : null;
     if (!this.#pointer || event.pointerId !== this.#pointer.id) {
       if (this.#hover) this.#soon();
-      if (!this.#pointer && event.pointerType !== "touch") this.on.pointed([event.clientX - this.#box.left, event.clientY - this.#box.top]);
+      if (!this.#pointer && event.pointerType !== "touch")
+        this.on.pointed([event.clientX - this.#box.left, event.clientY - this.#box.top]);
       return;
     }
     const fine = event.getCoalescedEvents?.() ?? [];
@@ -237,7 +245,9 @@ export class Surface {
   /** @param {Point} from @param {Point} to */
   #erase(from, to) {
     const strokes = erase(this.drawing.strokes, from, to);
-    const same = strokes.length === this.drawing.strokes.length && strokes.every((stroke, index) => stroke === this.drawing.strokes[index]);
+    const same =
+      strokes.length === this.drawing.strokes.length &&
+      strokes.every((stroke, index) => stroke === this.drawing.strokes[index]);
     if (same) this.#soon();
     else this.#change(strokes);
   }
@@ -288,7 +298,11 @@ export class Surface {
 
 const BEND = 6; // canvas pixels around a recorded point that are rounded off: few, so that a corner stays one
 
-/** Smooth ink: straight lines with rounded corners; with pressure, piece by piece as wide as the pen was pressed. @param {CanvasRenderingContext2D} context @param {Stroke} stroke */
+/**
+ * Smooth ink: straight lines with rounded corners; with pressure, piece by piece as wide as the pen was pressed.
+ * @param {CanvasRenderingContext2D} context
+ * @param {Stroke} stroke
+ */
 function inkStroke(context, stroke) {
   const [x, y, pressure] = stroke[0];
   /** @param {number | undefined} press */
@@ -308,7 +322,8 @@ function inkStroke(context, stroke) {
   context.beginPath();
   context.moveTo(x, y);
   for (let index = 1; index < stroke.length - 1; index++) {
-    const point = stroke[index], end = towards(point, stroke[index + 1]);
+    const point = stroke[index];
+    const end = towards(point, stroke[index + 1]);
     context.lineTo(...towards(point, stroke[index - 1]));
     context.quadraticCurveTo(point[0], point[1], ...end);
     if (pressure !== undefined) {

@@ -1,4 +1,5 @@
-// Terms that explain themselves: whatever has `data-term` shows its entry of the glossary under the pointer, with the focus or on a tap;
+// Terms that explain themselves: whatever has `data-term` shows its entry of the glossary under the pointer, with the
+// focus or on a tap;
 // whatever has `data-why` shows these words.
 
 import { around, element } from "./element.js";
@@ -19,16 +20,25 @@ export function termOn(name, text) {
   return made;
 }
 
-const WORDS = /\b(feature map|channel|kernel|stride|padding|pooling|ReLU|logit|softmax|parameter|multiply-add|receptive field)s?\b/i;
+const NAMES =
+  "feature map|channel|kernel|stride|padding|pooling|ReLU|logit|softmax|parameter|multiply-add|receptive field";
+const WORDS = new RegExp(`\\b(${NAMES})s?\\b`, "i");
 
-/** A text in which each of its terms explains itself where it stands first. @param {string} text @returns {(Node | string)[]} */
+/**
+ * A text in which each of its terms explains itself where it stands first.
+ * @param {string} text
+ * @returns {(Node | string)[]}
+ */
 export function explained(text) {
   /** @type {(Node | string)[]} */
   const parts = [];
   const known = new Set();
-  let rest = text, plain = "";
+  let rest = text;
+  let plain = "";
   for (let found = WORDS.exec(rest); found; found = WORDS.exec(rest)) {
-    const [word, term] = found, name = term.toLowerCase(), end = found.index + word.length;
+    const [word, term] = found;
+    const name = term.toLowerCase();
+    const end = found.index + word.length;
     plain += rest.slice(0, known.has(name) ? end : found.index);
     if (!known.has(name)) {
       parts.push(plain, termOn(name, word));
@@ -51,9 +61,14 @@ export class Terms {
       return found;
     };
     host.addEventListener("pointerover", show);
-    host.addEventListener("focusin", (event) => { if (show(event)) say(card.words); });
+    host.addEventListener("focusin", (event) => {
+      if (show(event)) say(card.words);
+    });
     host.addEventListener("click", show, true); // panels keep presses to themselves
-    for (const leaving of ["pointerout", "focusout"]) host.addEventListener(leaving, (event) => { if (around(event, EXPLAINED)) card.hide(); });
+    for (const leaving of ["pointerout", "focusout"])
+      host.addEventListener(leaving, (event) => {
+        if (around(event, EXPLAINED)) card.hide();
+      });
   }
 
   /** @param {HTMLElement} found */
@@ -61,18 +76,26 @@ export class Terms {
     const { term = "", why } = found.dataset;
     const entry = GLOSSARY[term];
     if (why) this.card.showWords(found, found.dataset.title ?? "", why.split("\n"));
-    else if (entry) this.card.showWords(found, entry.term, [entry.says, ...(found.dataset.more ? [found.dataset.more] : [])], pictureOf(entry));
+    else if (entry)
+      this.card.showWords(
+        found,
+        entry.term,
+        [entry.says, ...(found.dataset.more ? [found.dataset.more] : [])],
+        pictureOf(entry),
+      );
   }
 }
 
 /** All terms, one below the other. @param {HTMLElement} list */
 export function listTerms(list) {
-  list.replaceChildren(...Object.values(GLOSSARY).flatMap((entry) => {
-    const says = element("dd", "", entry.says);
-    const picture = pictureOf(entry);
-    if (picture) says.append(picture);
-    return [element("dt", "", entry.term), says];
-  }));
+  list.replaceChildren(
+    ...Object.values(GLOSSARY).flatMap((entry) => {
+      const says = element("dd", "", entry.says);
+      const picture = pictureOf(entry);
+      if (picture) says.append(picture);
+      return [element("dt", "", entry.term), says];
+    }),
+  );
 }
 
 /** @param {Entry} entry @returns {SVGElement | null} */
@@ -87,12 +110,22 @@ function pictureOf({ picture, curve }) {
     for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
     svg.append(made);
   };
-  const columns = picture ? Math.max(...picture.map((row) => row.length)) : 6, rows = picture?.length ?? 5;
+  const columns = picture ? Math.max(...picture.map((row) => row.length)) : 6;
+  const rows = picture?.length ?? 5;
   svg.setAttribute("viewBox", `0 0 ${columns * CELL} ${rows * CELL}`);
   svg.style.cssText = `width: ${columns * CELL}px; height: ${rows * CELL}px`;
-  picture?.forEach((row, y) => [...row].forEach((cell, x) => {
-    if (cell !== " ") add("rect", { x: x * CELL + 1, y: y * CELL + 1, width: CELL - 2, height: CELL - 2, class: { "#": "window", "+": "zeros", o: "position" }[cell] ?? "cell" });
-  }));
+  picture?.forEach((row, y) =>
+    [...row].forEach((cell, x) => {
+      if (cell !== " ")
+        add("rect", {
+          x: x * CELL + 1,
+          y: y * CELL + 1,
+          width: CELL - 2,
+          height: CELL - 2,
+          class: { "#": "window", "+": "zeros", o: "position" }[cell] ?? "cell",
+        });
+    }),
+  );
   if (!curve) return svg;
   /** @param {number} x @param {number} y from −1 to 1 */
   const point = (x, y) => `${((x + 1) / 2) * columns * CELL} ${((1 - y) / 2) * rows * CELL}`;

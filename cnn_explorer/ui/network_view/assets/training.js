@@ -16,8 +16,12 @@ export class Training {
     /** @type {Update | undefined} */
     this.update = undefined;
     this.push = push;
-    this.button.onclick = () => { if (!this.update?.training?.going) this.#ask(); };
-    this.always.onchange = () => { if (this.#wanted) this.#ask(); };
+    this.button.onclick = () => {
+      if (!this.update?.training?.going) this.#ask();
+    };
+    this.always.onchange = () => {
+      if (this.#wanted) this.#ask();
+    };
   }
 
   /** @param {Update} update */
@@ -31,7 +35,9 @@ export class Training {
     const { going, has, to } = training;
     this.button.hidden = !to;
     this.button.textContent = going ? "Training…" : `Train ${to - has} s${has ? " more" : ""}`;
-    this.button.title = going ? `${has.toFixed(1)} of ${to} seconds` : `Train this network for ${to - has} seconds on 4,000 digits`;
+    this.button.title = going
+      ? `${has.toFixed(1)} of ${to} seconds`
+      : `Train this network for ${to - has} seconds on 4,000 digits`;
     this.button.setAttribute("aria-disabled", String(going));
     this.button.style.setProperty("--done", `${(100 * has) / to}%`);
     if (changed && this.#wanted) this.#ask();

@@ -24,7 +24,10 @@ import { Terms } from "./terms.js";
 import { Training } from "./training.js";
 import { ViewAddress } from "./view_address.js";
 
-/** @import { Former, Layer, Look, Message, PenQuestion, Place, Placement, Scale, Scene, State, Update, ViewState } from "../types.d.ts" */
+/**
+ * @import { Former, Layer, Look, Message, PenQuestion, Place } from "../types.d.ts"
+ * @import { Placement, Scale, Scene, State, Update, ViewState } from "../types.d.ts"
+ */
 /** @import { Drawing } from "./surface.js" */
 
 const NARROW = 900; // below, the columns stack
@@ -67,7 +70,10 @@ export class View {
   /** @type {Look} */
   #look = { theme: "light", ink: "", soft: "rgb(128 128 128 / 0.35)", family: "", text: FONT };
 
-  /** @type {{drawing: Drawing, placement: Placement} | null} where the image lies on the drawing, worked out once a drawing */
+  /**
+   * @type {{drawing: Drawing, placement: Placement} | null} where the image lies on the drawing, worked out once a
+   *   drawing
+   */
   #placed = null;
 
   /** @type {Update | null} the newest one of the network before the last change */
@@ -107,13 +113,22 @@ export class View {
     this.host = host;
     host.innerHTML = MARKUP;
     this.preview = new Preview();
-    this.server = new ServerChannel(() => this.#state(), (message) => this.#send(message));
+    this.server = new ServerChannel(
+      () => this.#state(),
+      (message) => this.#send(message),
+    );
     this.penMaps = new PenMaps(() => this.#penQuestion(), {
       answered: (bytes, question) => this.#showPenMaps(bytes, question),
-      refused: () => { if (this.surface.drawingNow) this.server.push(false); },
+      refused: () => {
+        if (this.surface.drawingNow) this.server.push(false);
+      },
     });
     this.surface = new Surface(part(host, ".paper", HTMLCanvasElement), {
-      changed: (final) => { this.#follow(); this.#tell(final); this.#hint(); },
+      changed: (final) => {
+        this.#follow();
+        this.#tell(final);
+        this.#hint();
+      },
       pointed: (point) => this.#point(point),
       tools: () => this.#tools(),
       full: () => this.#say("The drawing is full. Undo or clear to go on."),
@@ -126,7 +141,10 @@ export class View {
     this.legend = new Legend(this.#find(".scale"));
     this.columns = new Columns(this.#find(".layers"), this.card, part(host, ".seen .marks", HTMLCanvasElement), {
       say,
-      looked: (place) => { this.depth.look(place); this.#writeLegend(place?.index); },
+      looked: (place) => {
+        this.depth.look(place);
+        this.#writeLegend(place?.index);
+      },
       opened: (place) => this.depth.open(place),
       kernels: (index) => this.depth.openKernels(index),
       repaired: (net) => {
@@ -135,7 +153,13 @@ export class View {
         this.server.ask();
       },
     });
-    this.depth = new Depth(host, this.columns, () => this.#scene(), say, (place) => this.#askNumbers(place));
+    this.depth = new Depth(
+      host,
+      this.columns,
+      () => this.#scene(),
+      say,
+      (place) => this.#askNumbers(place),
+    );
     this.pin = new Pin();
     this.pinBar = new PinBar(this.#find(".pin"), {
       pin: () => this.#setPin(this.#last?.net ?? ""),
@@ -147,17 +171,26 @@ export class View {
     this.gallery = new Gallery(host);
     this.image = part(host, ".image", HTMLCanvasElement);
     this.image.setAttribute("aria-label", "The 28 by 28 pixel image that the network sees");
-    this.address = new ViewAddress(() => this.#viewed(), (wanted) => this.#restore(wanted));
+    this.address = new ViewAddress(
+      () => this.#viewed(),
+      (wanted) => this.#restore(wanted),
+    );
     this.#listen();
     this.#layout();
     this.observer = new ResizeObserver(() => this.#layout());
     this.observer.observe(host);
-    this.alignment = new ResizeObserver(() => this.knobs.align(this.columns.starts)); // columns stand elsewhere once style.css is there
+    // columns stand elsewhere once style.css is there
+    this.alignment = new ResizeObserver(() => this.knobs.align(this.columns.starts));
     this.alignment.observe(this.#find(".layers"));
     this.onresize = () => this.#layout();
     window.addEventListener("resize", this.onresize);
     // Streamlit may pass a change of theme on before the page has its colours.
-    host.ontransitionend = ({ target, propertyName }) => { if (target === host && propertyName === "background-color") { this.#theme(); this.#paint(); } };
+    host.ontransitionend = ({ target, propertyName }) => {
+      if (target === host && propertyName === "background-color") {
+        this.#theme();
+        this.#paint();
+      }
+    };
     // Escape closes a map from wherever the focus is; inside the view, the view hears it first.
     /** @param {KeyboardEvent} event */
     this.onescape = (event) => {
@@ -169,19 +202,32 @@ export class View {
     // So does a press on any empty part of the page.
     /** @param {MouseEvent} event */
     this.onempty = (event) => {
-      if (this.depth.index < 0 || event.composedPath().some((part) => part instanceof Element && part.matches(OCCUPIED))) return;
+      if (
+        this.depth.index < 0 ||
+        event.composedPath().some((part) => part instanceof Element && part.matches(OCCUPIED))
+      )
+        return;
       this.depth.close();
       this.address.touched();
     };
     window.addEventListener("click", this.onempty);
     this.path = location.pathname;
-    this.onleave = () => { this.server.flush(); this.address.flush(); };
-    this.onpopstate = () => { this.server.drop(); this.#pinning = null; };
+    this.onleave = () => {
+      this.server.flush();
+      this.address.flush();
+    };
+    this.onpopstate = () => {
+      this.server.drop();
+      this.#pinning = null;
+    };
     window.addEventListener("cnn-explorer-leave", this.onleave); // from the top bar
     window.addEventListener("popstate", this.onpopstate);
   }
 
-  /** To the server, unless another page is on its way: Streamlit would come back to this one. @param {Message} message */
+  /**
+   * To the server, unless another page is on its way: Streamlit would come back to this one.
+   * @param {Message} message
+   */
   #send(message) {
     if (location.pathname === this.path) this.send(message);
   }
@@ -194,8 +240,12 @@ export class View {
     if (!before || before.seq === update.seq) this.#theme();
     if (update.weights.length || !update.layers.some((layer) => layer.parameters)) this.#learn(update);
     this.#askEvery(this.preview.follows(update) ? CONFIRMED : UNCONFIRMED);
-    if (this.#wished !== update.id) { this.#wished = update.id; this.#wishedAt = performance.now(); }
-    if (this.#own?.id !== update.id || !this.server.outdates(update.seq)) this.#own = null; // what stays on screen is PyTorch's
+    if (this.#wished !== update.id) {
+      this.#wished = update.id;
+      this.#wishedAt = performance.now();
+    }
+    // What stays on screen is PyTorch's.
+    if (this.#own?.id !== update.id || !this.server.outdates(update.seq)) this.#own = null;
     this.#comparePin(update);
     const changed = before !== null && !before.pending && before.net !== update.net;
     if (changed) this.#former = before;
@@ -209,8 +259,10 @@ export class View {
     this.server.acknowledge(update.seq);
     this.#adopt(update, !before);
     if (!before) this.help.greet(update.pin !== null);
-    // Not asked for from here: the page has been opened or the network changed. A message of our own makes the last run one of the
-    // live view, which is what Streamlit asks a restarted server for, leaves no older drawing behind in the component's state, and
+    // Not asked for from here: the page has been opened or the network changed. A message of our own makes the last run
+    // one of the
+    // live view, which is what Streamlit asks a restarted server for, leaves no older drawing behind in the component's
+    // state, and
     // asks for the weights.
     if (!answered && !this.server.busy) this.server.retry(SOON);
     else if (update.pending || update.training?.going || !update.measured) this.server.retry(AGAIN);
@@ -224,11 +276,13 @@ export class View {
     if (update.pending) return;
     if (this.#room) this.address.updated(update.net);
     this.#agree(update);
-    if (before?.error && !update.error && update.training?.going) this.#say(update.sentence); // the error is mended: it is told no longer
+    // the error is mended: it is told no longer
+    if (before?.error && !update.error && update.training?.going) this.#say(update.sentence);
     if (this.surface.drawingNow || update.training?.going) return;
     const news = [before?.training?.going ? update.sentence : "", changed && update.pin ? this.columns.change : ""];
     const answer = [...news, this.columns.answer(update)].filter(Boolean).join(" ");
-    if (answer !== this.#told) this.#say(answer); // once: what has been said since, such as that the drawing is full, is to be heard
+    // once: what has been said since, such as that the drawing is full, is to be heard
+    if (answer !== this.#told) this.#say(answer);
     this.#told = answer;
   }
 
@@ -268,7 +322,14 @@ export class View {
   #state() {
     if (this.#pinning !== null) this.#pinningSince = Math.min(this.#pinningSince, this.server.seq);
     return {
-      drawing: this.surface.text, moving: this.surface.drawingNow, lacking: this.#lacking, pin: this.#pinning, lacking_pin: this.pin.lacking, numbers: this.#numbers, repair: this.#repair, ...this.training.asked,
+      drawing: this.surface.text,
+      moving: this.surface.drawingNow,
+      lacking: this.#lacking,
+      pin: this.#pinning,
+      lacking_pin: this.pin.lacking,
+      numbers: this.#numbers,
+      repair: this.#repair,
+      ...this.training.asked,
     };
   }
 
@@ -288,7 +349,10 @@ export class View {
     this.server.pace.interval = this.penMaps.pace.interval = interval;
   }
 
-  /** The drawing has changed: ask for its maps, and have the page know it at the end of a stroke. @param {boolean} final */
+  /**
+   * The drawing has changed: ask for its maps, and have the page know it at the end of a stroke.
+   * @param {boolean} final
+   */
   #tell(final) {
     const served = !final && this.#last !== null && this.#isServed(this.#last);
     this.server.push(final, served);
@@ -306,20 +370,35 @@ export class View {
   #penQuestion() {
     const last = this.#last;
     if (!last || last.pending || !this.surface.drawingNow) return null;
-    return { net: last.net, version: last.version, id: last.id, drawing: this.surface.text, length: lengthOfMaps(last.layers, last.classes, false) };
+    return {
+      net: last.net,
+      version: last.version,
+      id: last.id,
+      drawing: this.surface.text,
+      length: lengthOfMaps(last.layers, last.classes, false),
+    };
   }
 
   /** @param {Uint8Array} bytes @param {PenQuestion} question */
   #showPenMaps(bytes, question) {
     const last = this.#last;
     if (!last || last.id !== question.id || !this.surface.drawingNow) return;
-    this.#last = { ...last, ...decodeMaps(bytes, last.layers, last.classes, false), drawing: "", exact: false, unlike: false };
+    this.#last = {
+      ...last,
+      ...decodeMaps(bytes, last.layers, last.classes, false),
+      drawing: "",
+      exact: false,
+      unlike: false,
+    };
     if (this.surface.text === question.drawing) this.#own = null; // what stays on screen is PyTorch's
     this.#paint();
     this.host.dataset.confirmed = String(++this.#confirmed);
   }
 
-  /** The network whose weights are to come with the next update, "" for none. While it is trained, they change with every update. */
+  /**
+   * The network whose weights are to come with the next update, "" for none. While it is trained, they change with
+   * every update.
+   */
   get #lacking() {
     const last = this.#last;
     const changing = Boolean(last?.training?.going);
@@ -353,9 +432,15 @@ export class View {
   /** Let the maps follow the drawing at once, where this browser can work them out: at most once a frame. */
   #follow() {
     cancelAnimationFrame(this.#following);
-    if (!this.#last || !this.preview.follows(this.#last)) { this.#own = null; return; }
+    if (!this.#last || !this.preview.follows(this.#last)) {
+      this.#own = null;
+      return;
+    }
     const began = performance.now();
-    if (began - this.#followedAt < Math.max(FRAME, this.#cost)) { this.#following = requestAnimationFrame(() => this.#follow()); return; }
+    if (began - this.#followedAt < Math.max(FRAME, this.#cost)) {
+      this.#following = requestAnimationFrame(() => this.#follow());
+      return;
+    }
     const strokes = this.surface.sent;
     const found = strokes && this.preview.run(imageOfStrokes(strokes));
     if (found) {
@@ -380,9 +465,14 @@ export class View {
     if (difference === null) return;
     const words = part(mark, "button", HTMLButtonElement);
     words.textContent = preview.usable ? "✓ PyTorch agrees" : "These are PyTorch's numbers; this browser's own differ";
-    words.dataset.more = `At rest all numbers are PyTorch's; while the pen moves, the maps are this browser's own. Largest difference: ${difference.toExponential(0)} of a layer's largest value`;
+    words.dataset.more =
+      `At rest all numbers are PyTorch's; while the pen moves, the maps are this browser's own. ` +
+      `Largest difference: ${difference.toExponential(0)} of a layer's largest value`;
     words.dataset.title = words.textContent;
-    words.dataset.why = preview.usable ? "" : `Your browser and PyTorch came to numbers that differ by ${difference.toExponential(0)} of a layer's largest value. PyTorch's are shown, also while the pen moves.`;
+    words.dataset.why = preview.usable
+      ? ""
+      : `Your browser and PyTorch came to numbers that differ by ${difference.toExponential(0)} of a layer's largest ` +
+        `value. PyTorch's are shown, also while the pen moves.`;
   }
 
   // --- before and after ---
@@ -404,7 +494,10 @@ export class View {
 
   /** The server says what is pinned, unless it has yet to hear of a press. @param {Update} update */
   #comparePin(update) {
-    if (update.seq >= this.#pinningSince) { this.#pinning = null; this.#pinningSince = Infinity; }
+    if (update.seq >= this.#pinningSince) {
+      this.#pinning = null;
+      this.#pinningSince = Infinity;
+    }
     if (this.#pinning === null) {
       this.pin.take(update.pin?.net ?? "", update.pin?.name ?? "");
       this.pin.learn(update);
@@ -421,13 +514,25 @@ export class View {
     this.host.dataset.held = String(held);
   }
 
-  /** The network that the present one is compared with: the pinned one, else the one before the last change. @param {Update} shown @returns {Former | null} */
+  /**
+   * The network that the present one is compared with: the pinned one, else the one before the last change.
+   * @param {Update} shown
+   * @returns {Former | null}
+   */
   #comparedWith(shown) {
     const { pin } = this;
     if (!shown.pin || shown.pending) return null;
     if (pin.net) {
       const needed = pin.follows || shown.exact || this.#held;
-      return pin.lacking ? null : { net: pin.net, name: pin.name, layers: pin.layers, pass: needed ? pin.run(shown.image) : pin.known(shown.image), pinned: true };
+      return pin.lacking
+        ? null
+        : {
+            net: pin.net,
+            name: pin.name,
+            layers: pin.layers,
+            pass: needed ? pin.run(shown.image) : pin.known(shown.image),
+            pinned: true,
+          };
     }
     const former = this.#former;
     if (!former) return null;
@@ -474,15 +579,25 @@ export class View {
     return this.#placed.placement;
   }
 
-  /** A point of the drawing under the pointer, or none: highlight what it reaches. @param {[number, number] | null} point CSS pixels */
+  /**
+   * A point of the drawing under the pointer, or none: highlight what it reaches.
+   * @param {[number, number] | null} point CSS pixels
+   */
   #point(point) {
     if (!this.#last || !this.#room) return;
-    const { placement: { left, top, scale } } = this.#scene();
-    const row = point ? Math.floor((point[1] - top) / scale) : -1, column = point ? Math.floor((point[0] - left) / scale) : -1;
+    const {
+      placement: { left, top, scale },
+    } = this.#scene();
+    const row = point ? Math.floor((point[1] - top) / scale) : -1;
+    const column = point ? Math.floor((point[0] - left) / scale) : -1;
     this.depth.reach([row, column].every((side) => side >= 0 && side < 28) ? [row, column] : null);
   }
 
-  /** The drawing may have been made elsewhere: by the address, an upload, another page. @param {Update} update @param {boolean} first */
+  /**
+   * The drawing may have been made elsewhere: by the address, an upload, another page.
+   * @param {Update} update
+   * @param {boolean} first
+   */
   #adopt(update, first) {
     if (this.surface.drawingNow || this.server.drawn || !update.exact) return;
     if (first) this.surface.start(update.drawing);
@@ -500,7 +615,12 @@ export class View {
     if (this.#blank === blank) return;
     this.#blank = blank;
     this.#find(".hint").hidden = !blank;
-    this.#find(".paper").setAttribute("aria-label", blank ? "Empty: draw a digit with mouse or finger, or pick one below" : "Your drawing. Control Z undoes, Control Y redoes");
+    this.#find(".paper").setAttribute(
+      "aria-label",
+      blank
+        ? "Empty: draw a digit with mouse or finger, or pick one below"
+        : "Your drawing. Control Z undoes, Control Y redoes",
+    );
   }
 
   // --- the address ---
@@ -508,7 +628,15 @@ export class View {
   /** What is looked at; null while it is being restored. @returns {ViewState | null} */
   #viewed() {
     const open = this.#last && this.#room && this.depth.state;
-    return open && { ...open, scale: this.columns.scale, toScale: this.columns.toScale, present: this.#presenting, table: part(this.host, "details", HTMLDetailsElement).open };
+    return (
+      open && {
+        ...open,
+        scale: this.columns.scale,
+        toScale: this.columns.toScale,
+        present: this.#presenting,
+        table: part(this.host, "details", HTMLDetailsElement).open,
+      }
+    );
   }
 
   /** @param {ViewState} wanted */
@@ -526,8 +654,13 @@ export class View {
   #theme() {
     const { backgroundColor, color, fontFamily } = getComputedStyle(this.host);
     const [red, green, blue, alpha = 1] = (backgroundColor.match(/[\d.]+/g) ?? []).map(Number);
-    if (!alpha) { // a page that was just switched to has its colours a moment later
-      if (this.host.isConnected) requestAnimationFrame(() => { this.#theme(); this.#paint(); });
+    if (!alpha) {
+      // a page that was just switched to has its colours a moment later
+      if (this.host.isConnected)
+        requestAnimationFrame(() => {
+          this.#theme();
+          this.#paint();
+        });
       if (this.#themed) return;
     }
     this.#themed = true;
@@ -551,7 +684,9 @@ export class View {
     const kept = this.#presenting ? 28 : 316;
     const height = Math.min(1100 + 316 - kept, Math.max(340, window.innerHeight - kept));
     const stacked = beside ? Math.min(280, Math.max(200, window.innerHeight - BELOW)) : Math.min(360, width - 2);
-    const wide = this.#presenting ? Math.min(Math.round(width / 5), height - 2 * SEEN) : Math.min(360, height - SEEN - 68);
+    const wide = this.#presenting
+      ? Math.min(Math.round(width / 5), height - 2 * SEEN)
+      : Math.min(360, height - SEEN - 68);
     const size = narrow ? stacked : wide;
     this.host.style.setProperty("--height", `${height}px`);
     this.host.style.setProperty("--surface", `${size}px`);
@@ -574,14 +709,16 @@ export class View {
     this.depth.refresh(rebuilt);
     if (shown.pending) return;
     if (shown.exact) this.#writeLegend();
-    this.#find(".short-answer strong").textContent = this.columns.verdict(shown); // where the columns stack, the answer is far from the pen
+    // where the columns stack, the answer is far from the pen
+    this.#find(".short-answer strong").textContent = this.columns.verdict(shown);
     this.#find(".short-answer span").textContent = this.columns.doubt(shown);
   }
 
   /** The numbers of the colour scales: of a layer, else of the opened one, else of the first. @param {number} index */
   #writeLegend(index = this.depth.index) {
     const { update, parameters } = this.#scene();
-    if (!update.pending && update.layers.length) this.legend.show(update, Math.max(0, index), this.columns.scale, this.depth.index < 0 ? null : parameters);
+    if (!update.pending && update.layers.length)
+      this.legend.show(update, Math.max(0, index), this.columns.scale, this.depth.index < 0 ? null : parameters);
   }
 
   // --- tools and keys ---
@@ -595,16 +732,22 @@ export class View {
     const { surface } = this;
     const strokes = surface.text[0] === "s";
     const impossible = { undo: !surface.past.length, redo: !surface.future.length, clear: surface.blank };
-    for (const [action, disabled] of Object.entries(impossible)) part(this.host, `button[data-do=${action}]`, HTMLButtonElement).disabled = disabled;
+    for (const [action, disabled] of Object.entries(impossible))
+      part(this.host, `button[data-do=${action}]`, HTMLButtonElement).disabled = disabled;
     part(this.host, "button[data-tool=eraser]", HTMLButtonElement).disabled = !strokes;
     this.#press("tool", surface.tool);
     if (!strokes && surface.tool === "eraser") surface.setTool("pen");
     this.#press("digit", surface.text);
   }
 
-  /** Show which button of several is chosen. @param {string} name of their data attribute @param {string} chosen its value */
+  /**
+   * Show which button of several is chosen.
+   * @param {string} name of their data attribute
+   * @param {string} chosen its value
+   */
   #press(name, chosen) {
-    for (const button of this.#buttons(name)) button.setAttribute("aria-pressed", String(button.dataset[name] === chosen));
+    for (const button of this.#buttons(name))
+      button.setAttribute("aria-pressed", String(button.dataset[name] === chosen));
   }
 
   #listen() {
@@ -620,8 +763,10 @@ export class View {
       else if (button === gallery.button) gallery.open(!gallery.isOpen);
       else if (tool === "pen" || tool === "eraser") surface.setTool(tool);
       else if (action === "undo" || action === "redo" || action === "clear") surface[action]();
-      else if (digit) { surface.pick(digit); gallery.open(false); }
-      else if (scale === "map" || scale === "layer" || scale === "network") this.#setScale(scale);
+      else if (digit) {
+        surface.pick(digit);
+        gallery.open(false);
+      } else if (scale === "map" || scale === "layer" || scale === "network") this.#setScale(scale);
       else if (sizes) this.#setSizes(sizes === "toscale");
     };
     /** @param {PointerEvent} event */
@@ -633,10 +778,15 @@ export class View {
     };
     this.image.onpointermove = this.image.onpointerdown = seen;
     this.image.onpointerleave = () => this.depth.reach(null);
-    this.host.onpointerdown = (event) => { if (!around(event, "canvas, .joint")) this.card.hide(); };
+    this.host.onpointerdown = (event) => {
+      if (!around(event, "canvas, .joint")) this.card.hide();
+    };
     this.host.onkeydown = (event) => {
       const key = event.key.toLowerCase();
-      if (key === "escape") { if (gallery.isOpen) gallery.open(false); else this.#back(); }
+      if (key === "escape") {
+        if (gallery.isOpen) gallery.open(false);
+        else this.#back();
+      }
       if (!(event.ctrlKey || event.metaKey) || !["z", "y"].includes(key)) return;
       event.preventDefault();
       if (key === "y" || event.shiftKey) surface.redo();

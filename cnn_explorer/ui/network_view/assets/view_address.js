@@ -1,6 +1,8 @@
-// What is looked at, in the address: written by the browser alone, without a message to the server or a step of the history.
+// What is looked at, in the address: written by the browser alone, without a message to the server or a step of the
+// history.
 //
-// Streamlit writes the address as well, and knows this part of it only as it was when the server last heard from the page. So it is
+// Streamlit writes the address as well, and knows this part of it only as it was when the server last heard from the
+// page. So it is
 // written again after every update.
 
 import { decodeView, encodeView } from "./view_state.js";
@@ -12,7 +14,11 @@ const ACT = 50; // ms until what a press does can be seen
 const PAUSE = 400; // ms: some browsers refuse more than a hundred changes of the address in half a minute
 
 /** The query's parameters as they are written, without the view's. */
-const others = () => location.search.slice(1).split("&").filter((each) => each && !each.startsWith(`${NAME}=`));
+const others = () =>
+  location.search
+    .slice(1)
+    .split("&")
+    .filter((each) => each && !each.startsWith(`${NAME}=`));
 
 export class ViewAddress {
   #timer = 0;

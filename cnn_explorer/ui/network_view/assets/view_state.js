@@ -1,4 +1,5 @@
-// What is looked at, as text for the address: the open map and its pixel, or the open kernels, the colour scale, the layer table. No DOM.
+// What is looked at, as text for the address: the open map and its pixel, or the open kernels, the colour scale, the
+// layer table. No DOM.
 //
 //     map.conv2.7.3.4          map 7 of conv2 with the pixel in row 3, column 4, all counted from 0
 //     map.conv2.7.3.4.1        the same with the products of input channel 1
@@ -26,7 +27,9 @@ export function encodeView({ map, kernels, scale, toScale, present, table }) {
   const parts = [];
   if (map) {
     const channel = map.channel === null ? [] : [map.channel];
-    parts.push(["map", map.layer, map.map, map.row, map.column, ...channel, ...(map.pinned ? ["pinned"] : [])].join("."));
+    parts.push(
+      ["map", map.layer, map.map, map.row, map.column, ...channel, ...(map.pinned ? ["pinned"] : [])].join("."),
+    );
   }
   if (kernels) parts.push(`kernels.${kernels}`);
   if (scale !== DEFAULT.scale) parts.push(`scale.${scale}`);
@@ -40,11 +43,20 @@ export function encodeView({ map, kernels, scale, toScale, present, table }) {
 export function decodeView(text) {
   const state = { ...DEFAULT };
   for (const each of text ? text.split("_") : []) {
-    const map = MAP.exec(each), kernels = KERNELS.exec(each), scale = SCALE.exec(each);
+    const map = MAP.exec(each);
+    const kernels = KERNELS.exec(each);
+    const scale = SCALE.exec(each);
     if (map) {
       const [, layer, ...rest] = map;
       const [number, row, column] = rest.map(Number);
-      state.map = { layer, map: number, row, column, channel: rest[3] === undefined ? null : Number(rest[3]), pinned: Boolean(rest[4]) };
+      state.map = {
+        layer,
+        map: number,
+        row,
+        column,
+        channel: rest[3] === undefined ? null : Number(rest[3]),
+        pinned: Boolean(rest[4]),
+      };
     } else if (kernels) {
       state.kernels = kernels[1];
     } else if (scale) {

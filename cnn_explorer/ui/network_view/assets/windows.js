@@ -19,9 +19,16 @@ export function geometryOf({ kind, window }) {
   return window;
 }
 
-/** The cells of the windows at some places along one axis (0 down, 1 across). @param {Window} window @param {number} axis @param {number[]} places */
+/**
+ * The cells of the windows at some places along one axis (0 down, 1 across).
+ * @param {Window} window
+ * @param {number} axis
+ * @param {number[]} places
+ */
 export function seen([kernel, stride, padding, dilation], axis, places) {
-  const cells = places.flatMap((place) => upTo(kernel[axis]).map((cell) => place * stride[axis] - padding[axis] + cell * dilation[axis]));
+  const cells = places.flatMap((place) =>
+    upTo(kernel[axis]).map((cell) => place * stride[axis] - padding[axis] + cell * dilation[axis]),
+  );
   return places.length > 1 ? unique(cells) : cells;
 }
 
@@ -31,6 +38,7 @@ export function seen([kernel, stride, padding, dilation], axis, places) {
  */
 export function channelsOf(layer, [channels], maps) {
   if (!maps || layer.groups === 1) return null;
-  const outputs = layer.shape[0] / layer.groups, inputs = channels / layer.groups;
+  const outputs = layer.shape[0] / layer.groups;
+  const inputs = channels / layer.groups;
   return unique(maps.flatMap((map) => upTo(inputs).map((channel) => Math.floor(map / outputs) * inputs + channel)));
 }

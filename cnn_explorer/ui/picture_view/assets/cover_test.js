@@ -1,4 +1,5 @@
-// Heat maps and their test: a grey square follows the pointer over the picture, and the probability of the class says what it took away.
+// Heat maps and their test: a grey square follows the pointer over the picture, and the probability of the class says
+// what it took away.
 
 import { element, figureOf, imageOf, lay } from "./element.js";
 import { arrowOf, follow } from "./pointing.js";
@@ -6,7 +7,13 @@ import { arrowOf, follow } from "./pointing.js";
 /** @import { Covered, CoverGrid, CoverTestData, Figure, Place } from "../types.d.ts" */
 
 const WITH_NUMBERS = 7; // the most places in a row that have room for a number each
-const ALL_PLACES = { title: "Every place, covered in turn", image: "", caption: "Red where covering a place lowers the probability, blue where it raises it. A number is the probability then, in percent." };
+const ALL_PLACES = {
+  title: "Every place, covered in turn",
+  image: "",
+  caption:
+    "Red where covering a place lowers the probability, blue where it raises it. A number is the probability then, " +
+    "in percent.",
+};
 
 export class CoverTest {
   /** @type {CoverTestData | undefined} */
@@ -25,7 +32,11 @@ export class CoverTest {
   constructor(host) {
     this.host = host;
     this.#spoken.setAttribute("role", "status");
-    follow(host, (_, place) => this.#point(place), () => this.#point(undefined));
+    follow(
+      host,
+      (_, place) => this.#point(place),
+      () => this.#point(undefined),
+    );
     host.addEventListener("keydown", (event) => this.#key(event));
   }
 
@@ -50,10 +61,18 @@ export class CoverTest {
     const bar = element("div", "bar", this.#bar, this.#before);
     this.#cells = this.#frame(undefined, "outlined");
     this.#cells.setAttribute("role", "img");
-    this.host.replaceChildren(...heatMaps, figureOf(data.test, frame, answer, bar, this.#spoken), figureOf(ALL_PLACES, this.#cells));
+    this.host.replaceChildren(
+      ...heatMaps,
+      figureOf(data.test, frame, answer, bar, this.#spoken),
+      figureOf(ALL_PLACES, this.#cells),
+    );
   }
 
-  /** A picture to point at, with the square on it. @param {Figure | undefined} figure undefined for the cells @param {string} look of the square */
+  /**
+   * A picture to point at, with the square on it.
+   * @param {Figure | undefined} figure undefined for the cells
+   * @param {string} look of the square
+   */
   #frame(figure, look) {
     const frame = element("div", figure ? "frame" : "frame cells");
     frame.dataset.point = "";
@@ -76,7 +95,12 @@ export class CoverTest {
     this.#cells.replaceChildren(...cells, ...(square ? [square] : []));
     this.#cells.style.gridTemplate = `repeat(${places}, 1fr) / repeat(${places}, 1fr)`;
     const values = data.grids.flatMap((grid) => grid.values.filter((value) => value !== null));
-    this.#cells.setAttribute("aria-label", values.length ? `From ${percent(Math.min(...values))} to ${percent(Math.max(...values))}` : "Nothing is computed yet");
+    this.#cells.setAttribute(
+      "aria-label",
+      values.length
+        ? `From ${percent(Math.min(...values))} to ${percent(Math.max(...values))}`
+        : "Nothing is computed yet",
+    );
     this.host.dataset.covered = String(data.grids.at(-1)?.values.filter((value) => value !== null).length ?? 0);
   }
 
@@ -94,7 +118,8 @@ export class CoverTest {
     if (!arrow) return this.#point(undefined);
     const { places } = complete(this.#data.grids);
     /** @param {number} fraction @param {number} step */
-    const moved = (fraction, step) => (Math.min(places - 1, Math.max(0, Math.floor(fraction * places) + step)) + 0.5) / places;
+    const moved = (fraction, step) =>
+      (Math.min(places - 1, Math.max(0, Math.floor(fraction * places) + step)) + 0.5) / places;
     const { x, y } = this.#place ?? { x: 0.5, y: 0.5 };
     this.#point(this.#place ? { x: moved(x, arrow[1]), y: moved(y, arrow[0]) } : { x: moved(x, 0), y: moved(y, 0) });
   }
@@ -107,7 +132,8 @@ export class CoverTest {
     for (const square of this.#squares) {
       square.hidden = !covered;
       if (!covered) continue;
-      const [top, bottom] = reach(covered.row, covered.places, data.cover), [left, right] = reach(covered.column, covered.places, data.cover);
+      const [top, bottom] = reach(covered.row, covered.places, data.cover);
+      const [left, right] = reach(covered.column, covered.places, data.cover);
       lay(square, top, bottom, left, right);
     }
     const value = covered ? covered.value : data.probability;
@@ -119,10 +145,16 @@ export class CoverTest {
   }
 }
 
-/** What has been computed for the finest grid at a place. @param {CoverGrid[]} grids @param {Place} place @returns {Covered | undefined} */
+/**
+ * What has been computed for the finest grid at a place.
+ * @param {CoverGrid[]} grids
+ * @param {Place} place
+ * @returns {Covered | undefined}
+ */
 export function coveredAt(grids, { x, y }) {
   for (const { places, values } of grids.toReversed()) {
-    const row = Math.floor(y * places), column = Math.floor(x * places);
+    const row = Math.floor(y * places);
+    const column = Math.floor(x * places);
     const value = values[row * places + column];
     if (value !== null && value !== undefined) return { places, row, column, value };
   }
@@ -134,7 +166,12 @@ function complete(grids) {
   return grids.findLast((grid) => !grid.values.includes(null)) ?? grids[0];
 }
 
-/** From where to where the square around a place of a grid reaches, within the picture. @param {number} place @param {number} places @param {number} cover */
+/**
+ * From where to where the square around a place of a grid reaches, within the picture.
+ * @param {number} place
+ * @param {number} places
+ * @param {number} cover
+ */
 function reach(place, places, cover) {
   const middle = (place + 0.5) / places;
   return [Math.max(0, middle - cover / 2), Math.min(1, middle + cover / 2)];
@@ -144,14 +181,23 @@ function reach(place, places, cover) {
 function sentence(place, covered, { probability }) {
   if (!place) return "Point at a place of a picture, or walk with the arrow keys.";
   if (!covered) return "This place is still to be computed.";
-  return `Row ${covered.row + 1}, column ${covered.column + 1} of ${covered.places}. Without the square: ${percent(probability)}.`;
+  return (
+    `Row ${covered.row + 1}, column ${covered.column + 1} of ${covered.places}. Without the square: ` +
+    `${percent(probability)}.`
+  );
 }
 
-/** White where covering changes nothing, red where it takes all of the probability, blue where it adds to it. @param {number | undefined} value @param {number} uncovered @param {boolean} withNumber */
+/**
+ * White where covering changes nothing, red where it takes all of the probability, blue where it adds to it.
+ * @param {number | undefined} value
+ * @param {number} uncovered
+ * @param {boolean} withNumber
+ */
 function cellOf(value, uncovered, withNumber) {
   const cell = element("span", value === undefined ? "missing" : "");
   if (value === undefined) return cell;
-  const lost = (uncovered - value) / Math.max(uncovered, 1e-6), share = Math.min(1, Math.abs(lost));
+  const lost = (uncovered - value) / Math.max(uncovered, 1e-6);
+  const share = Math.min(1, Math.abs(lost));
   const full = lost > 0 ? [240, 110, 90] : [120, 165, 235];
   cell.style.background = `rgb(${full.map((channel) => Math.round(246 + share * (channel - 246))).join(", ")})`;
   if (withNumber) cell.textContent = (100 * value).toFixed(0);

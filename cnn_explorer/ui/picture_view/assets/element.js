@@ -14,7 +14,12 @@ export function element(tag, className = "", ...children) {
   return made;
 }
 
-/** A picture with its title above and its caption below. @param {Figure} figure @param {HTMLElement} frame what shows it @param {HTMLElement[]} below */
+/**
+ * A picture with its title above and its caption below.
+ * @param {Figure} figure
+ * @param {HTMLElement} frame what shows it
+ * @param {HTMLElement[]} below
+ */
 export function figureOf({ title, caption }, frame, ...below) {
   const made = element("figure", "", element("b", "", title), frame, ...below);
   if (caption) made.append(element("figcaption", "", caption));
@@ -30,7 +35,14 @@ export function imageOf(address, text) {
   return image;
 }
 
-/** Lay an element over a part of a picture, in fractions of its sides. @param {HTMLElement} mark @param {number} top @param {number} bottom @param {number} left @param {number} right */
+/**
+ * Lay an element over a part of a picture, in fractions of its sides.
+ * @param {HTMLElement} mark
+ * @param {number} top
+ * @param {number} bottom
+ * @param {number} left
+ * @param {number} right
+ */
 export function lay(mark, top, bottom, left, right) {
   mark.style.top = `${100 * top}%`;
   mark.style.left = `${100 * left}%`;

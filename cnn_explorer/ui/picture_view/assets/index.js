@@ -8,7 +8,11 @@ import { Maps } from "./maps.js";
 /** @type {WeakMap<ShadowRoot, CoverTest | Maps>} */
 const views = new WeakMap();
 
-/** @param {{data: [Data], parentElement: ShadowRoot, setTriggerValue: (name: "choose", value: Pixel & {layer: string}) => void}} component */
+/**
+ * @param
+ *   {{data: [Data], parentElement: ShadowRoot, setTriggerValue: (name: "choose", value: Pixel & {layer: string})
+ *   => void}} component
+ */
 export default function ({ data: [data], parentElement, setTriggerValue }) {
   const host = parentElement.querySelector(".picture-view");
   if (!(host instanceof HTMLElement)) return;

@@ -1,4 +1,5 @@
-// Maps beside the picture: a pixel of a map outlines what it sees of the picture, and a place of the picture the pixels of every map that see it.
+// Maps beside the picture: a pixel of a map outlines what it sees of the picture, and a place of the picture the pixels
+// of every map that see it.
 
 import { element, figureOf, imageOf, lay } from "./element.js";
 import { arrowOf, follow } from "./pointing.js";
@@ -12,7 +13,9 @@ const STEP = 8; // pixels of the picture that an arrow key moves
 const LEAST = 7 / 92; // of a map's side: a smaller mark could not be seen
 const SIGNS = ["", "+", "="];
 const HELP = "Point at a pixel of a map, or at a place of the picture. A press keeps the pixel.";
-const KEYS = "arrow keys move the pixel, Page Up and Page Down change the map, Enter keeps the pixel, Escape goes back to the kept one";
+const KEYS =
+  "arrow keys move the pixel, Page Up and Page Down change the map, Enter keeps the pixel, Escape goes back to the " +
+  "kept one";
 
 export class Maps {
   /** @type {MapsData | undefined} */
@@ -33,7 +36,11 @@ export class Maps {
   constructor(host) {
     this.host = host;
     this.#spoken.setAttribute("role", "status");
-    follow(host, (target, place) => this.#point(target, place), () => this.#show(undefined, undefined));
+    follow(
+      host,
+      (target, place) => this.#point(target, place),
+      () => this.#show(undefined, undefined),
+    );
     host.addEventListener("click", () => this.#keep());
     host.addEventListener("keydown", (event) => this.#key(event));
   }
@@ -66,7 +73,8 @@ export class Maps {
   /** @param {Tile} tile @param {number} at */
   #tile(tile, at) {
     const shown = tile.maps.flatMap(({ title, image }, map) => {
-      const mark = element("i", "square outlined"), frame = element("div", "frame map", imageOf(image, title), mark);
+      const mark = element("i", "square outlined");
+      const frame = element("div", "frame map", imageOf(image, title), mark);
       frame.dataset.point = String(this.#frames.length);
       frame.tabIndex = this.#frames.length ? -1 : 0;
       frame.setAttribute("role", "application");
@@ -83,7 +91,10 @@ export class Maps {
     if (target === this.#picture) return this.#show(undefined, place);
     const { tile, map } = this.#frames[Number(target.dataset.point)];
     const { rows, columns } = this.#fieldOf(tile, map);
-    this.#show({ tile, map, row: Math.floor(place.y * rows.length), column: Math.floor(place.x * columns.length) }, undefined);
+    this.#show(
+      { tile, map, row: Math.floor(place.y * rows.length), column: Math.floor(place.x * columns.length) },
+      undefined,
+    );
   }
 
   /** @param {number} tile @param {number} map */
@@ -101,9 +112,11 @@ export class Maps {
 
   /** @param {KeyboardEvent} event */
   #key(event) {
-    const data = this.#data, focused = event.composedPath()[0];
+    const data = this.#data;
+    const focused = event.composedPath()[0];
     if (!data || event.altKey || event.ctrlKey || event.metaKey) return;
-    const arrow = arrowOf(event), at = this.#frames.findIndex(({ frame }) => frame === focused);
+    const arrow = arrowOf(event);
+    const at = this.#frames.findIndex(({ frame }) => frame === focused);
     if (event.key === "Escape") this.#show(undefined, undefined);
     else if (at < 0 && arrow) this.#movePlace(arrow, data.side);
     else if (arrow) this.#movePixel(at, arrow);
@@ -116,19 +129,26 @@ export class Maps {
 
   /** @param {[number, number]} arrow @param {number} side */
   #movePlace([down, right], side) {
-    const { x, y } = this.#place ?? { x: 0.5, y: 0.5 }, step = this.#place ? STEP : 0;
+    const { x, y } = this.#place ?? { x: 0.5, y: 0.5 };
+    const step = this.#place ? STEP : 0;
     /** @param {number} fraction @param {number} way */
     const moved = (fraction, way) => (clamp(Math.floor(fraction * side) + way * step, side) + 0.5) / side;
     this.#show(undefined, { x: moved(x, right), y: moved(y, down) });
   }
 
-  /** From the pixel where the visitor points, else from the one that is kept, else from the middle. @param {number} at @param {[number, number]} arrow */
+  /**
+   * From the pixel where the visitor points, else from the one that is kept, else from the middle.
+   * @param {number} at
+   * @param {[number, number]} arrow
+   */
   #movePixel(at, [down, right]) {
-    const { tile, map } = this.#frames[at], { rows, columns } = this.#fieldOf(tile, map);
+    const { tile, map } = this.#frames[at];
+    const { rows, columns } = this.#fieldOf(tile, map);
     const before = this.#pixel ?? this.#kept();
     const from = before ?? { row: Math.floor(rows.length / 2), column: Math.floor(columns.length / 2) };
     const moved = before?.tile === tile && before.map === map;
-    const row = clamp(from.row + (moved ? down : 0), rows.length), column = clamp(from.column + (moved ? right : 0), columns.length);
+    const row = clamp(from.row + (moved ? down : 0), rows.length);
+    const column = clamp(from.column + (moved ? right : 0), columns.length);
     this.#show({ tile, map, row, column }, undefined);
   }
 
@@ -142,13 +162,18 @@ export class Maps {
 
   /** The pixel that is kept, if it is on this page. @returns {MapPixel | undefined} */
   #kept() {
-    const chosen = this.#data?.chosen, tiles = this.#data?.tiles ?? [];
+    const chosen = this.#data?.chosen;
+    const tiles = this.#data?.tiles ?? [];
     const tile = tiles.findIndex(({ channel }) => channel === chosen?.channel);
     if (!chosen || tile < 0) return undefined;
     return { tile, map: tiles[tile].maps.length - 1, row: chosen.row, column: chosen.column };
   }
 
-  /** Outline what belongs together: for where the visitor points, else for the pixel that is kept. @param {MapPixel | undefined} pixel @param {Place | undefined} place */
+  /**
+   * Outline what belongs together: for where the visitor points, else for the pixel that is kept.
+   * @param {MapPixel | undefined} pixel
+   * @param {Place | undefined} place
+   */
   #show(pixel, place) {
     const data = this.#data;
     if (!data) return;
@@ -161,39 +186,55 @@ export class Maps {
     else if (place) this.#showPlace(data, place);
     else this.#spoken.textContent = HELP;
     this.host.dataset.shown = shown ? `map ${data.tiles[shown.tile].channel} ${shown.row} ${shown.column}` : "";
-    if (place) this.host.dataset.shown = `picture ${Math.floor(place.y * data.side)} ${Math.floor(place.x * data.side)}`;
+    if (place)
+      this.host.dataset.shown = `picture ${Math.floor(place.y * data.side)} ${Math.floor(place.x * data.side)}`;
   }
 
   /** @param {MapsData} data @param {MapPixel} pixel */
   #showPixel(data, { tile, map, row, column }) {
-    const field = this.#fieldOf(tile, map), { title } = data.tiles[tile].maps[map];
-    const rows = field.rows[row], columns = field.columns[column];
+    const field = this.#fieldOf(tile, map);
+    const { title } = data.tiles[tile].maps[map];
+    const rows = field.rows[row];
+    const columns = field.columns[column];
     const found = this.#frames.find((one) => one.tile === tile && one.map === map);
     if (found) layPixels(found.mark, field, [row, row], [column, column]);
     const nothing = rows[0] > rows[1] || columns[0] > columns[1];
     this.#mark.hidden = nothing;
     if (!nothing) lay(this.#mark, ...share(rows, data.side), ...share(columns, data.side));
-    const seen = nothing ? "nothing of the picture: it is padding" : `rows ${words(rows)} and columns ${words(columns)} of the picture`;
+    const seen = nothing
+      ? "nothing of the picture: it is padding"
+      : `rows ${words(rows)} and columns ${words(columns)} of the picture`;
     this.#spoken.textContent = `Row ${row}, column ${column} of ${title} sees ${seen}.`;
   }
 
   /** @param {MapsData} data @param {Place} place */
   #showPlace(data, { x, y }) {
-    const row = Math.floor(y * data.side), column = Math.floor(x * data.side);
+    const row = Math.floor(y * data.side);
+    const column = Math.floor(x * data.side);
     lay(this.#mark, ...grown(share([row, row], data.side), 0.03), ...grown(share([column, column], data.side), 0.03));
     for (const { mark, tile, map } of this.#frames) {
-      const field = this.#fieldOf(tile, map), rows = seeing(field.rows, row), columns = seeing(field.columns, column);
+      const field = this.#fieldOf(tile, map);
+      const rows = seeing(field.rows, row);
+      const columns = seeing(field.columns, column);
       mark.hidden = !rows || !columns;
       if (rows && columns) layPixels(mark, field, rows, columns);
     }
-    const first = data.tiles[0].maps.length - 1, field = this.#fieldOf(0, first), title = data.tiles[0].maps[first].title;
-    const rows = seeing(field.rows, row), columns = seeing(field.columns, column);
+    const first = data.tiles[0].maps.length - 1;
+    const field = this.#fieldOf(0, first);
+    const title = data.tiles[0].maps[first].title;
+    const rows = seeing(field.rows, row);
+    const columns = seeing(field.columns, column);
     const seen = rows && columns ? `rows ${words(rows)} and columns ${words(columns)}` : "no pixel";
     this.#spoken.textContent = `Row ${row}, column ${column} of the picture is seen by ${seen} of ${title}.`;
   }
 }
 
-/** The first and the last of the values that see a pixel, undefined if none does. @param {Span[]} spans what each value sees @param {number} pixel @returns {Span | undefined} */
+/**
+ * The first and the last of the values that see a pixel, undefined if none does.
+ * @param {Span[]} spans what each value sees
+ * @param {number} pixel
+ * @returns {Span | undefined}
+ */
 export function seeing(spans, pixel) {
   const first = spans.findIndex(([start, end]) => start <= pixel && pixel <= end);
   return first < 0 ? undefined : [first, spans.findLastIndex(([start, end]) => start <= pixel && pixel <= end)];
@@ -204,7 +245,12 @@ function share([first, last], side) {
   return [first / side, (last + 1) / side];
 }
 
-/** At least so large, around the same middle. @param {[number, number]} fractions @param {number} least @returns {[number, number]} */
+/**
+ * At least so large, around the same middle.
+ * @param {[number, number]} fractions
+ * @param {number} least
+ * @returns {[number, number]}
+ */
 function grown([start, end], least) {
   const more = Math.max(0, least - (end - start)) / 2;
   return [start - more, end + more];

@@ -3,7 +3,8 @@
 /** @import { Place } from "../types.d.ts" */
 
 /**
- * Follow the pointer and fingers over the elements in `host` that are marked `data-point`. A finger that is lifted leaves its place as it is.
+ * Follow the pointer and fingers over the elements in `host` that are marked `data-point`. A finger that is lifted
+ * leaves its place as it is.
  * @param {HTMLElement} host @param {(target: HTMLElement, place: Place) => void} moved @param {() => void} left
  */
 export function follow(host, moved, left) {
@@ -12,7 +13,10 @@ export function follow(host, moved, left) {
     const target = event.target instanceof Element ? event.target.closest("[data-point]") : null;
     if (!(target instanceof HTMLElement)) return left();
     const box = target.getBoundingClientRect();
-    moved(target, { x: inside((event.clientX - box.left) / box.width), y: inside((event.clientY - box.top) / box.height) });
+    moved(target, {
+      x: inside((event.clientX - box.left) / box.width),
+      y: inside((event.clientY - box.top) / box.height),
+    });
   };
   host.addEventListener("pointermove", at);
   host.addEventListener("pointerdown", at);
@@ -21,7 +25,11 @@ export function follow(host, moved, left) {
   });
 }
 
-/** The direction of an arrow key: rows down and columns to the right. @param {KeyboardEvent} event @returns {[number, number] | undefined} */
+/**
+ * The direction of an arrow key: rows down and columns to the right.
+ * @param {KeyboardEvent} event
+ * @returns {[number, number] | undefined}
+ */
 export function arrowOf(event) {
   if (event.altKey || event.ctrlKey || event.metaKey) return undefined;
   return ARROWS[event.key];

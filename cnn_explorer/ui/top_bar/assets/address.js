@@ -36,7 +36,10 @@ export function linkQuery(search, shared, last) {
   return query;
 }
 
-/** The address to give away. Streamlit Community Cloud runs an app in a frame whose path begins with "/~/+". @param {string} here */
+/**
+ * The address to give away. Streamlit Community Cloud runs an app in a frame whose path begins with "/~/+".
+ * @param {string} here
+ */
 export function publicAddress(here) {
   const url = new URL(here);
   url.pathname = url.pathname.replace(/^\/~\/\+(?=\/|$)/, "");

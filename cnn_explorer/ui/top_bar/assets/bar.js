@@ -13,13 +13,16 @@ const CHAIN = "M10 13a5 5 0 007 0l3-3a5 5 0 00-7-7l-1 1 M14 11a5 5 0 00-7 0l-3 3
 const MARKUP = `
 <h1></h1>
 <div class="copy">
-  <button type="button" title="${HELP}"><svg viewBox="0 0 24 24" aria-hidden="true"><path d="${CHAIN}"/></svg>Copy link</button>
+  <button type="button" title="${HELP}"><svg viewBox="0 0 24 24" aria-hidden="true"><path
+    d="${CHAIN}"/></svg>Copy link</button>
   <output role="status" aria-live="polite"></output>
 </div>
 <nav aria-label="Pages"><ul></ul></nav>`;
 
 // Every page has a bar of its own. These outlast it.
-let answered = "", corrected = ""; // ids of the last answer and of the last correction
+// Ids of the last answer and of the last correction.
+let answered = "";
+let corrected = "";
 /** @type {string | null} path of the page whose bar gets the focus when it comes: the link was followed by keyboard */
 let focused = null;
 
@@ -50,7 +53,8 @@ export class TopBar {
     while (list.children.length < data.links.length) list.append(item());
     const anchors = [...list.querySelectorAll("a")];
     data.links.forEach((link, index) => this.#show(anchors[index], link));
-    if (focused !== null && focused === this.#current) { // until then the bar of the page before may be drawn again
+    if (focused !== null && focused === this.#current) {
+      // until then the bar of the page before may be drawn again
       focused = null;
       this.#find("[aria-current]").focus();
     }
@@ -81,7 +85,10 @@ export class TopBar {
     };
     renew();
     anchor.onfocus = anchor.onpointerenter = renew; // the address may have changed since
-    anchor.onpointerdown = () => { flush(); renew(); };
+    anchor.onpointerdown = () => {
+      flush();
+      renew();
+    };
     anchor.onclick = (event) => {
       if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return; // in another tab, or saved
       event.preventDefault();
@@ -91,7 +98,10 @@ export class TopBar {
     };
   }
 
-  /** Open a page as one step of the history: Streamlit takes what `popstate` leads to from the address. @param {Once} answer */
+  /**
+   * Open a page as one step of the history: Streamlit takes what `popstate` leads to from the address.
+   * @param {Once} answer
+   */
   #follow(answer) {
     answered = answer.id;
     focused = this.host.querySelector("a:focus-visible") ? answer.path : null;
@@ -109,10 +119,13 @@ export class TopBar {
   }
 
   async #copy() {
-    const copied = await copyText(publicAddress(location.href), this.host), told = this.#find("output");
+    const copied = await copyText(publicAddress(location.href), this.host);
+    const told = this.#find("output");
     told.textContent = copied ? "Copied" : "Not allowed here: copy the address from the browser's address bar";
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => { told.textContent = ""; }, TOLD);
+    this.#timer = setTimeout(() => {
+      told.textContent = "";
+    }, TOLD);
   }
 }
 

@@ -4,7 +4,8 @@ const PLACE = ["at", "until"]; // how far a training is, and how far it goes on
 const VIEW = "view"; // what is looked at: the network view writes it, and the server knows only an older one
 
 /**
- * False for an address that only says how far a training is that is going on, or where it has come to its end: that takes the place of
+ * False for an address that only says how far a training is that is going on, or where it has come to its end: that
+ * takes the place of
  * the address before it.
  * @param {URL} before the present address
  * @param {URL} after the next one

@@ -15,7 +15,10 @@ history.pushState = (state, unused, url) => {
 /** @type {WeakMap<ShadowRoot, TopBar>} */
 const bars = new WeakMap();
 
-/** @param {{data: [Data], parentElement: ShadowRoot, setTriggerValue: (name: "go", value: {path: string}) => void}} component */
+/**
+ * @param {{data: [Data], parentElement: ShadowRoot, setTriggerValue: (name: "go", value: {path: string}) => void}}
+ *   component
+ */
 export default function ({ data: [data], parentElement, setTriggerValue }) {
   const host = parentElement.querySelector(".top-bar");
   if (!(host instanceof HTMLElement)) return;
