@@ -50,7 +50,7 @@ export interface Update extends Maps {
   sentence: string;
   training: { going: boolean; has: number; to: number } | null; // seconds that it has had and is to have
   layers: Layer[];
-  // why the next layer cannot take its input
+  // Why the next layer cannot take its input.
   error: { layer: string; text: string; remedy: string; repairs: { label: string; net: string }[] } | null;
   classes: number;
   // see `Pinned` in `__init__.py`
@@ -134,7 +134,7 @@ export type Relation = { finer?: boolean } & (
   | { kind: "same" | "features" | "other" }
   // values before the former map's first and behind its last one; below 0 for fewer
   | { kind: "border"; more: number[][] }
-  // the values that stay, counted in the former map; in the present one if finer
+  // The values that stay, counted in the former map; in the present one if finer.
   | { kind: "every"; stride: number[]; first: number[] }
   | { kind: "windows"; stride: number[]; first: number[]; size: number[] }
 );

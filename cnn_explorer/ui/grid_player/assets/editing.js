@@ -123,7 +123,7 @@ export function openField(grid, row, column, typed, then) {
     } else if (step) {
       const down = row + step[0];
       const across = column + step[1];
-      // on to whatever comes next in the page; the blur commits
+      // On to whatever comes next in the page; the blur commits.
       if (event.key === "Tab" && !grid.has(down, across)) return;
       event.preventDefault();
       if (!commit(false)) return;

@@ -23,7 +23,7 @@ const SETTLED = 400; // ms until a chosen pixel is in the address
 const CELL = 34; // CSS pixels of a number of the kernel
 const FOOT = 130; // CSS pixels of all that is below the pictures
 const GAPS = 80; // CSS pixels between pictures and kernel
-// letters: a column of the products, by the longest number of the kernel; factors that are longer wrap
+// Letters: a column of the products, by the longest number of the kernel; factors that are longer wrap.
 const PRODUCT = [5.2, 6.5];
 const LETTER = 0.475; // of its height
 
@@ -121,7 +121,7 @@ export class PicturePlayer {
     }
     this.#scene = scene;
     if (!this.outbox.busy) {
-      // an answer to an older edit would undo a newer one for a moment
+      // An answer to an older edit would undo a newer one for a moment.
       this.#kernel = scene.kernel;
       if (!this.#timer) this.#chosen = scene.pixel;
     }
@@ -350,7 +350,7 @@ export class PicturePlayer {
     const room = narrow ? (width - 12) / 2 : Math.min((width - middle - GAPS) / 2, window.innerHeight - above - FOOT);
     const largest = Math.max(rows, columns);
     const side = Math.min(MOST, Math.max(LEAST, room));
-    // whole pixels where they can be told apart
+    // Whole pixels where they can be told apart.
     const dot = side >= 2 * largest ? Math.floor(side / largest) : side / largest;
     for (const { canvas } of [this.before, this.after]) {
       canvas.style.width = `${dot * canvas.width}px`;

@@ -103,7 +103,7 @@ export class Player {
       this.#build({ scene, structure, stage: new Stage(scene, window.innerHeight) });
     } else {
       this.#shown = { ...before, scene };
-      // an answer to an older edit would undo a newer one for a moment
+      // An answer to an older edit would undo a newer one for a moment.
       if (!this.outbox.busy) before.stage.update(scene);
     }
     this.shapes.replaceChildren(

@@ -444,7 +444,7 @@ export class Columns {
     style.setProperty("--answer", `${answer}px`);
     this.element.classList.toggle("comparable", pin !== null);
     const joints = shown.length + (classes || error ? 1 : 0);
-    // for the pin, which else stands above the answer or the break
+    // For the pin, which else stands above the answer or the break.
     const alone = pin && !classes && !error ? answer : 0;
     const tail = (classes ? answer : 0) + (error ? BREAK + 8 : 0) + alone;
     const least = shown.map((layer) => headWidth(layer, text));

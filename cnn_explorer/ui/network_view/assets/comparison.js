@@ -168,7 +168,7 @@ function paint(canvas, { maps, relation }, side, look) {
   const high = Math.max(...maps.map(({ first, length }) => first[0] + length[0])) - start;
   const head = (HEAD * look.text) / FONT;
   const context = sized(canvas, maps.length * (side + BETWEEN), head + high * scale + 2);
-  // one scale for both, and for what lies between them
+  // One scale for both, and for what lies between them.
   const reach = Math.max(...maps.slice(0, 2).map(({ tile }) => reachOf(tile.values)));
   const boxes = maps.map(({ tile, first, length }, at) => {
     const x = at * (side + BETWEEN) + 1 + (first[1] - start) * scale;

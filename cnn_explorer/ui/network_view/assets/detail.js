@@ -239,7 +239,7 @@ export class Detail {
     if (layout === this.#layout && (!exact || order.join() === this.#order.join())) return;
     this.#layout = layout;
     this.#order = order;
-    // no convolution and no pooling
+    // No convolution and no pooling.
     this.slide.element.hidden = this.byNumber.hidden = !this.#source?.().update.layers[place.index].window;
     this.every.hidden = told.parts.length <= this.#few;
     this.every.textContent = this.#all ? `strongest ${this.#few}` : `all ${told.parts.length}`;

@@ -25,7 +25,7 @@ export function explain(update, parameters, place, channel) {
   const answers = update.classes && index === update.layers.length - 1;
   const feature = answers ? `output for digit ${map}` : `feature ${map + 1} of ${maps}`;
   const kind = kindOf(layer);
-  // the weights behind an unknown layer can be out of reach
+  // The weights behind an unknown layer can be out of reach.
   const computed = kind && (parameters[index] || !kind.sizes);
   /** @type {Context} */
   const context = {

@@ -151,7 +151,7 @@ export class Knobs {
     if (!held || !before || before.bottom < 0 || before.top > window.innerHeight) return;
     held
       .closest("[data-testid=stMain]")
-      // it stays under the finger
+      // It stays under the finger.
       ?.scrollBy({ top: held.getBoundingClientRect().top - before.top, behavior: "instant" });
   }
 

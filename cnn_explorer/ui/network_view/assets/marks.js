@@ -56,7 +56,7 @@ export function markInput(canvas, grid, layer, input, held, theme) {
   const [height, width] = size.map((side) => side * dot);
   for (let map = 0; map < maps; map++) {
     const [x, y] = tileAt(grid, map).map((dots) => dots * grid.dot + around);
-    // where maps would cover each other, on the first one
+    // Where maps would cover each other, on the first one.
     const shown = held && (!map || Math.max(...padding) * dot <= room + 1);
     const [high, wide] = padding.map((cells) => (shown ? cells * dot : Math.min(cells * dot, Math.max(room, LEAST))));
     if (high || wide) ring(context, [x, y, width, height], [wide, high], theme);

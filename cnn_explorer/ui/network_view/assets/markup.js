@@ -11,7 +11,7 @@ const tool = (kind, name, title, path) =>
   `<button type="button" data-${kind}="${name}" title="${title}" aria-label="${title}"><svg viewBox="0 0 24 24"
     aria-hidden="true"><path d="${path}"/></svg></button>`;
 
-// at the first visit, and in the help
+// At the first visit, and in the help.
 const FIRST_WORDS = "Draw. Every square is what one filter sees. Point at any; open it; Escape leads back.";
 
 export const MARKUP = `

@@ -5,7 +5,7 @@ import { cssColour, inkOn, paintLayer, reachOf } from "./painting.js";
 
 export const FONT = 12; // CSS pixels: the least that can be read
 const LINE = 14;
-// halo and line: one of both stands out on any colour
+// Halo and line: one of both stands out on any colour.
 export const OUTLINES = { light: ["#fff", "#111"], dark: ["#000", "#fff"] };
 const UNSET = "10px sans-serif"; // font of a context whose canvas has just got another size
 

@@ -179,7 +179,7 @@ export class View {
     this.#layout();
     this.observer = new ResizeObserver(() => this.#layout());
     this.observer.observe(host);
-    // columns stand elsewhere once style.css is there
+    // Columns stand elsewhere once style.css is there.
     this.alignment = new ResizeObserver(() => this.knobs.align(this.columns.starts));
     this.alignment.observe(this.#find(".layers"));
     this.onresize = () => this.#layout();
@@ -276,12 +276,12 @@ export class View {
     if (update.pending) return;
     if (this.#room) this.address.updated(update.net);
     this.#agree(update);
-    // the error is mended: it is told no longer
+    // The error is mended: it is told no longer.
     if (before?.error && !update.error && update.training?.going) this.#say(update.sentence);
     if (this.surface.drawingNow || update.training?.going) return;
     const news = [before?.training?.going ? update.sentence : "", changed && update.pin ? this.columns.change : ""];
     const answer = [...news, this.columns.answer(update)].filter(Boolean).join(" ");
-    // once: what has been said since, such as that the drawing is full, is to be heard
+    // Once: what has been said since, such as that the drawing is full, is to be heard.
     if (answer !== this.#told) this.#say(answer);
     this.#told = answer;
   }
@@ -655,7 +655,7 @@ export class View {
     const { backgroundColor, color, fontFamily } = getComputedStyle(this.host);
     const [red, green, blue, alpha = 1] = (backgroundColor.match(/[\d.]+/g) ?? []).map(Number);
     if (!alpha) {
-      // a page that was just switched to has its colours a moment later
+      // A page that was just switched to has its colours a moment later.
       if (this.host.isConnected)
         requestAnimationFrame(() => {
           this.#theme();
@@ -709,7 +709,7 @@ export class View {
     this.depth.refresh(rebuilt);
     if (shown.pending) return;
     if (shown.exact) this.#writeLegend();
-    // where the columns stack, the answer is far from the pen
+    // Where the columns stack, the answer is far from the pen.
     this.#find(".short-answer strong").textContent = this.columns.verdict(shown);
     this.#find(".short-answer span").textContent = this.columns.doubt(shown);
   }

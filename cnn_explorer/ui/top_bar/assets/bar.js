@@ -54,7 +54,7 @@ export class TopBar {
     const anchors = [...list.querySelectorAll("a")];
     data.links.forEach((link, index) => this.#show(anchors[index], link));
     if (focused !== null && focused === this.#current) {
-      // until then the bar of the page before may be drawn again
+      // Until then the bar of the page before may be drawn again.
       focused = null;
       this.#find("[aria-current]").focus();
     }

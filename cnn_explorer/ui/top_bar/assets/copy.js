@@ -10,7 +10,7 @@ export async function copyText(text, root) {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    // no HTTPS, or a frame without the permission
+    // No HTTPS, or a frame without the permission.
     return copySelected(text, root);
   }
 }
