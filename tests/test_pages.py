@@ -187,6 +187,20 @@ def test_a_chosen_value_leaves_all_other_widgets_alone(monkeypatch: pytest.Monke
     assert (numbers(page), words(page)) == (said, chosen | {"preset": None})
 
 
+def test_two_choices_in_one_message() -> None:
+    """One of them leaves the groups as they are, the other is refused, and its widget is put back."""
+    page = opened(net=LECTURES)
+    control(page.number_input, "block1_kernel_size").set_value(3)
+    control(page.number_input, "block2_out_channels").set_value(999)
+    page.run()
+    net = "conv10k3-max2-relu-conv20k5-max2-relu-fc10"
+    shows(page, net)
+    assert numbers(page) == widgets_of(net)[0]
+    assert [toast.value for toast in page.toast] == [
+        "out_channels is at most 256 here: each is computed with every stroke."
+    ]
+
+
 @pytest.mark.parametrize(
     ("before", "key", "after"),
     [
