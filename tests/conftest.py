@@ -31,12 +31,12 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "reproducible"))
 TORCHVISION = ("classics", "classics_page", "data", "downloads", "explaining", "lite0", "maps", "one_value", "origins")
 TORCHVISION += ("running", "script")
 # Likewise the process that tests/programs.py forks from.
-PROGRAMS = ("training_page", "codegen", "documents", "files", "network_code", "public_names", "scheduler")
+PROGRAMS = ("server", "proxy", "scheduler", "codegen", "documents", "files", "network_code", "public_names")
 # Likewise torch's compiler, which `torch.optim` and shapes without numbers load.
 COMPILER = ("run", "layers", "presets", "novelty", "shapes", "shared", "training")
 GROUPS = {f"test_{one}.py": group for group in (TORCHVISION, PROGRAMS, COMPILER) for one in group}
 # What takes longest comes first, so that no process is left with it at the end.
-ORDER = [*GROUPS, *(f"test_{one}.py" for one in ("proxy", "server", "pages", "preprocessing"))]
+ORDER = [*GROUPS, *(f"test_{one}.py" for one in ("training_page", "pages", "preprocessing"))]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

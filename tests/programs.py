@@ -9,6 +9,8 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import select
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -16,7 +18,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-# Answers one request a line. A child that shuts down leaves the loop, and ends where any program ends.
+# Answers one request a line. A child that shuts down leaves the loop, and ends where any program ends. For one that goes
+# on the answer is its process id.
 SERVER = """
 import gc, json, os, signal, sys, tempfile, traceback, types
 import torch
@@ -30,6 +33,9 @@ for line in sys.stdin:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         for number, output in enumerate(outputs, start=1):
             os.dup2(output.fileno(), number)
+        if request["log"]:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            os.dup2(os.open(request["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT), 2)
         os.chdir(request["folder"])
         os.environ.clear()
         os.environ.update(request["environment"])
@@ -48,6 +54,9 @@ for line in sys.stdin:
             failed = False
         sys.stdout.flush()
         os._exit(failed)
+    if request["log"]:
+        print(json.dumps([0, str(child), ""]), flush=True)
+        continue
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     texts = []
     for output in outputs:
@@ -113,11 +122,13 @@ def start(
     environment: Mapping[str, str] | None = None,
     seconds: int = 60,
     shutdown: bool = False,
+    log: Path | None = None,
 ) -> Program:
     """Start a program in a folder (else the working folder), with these changes to the environment.
 
     A program that takes longer than `seconds` is ended. With `shutdown` its threads are joined and its interpreter is
-    shut down; without, it ends after its last line.
+    shut down; without, it ends after its last line. With `log` it goes on beside those after it, and what it writes on
+    stderr is there; see `start_server`.
     """
     server = _server()
     request = {
@@ -127,6 +138,7 @@ def start(
         "environment": {**os.environ, **(environment or {})},
         "seconds": seconds,
         "shutdown": shutdown,
+        "log": str(log) if log else "",
     }
     assert server.process.stdin
     server.process.stdin.write(json.dumps(request) + "\n")
@@ -140,3 +152,29 @@ def run(source: str, *arguments: str | Path, shutdown: bool = False) -> Ended:
     ended = start(source, *arguments, shutdown=shutdown).wait()
     assert ended.returncode == 0, ended.stderr
     return ended
+
+
+class RunningServer:
+    """A program that goes on until it is ended, with the methods of `subprocess.Popen` that end it."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid, self._file = pid, os.pidfd_open(pid)
+
+    def poll(self, seconds: float = 0) -> int | None:
+        """0 once it has ended, None while it goes on; waits for its end so long."""
+        return 0 if select.select([self._file], [], [], seconds)[0] else None
+
+    def terminate(self) -> None:
+        signal.pidfd_send_signal(self._file, signal.SIGTERM)
+
+    def wait(self, timeout: float) -> None:
+        if self.poll(timeout) is None:
+            raise TimeoutError(f"process {self.pid} does not end")
+        os.close(self._file)
+
+
+def start_server(module: str, *arguments: str, folder: Path, log: Path) -> RunningServer:
+    """Start what `python -m module` starts. What it writes on stderr is added to `log`."""
+    source = f"import runpy; runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
+    started = start(source, *arguments, folder=folder, seconds=900, shutdown=True, log=log).wait()
+    return RunningServer(int(started.stdout))

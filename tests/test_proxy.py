@@ -38,7 +38,7 @@ class Replicas:
     servers: dict[str, Server] = field(default_factory=dict)
 
     def start(self, name: str) -> None:
-        server = running_app(ROOT / "app.py", port=self.ports[name], log=self.log(name))
+        server = running_app(ROOT / "app.py", port=self.ports[name], log=self.log(name), forked=True)
         self.servers[name] = self.stack.enter_context(server)
 
     def kill(self, name: str) -> None:

@@ -60,3 +60,9 @@ def test_the_example_of_the_docstring_runs() -> None:
     code = [line.strip() for line in (cnn_explorer.__doc__ or "").splitlines() if line.startswith("    ")]
     assert code
     run("\n".join(code))
+
+
+def test_pandas_is_there_before_any_figure_is_made() -> None:
+    """While Streamlit imported it in one visitor's thread, Plotly failed in another's."""
+    ended = run("import sys, cnn_explorer.ui.train.live; print(hasattr(sys.modules['pandas'], 'Series'))")
+    assert ended.stdout == "True\n"

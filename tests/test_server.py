@@ -51,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def server(folder: Path) -> Iterator[Server]:
     options = ["--server.disconnectedSessionTTL", str(TTL)]
-    with running_app(folder / "app.py", options=options, folder=folder) as running:
+    with running_app(folder / "app.py", options=options, folder=folder, forked=True) as running:
         with open_visit(running.url) as visit:
             visit.wait_maps()
         yield running

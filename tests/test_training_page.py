@@ -9,7 +9,6 @@ import pytest
 import safetensors.torch
 import streamlit as st
 import torch
-from programs import run
 from rendered import FOREIGN, quotes_foreign_text, shown
 from streamlit.testing.v1 import AppTest
 from widgets import address, components, control, data_of, follow, record, sent, tell_view, wait_for_training
@@ -813,9 +812,3 @@ def test_clearing_streamlits_caches_loses_nothing() -> None:
     page.run()
     assert caches.scheduler().run(parse(SMALL), parse_recipe(QUICK)) is run
     assert (at(page), said(page)) == (15, "")
-
-
-def test_pandas_is_there_before_any_figure_is_made() -> None:
-    """While Streamlit imported it in one visitor's thread, Plotly failed in another's."""
-    ended = run("import sys, cnn_explorer.ui.train.live; print(hasattr(sys.modules['pandas'], 'Series'))")
-    assert ended.stdout == "True\n"

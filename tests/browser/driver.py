@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, Error, Playwright
+from programs import RunningServer, start_server
 
 ROOT = Path(__file__).parents[2]
 ARGUMENTS = [
@@ -73,20 +74,25 @@ def running_app(
     options: Sequence[str] = (),
     folder: Path = ROOT,
     log: Path = Path(os.devnull),
+    forked: bool = False,
 ) -> Iterator[Server]:
     """Run `streamlit run script` in a folder on 127.0.0.1, on a free port unless one is given, until the block ends.
 
-    What it writes on stderr is in `log`.
+    What it writes on stderr is in `log`. With `forked` it is started by tests/programs.py, with torch imported.
     """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", port))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)]
-    command += ["--server.headless", "true", "--server.address", "127.0.0.1"]
-    command += options
-    with log.open("ab") as written:
-        process = subprocess.Popen(command, cwd=folder, env=os.environ, stdout=subprocess.DEVNULL, stderr=written)
+    arguments = ["run", str(script), "--server.port", str(port)]
+    arguments += ["--server.headless", "true", "--server.address", "127.0.0.1", *options]
+    process: subprocess.Popen[bytes] | RunningServer
+    if forked:
+        process = start_server("streamlit", *arguments, folder=folder, log=log)
+    else:
+        command = [sys.executable, "-m", "streamlit", *arguments]
+        with log.open("ab") as written:
+            process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=written)
     try:
         url = f"http://127.0.0.1:{port}"
         deadline = time.monotonic() + timeout
