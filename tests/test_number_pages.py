@@ -294,10 +294,10 @@ def test_the_way_back_is_followed() -> None:
 # --- on a picture ---
 
 
-def picture(width: int, height: int, mode: str = "RGB") -> bytes:
-    file = io.BytesIO()
-    Image.linear_gradient("L").resize((width, height)).convert(mode).save(file, "PNG")
-    return file.getvalue()
+def file(picture: Image.Image) -> bytes:
+    written = io.BytesIO()
+    picture.save(written, "PNG")
+    return written.getvalue()
 
 
 def result(page: AppTest) -> np.ndarray:
@@ -343,7 +343,7 @@ def test_a_kernel_of_one_s_own_and_a_pixel_are_in_the_address() -> None:
 
 def test_an_uploaded_picture_is_used_and_the_drawing_can_be_again() -> None:
     page = opened("convolution", step="picture")
-    page.file_uploader(key="conv_upload").upload("gradient.png", picture(300, 150), "image/png").run()
+    page.file_uploader(key="conv_upload").upload("gradient.png", file(Image.linear_gradient("L").resize((300, 150)).convert("RGB")), "image/png").run()
     assert sent(page)["size"] == [140, 280]
     page.button_group(key="conv_source").set_value("Your drawing").run()
     assert sent(page)["size"] == [28, 28]
@@ -353,7 +353,7 @@ def test_an_uploaded_picture_is_used_and_the_drawing_can_be_again() -> None:
     ("content", "told"),
     [
         (b"no picture", "not a picture that can be read"),
-        (picture(5001, 5000, "1"), "5,001×5,000 pixels; at most 25 million"),
+        (file(Image.new("1", (5001, 5000))), "5,001×5,000 pixels; at most 25 million"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_explained(content: bytes, told: str) -> None:

@@ -286,7 +286,7 @@ def test_a_picture_of_one_colour_is_empty(value: int, size: tuple[int, int]) -> 
 
 def test_mnists_own_digits_come_back() -> None:
     differences = [
-        difference(preprocess_picture(Image.fromarray(image)).pixels, image) for image in bundled_digits().images
+        difference(preprocess_picture(Image.fromarray(image)).pixels, image) for image in bundled_digits().images[::3]
     ]
     assert np.quantile(differences, 0.98) < 1
     # where a speck was dropped, the rest is set anew, by about a pixel
@@ -484,7 +484,7 @@ def pillows(picture: Image.Image) -> Image.Image:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize(
-    ("mode", "width", "height"), [("RGB", 701, 403), ("P", 300, 907), ("RGBA", 1300, 31), ("LA", 5, 2000), ("L", 9, 4)]
+    ("mode", "width", "height"), [("RGB", 351, 203), ("P", 150, 457), ("RGBA", 1300, 31), ("LA", 5, 2000), ("L", 9, 4)]
 )
 def test_a_picture_read_in_strips_is_the_same(
     monkeypatch: pytest.MonkeyPatch, orientation: int, mode: str, width: int, height: int
@@ -499,7 +499,7 @@ def test_a_picture_read_in_strips_is_the_same(
     assert whole.pixels.shape == expected.size[::-1]
     upright = ImageOps.exif_transpose(picture)
     large, small = grey_pixels(upright, 4000), grey_pixels(upright, 90)
-    for strip in (1, 20_000, 1_000_000):
+    for strip in (1, 10_000, 1_000_000):
         monkeypatch.setattr(preprocessing, "STRIP", strip)
         (raw, *_) = preprocess_picture(picture).stages
         np.testing.assert_array_equal(raw.pixels, whole.pixels)
@@ -517,10 +517,10 @@ def memory(what):  # in MB, as Linux counts it
     return int(re.search(what + r":\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1000
 
 file = io.BytesIO()
-mode, size, kind, orientation = sys.argv[1], (6000, 4000), sys.argv[2], int(sys.argv[3])
+mode, size, kind, orientation = sys.argv[1], (4000, 3000), sys.argv[2], int(sys.argv[3])
 exif = Image.Exif()
 exif[0x112] = orientation
-Image.linear_gradient("L").resize(size).convert(mode).save(file, kind, exif=exif, compress_level=1)
+Image.linear_gradient("L").resize(size, Image.Resampling.NEAREST).convert(mode).save(file, kind, exif=exif, compress_level=1)
 preprocess_picture(Image.linear_gradient("L"))
 before = memory("VmRSS")
 open("/proc/self/clear_refs", "w").write("5")
@@ -533,10 +533,10 @@ print(memory("VmHWM") - before)
 @pytest.mark.skipif(sys.platform != "linux", reason="reads how much memory was taken from /proc")
 @pytest.mark.parametrize(("mode", "kind", "orientation"), [("RGB", "JPEG", 6), ("RGBA", "PNG", 1)])
 def test_a_large_picture_is_in_memory_once(mode: str, kind: str, orientation: int) -> None:
-    """24 million pixels of four bytes are 96 MB."""
+    """12 million pixels of four bytes are 48 MB."""
     command = [sys.executable, "-c", PEAK, mode, kind, str(orientation)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert 90 < float(done.stdout) < 125
+    assert 45 < float(done.stdout) < 62
 
 
 @settings(max_examples=60)
