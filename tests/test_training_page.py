@@ -30,12 +30,13 @@ from cnn_explorer.weights.load import load_network
 LONG = "bundled-sgd0.05m0.5-b32-e2-s1"
 QUICK = "bundled-sgd0.05m0.5-b256-e2-s0"  # fifteen batches an epoch
 SMALL = "conv4k5s2-relu-fc10"
+SHIPPED = PRESETS["stride=2 halves"]  # of the networks that come with weights the one that is trained soonest
 
 
 @pytest.fixture(autouse=True)
 def own_runs(own_visitors: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test finds what another has trained."""
-    monkeypatch.setattr(caches, "_EVALUATIONS", LruCache(12))
+    """No test finds what another has trained, and no drawing is judged."""
+    monkeypatch.setattr(caches, "novelty", lambda: None)
 
 
 def opened(**address: str) -> AppTest:
@@ -304,10 +305,10 @@ def test_settings_are_in_the_address() -> None:
 
 
 def test_the_first_page_shows_trained_weights_until_they_are_given_back() -> None:
-    page = settled(press(opened(net=str(LECTURE)), "train_epoch"))
-    run = caches.scheduler().run(LECTURE, parse_recipe(QUICK))
+    page = settled(press(opened(net=str(SHIPPED)), "train_epoch"))
+    run = caches.scheduler().run(SHIPPED, parse_recipe(QUICK))
     assert run is not None
-    first = first_page(net=str(LECTURE), weights=f"{QUICK}@15")
+    first = first_page(net=str(SHIPPED), weights=f"{QUICK}@15")
     assert sent(first)["version"] == sent(page)["version"]
     assert sentence(first).startswith("Trained here, 1 epoch on 4,000 digits: right on ")
     assert sent(first)["training"] is None
@@ -318,7 +319,7 @@ def test_the_first_page_shows_trained_weights_until_they_are_given_back() -> Non
 
 def test_weights_that_are_not_kept_any_more_get_a_sentence() -> None:
     for text in (f"{QUICK}@15", "nonsense", "@", f"{QUICK}@-1", f"{QUICK}@x"):
-        first = first_page(net=str(LECTURE), weights=text)
+        first = first_page(net=str(SHIPPED), weights=text)
         assert any("not kept any more" in warning.value for warning in first.warning)
         assert sentence(first).startswith("Trained on MNIST and pen digits.")
 
@@ -330,16 +331,16 @@ def pinned_weights(page: AppTest) -> np.ndarray:
 
 
 def test_a_link_pins_a_network_with_the_weights_that_it_was_trained_to() -> None:
-    settled(press(opened(net=str(LECTURE)), "train_epoch"))
+    settled(press(opened(net=str(SHIPPED)), "train_epoch"))
     origin, other = f"{QUICK}@15", "conv4k3-fc10"
-    page = first_page(net=str(LECTURE), weights=origin)
-    tell_view(page, 1, pin=str(LECTURE))
-    assert (address(page)["pin"], address(page)["pin_weights"]) == (str(LECTURE), origin)
+    page = first_page(net=str(SHIPPED), weights=origin)
+    tell_view(page, 1, pin=str(SHIPPED))
+    assert (address(page)["pin"], address(page)["pin_weights"]) == (str(SHIPPED), origin)
     press(page, "forget_weights")
     assert address(page)["pin_weights"] == origin  # the pinned network keeps its own
-    link = first_page(net=other, pin=str(LECTURE), pin_weights=origin)
+    link = first_page(net=other, pin=str(SHIPPED), pin_weights=origin)
     tell_view(link, 1, lacking_pin=True)
-    expected = np.frombuffer(pack_weights(trained(15, str(LECTURE))), "<f4")
+    expected = np.frombuffer(pack_weights(trained(15, str(SHIPPED))), "<f4")
     np.testing.assert_array_equal(pinned_weights(link), expected)
     tell_view(link, 2, pin="")
     assert not {"pin", "pin_weights"} & address(link).keys()
@@ -347,12 +348,12 @@ def test_a_link_pins_a_network_with_the_weights_that_it_was_trained_to() -> None
 
 def test_pinned_weights_that_are_not_kept_any_more_get_a_sentence() -> None:
     for text in (f"{QUICK}@15", "nonsense", "@", f"{QUICK}@x"):
-        page = tell_view(first_page(net=SMALL, pin=str(LECTURE), pin_weights=text), 1, lacking_pin=True)
+        page = tell_view(first_page(net=SMALL, pin=str(SHIPPED), pin_weights=text), 1, lacking_pin=True)
         assert [warning.value.split(".")[0] for warning in page.warning] == [
             "The pinned network's weights were trained here and are not kept any more, so it has others"
         ]
         np.testing.assert_array_equal(
-            pinned_weights(page), np.frombuffer(pack_weights(load_network(LECTURE).module), "<f4")
+            pinned_weights(page), np.frombuffer(pack_weights(load_network(SHIPPED).module), "<f4")
         )
 
 
@@ -477,6 +478,7 @@ def test_the_number_of_tested_digits_is_told(monkeypatch: pytest.MonkeyPatch, ba
     from cnn_explorer.training import run
 
     monkeypatch.setattr(run, "TEST", (1, batches))
+    monkeypatch.setattr(caches, "_EVALUATIONS", LruCache(12))
     page = settled(press(opened(), "train_epoch"))
     assert f"Right, of {counted} test digits" in [metric.label for metric in page.metric]
     assert sentence(page).endswith(f"of {counted} test digits.")
@@ -530,16 +532,14 @@ def test_two_networks_that_do_not_fit_together_are_told() -> None:
 
 def test_a_pause_beside_others_is_at_a_place_that_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     long = "bundled-sgd0.05m0.5-b32-e40-s2"
-    monkeypatch.setattr(visitors, "is_present", lambda visitor: True)
     run = drive(long, 10**6)
     page = press(opened(recipe=long), "train")
     while at(page) < 10 and int(sent(page)["training"]["going"]) and run.batch < 200:
         page.run()
     page = settled(press(page, "pause"))
     rested = at(page)
-    assert sent(page)["version"] == fingerprint(trained(rested, recipe=long))
-    for _ in range(3):
-        time.sleep(0.1)
+    for further in (1, 20):
+        rest(drive(long, rested + further), rested + further)
         page.run()
         assert at(page) == rested
         assert sent(page)["version"] == fingerprint(trained(rested, recipe=long))
@@ -547,7 +547,6 @@ def test_a_pause_beside_others_is_at_a_place_that_is_kept(monkeypatch: pytest.Mo
     settled(press(page, "train_batch"))
     assert at(page) == rested + 1
     assert sent(page)["version"] == fingerprint(trained(rested + 1, recipe=long))
-    caches.scheduler().leave("another")
 
 
 def test_it_stays_where_it_is_when_others_pause_further_on() -> None:
@@ -732,9 +731,9 @@ def test_weights_from_a_file_are_taken_with_other_names_and_pickles_are_not() ->
 
 
 def test_an_address_shows_the_weights_that_it_names() -> None:
-    settled(press(opened(net=str(LECTURE)), "train_epoch"))
+    settled(press(opened(net=str(SHIPPED)), "train_epoch"))
     first = AppTest.from_file("../app.py", default_timeout=60)
-    own = {"net": str(LECTURE), "weights": f"{QUICK}@15"}
+    own = {"net": str(SHIPPED), "weights": f"{QUICK}@15"}
     first.query_params.update(own)
     first.run()
     press(first, "forget_weights")
@@ -746,7 +745,7 @@ def test_an_address_shows_the_weights_that_it_names() -> None:
     first.query_params.update(shipped)
     first.run()
     assert sentence(first).startswith("Trained on MNIST")
-    caches.scheduler().forget(LECTURE, parse_recipe(QUICK), "")
+    caches.scheduler().forget(SHIPPED, parse_recipe(QUICK), "")
     lost = {**own, "weights": f"{QUICK}@30"}
     for _ in range(2):  # told as often as it is asked for
         first.query_params.update(lost)
@@ -759,12 +758,12 @@ def test_an_address_shows_the_weights_that_it_names() -> None:
 
 
 def test_the_address_names_the_weights_of_its_own_network_only() -> None:
-    settled(press(opened(net=str(LECTURE)), "train_epoch"))
-    first = first_page(net=str(LECTURE), weights=f"{QUICK}@15")
-    control(first.selectbox, "preset").set_value("LeNet-5").run()
+    settled(press(opened(net=str(SHIPPED)), "train_epoch"))
+    first = first_page(net=str(SHIPPED), weights=f"{QUICK}@15")
+    control(first.selectbox, "preset").set_value("average pooling").run()
     assert "weights" not in address(first)
     assert sentence(first).startswith("Trained on MNIST and pen digits.")
-    control(first.selectbox, "preset").set_value("the lecture's network").run()
+    control(first.selectbox, "preset").set_value("stride=2 halves").run()
     assert address(first)["weights"] == f"{QUICK}@15"
     assert sentence(first).startswith("Trained here, 1 epoch on 4,000 digits")
 
