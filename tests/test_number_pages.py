@@ -343,7 +343,9 @@ def test_a_kernel_of_one_s_own_and_a_pixel_are_in_the_address() -> None:
 
 def test_an_uploaded_picture_is_used_and_the_drawing_can_be_again() -> None:
     page = opened("convolution", step="picture")
-    page.file_uploader(key="conv_upload").upload("gradient.png", file(Image.linear_gradient("L").resize((300, 150)).convert("RGB")), "image/png").run()
+    page.file_uploader(key="conv_upload").upload(
+        "gradient.png", file(Image.linear_gradient("L").resize((300, 150)).convert("RGB")), "image/png"
+    ).run()
     assert sent(page)["size"] == [140, 280]
     page.button_group(key="conv_source").set_value("Your drawing").run()
     assert sent(page)["size"] == [28, 28]

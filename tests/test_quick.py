@@ -50,7 +50,7 @@ Learned = tuple[TrainedNetwork, NetworkShapes, list[TrainedNetwork]]  # what was
 def learned() -> Learned:
     network, shapes = loaded(SMALL)
     before = {name: tensor.clone() for name, tensor in network.module.state_dict().items()}
-    shown = trained(network, shapes, 1.5)
+    shown = trained(network, shapes, 1.0)
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.module.state_dict().items())
     return network, shapes, shown
 
@@ -60,11 +60,11 @@ def test_it_learns_and_says_what_it_reached(learned: Learned) -> None:
     assert not network.label.trained
     assert right(network, 1000) < 0.3
     assert last.label.accuracy == right(last, 1000) > 0.8
-    assert (last.label.source, last.label.measured, last.label.trained_for) == ("trained here", 1000, 1.5)
+    assert (last.label.source, last.label.measured, last.label.trained_for) == ("trained here", 1000, 1.0)
     assert f"right on {100 * right(last, 1000):.1f} % of 1,000 digits" in last.label.sentence
     assert 1 <= len(on_the_way) <= 5
     for shown in on_the_way:
-        assert 0.3 <= shown.label.trained_for < 1.5
+        assert 0.3 <= shown.label.trained_for < 1.0
         assert shown.label.accuracy == right(shown, shown.label.measured)
         assert shown.label.sentence.startswith(f"Training, {shown.label.trained_for:.1f} of ")
         assert not shown.module.training
@@ -73,8 +73,8 @@ def test_it_learns_and_says_what_it_reached(learned: Learned) -> None:
 
 def test_it_goes_on_where_it_ended(learned: Learned) -> None:
     _, shapes, (*_, once) = learned
-    *_, twice = trained(once, shapes, 2.0)
-    assert twice.label.trained_for == 2.0
+    *_, twice = trained(once, shapes, 1.4)
+    assert twice.label.trained_for == 1.4
     assert twice.label.accuracy is not None
     assert once.label.accuracy is not None
     assert twice.label.accuracy > once.label.accuracy - 0.02
@@ -82,7 +82,7 @@ def test_it_goes_on_where_it_ended(learned: Learned) -> None:
 
 def test_shared_weights_are_tuned() -> None:
     network, shapes = loaded("conv6k5s3-relu-conv8k3s3-relu-fc10")
-    *_, tuned = trained(network, shapes, 1.5)
+    *_, tuned = trained(network, shapes, 0.8)
     assert tuned.label.source == "fine-tuned"
     assert tuned.label.sentence.startswith("Fine-tuned for ")
     assert right(tuned, 1000) > right(network, 1000)
@@ -91,9 +91,9 @@ def test_shared_weights_are_tuned() -> None:
 def test_a_training_that_does_not_help_is_not_kept() -> None:
     network, shapes = loaded("conv10k5-max2-relu-conv20k5-max2-tanh-fc10")
     best = replace(network.label, accuracy=1.0)
-    *_, kept = trained(replace(network, label=best), shapes, 0.2)
-    *_, again = trained(kept, shapes, 0.4)
-    for after, seconds in ((kept, 0.2), (again, 0.4)):
+    *_, kept = trained(replace(network, label=best), shapes, 0.1)
+    *_, again = trained(kept, shapes, 0.2)
+    for after, seconds in ((kept, 0.1), (again, 0.2)):
         assert after.module is network.module
         assert after.label.trained_for == seconds
         assert after.label.sentence == f"{seconds:.0f} s of training did not help. {best.sentence}"

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -39,6 +40,12 @@ def finish(run: Run) -> Run:
     while not run.finished:
         run.advance()
     return run
+
+
+@cache
+def finished(recipe: RunRecipe) -> Run:
+    """A run of `SMALL` that is over."""
+    return finish(Run(SMALL, recipe))
 
 
 def same(some: nn.Module, others: nn.Module) -> bool:
@@ -79,7 +86,7 @@ def plain(recipe: RunRecipe) -> nn.Module:
     ids=str,
 )
 def test_a_run_is_the_plain_loop_to_the_last_bit(recipe: RunRecipe) -> None:
-    run = finish(Run(SMALL, recipe))
+    run = finished(recipe)
     assert (run.batch, run.batches, run.batches_per_epoch) == (30, 30, 15)
     batch, module = run.network()
     assert batch == 30
@@ -89,7 +96,7 @@ def test_a_run_is_the_plain_loop_to_the_last_bit(recipe: RunRecipe) -> None:
 
 @pytest.mark.parametrize("recipe", [SGD, ADAM], ids=str)
 def test_a_run_in_pieces_beside_others_is_the_same_run(recipe: RunRecipe) -> None:
-    whole = finish(Run(SMALL, recipe))
+    whole = finished(recipe)
     run, other = Run(SMALL, recipe), Run(SMALL, replace(recipe, seed=4))
     turn = 0
     while not run.finished:
@@ -119,8 +126,7 @@ def test_training_does_not_touch_torchs_own_random_numbers() -> None:
 
 
 def test_a_new_run_begins_with_the_very_same_weights() -> None:
-    first, again = Run(SMALL, SGD), Run(SMALL, SGD)
-    finish(first)
+    first, again = finished(SGD), Run(SMALL, SGD)
     assert first.network(0)[0] == 0
     assert same(first.network(0)[1], again.network()[1])
     assert same(first.network(0)[1], build_network(SMALL, SGD.seed))
@@ -128,7 +134,7 @@ def test_a_new_run_begins_with_the_very_same_weights() -> None:
 
 
 def test_looks_say_what_was_trained_and_tested() -> None:
-    run = finish(Run(SMALL, SGD))
+    run = finished(SGD)
     start, *later = run.points
     assert (start.batch, start.epoch, start.loss, start.gradient_norms) == (0, 0, None, ())
     assert start.measured == 400
@@ -175,7 +181,7 @@ def test_the_loss_and_the_gradients_of_a_look_are_the_batches_own() -> None:
 
 
 def test_the_place_for_a_replay() -> None:
-    run = finish(Run(SMALL, SGD))
+    run = finished(SGD)
     assert run.reached(-1) == 0
     assert run.reached(1000) == run.batches
     for point in run.points:

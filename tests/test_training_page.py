@@ -74,10 +74,22 @@ def drive(recipe: str, until: int, net: str = SMALL, visitor: str = "another") -
     return run
 
 
-def rest(run: Run, until: int) -> None:
+def rest(run: Run, until: int) -> Run:
     """Wait until so many batches are trained, and tested."""
     while run.is_due(until):
-        time.sleep(0.01)
+        wait_for_training(0.01)
+    return run
+
+
+def kept(batches: int, net: str = SMALL) -> Run:
+    """Somebody else has trained so many batches."""
+    return rest(drive(QUICK, batches, net), batches)
+
+
+def seen(batches: int) -> AppTest:
+    """The page, opened where so many batches are trained."""
+    kept(batches)
+    return opened(at=str(batches))
 
 
 def sentence(page: AppTest) -> str:
@@ -198,9 +210,7 @@ def test_start_over_gives_the_very_same_initial_weights_and_the_same_run() -> No
 
 
 def test_what_another_visitor_has_trained_is_not_trained_again() -> None:
-    settled(press(opened(), "train"))
-    run = caches.scheduler().run(parse(SMALL), parse_recipe(QUICK))
-    assert run is not None
+    run = kept(30)
     page = settled(press(opened(), "train"))
     assert caches.scheduler().run(parse(SMALL), parse_recipe(QUICK)) is run
     assert sent(page)["version"] == fingerprint(trained(30))
@@ -209,7 +219,7 @@ def test_what_another_visitor_has_trained_is_not_trained_again() -> None:
 
 
 def test_a_step_of_what_is_trained_already_is_a_true_step() -> None:
-    settled(press(opened(), "train"))
+    kept(30)
     page = settled(press(opened(), "train_batch"))
     assert sent(page)["version"] == fingerprint(trained(1))
 
@@ -243,7 +253,7 @@ def test_every_section_before_and_after_a_training(name: str) -> None:
 
 
 def test_a_digit_of_the_gallery_becomes_the_drawing() -> None:
-    page = settled(press(opened(), "train_epoch"))
+    page = seen(15)
     before = address(page)["drawing"]
     press(page, "digit_0")
     assert address(page)["drawing"] != before
@@ -305,11 +315,9 @@ def test_settings_are_in_the_address() -> None:
 
 
 def test_the_first_page_shows_trained_weights_until_they_are_given_back() -> None:
-    page = settled(press(opened(net=str(SHIPPED)), "train_epoch"))
-    run = caches.scheduler().run(SHIPPED, parse_recipe(QUICK))
-    assert run is not None
+    run = kept(15, str(SHIPPED))
     first = first_page(net=str(SHIPPED), weights=f"{QUICK}@15")
-    assert sent(first)["version"] == sent(page)["version"]
+    assert sent(first)["version"] == fingerprint(run.network()[1])
     assert sentence(first).startswith("Trained here, 1 epoch on 4,000 digits: right on ")
     assert sent(first)["training"] is None
     press(first, "forget_weights")
@@ -331,7 +339,7 @@ def pinned_weights(page: AppTest) -> np.ndarray:
 
 
 def test_a_link_pins_a_network_with_the_weights_that_it_was_trained_to() -> None:
-    settled(press(opened(net=str(SHIPPED)), "train_epoch"))
+    run = kept(15, str(SHIPPED))
     origin, other = f"{QUICK}@15", "conv4k3-fc10"
     page = first_page(net=str(SHIPPED), weights=origin)
     tell_view(page, 1, pin=str(SHIPPED))
@@ -340,7 +348,7 @@ def test_a_link_pins_a_network_with_the_weights_that_it_was_trained_to() -> None
     assert address(page)["pin_weights"] == origin  # the pinned network keeps its own
     link = first_page(net=other, pin=str(SHIPPED), pin_weights=origin)
     tell_view(link, 1, lacking_pin=True)
-    expected = np.frombuffer(pack_weights(trained(15, str(SHIPPED))), "<f4")
+    expected = np.frombuffer(pack_weights(run.network()[1]), "<f4")
     np.testing.assert_array_equal(pinned_weights(link), expected)
     tell_view(link, 2, pin="")
     assert not {"pin", "pin_weights"} & address(link).keys()
@@ -388,7 +396,7 @@ def test_a_refused_training_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_gone_is_told() -> None:
-    page = settled(press(opened(), "train_epoch"))
+    page = seen(15)
     caches.scheduler().forget(parse(SMALL), parse_recipe(QUICK), "")
     page.run()
     assert "What was trained here is not kept any more" in said(page)
@@ -440,19 +448,19 @@ def test_a_training_has_its_place_in_the_address_while_it_goes_on(monkeypatch: p
 
 def test_a_second_tab_follows_a_training_that_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "WRITE_INTERVAL", 0.0)
-    first = press(opened(recipe="bundled-sgd0.05m0.5-b32-e4-s3"), "train")
+    first = press(opened(recipe="bundled-sgd0.05m0.5-b32-e3-s3"), "train")
     while at(first) < 10:
         first.run()
     second = opened(**address(first))
     assert sent(second)["training"]["going"]
     assert not second.warning
     for page in (first, second):
-        assert at(settled(page)) == 500
+        assert at(settled(page)) == 375
     assert sent(first)["version"] == sent(second)["version"]
 
 
 def test_two_networks_at_two_places_are_both_in_the_address() -> None:
-    page = settled(press(opened(), "train_epoch"))
+    kept(15)
     page = opened(beside="fc16-relu-fc10", at="15_0")
     assert not sent(page)["training"]["going"]
     settled(press(page, "train_batch"))
@@ -485,14 +493,14 @@ def test_the_number_of_tested_digits_is_told(monkeypatch: pytest.MonkeyPatch, ba
 
 
 def test_a_network_that_was_never_trained_has_lost_nothing() -> None:
-    settled(press(opened(), "train_epoch"))
+    kept(15)
     page = opened(beside="fc16-relu-fc10", at="15_0")
     assert sent(page)["version"] == fingerprint(trained(15))
     assert not page.warning
 
 
 def test_a_loss_that_the_results_find_first_is_told() -> None:
-    page = settled(press(opened(), "train_epoch"))
+    page = seen(15)
     caches.scheduler().forget(parse(SMALL), parse_recipe(QUICK), "")
     section(page, "beside")
     assert "What was trained here is not kept any more" in said(page)
@@ -535,6 +543,7 @@ def test_a_pause_beside_others_is_at_a_place_that_is_kept(monkeypatch: pytest.Mo
     run = drive(long, 10**6)
     page = press(opened(recipe=long), "train")
     while at(page) < 10 and int(sent(page)["training"]["going"]) and run.batch < 200:
+        wait_for_training(0.05)
         page.run()
     page = settled(press(page, "pause"))
     rested = at(page)
@@ -551,8 +560,8 @@ def test_a_pause_beside_others_is_at_a_place_that_is_kept(monkeypatch: pytest.Mo
 
 def test_it_stays_where_it_is_when_others_pause_further_on() -> None:
     page = settled(press(opened(), "train_batch"))
-    rest(drive(QUICK, 20), 20)
-    for _ in range(3):
+    kept(20)
+    for _ in range(2):
         page.run()
         assert at(page) == 1
         assert sent(page)["version"] == fingerprint(trained(1))
@@ -579,7 +588,7 @@ def test_only_what_was_trained_before_is_called_replayed() -> None:
 
 def test_a_step_that_is_refused_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     page = settled(press(opened(), "train_batch"))
-    rest(drive(QUICK, 20), 20)
+    kept(20)
     monkeypatch.setattr(caches.scheduler(), "max_visitors", (0, 0))
     press(page, "train_batch")
     assert page.toast
@@ -616,7 +625,7 @@ def test_what_was_held_in_the_last_test_can_be_resumed() -> None:
 
 
 def test_the_way_back_of_the_browser_is_not_undone() -> None:
-    page = settled(press(opened(), "train_epoch"))
+    page = seen(15)
     before = address(page)
     control(page.selectbox, "recipes").set_value("fast").run()
     assert address(page)["recipe"] == str(recipes_for("bundled")["fast"])
@@ -636,7 +645,7 @@ def test_the_way_back_of_the_browser_is_not_undone() -> None:
 
 
 def test_the_way_back_leads_to_before_it_was_started_over() -> None:
-    page = settled(press(opened(), "train_epoch"))
+    page = seen(15)
     before = address(page)
     press(page, "train_reset")
     assert sent(page)["version"] == fingerprint(trained(0))
@@ -693,7 +702,7 @@ def test_back_from_the_first_page_finds_the_comparison() -> None:
 
 
 def test_the_place_that_is_looked_at_is_the_one_that_is_used() -> None:
-    page = settled(press(opened(), "train"))
+    page = seen(30)
     control(page.get("select_slider"), "viewed_batch").set_value(15).run()
     assert at(page) == 15
     section(page, "along")
@@ -731,7 +740,7 @@ def test_weights_from_a_file_are_taken_with_other_names_and_pickles_are_not() ->
 
 
 def test_an_address_shows_the_weights_that_it_names() -> None:
-    settled(press(opened(net=str(SHIPPED)), "train_epoch"))
+    kept(15, str(SHIPPED))
     first = AppTest.from_file("../app.py", default_timeout=60)
     own = {"net": str(SHIPPED), "weights": f"{QUICK}@15"}
     first.query_params.update(own)
@@ -758,7 +767,7 @@ def test_an_address_shows_the_weights_that_it_names() -> None:
 
 
 def test_the_address_names_the_weights_of_its_own_network_only() -> None:
-    settled(press(opened(net=str(SHIPPED)), "train_epoch"))
+    kept(15, str(SHIPPED))
     first = first_page(net=str(SHIPPED), weights=f"{QUICK}@15")
     control(first.selectbox, "preset").set_value("average pooling").run()
     assert "weights" not in address(first)
@@ -769,7 +778,7 @@ def test_the_address_names_the_weights_of_its_own_network_only() -> None:
 
 
 def test_the_convolution_page_has_the_kernels_that_were_learnt() -> None:
-    settled(press(opened(), "train_epoch"))
+    kept(15)
     numbers = AppTest.from_file("../app.py", default_timeout=60)
     numbers.switch_page("pages/convolution.py")
     numbers.query_params.update({"net": SMALL, "weights": f"{QUICK}@15", "step": "picture", "filter": "Learned 2"})
@@ -792,7 +801,7 @@ def test_a_greedy_session_takes_nothing_from_an_honest_one() -> None:
     assert at(honest) == 15
     greedy = opened(net="fc4096-fc80-fc10", recipe="bundled-sgd0.05m0.5-b64-e2-s0")
     assert "of memory, and one visitor may take 48 MB" in said(greedy)
-    for seed in range(4):  # each takes most of a visitor's share
+    for seed in range(3):  # each takes most of a visitor's share
         greedy = settled(press(opened(net="fc2000-fc10", recipe=f"bundled-sgd0.01-b64-e1-s{seed}"), "train_batch"))
     honest.run()
     assert said(honest) == ""
@@ -802,7 +811,7 @@ def test_a_greedy_session_takes_nothing_from_an_honest_one() -> None:
 
 
 def test_clearing_streamlits_caches_loses_nothing() -> None:
-    page = settled(press(opened(), "train_epoch"))
+    page = seen(15)
     scheduler = caches.scheduler()
     run = scheduler.run(parse(SMALL), parse_recipe(QUICK))
     st.cache_data.clear()  # what the server does on a browser's message `clear_cache`

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Literal, cast
 
 from cnn_explorer.digits.data import Digits, bundled_digits, mnist, more_digits
@@ -111,6 +111,7 @@ _OPTIONAL = ("schedule", "augmentation")
 _LONGEST = 200  # characters; the longest that `str` writes has half of it
 
 
+@lru_cache(256)
 def parse_recipe(text: str) -> RunRecipe:
     """Read what `str(recipe)` writes: `parse_recipe(str(recipe)) == recipe`.
 

@@ -85,7 +85,8 @@ class Learner:
         """The batch whose weights are shown."""
         if self.run is None or self.progress.going:
             return self.progress.at
-        return max(batch for batch in self.available_batches if batch <= progress.viewed_batch(self.net))
+        wanted = progress.viewed_batch(self.net)
+        return max(batch for batch in self.available_batches if batch <= wanted)
 
     @cached_property
     def network(self) -> TrainedNetwork:
