@@ -165,7 +165,8 @@ class RunningServer:
         return 0 if select.select([self._file], [], [], seconds)[0] else None
 
     def terminate(self) -> None:
-        signal.pidfd_send_signal(self._file, signal.SIGTERM)
+        """End it at once, without a shutdown of its interpreter."""
+        signal.pidfd_send_signal(self._file, signal.SIGKILL)
 
     def wait(self, timeout: float) -> None:
         if self.poll(timeout) is None:
