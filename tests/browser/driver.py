@@ -13,10 +13,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from playwright.sync_api import Browser, Error, Playwright
 from programs import RunningServer, start_server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Playwright
 
 ROOT = Path(__file__).parents[2]
 ARGUMENTS = [
@@ -57,6 +59,8 @@ def launch(playwright: Playwright) -> Browser:
     """Chromium or Chrome from the PATH, else Playwright's own, else an installed Chrome. Raises `Error` if there is
     none.
     """
+    from playwright.sync_api import Error  # tests without a browser start servers, too
+
     path = next((found for name in NAMES if (found := shutil.which(name))), None)
     if path:
         return playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
