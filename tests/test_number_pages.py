@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -354,13 +355,13 @@ def test_an_uploaded_picture_is_used_and_the_drawing_can_be_again() -> None:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"no picture", "not a picture that can be read"),
-        (file(Image.new("1", (5001, 5000))), "5,001×5,000 pixels; at most 25 million"),
+        (lambda: b"no picture", "not a picture that can be read"),
+        (lambda: file(Image.new("1", (5001, 5000))), "5,001×5,000 pixels; at most 25 million"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_explained(content: bytes, told: str) -> None:
+def test_a_file_that_cannot_be_used_is_explained(content: Callable[[], bytes], told: str) -> None:
     page = opened("convolution", step="picture")
-    page.file_uploader(key="conv_upload").upload("`some` www.evil.test.png", content, "image/png").run()
+    page.file_uploader(key="conv_upload").upload("`some` www.evil.test.png", content(), "image/png").run()
     assert not page.exception
     (error,) = page.error
     assert told in error.value.replace("\\", "")
