@@ -3,6 +3,7 @@
 import re
 from collections import OrderedDict
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from cnn_explorer.spec.shapes import ReceptiveField, infer_shapes
 from cnn_explorer.weights.builder import Normalize, build_layers
 from cnn_explorer.weights.evaluation import accuracy, as_input
 from cnn_explorer.weights.fitting import fit, fit_readout, fold, recalibrate
-from cnn_explorer.weights.load import load_network, measured
+from cnn_explorer.weights.load import TrainedNetwork, load_network, measured
 from cnn_explorer.weights.shared_filters import READOUT_SCALE, conv_weight, plan_for, sampled_readout, shared_weights
 from cnn_explorer.weights.tuning import Readout, forward_in_batches, temperature, tune
 
@@ -40,9 +41,15 @@ TEXTS = [
 ]
 
 
+@cache
+def loaded(text: str) -> TrainedNetwork:
+    """A network, never to be changed."""
+    return load_network(parse(text))
+
+
 @pytest.mark.parametrize("text", TEXTS)
 def test_the_label_tells_the_truth_and_every_load_is_the_same(text: str) -> None:
-    network, again = load_network(parse(text)), load_network(parse(text))
+    network, again = loaded(text), load_network(parse(text))
     label, digits = network.label, bundled_digits()
     assert label.trained
     assert label.measured == 1000
@@ -66,7 +73,7 @@ def test_what_was_not_measured_yet_says_so_and_can_be_measured_later() -> None:
     assert early.label.accuracy is None
     assert "how often it is right is being measured." in early.label.sentence
     late = measured(early)
-    assert late.label == load_network(parse(TEXTS[5])).label
+    assert late.label == loaded(TEXTS[5]).label
     assert late.fingerprint == early.fingerprint
     assert measured(late) is late
     untrained = load_network(parse("conv4k3g1-relu-fc7"))
@@ -74,16 +81,16 @@ def test_what_was_not_measured_yet_says_so_and_can_be_measured_later() -> None:
 
 
 def test_sentences_name_what_is_random_and_what_is_small() -> None:
-    assert "conv1's channels from the 33rd on are random" in load_network(parse(TEXTS[4])).label.sentence
-    hidden = load_network(parse(TEXTS[3])).label.sentence
+    assert "conv1's channels from the 33rd on are random" in loaded(TEXTS[4]).label.sentence
+    hidden = loaded(TEXTS[3]).label.sentence
     assert "fc1 and fc2 random; last layer fitted" in hidden
     assert "small network" not in hidden
-    assert "A small network: 18 numbers before the last layer." in load_network(parse(TEXTS[5])).label.sentence
+    assert "A small network: 18 numbers before the last layer." in loaded(TEXTS[5]).label.sentence
 
 
 def test_one_knob_changes_are_good() -> None:
     texts = (TEXTS[0], "conv10k3-max2-relu-conv20k5-max2-relu-fc10", "conv16k5-max2-relu-conv20k3-max2-relu-fc10")
-    assert min(load_network(parse(text)).label.accuracy or 0 for text in texts) >= 0.95
+    assert min(loaded(text).label.accuracy or 0 for text in texts) >= 0.95
 
 
 def test_nothing_shared_is_changed() -> None:
@@ -224,7 +231,7 @@ def test_a_weak_network_is_tuned_and_says_so() -> None:
     digits = bundled_digits()
     assert accuracy(network.module, digits.images, digits.labels) > accuracy(left, digits.images, digits.labels) + 0.01
     assert all(parameter.grad is None and parameter.requires_grad for parameter in network.module.parameters())
-    assert "tuned" not in load_network(parse(TEXTS[0])).label.sentence  # good as it is
+    assert "tuned" not in loaded(TEXTS[0]).label.sentence  # good as it is
 
 
 def problem(
