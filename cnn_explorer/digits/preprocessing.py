@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -505,9 +506,9 @@ def _local_ground(ink: np.ndarray) -> np.ndarray:
     picture = Image.fromarray(np.clip(ink + 128, 0, 255).astype(np.uint8))
     small = picture.resize((max(1, picture.width // 4), max(1, picture.height // 4)), Image.Resampling.BOX)
     reach = max(3, min(small.size) // 3 | 1)
-    opened = small.filter(ImageFilter.MinFilter(reach)).filter(ImageFilter.MaxFilter(reach))
-    smooth = opened.filter(ImageFilter.GaussianBlur(reach / 2)).resize(picture.size, Image.Resampling.BILINEAR)
-    return np.asarray(smooth, dtype=np.float64) - 128
+    opened = _of_squares(np.maximum, _of_squares(np.minimum, np.asarray(small), reach), reach)
+    smooth = Image.fromarray(opened).filter(ImageFilter.GaussianBlur(reach / 2))
+    return np.asarray(smooth.resize(picture.size, Image.Resampling.BILINEAR), dtype=np.float64) - 128
 
 
 def _without_small_parts(ink: Image.Image) -> Image.Image:
@@ -525,11 +526,9 @@ def _connected_parts(mask: np.ndarray) -> np.ndarray:
     Every pixel starts as a part of its own. A part takes the largest number next to any of its pixels, until none has a
     larger neighbour. Whole parts change at once: even a maze takes only a few rounds.
     """
-    height, width = mask.shape
     numbers = np.arange(1, mask.size + 1).reshape(mask.shape) * mask
     while True:
-        around = np.pad(numbers, 1)
-        grown = mask * np.max([around[y : y + height, x : x + width] for y in range(3) for x in range(3)], axis=0)
+        grown = mask * _of_squares(np.maximum, numbers, 3)
         if np.array_equal(grown, numbers):
             break
         joined = np.arange(mask.size + 1)
@@ -553,9 +552,22 @@ def _with_usual_pen(crop: Image.Image, scale: float) -> Image.Image:
     grow = int(((PEN if width < low else high) - width) / 2 / scale)
     reach = 2 * abs(grow) + 1
     if grow <= 0:
-        return crop.filter(ImageFilter.MinFilter(reach))
+        return Image.fromarray(_of_squares(np.minimum, np.asarray(crop), reach))
     room = ImageOps.expand(crop, reach // 2)
-    return room.filter(ImageFilter.MaxFilter(reach))
+    return Image.fromarray(_of_squares(np.maximum, np.asarray(room), reach))
+
+
+def _of_squares(act: np.ufunc, values: np.ndarray, side: int) -> np.ndarray:
+    """For every pixel the least value (`np.minimum`) or the greatest (`np.maximum`) of the square around it, whose
+    `side` is odd. Beyond its edges the picture goes on as it ends.
+
+    It is what Pillow's MinFilter and MaxFilter give. They take `side` times as long, as they do not do one side after
+    the other.
+    """
+    for _ in range(2):
+        beyond = np.pad(values, ((side // 2, side // 2), (0, 0)), mode="edge")
+        values = reduce(act, [beyond[start : start + len(values)] for start in range(side)]).T
+    return values
 
 
 def _pen_width(mask: np.ndarray) -> float:
