@@ -802,7 +802,7 @@ def test_a_greedy_session_takes_nothing_from_an_honest_one() -> None:
     greedy = opened(net="fc4096-fc80-fc10", recipe="bundled-sgd0.05m0.5-b64-e2-s0")
     assert "of memory, and one visitor may take 48 MB" in said(greedy)
     for seed in range(3):  # each takes most of a visitor's share
-        greedy = settled(press(opened(net="fc2000-fc10", recipe=f"bundled-sgd0.01-b64-e1-s{seed}"), "train_batch"))
+        rest(drive(f"bundled-sgd0.01-b64-e1-s{seed}", 1, "fc2000-fc10", visitor=f"greedy {seed}"), 1)
     honest.run()
     assert said(honest) == ""
     assert (at(honest), sent(honest)["version"]) == (15, fingerprint(trained(15)))
