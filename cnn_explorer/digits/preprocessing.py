@@ -513,11 +513,16 @@ def _local_ground(ink: np.ndarray) -> np.ndarray:
 
 def _without_small_parts(ink: Image.Image) -> Image.Image:
     """Leave out connected parts with less than 2 % of all dark pixels of ink."""
-    values = np.asarray(ink)
+    box = ink.getbbox()
+    if box is None:
+        return ink
+    values = np.asarray(ink.crop(box))
     parts = _connected_parts(values > 0)
     areas = np.bincount(parts[values > 60], minlength=parts.max() + 1)
     keep = areas >= max(1, 0.02 * areas.sum())
-    return Image.fromarray(np.where(keep[parts], values, 0).astype(np.uint8))
+    kept = Image.new("L", ink.size)
+    kept.paste(Image.fromarray(np.where(keep[parts], values, 0).astype(np.uint8)), box)
+    return kept
 
 
 def _connected_parts(mask: np.ndarray) -> np.ndarray:
