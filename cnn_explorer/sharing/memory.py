@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+M_ARENA_MAX = -8  # of glibc's malloc.h
+
 
 def give_back_memory() -> None:
     """Return the memory that a fit or a training has freed to the system.
@@ -18,6 +20,17 @@ def give_back_memory() -> None:
     if sys.platform == "linux":
         with suppress(AttributeError, OSError):  # another C library than glibc
             ctypes.CDLL(None).malloc_trim(0)
+
+
+def share_arenas() -> None:
+    """Have all threads allocate from a few of glibc's arenas. Call it before there are many threads.
+
+    By default there are up to eight arenas a processor. Each keeps freed memory in pieces between what lives on: after
+    twelve minutes of visitors who train and change networks the server held 1,230 MB, and 1,130 MB with this.
+    """
+    if sys.platform == "linux":
+        with suppress(AttributeError, OSError):  # as above
+            ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
 def memory_bound(root: Path = Path("/")) -> int | None:

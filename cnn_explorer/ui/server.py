@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from cnn_explorer.classics.running import memory_limit
-from cnn_explorer.sharing.memory import memory_bound
+from cnn_explorer.sharing.memory import memory_bound, share_arenas
 from cnn_explorer.ui import configuration, events, sessions
 from cnn_explorer.ui.loading import torch_loading
 from cnn_explorer.ui.pen_maps import pen_maps
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @asynccontextmanager
 async def lifespan(app: Any) -> AsyncIterator[None]:
     """A lifespan of `st.App`: notes the start, and gives back the memory of sessions that have ended."""
+    share_arenas()
     events.write_to_stderr()
     configuration.read_once()
     bound = memory_bound()

@@ -82,7 +82,8 @@ def running_app(
 ) -> Iterator[Server]:
     """Run `streamlit run script` in a folder on 127.0.0.1, on a free port unless one is given, until the block ends.
 
-    What it writes on stderr is in `log`. With `forked` it is started by tests/programs.py, with torch imported.
+    What it writes on stderr is in `log`. With `forked` it is started by tests/programs.py, with torch imported, where
+    the system can watch a process that is no child (Linux).
     """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -91,7 +92,7 @@ def running_app(
     arguments = ["run", str(script), "--server.port", str(port)]
     arguments += ["--server.headless", "true", "--server.address", "127.0.0.1", *options]
     process: subprocess.Popen[bytes] | RunningServer
-    if forked:
+    if forked and hasattr(os, "pidfd_open"):
         process = start_server("streamlit", *arguments, folder=folder, log=log)
     else:
         command = [sys.executable, "-m", "streamlit", *arguments]
