@@ -3,6 +3,7 @@
 import copy
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from widgets import address, components, control
 from cnn_explorer.classics import explaining, running, tracing
 from cnn_explorer.classics.catalogue import LITE0
 from cnn_explorer.classics.photographs import photograph
-from cnn_explorer.ui.classics import explained
+from cnn_explorer.sharing.background import Background
+from cnn_explorer.ui.classics import explained, kept
 
 pytestmark = pytest.mark.usefixtures("own_visitors")
 
@@ -124,12 +126,22 @@ def test_where_two_networks_do_not_fit_the_trained_one_makes_room(
     running._KEPT.clear()
 
 
+@pytest.fixture
+def nobody_looks_on(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """When the test has ended, no more places are covered for its page."""
+    background = Background(kept.KEPT, kept._bytes_of)
+    monkeypatch.setattr(kept, "_BACKGROUND", background)
+    yield
+    background._forgotten = 0
+
+
 def cover_test(page: AppTest) -> dict[str, Any]:
     """What the picture view was sent, {} while there is none."""
     sent: list[dict[str, Any]] = [json.loads(found.proto.json)[0] for found in components(page)]
     return next((data for data in sent if "heatMaps" in data), {})
 
 
+@pytest.mark.usefixtures("nobody_looks_on")
 def test_the_page_never_shows_a_heat_map_alone_and_its_grids_fill(monkeypatch: pytest.MonkeyPatch) -> None:
     page = opened(picture="coffee", open="layer5")
     shown(page, "classified")
@@ -161,6 +173,7 @@ def test_the_page_never_shows_a_heat_map_alone_and_its_grids_fill(monkeypatch: p
     assert "A finer grid" not in verdict
 
 
+@pytest.mark.usefixtures("nobody_looks_on")
 def test_any_class_can_be_asked_about_and_the_address_has_it() -> None:
     page = opened(picture="coffee", open="layer5")
     shown(page, "classified")
