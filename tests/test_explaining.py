@@ -12,7 +12,7 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 from test_downloads import saved
-from test_maps import image_of, network_of, opened, shown
+from test_maps import image_of, network_of, opened, place_of, shown
 from torch import Tensor, nn
 from widgets import address, components, control
 
@@ -87,7 +87,7 @@ def test_parts_make_up_the_grid() -> None:
 
 
 def test_covering_takes_probability_away_and_random_weights_give_another_map() -> None:
-    place = next(at for at, node in enumerate(tracing.trace_graph(LITE0).nodes) if node.name == "conv_head.2")
+    place = place_of("conv_head.2")
     found = explaining.explain(LITE0, photograph("coffee"), place, "espresso")
     assert found.probability == pytest.approx(running.classify(LITE0, photograph("coffee")).answers[0].probability)
     middle = explaining.covered(LITE0, photograph("coffee"), "espresso", 7, 2)
