@@ -1,6 +1,7 @@
 """Grad-CAM against hooks on a copy of the network, covering against a loop of single passes; and the page."""
 
 import copy
+import gc
 import json
 import time
 from collections.abc import Iterator
@@ -23,6 +24,14 @@ from cnn_explorer.sharing.background import Background
 from cnn_explorer.ui.classics import explained, kept
 
 pytestmark = pytest.mark.usefixtures("own_visitors")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def settled() -> None:
+    """Nothing that is here before is garbage; each explanation looks for some, several times."""
+    tracing.categories()
+    gc.collect()
+    gc.freeze()
 
 
 def hooked(network: nn.Module, path: str, image: Tensor, wanted: int) -> np.ndarray:
