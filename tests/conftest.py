@@ -112,6 +112,11 @@ def pytest_collection_finish() -> None:
         SafeSessionState.filtered_state = property(Values)
 
 
+def pytest_unconfigure() -> None:
+    """The process ends without a last look for garbage, which takes half a second."""
+    gc.freeze()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     """With `--dist=loadfile`, the files of a group are one file."""

@@ -11,7 +11,6 @@ import pytest
 import torch
 from classic_networks import nothing_drawn, thin
 from torch import fx, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from cnn_explorer.classics import recorded, running, tracing
 from cnn_explorer.classics.catalogue import FAMILIES, NETWORKS, family_of, network_named
@@ -73,6 +72,8 @@ def test_totals_are_torchvisions(name: str) -> None:
 
 @one_a_family
 def test_shapes_and_multiply_adds_are_those_of_a_pass(name: str) -> None:
+    from torch.utils.flop_counter import FlopCounterMode
+
     size = network_named(name).size
     with FlopCounterMode(display=False) as counter:
         found = shapes_of_a_pass(name, size)
