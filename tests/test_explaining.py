@@ -122,7 +122,7 @@ def test_where_two_networks_do_not_fit_the_trained_one_makes_room(
 ) -> None:
     """The maps are the same as with room for both."""
     file, _ = saved("resnet18", tmp_path)
-    place, weights = 2, 47
+    place, weights = 30, 47
     needed = explaining.gradient_megabytes("resnet18", place)
     found = []
     for limit in (1000, weights + needed + 5):
@@ -183,7 +183,8 @@ def test_the_page_never_shows_a_heat_map_alone_and_its_grids_fill(monkeypatch: p
 
 
 @pytest.mark.usefixtures("nobody_looks_on")
-def test_any_class_can_be_asked_about_and_the_address_has_it() -> None:
+def test_any_class_can_be_asked_about_and_the_address_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "covered", lambda *asked: np.full((asked[-1], asked[-1]), np.nan))  # no place yet
     page = opened(picture="coffee", open="layer5")
     shown(page, "classified")
     control(page.toggle, "classic_explain").set_value(True).run()
