@@ -30,7 +30,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "reproducible"))
 # Files that run one after the other in one process: there torchvision is imported, and the app's process that has it
 # started, for the first of them alone.
 TORCHVISION = ("classics", "classics_page", "data", "downloads", "explaining", "lite0", "maps", "one_value", "origins")
-TORCHVISION += ("running", "script")
+TORCHVISION += ("running", "script", "addresses")
 # Likewise the process that tests/programs.py forks from.
 PROGRAMS = ("server", "proxy", "scheduler", "codegen", "documents", "files", "network_code", "public_names")
 # Likewise torch's compiler, which `torch.optim` and shapes without numbers load.
@@ -110,6 +110,11 @@ def pytest_collection_finish() -> None:
 
         local_script_runner.require_widgets_deltas = wait
         SafeSessionState.filtered_state = property(Values)
+
+
+def pytest_unconfigure() -> None:
+    """The process ends without a last look for garbage, which takes half a second."""
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

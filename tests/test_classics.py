@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from classic_networks import nothing_drawn, thin
 from torch import fx, nn
-from torch.utils.flop_counter import FlopCounterMode
 
-from cnn_explorer.classics import recorded, tracing
+from cnn_explorer.classics import recorded, running, tracing
 from cnn_explorer.classics.catalogue import FAMILIES, NETWORKS, family_of, network_named
 from cnn_explorer.classics.folding import Dense, Fork, Part, Step, find, fold, steps_of
 from cnn_explorer.classics.graph import EVERYTHING, Graph, infer_graph, smallest_size
@@ -35,7 +35,8 @@ every_network = pytest.mark.parametrize("name", NETWORKS)
 
 @cache
 def module(name: str) -> nn.Module:
-    return tracing.build(name)
+    with nothing_drawn():
+        return tracing.build(name)
 
 
 @cache
@@ -70,11 +71,44 @@ def test_totals_are_torchvisions(name: str) -> None:
 
 
 @one_a_family
-def test_multiply_adds_are_those_that_torch_counts(name: str) -> None:
+def test_shapes_and_multiply_adds_are_those_of_a_pass(name: str) -> None:
+    from torch.utils.flop_counter import FlopCounterMode
+
     size = network_named(name).size
     with FlopCounterMode(display=False) as counter:
-        module(name)(torch.zeros(1, 3, size, size, device="meta"))
-    assert infer_graph(graph(name), size).macs == counter.get_total_flops() / 2
+        found = shapes_of_a_pass(name, size)
+    shapes = infer_graph(graph(name), size)
+    assert [one.shape for one in shapes.nodes] == found
+    assert shapes.macs == counter.get_total_flops() / 2
+
+
+@one_a_family
+def test_shapes_of_another_size_are_those_of_a_pass(name: str) -> None:
+    assert [one.shape for one in infer_graph(graph(name), 97).nodes] == shapes_of_a_pass(name, 97)
+
+
+@one_a_family
+def test_the_smallest_size_is_the_smallest_that_torch_takes(name: str) -> None:
+    smallest = smallest_size(graph(name))
+    assert [one.shape for one in infer_graph(graph(name), smallest).nodes] == shapes_of_a_pass(name, smallest)
+    if smallest > 1:
+        with pytest.raises(RuntimeError):
+            shapes_of_a_pass(name, smallest - 1)
+
+
+@torch.no_grad()
+def shapes_of_a_pass(name: str, size: int) -> list[tuple[int, ...]]:
+    found: list[tuple[int, ...]] = []
+
+    class Shapes(fx.Interpreter):
+        def run_node(self, n: fx.Node) -> object:
+            result = super().run_node(n)
+            if n.op != "output":
+                found.append(tuple(result.shape[1:]))
+            return result
+
+    Shapes(traced(name)).run(torch.zeros(1, 3, size, size, device="meta"))
+    return found
 
 
 @every_network
@@ -93,32 +127,6 @@ def test_every_layer_of_the_network_is_a_node(name: str) -> None:
     for path in layers.keys() & drawn.keys():
         assert drawn[path].kind == type(layers[path]).__name__
         assert drawn[path].parameters == sum(one.numel() for one in layers[path].parameters())
-
-
-@pytest.mark.parametrize("size", [None, 97, 180])
-@one_a_family
-def test_shapes_are_those_of_a_pass(name: str, size: int | None) -> None:
-    size = size or network_named(name).size
-    found: list[tuple[int, ...]] = []
-
-    class Shapes(fx.Interpreter):
-        def run_node(self, n: fx.Node) -> object:
-            result = super().run_node(n)
-            if n.op != "output":
-                found.append(tuple(result.shape[1:]))
-            return result
-
-    Shapes(traced(name)).run(torch.zeros(1, 3, size, size, device="meta"))
-    assert [one.shape for one in infer_graph(graph(name), size).nodes] == found
-
-
-@one_a_family
-def test_the_smallest_size_is_the_smallest_that_torch_takes(name: str) -> None:
-    smallest = smallest_size(graph(name))
-    module(name)(torch.zeros(1, 3, smallest, smallest, device="meta"))
-    if smallest > 1:
-        with pytest.raises(RuntimeError):
-            module(name)(torch.zeros(1, 3, smallest - 1, smallest - 1, device="meta"))
 
 
 def test_a_size_too_small_is_told_with_its_numbers_and_the_nodes_before_are_there() -> None:
@@ -187,42 +195,26 @@ def test_the_receptive_field_is_what_reaches_a_value(name: str, path: str, size:
     last = first + result.field.size[0] - 1
     middle = round((first + last) / 2)
     assert 0 < first < last < size - 1, "choose a larger picture"
-    network = ones(name)
-    seen = {
-        at: reaches(network, place, size, (at, middle), row)
-        for at in (int(first) - 1, int(first), int(last), int(last) + 1)
-    }
-    assert [*seen.values()] == [False, True, True, False]
+    pixels = [int(first) - 1, int(first), int(last), int(last) + 1]
+    assert reached(name, place, size, [(at, middle) for at in pixels], row) == [False, True, True, False]
 
 
-def ones(name: str) -> fx.GraphModule:
-    network = tracing.build(name).double().to_empty(device="cpu")
+def ones(name: str) -> nn.Module:
+    with nothing_drawn():
+        network = thin(tracing.build(name)).double().to_empty(device="cpu")
     for key, values in network.state_dict().items():
-        if "num_batches" not in key and "classifier" not in key:  # which are large, and behind all nodes that are asked
+        if "num_batches" not in key:
             values.fill_(0 if key.endswith(("bias", "running_mean")) else 1)
-    return fx.symbolic_trace(network)
+    return network
 
 
-def reaches(network: fx.GraphModule, place: int, size: int, pixel: tuple[int, int], row: int) -> bool:
-    picture = torch.zeros(1, 3, size, size, dtype=torch.float64)
-    picture[0, :, pixel[0], pixel[1]] = 1
-    wanted = list(network.graph.nodes)[place]
-    found: list[torch.Tensor] = []
-
-    class Stop(Exception):
-        pass
-
-    class Until(fx.Interpreter):
-        def run_node(self, n: fx.Node) -> object:
-            result = super().run_node(n)
-            if n is wanted:
-                found.append(result)
-                raise Stop
-            return result
-
-    with pytest.raises(Stop), torch.no_grad():
-        Until(network).run(picture)
-    return bool((found[0][0, :, row] != 0).any())
+def reached(name: str, place: int, size: int, pixels: Sequence[tuple[int, int]], row: int) -> list[bool]:
+    """For each pixel, whether a row of the maps at a place sees it."""
+    pictures = torch.zeros(len(pixels), 3, size, size, dtype=torch.float64)
+    for picture, pixel in zip(pictures, pixels, strict=True):
+        picture[:, *pixel] = 1
+    maps = running.value_at(ones(name), pictures, place)
+    return [bool(seen.any()) for seen in maps[:, :, row]]
 
 
 def test_behind_the_last_pooling_every_value_sees_everything() -> None:

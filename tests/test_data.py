@@ -1,4 +1,5 @@
 import gzip
+import importlib.util
 import json
 import os
 import struct
@@ -119,8 +120,8 @@ def test_a_file_that_was_cut_short_is_not_mnist(tmp_path: Path):
 def test_mnist_has_two_parts():
     mnist_train, mnist_test = (mnist(mnist_folder(), train) for train in (True, False))
     for read, train in ((mnist_train, True), (mnist_test, False)):
-        np.testing.assert_array_equal(read.images, full_mnist(train).images)
-        np.testing.assert_array_equal(read.labels, full_mnist(train).labels)
+        assert np.array_equal(read.images, full_mnist(train).images)
+        assert np.array_equal(read.labels, full_mnist(train).labels)
     assert mnist_train.images.shape == (60_000, 28, 28)
     assert mnist_test.images.shape == (10_000, 28, 28)
     assert mnist_train.labels[:5].tolist() == [5, 0, 4, 1, 9]
@@ -243,6 +244,11 @@ def test_a_silent_server_is_given_up(tmp_path: Path, fake_torchvision):
 
 
 def test_torchvision_itself_behind_a_proxy_that_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Its data sets, without all else that it would import before."""
+    (tmp_path / "alone" / "torchvision").mkdir(parents=True)
+    folders = importlib.util.find_spec("torchvision").submodule_search_locations
+    (tmp_path / "alone" / "torchvision" / "__init__.py").write_text(f"__path__ += {[*folders]}")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "alone"))
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     for name in ("no_proxy", "NO_PROXY"):
@@ -250,8 +256,8 @@ def test_torchvision_itself_behind_a_proxy_that_refuses(tmp_path: Path, monkeypa
     with pytest.raises(
         OSError, match=r"MNIST could not be downloaded \(`urlopen error .*refused`\)\. Check the network and try again"
     ):
-        download_mnist(tmp_path, patience=60)
-    assert not [*tmp_path.iterdir()]
+        download_mnist(tmp_path / "data", patience=60)
+    assert not [*(tmp_path / "data").iterdir()]
 
 
 def test_a_folder_that_cannot_be_written_to(tmp_path: Path):
@@ -303,17 +309,14 @@ def test_the_example_is_a_clear_centred_drawing():
 
 
 def test_mnist_that_cannot_be_read_is_told(tmp_path: Path) -> None:
-    raw = tmp_path / "MNIST" / "raw"
-    raw.mkdir(parents=True)
-    for name, (size, _) in MNIST_FILES.items():
-        (raw / name).write_bytes(bytes(size))
+    put_mnist(tmp_path)
     with pytest.raises(OSError, match="cannot be read; delete these files and fetch it again"):
         mnist(tmp_path)
 
 
 def write_mnist(folder: Path, label: int, side: int = 28) -> None:
     """MNIST's files as they should be, but for the value of one `label` and the height of the images, `side`."""
-    (folder / MNIST_RAW).mkdir(parents=True)
+    put_mnist(folder)
     for part, count in (("train", 60_000), ("t10k", 10_000)):
         labels = bytearray(number % 10 for number in range(count))
         labels[-1] = label
@@ -321,9 +324,9 @@ def write_mnist(folder: Path, label: int, side: int = 28) -> None:
             "images-idx3": struct.pack(">4i", 0x803, count * 28 // side, side, 28),
             "labels-idx1": struct.pack(">2i", 0x801, count),
         }
-        bodies = {"images-idx3": bytes(count * 784), "labels-idx1": labels}
         for name, head in heads.items():
-            (folder / MNIST_RAW / f"{part}-{name}-ubyte").write_bytes(head + bodies[name])
+            with (folder / MNIST_RAW / f"{part}-{name}-ubyte").open("r+b") as file:
+                file.write(head + (labels if name == "labels-idx1" else b""))
 
 
 @pytest.mark.parametrize(("label", "side", "fine"), [(9, 28, True), (10, 28, False), (255, 28, False), (9, 56, False)])

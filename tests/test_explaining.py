@@ -1,8 +1,10 @@
 """Grad-CAM against hooks on a copy of the network, covering against a loop of single passes; and the page."""
 
 import copy
+import gc
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +13,25 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 from test_downloads import saved
-from test_maps import image_of, network_of, opened, shown
+from test_maps import image_of, network_of, opened, place_of, shown
 from torch import Tensor, nn
 from widgets import address, components, control
 
 from cnn_explorer.classics import explaining, running, tracing
 from cnn_explorer.classics.catalogue import LITE0
 from cnn_explorer.classics.photographs import photograph
-from cnn_explorer.ui.classics import explained
+from cnn_explorer.sharing.background import Background
+from cnn_explorer.ui.classics import explained, kept
 
 pytestmark = pytest.mark.usefixtures("own_visitors")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def settled() -> None:
+    """Nothing that is here before is garbage; each explanation looks for some, several times."""
+    tracing.categories()
+    gc.collect()
+    gc.freeze()
 
 
 def hooked(network: nn.Module, path: str, image: Tensor, wanted: int) -> np.ndarray:
@@ -85,7 +96,7 @@ def test_parts_make_up_the_grid() -> None:
 
 
 def test_covering_takes_probability_away_and_random_weights_give_another_map() -> None:
-    place = next(at for at, node in enumerate(tracing.trace_graph(LITE0).nodes) if node.name == "conv_head.2")
+    place = place_of("conv_head.2")
     found = explaining.explain(LITE0, photograph("coffee"), place, "espresso")
     assert found.probability == pytest.approx(running.classify(LITE0, photograph("coffee")).answers[0].probability)
     middle = explaining.covered(LITE0, photograph("coffee"), "espresso", 7, 2)
@@ -111,7 +122,7 @@ def test_where_two_networks_do_not_fit_the_trained_one_makes_room(
 ) -> None:
     """The maps are the same as with room for both."""
     file, _ = saved("resnet18", tmp_path)
-    place, weights = 2, 47
+    place, weights = 30, 47
     needed = explaining.gradient_megabytes("resnet18", place)
     found = []
     for limit in (1000, weights + needed + 5):
@@ -124,12 +135,22 @@ def test_where_two_networks_do_not_fit_the_trained_one_makes_room(
     running._KEPT.clear()
 
 
+@pytest.fixture
+def nobody_looks_on(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """When the test has ended, no more places are covered for its page."""
+    background = Background(kept.KEPT, kept._bytes_of)
+    monkeypatch.setattr(kept, "_BACKGROUND", background)
+    yield
+    background._forgotten = 0
+
+
 def cover_test(page: AppTest) -> dict[str, Any]:
     """What the picture view was sent, {} while there is none."""
     sent: list[dict[str, Any]] = [json.loads(found.proto.json)[0] for found in components(page)]
     return next((data for data in sent if "heatMaps" in data), {})
 
 
+@pytest.mark.usefixtures("nobody_looks_on")
 def test_the_page_never_shows_a_heat_map_alone_and_its_grids_fill(monkeypatch: pytest.MonkeyPatch) -> None:
     page = opened(picture="coffee", open="layer5")
     shown(page, "classified")
@@ -161,7 +182,9 @@ def test_the_page_never_shows_a_heat_map_alone_and_its_grids_fill(monkeypatch: p
     assert "A finer grid" not in verdict
 
 
-def test_any_class_can_be_asked_about_and_the_address_has_it() -> None:
+@pytest.mark.usefixtures("nobody_looks_on")
+def test_any_class_can_be_asked_about_and_the_address_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "covered", lambda *asked: np.full((asked[-1], asked[-1]), np.nan))  # no place yet
     page = opened(picture="coffee", open="layer5")
     shown(page, "classified")
     control(page.toggle, "classic_explain").set_value(True).run()

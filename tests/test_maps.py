@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pytest
 import torch
-from classic_networks import seeded
+from classic_networks import nothing_drawn, seeded
 from streamlit.testing.v1 import AppTest
 from test_downloads import saved
 from torch import Tensor, nn
@@ -21,6 +21,7 @@ from widgets import address, components, control
 from cnn_explorer.classics import lite0, running, tracing
 from cnn_explorer.classics.catalogue import LITE0
 from cnn_explorer.classics.downloads import checkpoint
+from cnn_explorer.classics.graph import Graph
 from cnn_explorer.classics.photographs import decoded, photograph
 from cnn_explorer.ui.classics import kept
 from cnn_explorer.ui.classics.maps import ZERO, coloured
@@ -43,7 +44,7 @@ ONE_A_FAMILY = [
 
 def network_of(name: str) -> nn.Module:
     """With its trained weights where they come with the app, else with seeded ones."""
-    return lite0.load() if name == LITE0 else seeded(name, whole=True)
+    return seeded(name, whole=True)
 
 
 def image_of(name: str) -> Tensor:
@@ -71,10 +72,10 @@ def test_every_node_gives_what_the_untouched_layer_gave(name: str) -> None:
         if node.op == "call_module":
             layers.append((place, node.target, seen[node.target]))
             seen[node.target] += 1
-    for place, path, use in layers[:: max(1, len(layers) // 12)]:
-        value = running.value_at(network, image, place)
+    *values, last = running.values_at(network, image, [*(place for place, _, _ in layers), len(nodes) - 2])
+    for value, (_, path, use) in zip(values, layers, strict=True):
         assert torch.equal(value, found[path][use]), path
-    torch.testing.assert_close(running.value_at(network, image, len(nodes) - 2), output)
+    torch.testing.assert_close(last, output)
     assert torch.equal(network(image), output)
 
 
@@ -96,8 +97,10 @@ def test_no_node_changes_after_it_was_computed(name: str) -> None:
 
 @pytest.mark.parametrize("name", ONE_A_FAMILY)
 def test_places_are_those_of_the_graph(name: str) -> None:
-    nodes = list(running.out_of_place(tracing.build(name)).graph.nodes)[:-1]
-    graph = tracing.trace_graph(name)
+    with nothing_drawn():
+        network = tracing.build(name)
+    graph = tracing.graph_of(name, network)
+    nodes = list(running.out_of_place(network).graph.nodes)[:-1]
     assert len(nodes) == len(graph.nodes)
     for node, drawn in zip(nodes, graph.nodes, strict=True):
         if node.op == "call_module":
@@ -108,8 +111,12 @@ def test_places_are_those_of_the_graph(name: str) -> None:
 
 
 @cache
+def lite0_graph() -> Graph:
+    return tracing.trace_graph(LITE0)
+
+
 def place_of(path: str) -> int:
-    return next(place for place, node in enumerate(tracing.trace_graph(LITE0).nodes) if node.name == path)
+    return next(place for place, node in enumerate(lite0_graph().nodes) if node.name == path)
 
 
 def page_of_maps(place: int, **wanted: Any) -> running.Maps:
@@ -140,7 +147,7 @@ def test_a_first_layer_shows_its_kernels() -> None:
 
 
 def test_an_addition_comes_with_what_it_adds() -> None:
-    graph, place = tracing.trace_graph(LITE0), place_of("layer2.1.add")
+    graph, place = lite0_graph(), place_of("layer2.1.add")
     sources = graph.nodes[place].inputs
     assert len(sources) == 2
     found = page_of_maps(place, beside=sources)
@@ -251,7 +258,7 @@ def test_an_addition_has_its_summands_beside_it_on_one_scale() -> None:
     page = opened(open="layer2.1.add")
     data = maps_of(page)
     assert [len(tile["maps"]) for tile in data["tiles"]] == [3] * 24
-    graph = tracing.trace_graph(LITE0)
+    graph = lite0_graph()
     first = data["tiles"][0]
     names = [graph.nodes[place].name for place in graph.nodes[place_of("layer2.1.add")].inputs]
     assert [one["title"] for one in first["maps"]] == [

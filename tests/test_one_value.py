@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 from streamlit.testing.v1 import AppTest
-from test_maps import image_of, maps_of, network_of, opened, waited_for
+from test_maps import image_of, maps_of, network_of, opened, place_of, waited_for
 from torch import Tensor
 from widgets import address, components, follow
 
-from cnn_explorer.classics import running, tracing
+from cnn_explorer.classics import running
 from cnn_explorer.classics.catalogue import LITE0
 from cnn_explorer.classics.photographs import photograph
 
@@ -34,8 +34,7 @@ def test_window_kernels_and_bias_make_the_value_of_the_untouched_network(path: s
     def keep(_: object, inputs: tuple[Tensor, ...], value: Tensor) -> None:
         kept["x"], kept["value"] = inputs[0][0].clone(), float(value[0][at])
 
-    nodes = tracing.graph_of(LITE0, network).nodes
-    place = next(place for place, node in enumerate(nodes) if node.name == path)
+    place = place_of(path)
     network.get_submodule(path).register_forward_hook(keep)
     network(image_of("coffee"))
     found = running.cut_out(LITE0, photograph("coffee"), place, at)
@@ -77,7 +76,7 @@ def test_the_way_from_a_pixel_of_a_map_and_back() -> None:
     player = player_of(page)
     assert player["agrees"]
     assert player["outputs"][0]["title"] == "layer6.0.block.0.0 map 300"
-    cutout = running.cut_out(LITE0, photograph("coffee"), place_named("layer6.0.block.0.0"), (300, 7, 3))
+    cutout = running.cut_out(LITE0, photograph("coffee"), place_of("layer6.0.block.0.0"), (300, 7, 3))
     chosen = player["start"]["row"], player["start"]["column"]
     assert player["outputs"][0]["values"][chosen[0]][chosen[1]] == pytest.approx(float(cutout.output[cutout.chosen]))
     assert player["kernels"][0][0] == np.asarray(cutout.weight, np.float64)[0].tolist()
@@ -88,10 +87,6 @@ def test_the_way_from_a_pixel_of_a_map_and_back() -> None:
     (button,) = [button for button in page.button if "See it number by number" in button.label]
     page = follow(button.click().run())
     assert address(page)["at"] == "300.7.3"
-
-
-def place_named(path: str) -> int:
-    return next(place for place, node in enumerate(tracing.trace_graph(LITE0).nodes) if node.name == path)
 
 
 @pytest.mark.parametrize(

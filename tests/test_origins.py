@@ -1,12 +1,11 @@
 """Receptive fields of maps, against the gradient of a real pass; the parts of joins, against their real values."""
 
-import copy
 from collections.abc import Iterator
 
 import pytest
 import torch
-from classic_networks import seeded
-from test_maps import ONE_A_FAMILY, network_of
+from classic_networks import THIN, nothing_drawn, thin
+from test_maps import ONE_A_FAMILY, lite0_graph, network_of
 from torch import fx, nn
 from torch.nn import functional
 
@@ -15,8 +14,7 @@ from cnn_explorer.classics.catalogue import LITE0, NETWORKS, network_named
 from cnn_explorer.classics.graph import infer_graph
 from cnn_explorer.classics.origins import Origins, joined
 
-SIDE = 160  # pixels of the picture
-THIN = 8  # divides the channels of every layer of all networks
+SIDE = 112  # pixels of the picture
 
 
 class Averages(fx.Interpreter):
@@ -38,32 +36,20 @@ class Averages(fx.Interpreter):
         return super().run_node(node)
 
 
-def thinned(numbers: torch.Tensor) -> torch.Tensor:
-    """Those of the first channels: one of every eight. The picture keeps its three."""
-    return numbers[tuple(slice(side // THIN if side > 3 else side) for side in numbers.shape[:2])]
-
-
-def positive(network: nn.Module) -> fx.GraphModule:
-    """A network of the same build in which nothing cancels out: all weights are positive, and norms change nothing.
-
-    It has an eighth of the channels: what a pixel sees depends on windows alone, and a pass takes a sixtieth.
-    """
-    network = copy.deepcopy(network)
-    for numbers in (*network.parameters(), *network.buffers()):
-        numbers.data = thinned(numbers.data)
-    for layer in network.double().modules():
+def positive(name: str) -> nn.Module:
+    """A network of the same build in which nothing cancels out: all weights are positive, and norms change nothing."""
+    with nothing_drawn():
+        network = thin(tracing.build(name)).double().to_empty(device="cpu")
+    for layer in network.modules():
         if isinstance(layer, nn.Conv2d):
-            if layer.groups > 1:
-                assert layer.groups == layer.in_channels
-                layer.groups //= THIN
-            layer.weight.data = 0.5 + torch.rand_like(layer.weight)
+            layer.weight.data.uniform_(0.5, 1.5)
             layer.weight.data /= 3 * layer.weight[0].numel()  # no ReLU6 comes to its upper end
             if layer.bias is not None:
                 layer.bias.data.zero_()
         elif isinstance(layer, nn.BatchNorm2d):
             layer.reset_running_stats()
             layer.reset_parameters()
-    return running.out_of_place(network)
+    return network
 
 
 def chosen_places(count: int) -> Iterator[int]:
@@ -72,11 +58,11 @@ def chosen_places(count: int) -> Iterator[int]:
 
 @pytest.mark.parametrize("name", ONE_A_FAMILY)
 def test_a_pixel_of_a_map_sees_what_its_gradient_reaches(name: str) -> None:
-    network = network_of(name) if name == LITE0 else seeded(name)
+    network = positive(name)
     graph = tracing.graph_of(name, network)
     shapes = infer_graph(graph, SIDE).nodes
     origins = Origins(graph, shapes)
-    traced = positive(network)
+    traced = running.out_of_place(network)
     image = torch.rand(1, 3, SIDE, SIDE, dtype=torch.double, generator=torch.Generator().manual_seed(1))
     kept = Averages(traced)
     kept.run(image.requires_grad_())
@@ -103,7 +89,7 @@ def test_a_pixel_of_a_map_sees_what_its_gradient_reaches(name: str) -> None:
 
 
 def test_a_value_of_padding_sees_nothing_and_one_inside_sees_the_receptive_field() -> None:
-    graph = tracing.trace_graph(LITE0)
+    graph = lite0_graph()
     shapes = infer_graph(graph, 224).nodes
     origins = Origins(graph, shapes)
     pad = next(place for place, node in enumerate(graph.nodes) if node.pads)
@@ -124,12 +110,12 @@ def test_a_join_has_its_parts_by_channels(name: str) -> None:
     graph, image = tracing.graph_of(name, network), torch.rand(1, 3, SIDE, SIDE)
     shapes = infer_graph(graph, SIDE).nodes
     place = [place for place, node in enumerate(graph.nodes) if node.kind == "Concatenate"][-1]
-    whole = running.value_at(network, image, place)
     parts = joined(graph, shapes, place)
+    whole, *values = running.values_at(network, image, [place, *(part.source for part in parts)])
     assert len(parts) > 1
     assert [part.end for part in parts] == [*[part.first for part in parts[1:]], whole.shape[1]]
-    for part in parts[:: max(1, len(parts) // 4)]:
-        assert torch.equal(whole[:, part.first : part.end], running.value_at(network, image, part.source))
+    for part, value in zip(parts, values, strict=True):
+        assert torch.equal(whole[:, part.first : part.end], value)
     assert joined(graph, shapes, 1) == []
 
 

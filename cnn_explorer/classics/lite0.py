@@ -104,8 +104,11 @@ def _pad_as_same(convolution: nn.Module) -> None:
 
 def load() -> nn.Module:
     """The network with its trained weights, in evaluation mode. Raises `WeightsError`."""
-    network = build()
-    network.load_state_dict(fitted(read_weights(), network.state_dict()))
+    import torch
+
+    with torch.device("meta"):  # weights take the places of numbers that were never there
+        network = build()
+    network.load_state_dict(fitted(read_weights(), network.state_dict()), assign=True)
     return network.eval()
 
 
