@@ -350,9 +350,10 @@ def test_a_lecture_has_large_letters_and_no_more_than_it_needs(visit: Visit, art
     app.page.keyboard.press("Escape")  # closes the map
     expect(app.page.locator(".detail .chain")).to_be_hidden()
     expect(app.page.get_by_role("button", name="Back (Esc)")).to_be_visible()
-    app.page.keyboard.press("Escape")  # leaves the lecture
+    app.page.keyboard.down("Escape")  # leaves the lecture
     expect(app.page.get_by_role("navigation", name="Pages")).to_be_visible()
     app.page.wait_for_function(f"() => ({view})() === null")
+    app.page.keyboard.up("Escape")
     app.page.get_by_role("button", name="Present").click()
     app.page.get_by_role("button", name="Back (Esc)").click()
     expect(app.page.get_by_role("navigation", name="Pages")).to_be_visible()

@@ -2,8 +2,7 @@
 // numbers.
 //
 // A layer's value i lies at start + i · step, in pixels of the image, along each axis (0 down, 1 across): the middle of
-// its receptive
-// field. The formula is that of `spec/shapes.py`.
+// its receptive field. The formula is that of `spec/shapes.py`.
 
 import { counterparts } from "./compare.js";
 import { familyOf } from "./layer_kinds.js";

@@ -1,9 +1,7 @@
 // The page's widgets for the network: their groups get their names and their places from here, and the view learns
-// which knob the visitor
-// holds. Streamlit owns these elements, which follow the view. On a wide screen they stand below their columns. Where
-// columns stack, the
-// view leaves room below each block's maps, and a style sheet lays the block's group over that room.
-// Streamlit makes classes of the keys that `draw/controls.py` gives.
+// which knob the visitor holds. Streamlit owns these elements, which follow the view. On a wide screen they stand below
+// their columns. Where columns stack, the view leaves room below each block's maps, and a style sheet lays the block's
+// group over that room. Streamlit makes classes of the keys that `draw/controls.py` gives.
 
 /**
  * @typedef {{block: number, pooling: boolean, parameter: string}} Knob `block` counts from 1, `parameter` is "" for one

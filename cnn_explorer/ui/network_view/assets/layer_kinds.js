@@ -1,6 +1,5 @@
 // What the browser knows of each kind of layer, in one table. A new kind is one entry; for one without an entry,
-// PyTorch's numbers are
-// shown as they come, and nothing else fails.
+// PyTorch's numbers are shown as they come, and nothing else fails.
 
 import {
   explainAveragePooling,

@@ -1,7 +1,6 @@
 // What a layer's window does with the maps that go in, drawn on them: padding around each map, hatching where no window
-// comes; while one
-// of the window's knobs is held, the padding to scale, the window in its first position, and for the stride a dot for
-// each position.
+// comes; while one of the window's knobs is held, the padding to scale, the window in its first position, and for the
+// stride a dot for each position.
 
 import { contextOf, element } from "./element.js";
 import { mapsOf, tileAt } from "./geometry.js";

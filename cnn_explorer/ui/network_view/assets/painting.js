@@ -1,6 +1,5 @@
 // Numbers to colours: diverging scales centred on zero, told apart by every common kind of colour vision. Values are
-// blue below zero and
-// orange above, weights purple and green.
+// blue below zero and orange above, weights purple and green.
 
 import { contextOf } from "./element.js";
 import { mapsOf, tileAt } from "./geometry.js";

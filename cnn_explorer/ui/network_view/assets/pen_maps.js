@@ -1,6 +1,6 @@
 // PyTorch's maps while the pen moves, fetched over HTTP: a fifth of the server's time for a run of the page. One
-// request is in flight at a
-// time, and the newest drawing wins. Where the server has no answer, the drawing is sent through `ServerChannel`.
+// request is in flight at a time, and the newest drawing wins. Where the server has no answer, the drawing is sent
+// through `ServerChannel`.
 
 import { PATIENCE, Pace } from "./pace.js";
 

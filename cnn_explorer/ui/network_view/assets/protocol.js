@@ -1,9 +1,8 @@
 // What the server sends: one blob an update, made by network_view/__init__.py. No DOM.
 //
 // uint32 header length, header (JSON), 784 bytes image, values of every layer (float32 at rest, float16 while the pen
-// moves),
-// float32 logits and probabilities, float32 weights of the network and of the pinned one, each where they were asked
-// for
+// moves), float32 logits and probabilities, float32 weights of the network and of the pinned one, each where they were
+// asked for
 
 import { product } from "./geometry.js";
 

@@ -2,8 +2,7 @@
 // numbers.
 //
 // A window is the same for all rows and all columns, so what is highlighted in a map is a set of rows times a set of
-// columns. Sets are
-// sorted arrays; a row below 0 or beyond the map lies on the padding.
+// columns. Sets are sorted arrays; a row below 0 or beyond the map lies on the padding.
 
 import { mapsOf, product } from "./geometry.js";
 import { kindOf } from "./layer_kinds.js";

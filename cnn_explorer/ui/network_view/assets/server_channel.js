@@ -1,6 +1,6 @@
 // Drawings to the server, by runs of the page. One message is in flight at a time. The next one waits for `pace.pause`,
-// or for 3 s where
-// maps come over HTTP. The newest drawing wins; the last one is never lost. The end of a stroke is sent at once.
+// or for 3 s where maps come over HTTP. The newest drawing wins; the last one is never lost. The end of a stroke is
+// sent at once.
 
 import { LONGEST, PATIENCE, Pace } from "./pace.js";
 

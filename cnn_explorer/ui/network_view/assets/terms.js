@@ -1,6 +1,5 @@
 // Terms that explain themselves: whatever has `data-term` shows its entry of the glossary under the pointer, with the
-// focus or on a tap;
-// whatever has `data-why` shows these words.
+// focus or on a tap; whatever has `data-why` shows these words.
 
 import { around, element } from "./element.js";
 import { GLOSSARY } from "./glossary.js";

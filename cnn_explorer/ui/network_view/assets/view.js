@@ -260,10 +260,8 @@ export class View {
     this.#adopt(update, !before);
     if (!before) this.help.greet(update.pin !== null);
     // Not asked for from here: the page has been opened or the network changed. A message of our own makes the last run
-    // one of the
-    // live view, which is what Streamlit asks a restarted server for, leaves no older drawing behind in the component's
-    // state, and
-    // asks for the weights.
+    // one of the live view, which is what Streamlit asks a restarted server for, leaves no older drawing behind in the
+    // component's state, and asks for the weights.
     if (!answered && !this.server.busy) this.server.retry(SOON);
     else if (update.pending || update.training?.going || !update.measured) this.server.retry(AGAIN);
     else if (this.preview.lacks(update) || this.pin.lacking) this.server.retry(isLarge(update) ? REST : AGAIN);
@@ -792,7 +790,10 @@ export class View {
       if (key === "y" || event.shiftKey) surface.redo();
       else surface.undo();
     };
-    for (const event of ["click", "keyup"]) this.host.addEventListener(event, () => this.address.touched(), true);
+    // A key may take the focus out of the view, which then does not hear it come up.
+    for (const event of ["click", "keydown", "keyup"]) {
+      this.host.addEventListener(event, () => this.address.touched(), true);
+    }
     this.#setScale("layer");
     this.#setSizes(false);
     this.#tools();

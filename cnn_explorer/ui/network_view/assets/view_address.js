@@ -2,8 +2,7 @@
 // history.
 //
 // Streamlit writes the address as well, and knows this part of it only as it was when the server last heard from the
-// page. So it is
-// written again after every update.
+// page. So it is written again after every update.
 
 import { decodeView, encodeView } from "./view_state.js";
 
