@@ -16,7 +16,7 @@ from playwright.sync_api import CDPSession, Locator, Page
 
 from cnn_explorer.digits.drawing import Drawing, parse_drawing
 
-PATIENCE = 30_000  # ms; a busy machine is slow, and a test waits for conditions only
+PATIENCE = 60_000  # ms; a busy machine is slow, and a test waits for conditions only
 COMPLETE = ".top-bar[data-address=complete]"
 PAINTED = ".network-view[data-painted-net]:not([data-painted-net=''])"
 
@@ -280,6 +280,7 @@ class Explorer:
 
     def place(self, x: float, y: float) -> tuple[float, float]:
         """A point of the 280×280 drawing on the screen."""
+        self.paper.wait_for()
         box = self.paper.bounding_box()
         assert box
         return box["x"] + x * box["width"] / 280, box["y"] + y * box["height"] / 280
