@@ -13,6 +13,7 @@ from widgets import address, components, control, name_of, record, sent, tell_vi
 from cnn_explorer.digits.drawing import drawing_from_strokes, example_drawing, parse_drawing
 from cnn_explorer.spec.network import LECTURE, PRESETS, parse
 from cnn_explorer.spec.shapes import infer_shapes
+from cnn_explorer.ui import state
 from cnn_explorer.ui.draw import controls, live
 from cnn_explorer.ui.state import Shown
 from cnn_explorer.weights.load import load_network
@@ -175,16 +176,39 @@ def test_a_setting_changes_the_network(before: str, key: str, value: Any, after:
 def test_a_chosen_value_leaves_all_other_widgets_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are not even sent again, and the next choice counts for the network as it is then."""
     page = opened(net=LECTURES)
+    sent: list[str] = []
     with monkeypatch.context() as patch:
-        patch.setattr(controls, "block_groups", None)
+        patch.setattr(controls, "block_groups", lambda: sent.append(state.architecture()))
         control(page.number_input, "block1_kernel_size").set_value(3).run()
         control(page.selectbox, "block2_pooling").set_value("avg").run()
         shows(page, "conv10k3-max2-relu-conv20k5-avg2-relu-fc10")
+        assert sent == []
     control(page.number_input, "block2_pool kernel_size").set_value(3).run()  # and its stride
     net = "conv10k3-max2-relu-conv20k5-avg3-relu-fc10"
     shows(page, net)
     said, chosen = widgets_of(net)
     assert (numbers(page), words(page)) == (said, chosen | {"preset": None})
+
+
+def test_bounds_are_those_of_the_network_as_it_is_now() -> None:
+    """Also where the widgets have not been sent again since it had others."""
+    page = opened(net="conv10k3-relu-conv20k3-relu-fc10")
+    control(page.number_input, "block2_kernel_size").set_value(5).run()
+    control(page.number_input, "block1_stride").set_value(13).run()  # 2×2 values are left for the second block
+    control(page.number_input, "block2_kernel_size").set_value(4).run()  # still too large, but nearer
+    shows(page, "conv10k3s13-relu-conv20k4-relu-fc10")
+    control(page.number_input, "block2_kernel_size").set_value(5).run()
+    (toast,) = page.toast
+    assert toast.value.startswith("kernel_size is at most 4 here")
+    assert numbers(page)["block2_kernel_size"] == 4
+
+
+def test_groups_that_show_another_network_are_sent() -> None:
+    """As after a repair whose run has been overtaken by a choice."""
+    page = opened(net=LECTURES)
+    record(page, Shown).net = LECTURES.replace("conv20", "conv30")
+    control(page.number_input, "block1_kernel_size").set_value(3).run()
+    assert numbers(page)["block2_out_channels"] == 30
 
 
 def test_two_choices_in_one_message() -> None:

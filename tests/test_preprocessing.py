@@ -23,7 +23,7 @@ from cnn_explorer.digits.preprocessing import (
     PictureError,
     Preprocessed,
     _connected_parts,
-    _of_squares,
+    _extremum_filter,
     grey_pixels,
     image_from_picture,
     image_from_strokes,
@@ -423,11 +423,11 @@ def test_connected_parts_against_a_flood_fill() -> None:
 
 @pytest.mark.parametrize("size", [(30, 41), (1, 6), (5, 1)])
 @pytest.mark.parametrize("side", [1, 3, 9])
-def test_the_least_and_greatest_of_squares_are_pillows(size: tuple[int, int], side: int) -> None:
+def test_the_least_and_greatest_extremum_filter_are_pillows(size: tuple[int, int], side: int) -> None:
     values = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)
     picture = Image.fromarray(values)
     for act, pillows_own in ((np.minimum, ImageFilter.MinFilter(side)), (np.maximum, ImageFilter.MaxFilter(side))):
-        np.testing.assert_array_equal(_of_squares(act, values, side), np.asarray(picture.filter(pillows_own)))
+        np.testing.assert_array_equal(_extremum_filter(act, values, side), np.asarray(picture.filter(pillows_own)))
 
 
 def serpentine() -> np.ndarray:

@@ -41,7 +41,9 @@ def main() -> None:
 
 @cache
 def _import_torchvision() -> None:
-    """Nothing that came with it is garbage. To look through it takes 150 ms, whenever networks are forgotten."""
+    """Import torchvision, and freeze its objects: to look through them for garbage takes 150 ms, whenever networks are
+    forgotten.
+    """
     import torchvision  # noqa: F401
 
     gc.collect()

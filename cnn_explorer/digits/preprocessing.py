@@ -506,7 +506,7 @@ def _local_ground(ink: np.ndarray) -> np.ndarray:
     picture = Image.fromarray(np.clip(ink + 128, 0, 255).astype(np.uint8))
     small = picture.resize((max(1, picture.width // 4), max(1, picture.height // 4)), Image.Resampling.BOX)
     reach = max(3, min(small.size) // 3 | 1)
-    opened = _of_squares(np.maximum, _of_squares(np.minimum, np.asarray(small), reach), reach)
+    opened = _extremum_filter(np.maximum, _extremum_filter(np.minimum, np.asarray(small), reach), reach)
     smooth = Image.fromarray(opened).filter(ImageFilter.GaussianBlur(reach / 2))
     return np.asarray(smooth.resize(picture.size, Image.Resampling.BILINEAR), dtype=np.float64) - 128
 
@@ -533,7 +533,7 @@ def _connected_parts(mask: np.ndarray) -> np.ndarray:
     """
     numbers = np.arange(1, mask.size + 1).reshape(mask.shape) * mask
     while True:
-        grown = mask * _of_squares(np.maximum, numbers, 3)
+        grown = mask * _extremum_filter(np.maximum, numbers, 3)
         if np.array_equal(grown, numbers):
             break
         joined = np.arange(mask.size + 1)
@@ -557,12 +557,12 @@ def _with_usual_pen(crop: Image.Image, scale: float) -> Image.Image:
     grow = int(((PEN if width < low else high) - width) / 2 / scale)
     reach = 2 * abs(grow) + 1
     if grow <= 0:
-        return Image.fromarray(_of_squares(np.minimum, np.asarray(crop), reach))
+        return Image.fromarray(_extremum_filter(np.minimum, np.asarray(crop), reach))
     room = ImageOps.expand(crop, reach // 2)
-    return Image.fromarray(_of_squares(np.maximum, np.asarray(room), reach))
+    return Image.fromarray(_extremum_filter(np.maximum, np.asarray(room), reach))
 
 
-def _of_squares(act: np.ufunc, values: np.ndarray, side: int) -> np.ndarray:
+def _extremum_filter(extremum: np.ufunc, values: np.ndarray, side: int) -> np.ndarray:
     """For every pixel the least value (`np.minimum`) or the greatest (`np.maximum`) of the square around it, whose
     `side` is odd. Beyond its edges the picture goes on as it ends.
 
@@ -571,7 +571,7 @@ def _of_squares(act: np.ufunc, values: np.ndarray, side: int) -> np.ndarray:
     """
     for _ in range(2):
         beyond = np.pad(values, ((side // 2, side // 2), (0, 0)), mode="edge")
-        values = reduce(act, [beyond[start : start + len(values)] for start in range(side)]).T
+        values = reduce(extremum, [beyond[start : start + len(values)] for start in range(side)]).T
     return values
 
 

@@ -35,8 +35,8 @@ _RUN = threading.local()  # Streamlit gives each run of a page a thread
 def guarded(*, stop: bool = False) -> Iterator[None]:
     """Show a sentence in place of a page, or of a part of one, that fails. A context manager and a decorator.
 
-    With `stop`, for a whole page, the run ends there. Streamlit then keeps the values of all widgets, also of those
-    that the run has not reached. Streamlit's own signals pass.
+    With `stop`, for a page or a part that the rest needs, the run ends there. Streamlit then keeps the values of all
+    widgets, also of those that the run has not reached. Streamlit's own signals pass.
     """
     try:
         with _timed():

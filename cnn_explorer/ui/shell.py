@@ -97,7 +97,7 @@ STYLE = """<style>
 }
 .st-key-training_place { min-width: 300px; }
 /* the network's row: on narrow screens its buttons stand in a line of their own */
-:has(> * > .st-key-top_row), :has(> * > * > .st-key-top_row) { display: contents; } /* the fragment with it */
+:has(> * > .st-key-top_row), :has(> * > * > .st-key-top_row) { display: contents; } /* the fragment around it */
 .st-key-top_row > :has(> .st-key-architecture_row) { flex: 1 1 330px; }
 .st-key-architecture_row { flex-wrap: nowrap; }
 .st-key-top_row :is(:has(> [data-testid="stVerticalBlock"]), [data-testid="stVerticalBlock"]) { display: contents; }

@@ -29,9 +29,8 @@ class Shown:
     `code` tells that the network's code stands beside its maps.
 
     `former` is the network before this one, and `last_valid` the last before it whose geometry worked out; "" for none.
-    `origins` has, for former
-    networks, the origin of their weights. `seq` is the number of the view's last message that was applied. `moves` is
-    how many times the browser had gone to another address by then.
+    `origins` has the origin of their weights for networks shown earlier. `seq` is the number of the view's last message
+    that was applied. `moves` is how many times the browser had gone to another address by then.
     """
 
     net: str = ""

@@ -21,7 +21,9 @@ PAGE = "page"  # key of the fragment that shows a page's controls
 
 
 def then_page(act: Callable[..., None]) -> Callable[..., None]:
-    """Make a callback rerun the whole page. With a stroke in the same message Streamlit would rerun the view alone."""
+    """Make a callback rerun the whole page, unless it has asked for a rerun itself. With a stroke in the same message
+    Streamlit would rerun the view alone.
+    """
 
     def acted(*args: Any) -> None:
         careful(act)(*args)

@@ -94,7 +94,7 @@ class _Rejected:
 
 
 @st.fragment(key=TOP)
-@guarded(stop=True)
+@guarded(stop=True)  # else Streamlit would forget an uploaded file that it has not come to
 def top_row() -> None:
     """The network by its name and as a line of text, what else there is to choose, and what could not be read."""
     spec = parse(state.architecture())
@@ -208,10 +208,13 @@ class _Places:
     """Numbers of blocks and hidden layers that the page keeps elements for. They never shrink: an empty element then
     takes the place of a group that is removed. Elements for all that an address can name would be half of what a
     changed setting sends.
+
+    `net` is the network that the groups show, "" while they are sent.
     """
 
     blocks: int = MAX_BLOCKS
     hidden: int = MAX_HIDDEN
+    net: str = ""
 
 
 Edit = Callable[[Blocks, Any], Blocks]  # the network as it is when the visitor acts, and the new value
@@ -220,17 +223,19 @@ Edit = Callable[[Blocks, Any], Blocks]  # the network as it is when the visitor 
 def _edit(edit: Callable[[Blocks], Blocks]) -> None:
     """Change the network as it is now: it may have changed since the page was drawn. Say why if that cannot be.
 
-    Where only the value has changed that the visitor has just chosen, all groups of widgets are right as they are.
-    Then only the fragments beside them run, in half of the time.
+    Where only the value has changed that the visitor has just chosen, all groups of widgets are right as they are. Then
+    the fragments beside them run, and the groups are not sent again. The code belongs to neither fragment.
     """
-    before = parse(state.architecture())
+    before, places = parse(state.architecture()), remembered(_Places)
     try:
         with suppress(IndexError):  # the part is gone
             show(edit(split(before)).spec())
     except ValueError as problem:
         events.refusal("network")
         st.toast(sentence(problem), icon=":material/block:", duration="long")
-    if one_value_apart(before, parse(state.architecture())) and not state.code():
+    now = parse(state.architecture())
+    if places.net == str(before) and one_value_apart(before, now) and not state.code():
+        places.net = str(now)
         st.rerun([TOP, LIVE])
 
 
@@ -244,15 +249,15 @@ def _number(key: str, label: str, value: int, low: int, high: int | Callable[[],
 
     def changed(new: int) -> None:
         most = high if isinstance(high, int) else high()
-        if low <= new <= max(most, value):
+        if low <= new <= most:
             _edit(lambda now: edit(now, new))
         else:
             limit = f"at least {low}" if new < low else f"at most {most:,} here: {_of(LIMITS, label)}"
             st.toast(f"{label} is {limit}.", icon=":material/block:", duration="long")
 
     widget = controlled(f"{key}_{label}", value, then_page(changed))
-    bounds = f"{low} to {high}." if isinstance(high, int) else f"At least {low}: {_of(LIMITS, label)}."
-    st.number_input(label, width=NUMBER_WIDTH, help=f"{_of(HELP, label)} {bounds}", **widget)
+    bounds = f"{low} to {high}" if isinstance(high, int) else f"{low} to {MAX_EXTENT}, as far as the input allows"
+    st.number_input(label, width=NUMBER_WIDTH, help=f"{_of(HELP, label)} {bounds}.", **widget)
 
 
 def _of(texts: Mapping[str, str], label: str) -> str:
@@ -260,15 +265,19 @@ def _of(texts: Mapping[str, str], label: str) -> str:
     return next(text for parameter, text in texts.items() if parameter in label)
 
 
-def _window(key: str, label: str, value: IntOrPair, low: int, high: Callable[[], Pair], edit: Edit) -> None:
+def _window(key: str, label: str, value: IntOrPair, low: int, high: int | Callable[[], Pair], edit: Edit) -> None:
     """A parameter of a window: one number, or two where height and width differ."""
+
+    def bound(of: Callable[[Pair], int]) -> int | Callable[[], int]:
+        return high if isinstance(high, int) else lambda: of(high())
+
     if not isinstance(value, tuple):
-        _number(key, label, value, low, lambda: min(high()), edit)
+        _number(key, label, value, low, bound(min), edit)
         st.empty()
         return
     height, width = value
-    _number(key, f"{label} H", height, low, lambda: high()[0], lambda now, new: edit(now, (new, width)))
-    _number(key, f"{label} W", width, low, lambda: high()[1], lambda now, new: edit(now, (height, new)))
+    _number(key, f"{label} H", height, low, bound(lambda pair: pair[0]), lambda now, new: edit(now, (new, width)))
+    _number(key, f"{label} W", width, low, bound(lambda pair: pair[1]), lambda now, new: edit(now, (height, new)))
 
 
 def _choice(key: str, label: str, value: str | None, options: tuple[str, ...], edit: Edit) -> None:
@@ -300,14 +309,13 @@ def block_groups() -> None:
     A group keeps its place while its settings change: the − and + under the pointer stay there. The browser gives each
     group its name and its place by its key (`network_view/assets/knobs.js`).
     """
-    spec = parse(state.architecture())
-    parts = split(spec)
+    spec, places = parse(state.architecture()), remembered(_Places)
+    parts, places.net = split(spec), ""
     if parts.stem:
         then = "then the blocks" if parts.blocks else "then"
         st.markdown(f"First {', '.join(map(str, parts.stem))}, {then}:")
     else:
         st.empty()
-    places = remembered(_Places)
     places.blocks, places.hidden = max(places.blocks, len(parts.blocks)), max(places.hidden, len(parts.hidden))
     with st.container(horizontal=True, gap="small", key="controls"):
         for index in range(places.blocks):
@@ -318,6 +326,7 @@ def block_groups() -> None:
                 _block_group(parts, index)
         with st.container(gap="xxsmall", key=f"{GROUP}linear"):
             _linear_group(parts, len(spec.layers), places.hidden)
+    places.net = str(spec)
 
 
 def _block_group(parts: Blocks, index: int) -> None:
@@ -334,7 +343,7 @@ def _block_group(parts: Blocks, index: int) -> None:
         return of_block(lambda block, new: block.with_pool(block.pool.kind, **{name: new}) if block.pool else block)
 
     def room(name: str, layer: Callable[[Block], WindowSpec | None]) -> Callable[[], Pair]:
-        return lambda: _room(index, layer)[name]
+        return lambda: _room(index, layer, name)
 
     with _row():
         st.markdown(f"**conv{number}**", width="content")
@@ -351,9 +360,10 @@ def _block_group(parts: Blocks, index: int) -> None:
             st.empty()
     with _row():
         _number(key, "out_channels", conv.out_channels, 1, MAX_CHANNELS, of_conv("out_channels"))
-        for name in ("kernel_size", "stride", "padding", "dilation"):
-            low = 0 if name == "padding" else 1
-            _window(key, name, getattr(conv, name), low, room(name, lambda block: block.conv), of_conv(name))
+        for name in ("kernel_size", "stride"):
+            _window(key, name, getattr(conv, name), 1, room(name, lambda block: block.conv), of_conv(name))
+        _window(key, "padding", conv.padding, 0, MAX_EXTENT, of_conv("padding"))
+        _window(key, "dilation", conv.dilation, 1, room("dilation", lambda block: block.conv), of_conv("dilation"))
         _choice(key, "pooling", pool.kind if pool else None, get_args(PoolKind), of_block(Block.with_pool))
         if pool:
             for name in ("kernel_size", "stride"):
@@ -370,29 +380,29 @@ def _row() -> DeltaGenerator:
     return st.container(horizontal=True, vertical_alignment="center", gap="xxsmall")
 
 
-def _room(index: int, layer: Callable[[Block], WindowSpec | None]) -> dict[str, Pair]:
-    """The largest values, height and width, that fit the input of a block's `layer` in the present network; torch's
-    own limits where the input is not known.
+def _room(index: int, layer: Callable[[Block], WindowSpec | None], name: str) -> Pair:
+    """The largest values of a parameter, height and width, that fit the input of a block's `layer` in the present
+    network, or the present ones if these are larger; torch's own limits where the input is not known.
     """
     shapes = caches.shapes_of(state.architecture())
     blocks = split(shapes.spec).blocks
     window = layer(blocks[index]) if index < len(blocks) else None
     shape = _input_of(window, shapes) if window else None
     if window is None or shape is None or len(shape) != 3:
-        return dict.fromkeys(("kernel_size", "stride", "padding", "dilation"), (MAX_EXTENT, MAX_EXTENT))
-    kernel, _, padding, dilation = window.window()
-    padded = (shape[1] + 2 * padding[0], shape[2] + 2 * padding[1])
+        return MAX_EXTENT, MAX_EXTENT
+    kernel, stride, padding, dilation = window.window()
+    present = {"kernel_size": kernel, "stride": stride, "dilation": dilation}[name]
 
-    def limited(values: list[int]) -> Pair:
-        height, width = (max(1, min(MAX_EXTENT, value)) for value in values)
-        return height, width
+    def along(axis: int) -> int:
+        padded = shape[axis + 1] + 2 * padding[axis]
+        most = {
+            "kernel_size": (padded - 1) // dilation[axis] + 1,
+            "stride": padded,
+            "dilation": (padded - 1) // max(1, kernel[axis] - 1),
+        }
+        return max(present[axis], min(MAX_EXTENT, most[name]))
 
-    return {
-        "kernel_size": limited([(padded[axis] - 1) // dilation[axis] + 1 for axis in (0, 1)]),
-        "stride": limited(list(padded)),
-        "padding": (MAX_EXTENT, MAX_EXTENT),
-        "dilation": limited([(padded[axis] - 1) // max(1, kernel[axis] - 1) for axis in (0, 1)]),
-    }
+    return along(0), along(1)
 
 
 def _input_of(layer: LayerSpec, shapes: NetworkShapes) -> Shape | None:
