@@ -52,12 +52,9 @@ def test_counted_times_are_those_of_this_machine_but_for_a_factor(  # type: igno
     layers += [*(shapes_of(spec, shape) for spec, shape in WORST[3::3]), *random_layers(14, seed=2)]
     ratios = [layer_time(layer)[training] / measure(layer, 0.0) for layer in layers]
     median = statistics.median(ratios)
-    far = [
-        (layer.spec, ratio / median)
-        for layer, ratio in zip(layers, ratios, strict=True)
-        if not 1 / 6 < ratio / median < 6
-    ]
-    assert not far
+    far = [layer for layer, ratio in zip(layers, ratios, strict=True) if not 1 / 6 < ratio / median < 6]
+    for layer in far:  # a single time can be far off beside other programs
+        assert 1 / 6 < layer_time(layer)[training] / measure(layer, 0.5) / median < 6, layer.spec
     assert sum(1 / 2.5 < ratio / median < 2.5 for ratio in ratios) > 0.6 * len(ratios)
 
 
