@@ -25,8 +25,8 @@ def give_back_memory() -> None:
 def share_arenas() -> None:
     """Have all threads allocate from a few of glibc's arenas. Call it before there are many threads.
 
-    By default there are up to eight arenas a processor. Each keeps freed memory in pieces between what lives on: after
-    twelve minutes of visitors who train and change networks the server held 1,230 MB, and 1,130 MB with this.
+    By default there are up to eight arenas a processor. Each keeps freed memory in pieces between what lives on. What
+    that comes to is in docs/measurements.md.
     """
     if sys.platform == "linux":
         with suppress(AttributeError, OSError):  # as above
