@@ -3,7 +3,7 @@
 
 import { laidOver } from "./alignment.js";
 import { element } from "./element.js";
-import { mapsOf, tileAt } from "./geometry.js";
+import { dotsLayout, mapsOf, tileAt } from "./geometry.js";
 import { paintLayer, sized } from "./painting.js";
 
 /** @import { Grid, Lattice, Theme } from "../types.d.ts" */
@@ -65,21 +65,7 @@ export function paintFormer(canvas, grid, shape, lattice, former, theme) {
  * @param {Theme} theme
  */
 function stacked(shape, values, reach, theme) {
-  const [maps, rows, columns] = mapsOf(shape);
   const canvas = element("canvas");
-  const grid = {
-    unit: 1,
-    dot: 1,
-    gap: 0,
-    tileWidth: columns,
-    tileHeight: rows,
-    columns: 1,
-    rows: maps,
-    dotsWide: columns,
-    dotsHigh: maps * rows,
-    width: columns,
-    height: maps * rows,
-  };
-  paintLayer(canvas, grid, shape, values, reach, theme);
+  paintLayer(canvas, dotsLayout(mapsOf(shape)), shape, values, reach, theme);
   return canvas;
 }

@@ -134,6 +134,11 @@ export function singleLayout([, rows, columns], side) {
   return gridOf({ unit: 1, dot: side / Math.max(rows, columns), gap: 0, tileWidth: columns, tileHeight: rows }, 1, 1);
 }
 
+/** Maps one below the other, a dot a value. @param {number[]} shape maps, rows, columns @returns {Grid} */
+export function dotsLayout([maps, rows, columns]) {
+  return gridOf({ unit: 1, dot: 1, gap: 0, tileWidth: columns, tileHeight: rows }, 1, maps);
+}
+
 /**
  * Kernels of a convolution: a row an output channel, a column an input channel, as large as the room allows. With one
  * input channel there

@@ -1,6 +1,7 @@
 // Maps, kernels and numbers drawn anywhere on a canvas: what the opened map is made of.
 
 import { element } from "./element.js";
+import { dotsLayout } from "./geometry.js";
 import { cssColour, inkOn, paintLayer, reachOf } from "./painting.js";
 
 export const FONT = 12; // CSS pixels: the least that can be read
@@ -36,22 +37,10 @@ export function boxOf([rows, columns], x, y, side) {
  * @param {Theme} theme
  */
 export function paintedTile(tile, reach, theme) {
-  const [rows, columns] = tile.size;
   const canvas = element("canvas");
-  const grid = {
-    unit: 1,
-    dot: 1,
-    gap: 0,
-    tileWidth: columns,
-    tileHeight: rows,
-    columns: 1,
-    rows: 1,
-    dotsWide: columns,
-    dotsHigh: rows,
-    width: columns,
-    height: rows,
-  };
-  paintLayer(canvas, grid, [1, rows, columns], tile.values, () => reach, tile.weights ? `${theme} weights` : theme);
+  const shape = [1, ...tile.size];
+  const grid = dotsLayout(shape);
+  paintLayer(canvas, grid, shape, tile.values, () => reach, tile.weights ? `${theme} weights` : theme);
   return canvas;
 }
 
