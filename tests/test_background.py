@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from cnn_explorer.sharing.background import Background
+from cnn_explorer.sharing.lru_cache import LruCache
 
 PATIENCE = 20.0
 
@@ -27,6 +28,21 @@ def test_a_value_comes_later_and_is_kept() -> None:
     go.set()
     assert values.get("a", pytest.fail, PATIENCE) == 1
     assert values.get("a", pytest.fail) == 1
+
+
+def test_a_value_that_comes_while_it_is_looked_for_is_not_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    values: Background = Background(2)
+    go, look = threading.Event(), LruCache.get
+
+    def look_slowly(cache: LruCache, key: str) -> int | None:
+        found: int | None = look(cache, key)
+        go.set()
+        time.sleep(0.2)  # it comes now
+        return found
+
+    assert values.get("a", blocked(go, 1)) is None
+    monkeypatch.setattr(LruCache, "get", look_slowly)
+    assert values.get("a", lambda: 2, PATIENCE) == 1
 
 
 def test_what_fails_is_told_and_computed_anew() -> None:

@@ -61,10 +61,10 @@ class Background:
         What a visitor asks for is computed in the order of asking, but after all else what is to come `last`. What
         `compute` raises is raised for a while. Later calls compute anew.
         """
-        known: Value | None = self._values.get(key)
-        if known is not None:
-            return known
-        with self._lock:
+        with self._lock:  # also to look: a value that comes in between would be computed again
+            known: Value | None = self._values.get(key)
+            if known is not None:
+                return known
             self._drop_forgotten()
             job = self._jobs.get(key)
             if job is None:
