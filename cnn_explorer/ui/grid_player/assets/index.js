@@ -22,6 +22,8 @@ export default function ({ data: [data], parentElement, setStateValue }) {
   if (data.layout === "picture" && mounted instanceof PicturePlayer) mounted.update(data);
   if (data.layout !== "picture" && mounted instanceof Player) mounted.update(data);
   return () => {
+    // Streamlit also calls this where newer data overtake older ones, and the component stays.
+    if (parentElement.host.isConnected) return;
     mounted.close();
     players.delete(parentElement);
   };

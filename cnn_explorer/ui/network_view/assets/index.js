@@ -23,6 +23,8 @@ export default function ({ data, parentElement, setStateValue }) {
   mounted.send = (message) => setStateValue("message", message);
   mounted.update(data);
   return () => {
+    // Streamlit also calls this where newer data overtake older ones, and the component stays.
+    if (parentElement.host.isConnected) return;
     mounted.close();
     views.delete(parentElement);
   };
