@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch  # imported first, so that the page need not wait for it
 from rendered import FOREIGN, FOREIGN_QUOTED, shown
+from streamlit.runtime.state.query_params_proxy import QueryParamsProxy
 from streamlit.testing.v1 import AppTest
 from widgets import address, components, control, name_of, record, sent, tell_view, wait_for_training
 
@@ -530,6 +531,21 @@ def test_an_address_that_changes_is_followed() -> None:
     page.run()
     shows(page, "fc10")
     assert sent(page)["drawing"] == "d6"
+
+
+def test_a_change_taken_back_before_the_browser_has_its_address_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the address of the change would arrive, and stay."""
+    page, written = opened(), []
+    write = QueryParamsProxy.from_dict
+    monkeypatch.setattr(
+        QueryParamsProxy, "from_dict", lambda params, wanted: [written.append(wanted["net"]), write(params, wanted)]
+    )
+    control(page.number_input, "block1_kernel_size").set_value(6).run()
+    changed = address(page)["net"]
+    page.query_params["net"] = LECTURES
+    control(page.number_input, "block1_kernel_size").set_value(5).run()
+    assert written == [changed, LECTURES]
+    shows(page, LECTURES)
 
 
 # --- drawing ---

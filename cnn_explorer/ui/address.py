@@ -127,9 +127,10 @@ class Address:
         shown = {parameter.name: _filled(parameter.shown()) for parameter in self.parameters}
         before = st.query_params.to_dict()
         wanted = {name: value for name, value in before.items() if name not in self._names} | _joined(shown)
-        if wanted != before:
-            st.query_params.from_dict(wanted)
         known = remembered(Known)
+        # A browser that asks quickly says where it was before what was written last has reached it.
+        if wanted != before or wanted not in known.query:
+            st.query_params.from_dict(wanted)
         known.query = (wanted,)
         known.parts |= {name: (values,) for name, values in shown.items()}
 
