@@ -411,7 +411,8 @@ TOGETHER = """([view, one, other, withoutScrolling]) => {
   if (parts.some((part) => !part)) return false;
   if (!withoutScrolling) for (const part of parts) part.scrollIntoView({ block: "nearest", behavior: "instant" });
   return parts.map((part) => part.getBoundingClientRect()).every((box) =>
-    box.left >= 0 && box.top >= 0 && box.right <= innerWidth && box.bottom <= innerHeight && box.width);
+    // Scrolling may leave a fraction of a pixel outside.
+    box.left >= 0 && box.top > -1 && box.right <= innerWidth && box.bottom < innerHeight + 1 && box.width);
 }"""
 SMALL = """(all) => all.filter((each) =>
   each.offsetWidth < 24 || each.offsetHeight < 24 || parseFloat(getComputedStyle(each).fontSize) < 12).length"""
