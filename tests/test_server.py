@@ -102,6 +102,26 @@ def test_sessions_that_ask_and_do_not_read_hold_up_nobody_else(server: Server) -
     assert statistics.median(took) < 0.5  # it was minutes
 
 
+def test_a_browser_that_reads_nothing_gets_few_runs(server: Server) -> None:
+    """Whatever the system would take of their answers."""
+    question = BackMsg()
+    question.rerun_script.query_string = ""
+    with open_visit(server.url) as visit:
+        before = cpu_seconds(server.pid)
+        for _ in range(10):
+            assert visit.rerun()
+        run = (cpu_seconds(server.pid) - before) / 10
+        before = now = cpu_seconds(server.pid)
+        for _ in range(60):
+            visit.socket.send(question.SerializeToString())
+        last = 0.0
+        while now > last + 0.05:
+            time.sleep(1)
+            last, now = now, cpu_seconds(server.pid)
+        visit.socket.socket.shutdown(socket.SHUT_RDWR)
+    assert now - before < 25 * run
+
+
 # --- what it gives back ---
 
 
