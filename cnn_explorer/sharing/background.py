@@ -61,7 +61,7 @@ class Background:
         What a visitor asks for is computed in the order of asking, but after all else what is to come `last`. What
         `compute` raises is raised for a while. Later calls compute anew.
         """
-        with self._lock:  # also to look: a value that comes in between would be computed again
+        with self._lock:  # the look-up, too: else the job could end before the lock is held, and be computed again
             known: Value | None = self._values.get(key)
             if known is not None:
                 return known

@@ -128,7 +128,7 @@ class Address:
         before = st.query_params.to_dict()
         wanted = {name: value for name, value in before.items() if name not in self._names} | _joined(shown)
         known = remembered(Known)
-        # A browser that asks quickly says where it was before what was written last has reached it.
+        # A question that was sent before the last written address arrived carries the older one.
         if wanted != before or wanted not in known.query:
             st.query_params.from_dict(wanted)
         known.query = (wanted,)

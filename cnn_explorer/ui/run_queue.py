@@ -39,7 +39,7 @@ PENALTY = 5.0  # seconds that a session is put back in the queue for each second
 # Seconds added to a question's place in the queue. A changed setting shows nothing until it is answered. A drawing is
 # followed by the browser itself. A look at what is under way, such as a training, loses nothing by waiting.
 LATER = {"setting": 0.0, "drawing": 2.0, "look": 4.0}
-AHEAD = 65_536  # bytes, less than the answer to the run of a page
+UNSENT_LIMIT = 65_536  # bytes of a connection; the first page's answer to a run has more
 SMALL = 500  # bytes; the message that a run has ended is smaller
 
 
@@ -120,7 +120,7 @@ class RunQueue:
             await self.app(scope, receive, send)
             return
         session = _Session()
-        _send_little_ahead(send)
+        _limit_unsent(send)
 
         async def receive_in_turn() -> MutableMapping[str, Any]:
             message = await receive()
@@ -131,6 +131,8 @@ class RunQueue:
 
         async def send_and_note(message: MutableMapping[str, Any]) -> None:
             session.taken.clear()
+            if _ends_run(message.get("bytes")):
+                self._end(session)
             try:
                 await send(message)
             except OSError:
@@ -138,8 +140,6 @@ class RunQueue:
                 raise
             finally:
                 session.taken.set()
-            if _ends_run(message.get("bytes")):
-                self._end(session)
 
         try:
             await self.app(scope, receive_in_turn, send_and_note)
@@ -205,17 +205,18 @@ class RunQueue:
         self._admit()
 
 
-def _send_little_ahead(send: Send) -> None:
-    """Have the system take at most `AHEAD` bytes that it cannot send yet: else it takes megabytes, and dozens of runs
-    are over before a browser that does not read them has anything to wait for.
+def _limit_unsent(send: Send) -> None:
+    """Limit what the system buffers unsent. By default that is megabytes, and dozens of runs end before `send` waits
+    for the browser.
 
-    Streamlit's server, uvicorn, names the connection to nobody but the method that sends. Elsewhere nothing is changed.
+    ASGI does not expose the connection. uvicorn's `send` is a method of its protocol, which has it; with another server
+    nothing is limited.
     """
     transport = getattr(getattr(send, "__self__", None), "transport", None)
     connection = transport.get_extra_info("socket") if transport else None
     if connection and hasattr(socket, "TCP_NOTSENT_LOWAT"):
-        with suppress(OSError):
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, AHEAD)
+        with suppress(OSError, ValueError):  # the browser has gone
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_LIMIT)
 
 
 def _question(data: bytes | None) -> ClientState | None:

@@ -1,10 +1,10 @@
 """What a component has on screen stays until it leaves the page.
 
-Streamlit calls the clean-up of a component where it leaves, and also where newer data overtake older ones.
+Streamlit calls the clean-up of a component when its element has left, and also when newer data arrive during `import()`.
 """
 
+import re
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from browser.conftest import Watch
@@ -15,58 +15,66 @@ from playwright.sync_api import Page, Route, expect
 
 pytestmark = pytest.mark.browser
 
-# Served in place of a component's index.js: keeps the clean-up of every call, and whether there was an element when
-# Streamlit called it.
+# Served in place of a component's index.js: it keeps the clean-up of every call.
 INDEX = """
 import mount from "./mount.js";
 export default (component) => {
   const cleanUp = mount(component);
   (window.cleanUps ??= []).push(cleanUp);
-  return () => {
-    (window.ended ??= []).push(component.parentElement.host.isConnected);
-    return cleanUp();
-  };
+  return cleanUp;
 };
 """
+# Keeps what a component listens to outside of its own element.
+LISTENERS = """(component) => {
+  window.listeners = new Set();
+  const { addEventListener, removeEventListener } = window;
+  window.addEventListener = function (type, listener, ...options) {
+    if (new Error().stack.includes(component)) listeners.add(listener);
+    addEventListener.call(this, type, listener, ...options);
+  };
+  window.removeEventListener = function (type, listener, ...options) {
+    listeners.delete(listener);
+    removeEventListener.call(this, type, listener, ...options);
+  };
+}"""
 
 
-def keep_clean_ups(page: Page, component: str) -> None:
-    """Have a page keep what a component returns to Streamlit."""
-    assets = ROOT / "cnn_explorer/ui" / component / "assets"
+def prepare(page: Page, component: str) -> None:
+    """Have a page keep what a component returns to Streamlit and what it listens to."""
+    index = ROOT / "cnn_explorer/ui" / component / "assets/index.js"
 
     def serve(route: Route) -> None:
-        name = Path(route.request.url).name
-        body = INDEX if name == "index.js" else (assets / "index.js").read_text(encoding="utf-8")
+        body = INDEX if route.request.url.endswith("/index.js") else index.read_text(encoding="utf-8")
         route.fulfill(body=body, content_type="text/javascript")
 
-    page.route(f"**/*{component}*/index.js", serve)
-    page.route(f"**/*{component}*/mount.js", serve)
+    page.add_init_script(f"({LISTENERS})('{component}')")
+    page.route(re.compile(rf"{component}[^/]*/(index|mount)\.js$"), serve)
 
 
 def overtake(page: Page) -> None:
-    """Call every clean-up that there is, as Streamlit does where newer data come."""
+    """Call every clean-up that there is, as Streamlit does when newer data arrive."""
     assert page.evaluate("() => { for (const cleanUp of cleanUps) cleanUp(); return cleanUps.length; }")
 
 
 def leave(page: Page, name: str) -> None:
-    """Go to another page: now the component is cleaned up, and Streamlit has taken it out before that."""
-    page.evaluate("() => { window.ended = []; }")
+    """Go to another page; the component listens to nothing any more."""
+    assert page.evaluate("() => listeners.size") > 0
     page.get_by_role("link", name=name, exact=True).first.click()
-    page.wait_for_function("() => window.ended.includes(false)")
+    page.wait_for_function("() => listeners.size === 0")
 
 
 def test_a_number_is_typed_on_while_answers_come(new_page: Callable[..., Page], server: Server, watch: Watch) -> None:
     watch.forgive("/convolution/_stcore/")  # Streamlit asks there for its server before it asks below the root
     page = new_page({"reduced_motion": "reduce"})
-    keep_clean_ups(page, "grid_player")
+    prepare(page, "grid_player")
     page.goto(f"{server.url}/convolution")
     app = NumberPage(page).ready("one")
     app.cell("input", 0, 0).click()
     page.keyboard.type("11")
+    overtake(page)
     page.keyboard.press("Tab")
     page.keyboard.press("F2")
     page.keyboard.type("5")
-    overtake(page)
     app.wait_number("output", 0, 0, "131")  # 91 + 8 · 5
     page.keyboard.type("5")
     page.keyboard.press("Enter")
@@ -78,7 +86,7 @@ def test_a_number_is_typed_on_while_answers_come(new_page: Callable[..., Page], 
 
 def test_the_view_stays_as_it_is_while_answers_come(new_page: Callable[..., Page], server: Server) -> None:
     page = new_page()
-    keep_clean_ups(page, "network_view")
+    prepare(page, "network_view")
     page.goto(server.url)
     app = Explorer(page).ready()
     app.paper.evaluate("paper => { paper.dataset.first = ''; }")
@@ -88,3 +96,14 @@ def test_the_view_stays_as_it_is_while_answers_come(new_page: Callable[..., Page
     app.wait_painted(before)
     expect(page.locator(".paper[data-first]")).to_be_visible()
     leave(page, "Convolution")
+
+
+def test_a_view_that_was_overtaken_and_then_left_closes(new_page: Callable[..., Page], server: Server) -> None:
+    """Streamlit may call no clean-up when the element leaves."""
+    page = new_page()
+    prepare(page, "network_view")
+    page.goto(server.url)
+    Explorer(page).ready()
+    overtake(page)
+    page.locator(".network-view").evaluate("view => view.getRootNode().host.remove()")
+    page.wait_for_function("() => listeners.size === 0")

@@ -51,3 +51,21 @@ export function contextOf(canvas) {
   if (!context) throw new Error("this browser has no 2-d canvas");
   return context;
 }
+
+/**
+ * Call `close` once a component's element is out of the page. Streamlit calls a clean-up when that has happened; but
+ * also when newer data arrive during `import()`, and then perhaps not again.
+ * @param {Element} host @param {() => void} close
+ */
+export function onceGone(host, close) {
+  if (!host.isConnected) {
+    close();
+    return;
+  }
+  const observer = new ResizeObserver(() => {
+    if (host.isConnected) return;
+    observer.disconnect();
+    close();
+  });
+  observer.observe(host);
+}

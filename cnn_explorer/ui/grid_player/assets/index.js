@@ -1,7 +1,7 @@
 // The grid player: input, kernels and output of one small layer, number by number. Called again by Streamlit with every
 // change of the data.
 
-import { part } from "./element.js";
+import { onceGone, part } from "./element.js";
 import { PicturePlayer } from "./picture_player.js";
 import { Player } from "./player.js";
 
@@ -21,12 +21,10 @@ export default function ({ data: [data], parentElement, setStateValue }) {
   mounted.send = (message) => setStateValue("edits", message);
   if (data.layout === "picture" && mounted instanceof PicturePlayer) mounted.update(data);
   if (data.layout !== "picture" && mounted instanceof Player) mounted.update(data);
-  return () => {
-    // Streamlit also calls this where newer data overtake older ones, and the component stays.
-    if (parentElement.host.isConnected) return;
-    mounted.close();
-    players.delete(parentElement);
-  };
+  return () =>
+    onceGone(parentElement.host, () => {
+      if (players.delete(parentElement)) mounted.close();
+    });
 }
 
 /**

@@ -1,7 +1,7 @@
 // The network view: a drawing surface, every layer's maps, ten probabilities. Called again by Streamlit with every
 // update.
 
-import { part } from "./element.js";
+import { onceGone, part } from "./element.js";
 import { View } from "./view.js";
 
 /** @import { Message } from "../types.d.ts" */
@@ -22,10 +22,8 @@ export default function ({ data, parentElement, setStateValue }) {
   const mounted = view;
   mounted.send = (message) => setStateValue("message", message);
   mounted.update(data);
-  return () => {
-    // Streamlit also calls this where newer data overtake older ones, and the component stays.
-    if (parentElement.host.isConnected) return;
-    mounted.close();
-    views.delete(parentElement);
-  };
+  return () =>
+    onceGone(parentElement.host, () => {
+      if (views.delete(parentElement)) mounted.close();
+    });
 }
