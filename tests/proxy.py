@@ -49,7 +49,7 @@ def running_proxy(replicas: tuple[int, int], folder: Path) -> Iterator[str]:
     port = free_port()
     text = CONFIGURATION.read_text(encoding="utf-8")
     for old, new in (
-        ("listen 443 ssl;", f"listen 127.0.0.1:{port};"),
+        ("listen 443 ssl ", f"listen 127.0.0.1:{port} "),
         ("    ssl_certificate     /etc/ssl/digits.pem;\n", ""),
         ("    ssl_certificate_key /etc/ssl/digits.key;\n", ""),
         (" Secure;", ""),

@@ -18,7 +18,7 @@ import pytest
 from browser.driver import ROOT, Server, running_app
 from proxy import free_port, nginx, running_proxy
 from streamlit.proto.BackMsg_pb2 import BackMsg
-from visits import Visit, open_visit, resident_mb
+from visits import Visit, open_visit, resident_mb, runs_without_reading
 from websockets.exceptions import WebSocketException
 
 from cnn_explorer.digits.drawing import drawing_from_strokes
@@ -137,6 +137,11 @@ def test_a_frame_above_the_limit_is_refused(replicas: Replicas, proxy: str, mega
         assert other.rerun()
     after = [resident_mb(server.pid) for server in replicas.servers.values()]
     assert max(b - a for a, b in zip(before, after, strict=True)) < 40
+
+
+def test_a_browser_that_reads_nothing_gets_few_runs(replicas: Replicas, proxy: str) -> None:
+    pids = [server.pid for server in replicas.servers.values()]
+    assert 2 < runs_without_reading(proxy, *pids) < 30
 
 
 def come(visit: Visit) -> None:

@@ -21,7 +21,7 @@ import pytest
 from browser.driver import ROOT, Server, running_app
 from PIL import Image
 from streamlit.proto.BackMsg_pb2 import BackMsg
-from visits import Visit, open_visit, resident_mb
+from visits import Visit, cpu_seconds, open_visit, resident_mb, run_of_a_page, runs_without_reading
 
 from cnn_explorer.ui import shell
 
@@ -60,11 +60,6 @@ def server(folder: Path) -> Iterator[Server]:
 # --- what it costs ---
 
 
-def cpu_seconds(pid: int) -> float:
-    values = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(values[11]) + int(values[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def test_an_open_page_at_rest_costs_nothing_beside_a_virtual_environment(server: Server, folder: Path) -> None:
     with open_visit(server.url):
         # All files are read, as when PyTorch is imported from there.
@@ -75,28 +70,9 @@ def test_an_open_page_at_rest_costs_nothing_beside_a_virtual_environment(server:
         assert (cpu_seconds(server.pid) - before) / (time.monotonic() - began) <= 0.1
 
 
-def run_of_a_page() -> bytes:
-    question = BackMsg()
-    question.rerun_script.query_string = ""
-    return question.SerializeToString()
-
-
 def test_a_browser_that_reads_nothing_gets_few_runs(server: Server) -> None:
     """Its answers wait in the server, whatever the system would buffer of them."""
-    with open_visit(server.url) as visit:
-        before = cpu_seconds(server.pid)
-        for _ in range(10):
-            assert visit.rerun()
-        run = (cpu_seconds(server.pid) - before) / 10
-        before = now = cpu_seconds(server.pid)
-        for _ in range(60):
-            visit.socket.send(run_of_a_page())
-        last = before - 1
-        while now > last + run and now < before + 70 * run:
-            time.sleep(1)
-            last, now = now, cpu_seconds(server.pid)
-        visit.socket.socket.shutdown(socket.SHUT_RDWR)  # a proper end would wait for an answer
-    assert 2 * run < now - before < 25 * run
+    assert 2 < runs_without_reading(server.url, server.pid) < 25
 
 
 def test_sessions_that_ask_and_do_not_read_hold_up_nobody_else(server: Server) -> None:
@@ -121,7 +97,7 @@ def test_sessions_that_ask_and_do_not_read_hold_up_nobody_else(server: Server) -
             took.append(time.monotonic() - began)
             time.sleep(0.1)
         for visit in silent:
-            visit.socket.socket.shutdown(socket.SHUT_RDWR)
+            visit.socket.socket.shutdown(socket.SHUT_RDWR)  # a proper end would wait for an answer
     assert statistics.median(took) < 0.5  # it was minutes
 
 

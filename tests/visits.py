@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
+import socket
 import struct
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -187,3 +189,34 @@ def resident_mb(pid: int) -> float:
     """Resident memory of a process in MB, which are 10⁶ bytes."""
     status = Path(f"/proc/{pid}/status").read_text()
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) * 1024 / 1e6
+
+
+def cpu_seconds(*pids: int) -> float:
+    """Processor time of these processes so far."""
+    stats = [Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split() for pid in pids]
+    return sum(int(stat[11]) + int(stat[12]) for stat in stats) / os.sysconf("SC_CLK_TCK")
+
+
+def run_of_a_page() -> bytes:
+    """What a browser sends to have its page run."""
+    question = BackMsg()
+    question.rerun_script.query_string = ""
+    return question.SerializeToString()
+
+
+def runs_without_reading(url: str, *pids: int) -> float:
+    """How many runs of its page a browser gets that asks for 60 and reads nothing, by these servers' processor time."""
+    with open_visit(url) as visit:
+        before = cpu_seconds(*pids)
+        for _ in range(10):
+            assert visit.rerun()
+        run = (cpu_seconds(*pids) - before) / 10
+        before = now = cpu_seconds(*pids)
+        for _ in range(60):
+            visit.socket.send(run_of_a_page())
+        last = before - 1
+        while now > last + run and now < before + 70 * run:
+            time.sleep(1)
+            last, now = now, cpu_seconds(*pids)
+        visit.socket.socket.shutdown(socket.SHUT_RDWR)  # a proper end would wait for an answer
+    return (now - before) / run
