@@ -39,7 +39,7 @@ PENALTY = 5.0  # seconds that a session is put back in the queue for each second
 # Seconds added to a question's place in the queue. A changed setting shows nothing until it is answered. A drawing is
 # followed by the browser itself. A look at what is under way, such as a training, loses nothing by waiting.
 LATER = {"setting": 0.0, "drawing": 2.0, "look": 4.0}
-UNSENT_LIMIT = 65_536  # bytes of a connection; the first page's answer to a run has more
+UNSENT_LIMIT = 16_384  # bytes that wait for a browser, in the server and again in the system
 SMALL = 500  # bytes; the message that a run has ended is smaller
 
 
@@ -206,16 +206,19 @@ class RunQueue:
 
 
 def _limit_unsent(send: Send) -> None:
-    """Limit what the system buffers unsent. By default that is megabytes, and dozens of runs end before `send` waits
+    """Limit what is buffered unsent. By default the system takes megabytes, and dozens of runs end before `send` waits
     for the browser.
 
     ASGI does not expose the connection. uvicorn's `send` is a method of its protocol, which has it; with another server
     nothing is limited.
     """
     transport = getattr(getattr(send, "__self__", None), "transport", None)
-    connection = transport.get_extra_info("socket") if transport else None
-    if connection and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+    if not transport:
+        return
+    transport.set_write_buffer_limits(UNSENT_LIMIT)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
         with suppress(OSError, ValueError):  # the browser has gone
+            connection = transport.get_extra_info("socket")
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_LIMIT)
 
 
