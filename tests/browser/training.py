@@ -11,7 +11,8 @@ from playwright.sync_api import Download, Locator
 
 # Plotly's own reading of a figure's data: arrays arrive as bytes.
 LINES = """async (figure) => {
-  while (!figure._fullData) await new Promise(requestAnimationFrame); // it is being drawn
+  while (figure.isConnected && !figure._fullData) await new Promise(requestAnimationFrame); // it is being drawn
+  if (!figure._fullData) return null; // it was the one before
   return figure._fullData.map(({ name, xaxis, x, y }) => ({ name, axis: xaxis, x: [...(x ?? [])], y: [...(y ?? [])] }));
 }"""
 # The middle of a cell of the confusion matrix, in CSS pixels of the page; and whether digits are in it that were
@@ -60,7 +61,9 @@ class TrainingPage(Explorer):
 
     def lines(self, key: str) -> list[Line]:
         """What a figure's lines go through."""
-        return [Line(**line) for line in self.figure(key).evaluate(LINES)]
+        while (found := self.figure(key).evaluate(LINES)) is None:
+            pass
+        return [Line(**line) for line in found]
 
     def curves(self) -> tuple[list[Line], list[Line]]:
         """Loss and accuracy, a line for each network: of accuracy that through all points, not that through whole
