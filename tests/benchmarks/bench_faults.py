@@ -36,8 +36,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from bench_load import FORGOTTEN, Session, at, connected
 from browser.driver import Server, running_app
 from proxy import free_port, running_proxy
-from streamlit.proto.BackMsg_pb2 import BackMsg
-from visits import Visit, resident_mb
+from visits import Visit, resident_mb, run_of_a_page
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
@@ -48,13 +47,6 @@ NETWORK_ERRORS = (OSError, WebSocketException, asyncio.IncompleteReadError, Time
 
 
 # --- hostile visitors ---
-
-
-def rerun() -> bytes:
-    """A message that runs the page."""
-    message = BackMsg()
-    message.rerun_script.query_string = ""
-    return message.SerializeToString()
 
 
 def stream(url: str) -> connect:
@@ -75,7 +67,7 @@ async def silent(url: str) -> None:
     """A session that asks twice a second and reads nothing."""
     async with stream(url) as socket:
         while True:
-            await socket.send(rerun())
+            await socket.send(run_of_a_page())
             await asyncio.sleep(0.5)
 
 
@@ -91,7 +83,7 @@ async def slow(url: str) -> None:
         reading = asyncio.create_task(read())
         try:
             while True:
-                await socket.send(rerun())
+                await socket.send(run_of_a_page())
                 await asyncio.sleep(0.5)
         finally:
             reading.cancel()
@@ -100,7 +92,7 @@ async def slow(url: str) -> None:
 async def dropped(url: str) -> None:
     """A session that is gone without a word before its page is there."""
     async with stream(url) as socket:
-        await socket.send(rerun())
+        await socket.send(run_of_a_page())
         await socket.recv()
         socket.transport.abort()
 
